@@ -1,0 +1,1 @@
+"""What builds and judges the weights: data preparation, trainers, evaluation, export, conversion."""
