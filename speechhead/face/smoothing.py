@@ -1,0 +1,104 @@
+"""Calming tracked meshes: the head's jitter goes, lips and eyelids stay sharp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..clocks import FPS
+from .landmarks import Pose, from_mesh, remove_pose, rotation_angles, to_normalised, to_pixels
+
+Array = npt.NDArray[np.float32]
+
+# Vertices of lips and eyes with their surroundings: MediaPipe's refined regions.
+_LIPS = (0, 11, 12, 13, 14, 15, 16, 17, 37, 38, 39, 40, 41, 42, 61, 62, 72, 73, 74, 76, 77, 78, 80, 81, 82, 84, 85, 86)
+_LIPS += (87, 88, 89, 90, 91, 95, 96, 146, 178, 179, 180, 181, 183, 184, 185, 191, 267, 268, 269, 270, 271, 272, 291)
+_LIPS += (292, 302, 303, 304, 306, 307, 308, 310, 311, 312, 314, 315, 316, 317, 318, 319, 320, 321, 324, 325, 375)
+_LIPS += (402, 403, 404, 405, 407, 408, 409, 415)
+_EYES = (7, 33, 133, 144, 145, 153, 154, 155, 157, 158, 159, 160, 161, 163, 173, 246)
+_EYES += (249, 263, 362, 373, 374, 380, 381, 382, 384, 385, 386, 387, 388, 390, 398, 466)
+_QUICK = np.array([*_LIPS, *_EYES, *range(468, 478)])
+
+
+@dataclass(frozen=True)
+class OneEuro:
+    """Casiez et al., 2012, "1 Euro filter": a low pass that opens with speed.
+
+    least : cut-off in Hz at rest; opening : Hz added per unit of speed (unit per second).
+    """
+
+    least: float
+    opening: float
+
+    def step(self, value: Array, last: Array, speed: Array, rate: float) -> tuple[Array, Array]:
+        """Next filtered value and smoothed speed of points [N, D]; speed [N, D], rate in Hz."""
+        speed = speed + _share(1.0, rate) * ((value - last) * rate - speed)
+        cutoff = self.least + self.opening * np.linalg.norm(speed, axis=-1, keepdims=True)
+        return last + _share(cutoff, rate) * (value - last), speed
+
+
+def _share(cutoff: Array | float, rate: float) -> Array | float:
+    """Weight of the newest value in a first-order low pass."""
+    return 1 / (1 + rate / (2 * np.pi * cutoff))
+
+
+POSE = OneEuro(least=1.2, opening=8.0)  # eye distances and radians
+SKIN = OneEuro(least=1.5, opening=10.0)  # eye distances
+QUICK = OneEuro(least=6.0, opening=30.0)
+
+
+class LandmarkFilter:
+    """Causal filter of one tracked mesh: head pose and face shape apart, each point at its own pace."""
+
+    def __init__(self, rate: float = FPS) -> None:
+        self._rate = rate
+        self._pace = np.full((478, 1), SKIN.least), np.full((478, 1), SKIN.opening)
+        self._pace[0][_QUICK], self._pace[1][_QUICK] = QUICK.least, QUICK.opening
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past (after a cut or a lost face)."""
+        self._pose: Array | None = None
+
+    def __call__(self, mesh: Array) -> Array:
+        """The next mesh [478, 3] px, calmed."""
+        pose = remove_pose(from_mesh(mesh)[None])[1][0]
+        shape = to_normalised(mesh, pose)
+        values = np.concatenate(
+            [np.deg2rad(rotation_angles(pose.rotation)), pose.translation / pose.scale, [np.log(pose.scale)]]
+        ).reshape(-1, 1)
+        if self._pose is None:
+            self._pose, self._shape = values, shape
+            self._pose_speed, self._shape_speed = np.zeros_like(values), np.zeros_like(shape)
+            return mesh
+        turn = values[:3] - self._pose[:3]
+        values[:3] = self._pose[:3] + np.angle(np.exp(1j * turn))  # no jump at 180 degrees
+        self._pose, self._pose_speed = POSE.step(values, self._pose, self._pose_speed, self._rate)
+        pace = OneEuro(*self._pace)  # type: ignore[arg-type]  # one pair of constants per point
+        self._shape, self._shape_speed = pace.step(shape, self._shape, self._shape_speed, self._rate)
+        angles, place, size = np.rad2deg(self._pose[:3, 0]), self._pose[3:6, 0], float(np.exp(self._pose[6, 0]))
+        calm = Pose.from_angles(*map(float, angles), translation=(place * size).astype(np.float32), scale=size)
+        return to_pixels(self._shape, calm)
+
+
+def smooth_track(meshes: Array, rate: float = FPS) -> Array:
+    """Calm a whole track without delay: the mean of the filter run forwards and backwards.
+
+    Parameters
+    ----------
+    meshes : float32 [T, 478, 3] px; frames without a face are NaN and stay NaN
+    rate : frames per second
+    """
+    meshes = np.asarray(meshes, np.float32)
+    passes = []
+    for order in (slice(None), slice(None, None, -1)):
+        calm, out = LandmarkFilter(rate), []
+        for mesh in meshes[order]:
+            lost = not np.isfinite(mesh).all()
+            if lost:
+                calm.reset()
+            out.append(mesh if lost else calm(mesh))
+        passes.append(np.stack(out)[order] if out else meshes)
+    return ((passes[0] + passes[1]) / 2).astype(np.float32)
