@@ -1,0 +1,149 @@
+"""Evaluate the shipped weights: every metric on every clip, beside the baselines.
+
+    python -m pipelines.evaluate --clips DIR --json OUT
+
+DIR is any folder of talking-face clips; sound and a catalog.csv are optional. See pipelines/README.md for the metrics.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track as progress
+from rich.table import Table
+
+from speechhead import weights
+from speechhead.errors import SpeechheadError
+
+from .evaluation.clips import Entry, list_clips
+from .evaluation.run import NO_GENERATOR, Evaluator, Row, Settings, mean
+
+COLUMNS = {
+    "self_reenactment": ("l1", "psnr", "ssim", "akd", "mouth_akd", "mouth_sharpness_ratio", "flicker_ratio"),
+    "speech": (
+        *("correlation", "lag_within_1", "amplitude_ratio", "closure_recall", "opening_recall", "lmd"),
+        *("velocity_error", "silence_motion", "blinks_per_minute", "head_range", "head_jerk"),
+    ),
+}
+_evaluator: Evaluator | None = None  # one per worker process: networks are opened once
+
+
+def _open(settings: Settings) -> None:
+    global _evaluator
+    _evaluator = Evaluator(settings)
+
+
+def _clip(entry: Entry) -> Row:
+    assert _evaluator is not None
+    return _evaluator.clip(entry)
+
+
+def evaluate(entries: Sequence[Entry], settings: Settings, workers: int = 1) -> Iterator[Row]:
+    """Rows of all clips in order, made by `workers` processes.
+
+    Raises
+    ------
+    WeightsError if the networks can not be opened.
+    """
+    if workers <= 1:
+        evaluator = Evaluator(settings)
+        yield from map(evaluator.clip, entries)
+        return
+    Evaluator(settings)  # a missing weight is one clear error here, not a broken pool
+    with ProcessPoolExecutor(workers, get_context("spawn"), _open, (settings,)) as pool:
+        yield from pool.map(_clip, entries)
+
+
+def report(rows: Sequence[Row], settings: Settings) -> dict[str, Any]:
+    """The JSON document: what ran, every clip, and the means over clips and over people."""
+    try:
+        code = version("speechhead")
+    except PackageNotFoundError:
+        code = "source tree"
+    shown = {"generator": settings.generator, "size": settings.size, "seconds": settings.seconds}
+    return {
+        "code": code,
+        "weights": {name: weight.sha256 for name, weight in weights.manifest().items()},
+        "settings": shown,
+        "clips": list(rows),
+        "mean": mean(rows),
+        "mean_over_people": mean(rows, by_person=True),
+    }
+
+
+def table(task: str, means: Row) -> Table:
+    """Means of one task as a table for people, methods as rows."""
+    shown = Table(title=task.replace("_", "-"), title_justify="left")
+    shown.add_column("")
+    for name in COLUMNS[task]:
+        shown.add_column(name.replace("_", " "), justify="right")
+    for method in sorted(means[task], key=lambda name: ("ours" not in name, name)):
+        row = means[task][method]
+        cells = ["" if row.get(name) is None else f"{row[name]:.3f}" for name in COLUMNS[task]]
+        shown.add_row(method.replace("_", " "), *cells)
+    return shown
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Command line options."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.evaluate", description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=Path, required=True, help="folder of talking-face clips")
+    parser.add_argument("--json", type=Path, required=True, help="where the report goes")
+    parser.add_argument("--generator", default="compact", help=f"a generator, or {NO_GENERATOR} for baselines alone")
+    parser.add_argument("--catalog", type=Path, help="catalogue with identity and split (default: DIR/catalog.csv)")
+    parser.add_argument("--split", help="only this split of the catalogue, such as val")
+    parser.add_argument("--limit-seconds", type=float, help="only the first seconds of each clip")
+    parser.add_argument("--size", type=int, default=256, help="side of the rendered face crop (default 256)")
+    parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: evaluate, write the report, print the means."""
+    options = parse(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 170)
+    if not options.clips.is_dir():
+        print(f"{options.clips}: no such folder. Name a folder of clips.", file=sys.stderr)
+        return 2
+    entries = list_clips(options.clips, options.split, options.catalog)
+    if not entries:
+        print(f"{options.clips}: no clips{f' of split {options.split}' if options.split else ''}.", file=sys.stderr)
+        return 2
+    settings = Settings(options.generator, options.size, options.limit_seconds, options.sheets)
+    workers = min(options.workers, len(entries))
+    if workers == 1:
+        settings = replace(settings, threads=os.cpu_count() or 1)
+    started = time.monotonic()
+    try:
+        rows = list(progress(evaluate(entries, settings, workers), "clips", len(entries), console=Console(stderr=True)))
+    except SpeechheadError as error:
+        print(error, file=sys.stderr)
+        return 2
+    document = report(rows, settings)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    for row in rows:
+        if "skipped" in row:
+            console.print(f"skipped {row['skipped']}")
+    for task in COLUMNS:
+        if document["mean"][task]:
+            console.print(table(task, document["mean"]))
+    print(f"{len(rows)} clips in {time.monotonic() - started:.0f} s: {options.json}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
