@@ -1,0 +1,1 @@
+"""Trainer of Speech2Landmarks: data preparation, offsets, network, losses, measures, export."""

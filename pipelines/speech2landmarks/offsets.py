@@ -1,0 +1,80 @@
+"""Find by how many frames each clip's picture is behind its sound, and which clips' sound does not belong to them.
+
+Clips are muxed from many sources. A network trained on the reliable ones predicts the others; the lag at
+which its lip opening fits the truth best is the clip's. Then again, two-fold, on everything usable, so
+that no clip is judged by a network that has seen it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from .data import Clip, Features
+from .evaluate import opening_of, predict
+from .measure import MAX_LAG, at_lag, best_lag, correlation
+from .train import TrainConfig, attach_features, labelled_recordings, load_clips, train
+
+RELIABLE = ("GRID", "mcgurk")
+"""Identities whose sound is known to belong to the picture without offset."""
+
+WEAKEST = 0.3
+"""Correlation at the best lag below which a clip's sound is left out."""
+
+
+def judge(network, pairs: list[tuple[Clip, Features]]) -> dict[str, dict]:  # type: ignore[no-untyped-def]
+    """Lag and usability of clips under a network that has not seen them."""
+    found = {}
+    for clip, features in pairs:
+        ours, true = opening_of(predict(network, features.copies[0][0], clip.neutral)), opening_of(clip.motion)
+        # Short clips fit anything somewhere: they need a better fit, and prefer no lag more strongly.
+        preference = 0.006 + 0.4 / max(len(true), 25)
+        lag, r = best_lag(ours, true, MAX_LAG, preference)
+        needed = WEAKEST + 8 / len(true)
+        found[clip.stem] = {
+            "lag": float(lag), "usable": bool(r >= needed and abs(lag) < MAX_LAG), "r": round(r, 3),
+            "r0": round(correlation(*at_lag(ours, true, 0)), 3),
+        }  # fmt: skip
+        if clip.identity.startswith(RELIABLE) and r < needed:
+            found[clip.stem] |= {"lag": 0.0, "usable": True}
+    return found
+
+
+def apply(found: dict[str, dict], pairs: list[tuple[Clip, Features]]) -> list[tuple[Clip, Features]]:
+    """The pairs with the found lags, unusable ones left out."""
+    good = [(replace(clip, lag=found[clip.stem]["lag"]), features) for clip, features in pairs if clip.stem in found]
+    return [(clip, features) for clip, features in good if found[clip.stem]["usable"]]
+
+
+def find_offsets(config: TrainConfig, rounds: int = 2) -> dict[str, dict]:
+    """Lag and usability of every clip, `val` ones included (these are never trained on)."""
+    pairs = attach_features(config, load_clips(config.media, config.landmarks))
+    labelled = labelled_recordings(config)
+    first = [p for p in pairs if p[0].identity.startswith(RELIABLE) and p[0].split == "train"]
+    found = judge(train(config, first, labelled, report=0), pairs)
+    people = sorted({clip.identity for clip, _ in pairs if clip.split == "train"})
+    for _ in range(rounds):
+        usable, fresh = apply(found, pairs), {}
+        for fold in range(2):
+            held = {name for i, name in enumerate(people) if i % 2 == fold}
+            seen = [p for p in usable if p[0].split == "train" and p[0].identity not in held]
+            network = train(config, seen, labelled, report=0)
+            fresh |= judge(network, [p for p in pairs if p[0].identity in held or (p[0].split == "val" and fold == 0)])
+        found = fresh
+    return found
+
+
+def main(config: Path, output: Path) -> None:
+    """Write the JSON that `lags` of the training config names."""
+    found = find_offsets(TrainConfig.load(config))
+    output.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    import sys
+
+    import torch
+
+    torch.set_num_threads(1)
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,231 @@
+"""Train Speech2Landmarks: `python -m pipelines.train speech2landmarks --config FILE`."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .batches import Labelled, Sampler
+from .data import Clip, Features, load_clips, motion_modes
+from .losses import label_loss, motion_loss, point_weights
+from .network import Network, NetworkConfig
+from .visemes import read_phonemes
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The JSON file of `--config`.
+
+    media, landmarks, features, speech: folders (catalogue and clips; meshes; prepared features; recordings
+    with phonemes, may be absent); lags: JSON of `offsets`; layer: [first, last) stored channels to use, or
+    None for all; copies: augmented copies per recording; steps: optimiser steps (fewer if `--minutes` end
+    first); batch, label_batch: crops with motion and with phonemes; blocks: length of a crop;
+    weights: of each loss term; output: checkpoint to write.
+    """
+
+    media: Path
+    landmarks: Path
+    features: Path
+    output: Path
+    speech: Path | None = None
+    lags: Path | None = None
+    layer: tuple[int, int] | None = None
+    copies: int = 8
+    steps: int = 3000
+    batch: int = 24
+    label_batch: int = 12
+    blocks: int = 26
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    seed: int = 0
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    weights: dict[str, float] = field(
+        default_factory=lambda: {
+            "points": 0.15, "velocity": 0.3, "opening": 1.0, "width": 0.4, "visemes": 0.3, "closed": 0.3, "still": 0.5,
+        }
+    )  # fmt: skip
+
+    @staticmethod
+    def load(path: Path) -> TrainConfig:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("media", "landmarks", "features", "output", "speech", "lags"):
+            if values.get(key):
+                values[key] = Path(values[key])
+        if "network" in values:
+            values["network"] = NetworkConfig.from_dict(values["network"])
+        return TrainConfig(**values)
+
+
+class Gains(nn.Module):
+    """How far each training speaker moves the mouth, which the sound does not tell; 1 for anybody else."""
+
+    def __init__(self, people: int) -> None:
+        super().__init__()
+        self.log = nn.Parameter(torch.zeros(people))
+
+    def forward(self, who: Tensor) -> Tensor:
+        return self.log.clamp(-1.2, 1.2).exp()[who][:, None, None, None]
+
+
+def attach_features(config: TrainConfig, clips: list[Clip]) -> list[tuple[Clip, Features]]:
+    """Clips with their prepared features; those without any are left out."""
+    window = config.network.window
+    channels = slice(*config.layer) if config.layer else None
+    pairs = []
+    for clip in clips:
+        found = Features(
+            config.features / "clips", clip.stem, list(range(config.copies)), window.block + window.ahead, channels
+        )
+        if found.copies:
+            pairs.append((clip, found))
+    return pairs
+
+
+def labelled_recordings(config: TrainConfig) -> list[Labelled]:
+    """Recordings with phonemes beside them, and recordings in which nobody speaks (no JSON)."""
+    window = config.network.window
+    channels = slice(*config.layer) if config.layer else None
+    found = []
+    for path in sorted((config.features / "labelled" / "0").glob("*.npy")):
+        features = Features(
+            config.features / "labelled", path.stem, list(range(config.copies)), window.block + window.ahead, channels
+        )
+        phonemes = (config.speech / f"{path.stem}.json") if config.speech else None
+        found.append(Labelled(features, read_phonemes(phonemes) if phonemes and phonemes.exists() else []))
+    return found
+
+
+def fit_statistics(network: Network, pairs: list[tuple[Clip, Features]]) -> None:
+    """Set the constants that come from the data: feature scale, motion modes, face codes."""
+    rng = np.random.default_rng(0)
+    vector = network.config.channels // network.config.positions
+    rows = []
+    for _, features in pairs:
+        array = features.copies[rng.choice(list(features.copies))][0]
+        rows.append(array[rng.integers(len(array), size=12)].astype(np.float32).reshape(-1, vector))
+    samples = np.concatenate(rows)
+    network.feature_mean.copy_(torch.from_numpy(samples.mean(0)))
+    network.feature_std.copy_(torch.from_numpy(samples.std(0) + 1e-3))
+    clips = [clip for clip, _ in pairs]
+    network.basis.copy_(
+        torch.from_numpy(motion_modes(clips, network.config.modes, np.sqrt(point_weights().numpy()) + 0.05))
+    )
+    people = {clip.identity: clip.neutral.reshape(-1) for clip in clips}
+    faces = np.stack(list(people.values()))
+    _, values, vectors = np.linalg.svd(faces - faces.mean(0), full_matrices=False)
+    count = min(network.config.face_codes, len(vectors))
+    scaled = vectors[:count] / np.maximum(values[:count, None] / np.sqrt(len(faces)), 1e-6)
+    network.face_mean.copy_(torch.from_numpy(faces.mean(0)))
+    network.face_basis.zero_()
+    network.face_basis[:, :count] = torch.from_numpy(scaled.T.astype(np.float32))
+
+
+def train(
+    config: TrainConfig, pairs: list[tuple[Clip, Features]], labelled: list[Labelled], minutes: float | None = None,
+    resume: Path | None = None, report: int = 200,
+) -> Network:  # fmt: skip
+    """Optimise on the given recordings; returns the moving average of the weights, in evaluation mode."""
+    torch.manual_seed(config.seed)
+    network = load_checkpoint(resume)[0] if resume else Network(config.network)
+    if not resume:
+        fit_statistics(network, pairs)
+    network.train()
+    sampler = Sampler(pairs, labelled, config.network.window.block, config.blocks, config.seed)
+    gains = Gains(len(sampler.identities))
+    weights = point_weights()
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": [*others, *gains.parameters()], "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+    average = deepcopy(network).eval().requires_grad_(False)
+    started = time.monotonic()
+    seen: dict[str, float] = {}
+    for step in range(config.steps):
+        spent = (time.monotonic() - started) / (60 * minutes) if minutes else 0.0
+        progress = max(step / config.steps, spent)
+        if progress >= 1:
+            break
+        for group in optimiser.param_groups:
+            group["lr"] = (
+                config.learning_rate
+                * min(1.0, (step + 1) / 100)
+                * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+            )
+        batch = sampler.motion(config.batch)
+        neutral = batch.neutral + 0.01 * torch.randn_like(batch.neutral)
+        condition = network.condition(batch.emotion, neutral)
+        drop = torch.rand(len(condition), 2) < torch.tensor([0.3, 0.5])  # often no emotion given, often the mean face
+        condition = torch.cat([condition[:, :7] * ~drop[:, :1], condition[:, 7:] * ~drop[:, 1:]], -1)
+        coefficients, _, _ = network(batch.blocks, condition)
+        motion = network.motion(coefficients) * gains(batch.who)
+        terms = motion_loss(motion, batch.motion, batch.mask, weights)
+        if labelled:
+            speech = sampler.labels(config.label_batch)
+            nobody = torch.zeros(len(speech.blocks), condition.shape[1])
+            coefficients, logits, _ = network(speech.blocks, nobody)
+            terms |= label_loss(network.motion(coefficients), logits, speech.labels, speech.mask, speech.still)
+        loss = (
+            sum(config.weights[name] * value for name, value in terms.items())
+            + 0.05 * gains.log.pow(2).mean()
+            + gains.log.mean() ** 2
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        with torch.no_grad():
+            keep = min(0.995, (step + 1) / (step + 20))
+            for ours, theirs in zip(average.parameters(), network.parameters(), strict=True):
+                ours.lerp_(theirs, 1 - keep)
+        for name, value in terms.items():
+            seen[name] = 0.98 * seen.get(name, float(value)) + 0.02 * float(value)
+        if report and (step + 1) % report == 0:
+            line = " ".join(f"{name} {value:.3f}" for name, value in seen.items())
+            print(f"step {step + 1} {time.monotonic() - started:.0f}s {line}", flush=True)
+    return average
+
+
+def save_checkpoint(path: Path, network: Network, notes: dict | None = None) -> None:
+    """Weights as safetensors, the config as JSON in its metadata: enough to rebuild the network."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"config": json.dumps(network.config.to_dict()), "notes": json.dumps(notes or {})}
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path, metadata)
+
+
+def load_checkpoint(path: Path) -> tuple[Network, dict]:
+    """The network of a checkpoint, in evaluation mode, and its notes."""
+    with safe_open(path, "pt") as stream:
+        metadata = stream.metadata()
+        tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    network = Network(NetworkConfig.from_dict(json.loads(metadata["config"])))
+    network.load_state_dict(tensors)
+    return network.eval(), json.loads(metadata["notes"])
+
+
+def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
+    """Train on the `train` identities, print the measures on `val`, write checkpoint and ONNX."""
+    from .evaluate import evaluate_clips, table
+    from .export import export
+
+    torch.set_num_threads(1)
+    settings = TrainConfig.load(config)
+    pairs = attach_features(settings, load_clips(settings.media, settings.landmarks, settings.lags))
+    chosen = [(clip, features) for clip, features in pairs if clip.split == "train" and clip.usable]
+    network = train(settings, chosen, labelled_recordings(settings), minutes, resume)
+    rows = evaluate_clips(network, [pair for pair in pairs if pair[0].split == "val"], settings.media)
+    print(table(rows))
+    save_checkpoint(settings.output, network, {"val": rows})
+    export(network, settings.output.with_suffix(".onnx"))

@@ -1,0 +1,1 @@
+"""Speech to landmark motion: windowed encoders and the recurrent network after them."""
