@@ -1,9 +1,10 @@
-"""Convert MediaPipe's face detector, attention face mesh and iris network (Apache-2.0) to ONNX.
+"""Convert MediaPipe's face detector and attention face mesh with irises (Apache-2.0) to ONNX.
 
     python -m pipelines.convert_mediapipe mediapipe-0.10.21-*.whl weights
 
 Needs tf2onnx and tensorflow (conversion only). The attention mesh uses three operators of MediaPipe's own;
-they are small and are rebuilt here from standard ONNX operators.
+they are small and are rebuilt here from standard ONNX operators. Its eye and iris heads take the place of
+MediaPipe's separate iris network.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ OPSET = 17
 SOURCES = {
     "face_detection.onnx": "mediapipe/modules/face_detection/face_detection_short_range.tflite",
     "face_mesh.onnx": "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite",
-    "iris.onnx": "mediapipe/modules/iris_landmark/iris_landmark.tflite",
 }
 
 
@@ -162,7 +162,9 @@ def assemble_mesh(model: onnx.ModelProto) -> onnx.ModelProto:
     return helper.make_model(joined, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
 
 
-def _sorted(nodes: list[onnx.NodeProto], graph: onnx.GraphProto, constants: list[onnx.TensorProto]) -> list:
+def _sorted(
+    nodes: list[onnx.NodeProto], graph: onnx.GraphProto, constants: list[onnx.TensorProto]
+) -> list[onnx.NodeProto]:
     """Nodes in an order in which every input exists before it is used."""
     known = {t.name for t in graph.initializer} | {t.name for t in constants} | {v.name for v in graph.input} | {""}
     ordered, waiting = [], nodes
@@ -191,12 +193,11 @@ def _rename(model: onnx.ModelProto, names: dict[str, str]) -> onnx.ModelProto:
 NAMES = {
     "face_detection.onnx": {"input": "image", "regressors": "boxes", "classificators": "logits"},
     "face_mesh.onnx": {"input_1": "image"},
-    "iris.onnx": {"input_1": "image", "output_eyes_contours_and_brows": "contour", "output_iris": "iris"},
 }
 
 
 def convert(wheel: Path, folder: Path) -> list[Path]:
-    """Write the three ONNX files (float16 constants) from a mediapipe wheel into folder."""
+    """Write the ONNX files (float16 constants) from a mediapipe wheel into folder."""
     written = []
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(wheel) as archive:

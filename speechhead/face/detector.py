@@ -17,6 +17,8 @@ SIDE = 128
 """Pixels of the network's square input."""
 SMALLEST_TILE = 256
 """Zooming stops at tiles of this many pixels: smaller faces are of no use."""
+MARGIN = 5 / 3
+"""The picture is also looked at as the middle of a square this much larger, for faces that fill it."""
 MOST_TILES = 1300
 """Zooming stops before this many tiles (about 3 s on one core)."""
 OVERLAP = 0.3
@@ -70,63 +72,51 @@ class FaceDetector:
         image : uint8 [H, W, 3] RGB
         zoom : look into tiles too; without it faces below about a tenth of the picture are missed
         """
-        height, width = image.shape[:2]
-        size = max(height, width)
-        margin = size // 3
-        found = self._pass(image, 0, 0, size, size)
-        found += self._pass(image, -margin, -margin, width + 2 * margin, height + 2 * margin)
-        if not zoom:
-            return _merge(found)
-        tile, spent, level = size // 2, 0, 0
-        while tile >= SMALLEST_TILE and (level == 0 or not found):
-            step = tile // 2
-            rows = _starts(height, tile, step)
-            columns = _starts(width, tile, step)
-            spent += len(rows) * len(columns)
+        size = max(image.shape[:2])
+        found = self._scan(image, size) + self._scan(image, MARGIN * size)
+        tile, spent, level = size / 2, 0, 0
+        while zoom and tile >= SMALLEST_TILE and (level == 0 or not found):
+            spent += len(_starts(image.shape[0], tile)) * len(_starts(image.shape[1], tile))
             if spent > MOST_TILES:
                 break
-            for y in rows:
-                for x in columns:
-                    found += self._pass(image, x, y, tile, tile)
-            tile, level = tile // 2, level + 1
+            found += self._scan(image, tile)
+            tile, level = tile / 2, level + 1
         return _merge(found)
 
-    def _pass(self, image: Image, x: int, y: int, width: int, height: int) -> list[Detection]:
-        """Detections in one rectangle (it may reach outside the image: black there), in pixels of the image."""
-        size = max(width, height)
-        x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + width, image.shape[1]), min(y + height, image.shape[0])
-        part = image[y0:y1, x0:x1]
-        factor = SIDE / size
-        # centre of the picture to centre of the input, as MediaPipe letterboxes
-        left, top = x - (size - width) / 2, y - (size - height) / 2
-        w, h = max(1, round(part.shape[1] * factor)), max(1, round(part.shape[0] * factor))
-        at_x, at_y = round((x0 - left) * factor), round((y0 - top) * factor)
-        at_x, at_y = min(at_x, SIDE - w), min(at_y, SIDE - h)
-        pixels = np.full((SIDE, SIDE, 3), -1, np.float32)
-        shrunk = cv2.resize(part, (w, h), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-        pixels[at_y : at_y + h, at_x : at_x + w] = shrunk.astype(np.float32) / 127.5 - 1
-        boxes, logits = self._session.run(None, {"image": pixels[None]})
+    def _scan(self, image: Image, tile: float) -> list[Detection]:
+        """Detections in half overlapping square tiles of `tile` pixels, in pixels of the image."""
+        factor = SIDE / tile
+        height, width = (max(1, round(length * factor)) for length in image.shape[:2])
+        shrunk = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+        left, top = max(0, SIDE - width) // 2, max(0, SIDE - height) // 2
+        canvas = np.zeros((max(height, SIDE), max(width, SIDE), 3), np.uint8)
+        canvas[top : top + height, left : left + width] = shrunk
+        scale = np.array([image.shape[1] / width, image.shape[0] / height], np.float32)
+        found = []
+        for y in _starts(canvas.shape[0], SIDE):
+            for x in _starts(canvas.shape[1], SIDE):
+                for points, score in self._tile(canvas[y : y + SIDE, x : x + SIDE]):
+                    points = (points + [x - left, y - top]).astype(np.float32) * scale
+                    found.append(Detection(points[:2].ravel(), points[2:], score))
+        return found
+
+    def _tile(self, pixels: Image) -> list[tuple[Array, float]]:
+        """Box corners and keypoints [8, 2] in pixels, and scores, of one input [128, 128, 3]."""
+        boxes, logits = self._session.run(None, {"image": pixels[None].astype(np.float32) / 127.5 - 1})
         score = 1 / (1 + np.exp(-np.clip(logits[0, :, 0], -80, 80)))
-        keep = score >= self._threshold
-        if not keep.any():
-            return []
-        values = boxes[0, keep].reshape(-1, 8, 2) / SIDE
-        anchors = self._anchors[keep, None]
-        points = (values + anchors) * size + [left, top]
-        centre, extent = points[:, 0], values[:, 1] * size / 2
-        corners = np.concatenate([centre - extent, centre + extent], axis=1)
-        # right eye first in the network's order: the subject's, so the one at the left of the image
-        return [
-            Detection(b.astype(np.float32), p.astype(np.float32), float(s))
-            for b, p, s in zip(corners, points[:, 2:], score[keep])
-        ]
+        keep = np.flatnonzero(score >= self._threshold)
+        values = boxes[0, keep].reshape(-1, 8, 2)
+        anchors = self._anchors[keep, None] * SIDE
+        centre, extent = values[:, :1] + anchors, values[:, 1:2] / 2
+        # the network's first eye is the subject's right one: at the left of the image
+        points = np.concatenate([centre - extent, centre + extent, values[:, 2:] + anchors], axis=1)
+        return [(p, float(s)) for p, s in zip(points, score[keep])]
 
 
-def _starts(length: int, tile: int, step: int) -> list[int]:
-    """Left edges of tiles that cover [0, length) with the given step."""
-    if length <= tile:
-        return [(length - tile) // 2]
-    return [*range(0, length - tile, step), length - tile]
+def _starts(length: int, tile: float) -> list[int]:
+    """Where tiles begin that cover [0, length), half overlapping, the last one flush with the end."""
+    last = max(0, int(length - tile))
+    return [*range(0, last, max(1, int(tile / 2))), last]
 
 
 def _merge(found: list[Detection]) -> list[Detection]:

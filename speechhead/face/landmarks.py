@@ -147,7 +147,7 @@ def remove_pose(landmarks: Array, reference: Array = REFERENCE) -> tuple[Array, 
 
 def _umeyama(source: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> list[Pose]:
     """Similarities that lay source [N, 3] on each target [T, N, 3], with the rigid points' weights."""
-    finite = np.isfinite(target).all(axis=2)
+    finite = np.asarray(np.isfinite(target).all(axis=2))
     few = np.flatnonzero(finite.sum(axis=1) < FEWEST_RIGID)
     if few.size:
         found = int(finite[few[0]].sum())
@@ -162,7 +162,7 @@ def _umeyama(source: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -
     from_mean = source[None] - source_mean[:, None]
     to_mean = target - target_mean[:, None]
     u, singular, vt = np.linalg.svd(np.einsum("tn,tni,tnj->tij", weights, to_mean, from_mean))
-    sign = np.sign(np.linalg.det(u) * np.linalg.det(vt))  # a reflection is not a pose
+    sign = np.sign(np.asarray(np.linalg.det(u) * np.linalg.det(vt)))  # a reflection is not a pose
     singular[:, 2] *= sign
     u[:, :, 2] *= sign[:, None]
     rotation = u @ vt
@@ -228,7 +228,7 @@ def eye_opening(landmarks: Array) -> Array:
 
     def ratio(eye: slice) -> Array:
         p = landmarks[..., eye, :]
-        height = np.linalg.norm(p[..., 1, :] - p[..., 5, :], axis=-1) + np.linalg.norm(p[..., 2, :] - p[..., 4, :], axis=-1)
-        return height / (2 * np.linalg.norm(p[..., 0, :] - p[..., 3, :], axis=-1))
+        heights = np.linalg.norm(p[..., [1, 2], :] - p[..., [5, 4], :], axis=-1)
+        return heights.mean(axis=-1) / np.linalg.norm(p[..., 0, :] - p[..., 3, :], axis=-1)
 
     return np.stack([ratio(LEFT_EYE), ratio(RIGHT_EYE)], axis=-1)

@@ -8,17 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from ..clocks import FPS
-from .landmarks import Pose, from_mesh, remove_pose, rotation_angles, to_normalised, to_pixels
+from .landmarks import Pose, from_mesh, remove_pose, rotation_angles, rotation_matrix, to_normalised, to_pixels
 
 Array = npt.NDArray[np.float32]
 
 # Vertices of lips and eyes with their surroundings: MediaPipe's refined regions.
-_LIPS = (0, 11, 12, 13, 14, 15, 16, 17, 37, 38, 39, 40, 41, 42, 61, 62, 72, 73, 74, 76, 77, 78, 80, 81, 82, 84, 85, 86)
-_LIPS += (87, 88, 89, 90, 91, 95, 96, 146, 178, 179, 180, 181, 183, 184, 185, 191, 267, 268, 269, 270, 271, 272, 291)
-_LIPS += (292, 302, 303, 304, 306, 307, 308, 310, 311, 312, 314, 315, 316, 317, 318, 319, 320, 321, 324, 325, 375)
-_LIPS += (402, 403, 404, 405, 407, 408, 409, 415)
-_EYES = (7, 33, 133, 144, 145, 153, 154, 155, 157, 158, 159, 160, 161, 163, 173, 246)
-_EYES += (249, 263, 362, 373, 374, 380, 381, 382, 384, 385, 386, 387, 388, 390, 398, 466)
+# fmt: off
+_LIPS = (
+    0, 11, 12, 13, 14, 15, 16, 17, 37, 38, 39, 40, 41, 42, 61, 62, 72, 73, 74, 76, 77, 78, 80, 81, 82, 84, 85, 86,
+    87, 88, 89, 90, 91, 95, 96, 146, 178, 179, 180, 181, 183, 184, 185, 191, 267, 268, 269, 270, 271, 272, 291, 292,
+    302, 303, 304, 306, 307, 308, 310, 311, 312, 314, 315, 316, 317, 318, 319, 320, 321, 324, 325, 375, 402, 403,
+    404, 405, 407, 408, 409, 415,
+)
+_EYES = (
+    7, 33, 133, 144, 145, 153, 154, 155, 157, 158, 159, 160, 161, 163, 173, 246, 249, 263, 362, 373, 374, 380, 381,
+    382, 384, 385, 386, 387, 388, 390, 398, 466,
+)
+# fmt: on
 _QUICK = np.array([*_LIPS, *_EYES, *range(468, 478)])
 
 
@@ -26,11 +32,11 @@ _QUICK = np.array([*_LIPS, *_EYES, *range(468, 478)])
 class OneEuro:
     """Casiez et al., 2012, "1 Euro filter": a low pass that opens with speed.
 
-    least : cut-off in Hz at rest; opening : Hz added per unit of speed (unit per second).
+    least : cut-off in Hz at rest; opening : Hz added per unit of speed (unit per second); a number, or [N, 1].
     """
 
-    least: float
-    opening: float
+    least: float | Array
+    opening: float | Array
 
     def step(self, value: Array, last: Array, speed: Array, rate: float) -> tuple[Array, Array]:
         """Next filtered value and smoothed speed of points [N, D]; speed [N, D], rate in Hz."""
@@ -39,9 +45,9 @@ class OneEuro:
         return last + _share(cutoff, rate) * (value - last), speed
 
 
-def _share(cutoff: Array | float, rate: float) -> Array | float:
+def _share(cutoff: npt.ArrayLike, rate: float) -> Array:
     """Weight of the newest value in a first-order low pass."""
-    return 1 / (1 + rate / (2 * np.pi * cutoff))
+    return np.asarray(1 / (1 + rate / (2 * np.pi * np.asarray(cutoff))), np.float32)
 
 
 POSE = OneEuro(least=1.2, opening=8.0)  # eye distances and radians
@@ -54,8 +60,11 @@ class LandmarkFilter:
 
     def __init__(self, rate: float = FPS) -> None:
         self._rate = rate
-        self._pace = np.full((478, 1), SKIN.least), np.full((478, 1), SKIN.opening)
-        self._pace[0][_QUICK], self._pace[1][_QUICK] = QUICK.least, QUICK.opening
+        quick = np.isin(np.arange(478), _QUICK)[:, None]
+        self._shape_filter = OneEuro(
+            np.where(quick, QUICK.least, SKIN.least).astype(np.float32),
+            np.where(quick, QUICK.opening, SKIN.opening).astype(np.float32),
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -68,7 +77,7 @@ class LandmarkFilter:
         shape = to_normalised(mesh, pose)
         values = np.concatenate(
             [np.deg2rad(rotation_angles(pose.rotation)), pose.translation / pose.scale, [np.log(pose.scale)]]
-        ).reshape(-1, 1)
+        ).astype(np.float32)[:, None]
         if self._pose is None:
             self._pose, self._shape = values, shape
             self._pose_speed, self._shape_speed = np.zeros_like(values), np.zeros_like(shape)
@@ -76,11 +85,9 @@ class LandmarkFilter:
         turn = values[:3] - self._pose[:3]
         values[:3] = self._pose[:3] + np.angle(np.exp(1j * turn))  # no jump at 180 degrees
         self._pose, self._pose_speed = POSE.step(values, self._pose, self._pose_speed, self._rate)
-        pace = OneEuro(*self._pace)  # type: ignore[arg-type]  # one pair of constants per point
-        self._shape, self._shape_speed = pace.step(shape, self._shape, self._shape_speed, self._rate)
-        angles, place, size = np.rad2deg(self._pose[:3, 0]), self._pose[3:6, 0], float(np.exp(self._pose[6, 0]))
-        calm = Pose.from_angles(*map(float, angles), translation=(place * size).astype(np.float32), scale=size)
-        return to_pixels(self._shape, calm)
+        self._shape, self._shape_speed = self._shape_filter.step(shape, self._shape, self._shape_speed, self._rate)
+        rotation, size = rotation_matrix(np.rad2deg(self._pose[:3, 0])), float(np.exp(self._pose[6, 0]))
+        return to_pixels(self._shape, Pose(rotation, (self._pose[3:6, 0] * size).astype(np.float32), size))
 
 
 def smooth_track(meshes: Array, rate: float = FPS) -> Array:
