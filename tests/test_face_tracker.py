@@ -97,7 +97,7 @@ def test_several_faces(tracker, portrait, face):
     second = tracker.locate(picture, face=2)
     assert np.abs(second.mesh - expected(face.mesh)).mean() < 0.02 * eye_distance(face)
     for wrong in (0, 3):
-        with pytest.raises(FaceError, match=f"--face {wrong}, but there is 2 faces. Use 1 to 2"):
+        with pytest.raises(FaceError, match=f"--face {wrong}, but the picture has 2 faces. Use 1 to 2"):
             tracker.locate(picture, face=wrong)
 
 
