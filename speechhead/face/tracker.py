@@ -117,7 +117,8 @@ class FaceTracker:
         number = 1 if face is None else face
         if not 1 <= number <= len(large):
             count = "1 face" if len(large) == 1 else f"{len(large)} faces"
-            raise FaceError(f"{name}: --face {number}, but the picture has {count}. Use 1 to {len(large)}, largest first.")
+            chosen_from = f"the picture has {count}. Use 1 to {len(large)}, largest first."
+            raise FaceError(f"{name}: --face {number}, but {chosen_from}")
         chosen = large[number - 1]
         yaw = chosen.pose.angles[0]
         if abs(yaw) > LARGEST_YAW:
