@@ -1,0 +1,303 @@
+"""The command line: options to arguments, errors to one line, progress to the terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from .errors import SpeechheadError
+
+app = typer.Typer(
+    name="speechhead",
+    help="One portrait and one voice in, a talking head out.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+weights_app = typer.Typer(help="The shipped networks: what they are, whether they are intact.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
+say_app = typer.Typer(name="python -m speechhead.say", add_completion=False, rich_markup_mode="rich")
+
+Portrait = Annotated[
+    str | None,
+    typer.Option("--portrait", "-p", help="Picture, saved .avatar file, or name of a shipped one.", metavar="IMG"),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Video to write: mp4, m4v, mov or mkv.", metavar="FILE")]
+Emotion = Annotated[
+    str | None,
+    typer.Option(
+        help="happy, sad, surprised, afraid, angry, disgusted, neutral; with :0..1, mixed as in happy:0.6,afraid:0.2",
+        metavar="NAME[:0..1]",
+    ),
+]
+Generator = Annotated[str, typer.Option(help="Family that renders the face: compact.", metavar="NAME")]
+Engine = Annotated[str, typer.Option(help="auto, onnx or torch.", metavar="NAME")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", metavar="NAME")]
+Seed = Annotated[int, typer.Option(help="Of blinks, glances and head motion; equal seeds give equal videos.")]
+Face = Annotated[
+    int | None,
+    typer.Option(help="Which face of the picture, 1 for the largest.", metavar="N"),
+]
+Head = Annotated[str, typer.Option(help="generated from the speech, or retained as in the portrait.", metavar="MODE")]
+HeadAmplitude = Annotated[float, typer.Option(help="Size of the head's motion, 0..1.")]
+Amplitude = Annotated[float, typer.Option(help="Size of the mouth's motion, 1..2.")]
+Blinks = Annotated[float, typer.Option(help="Blinks per minute, 0..120.")]
+LookAway = Annotated[float, typer.Option(help="Largest angle of glances in degrees, 0..20; 0 keeps eye contact.")]
+Crop = Annotated[bool, typer.Option("--crop", help="Show the face crop, SIZE x SIZE, instead of the full picture.")]
+Watermark = Annotated[
+    str | None,
+    typer.Option(help="Text to draw into the corner of the video.", metavar="TEXT"),
+]
+
+
+@say_app.command()
+@app.command()
+def say(
+    text_or_wav: Annotated[str, typer.Argument(metavar="TEXT_OR_WAV", help="Text to speak, or a sound or video file.")],
+    output: Output = Path("say.mp4"),
+    portrait: Portrait = None,
+    voice: Annotated[
+        str | None,
+        typer.Option(help="A name from `speechhead voices`; by default one that suits the portrait.", metavar="NAME"),
+    ] = None,
+    emotion: Emotion = None,
+    size: Annotated[int, typer.Option(help="Largest side of the face in pixels, even, 64..2048.")] = 512,
+    fps: Annotated[float, typer.Option(help="Frames per second, 1..60.")] = 25,
+    generator: Generator = "compact",
+    engine: Engine = "auto",
+    device: Device = "auto",
+    seed: Seed = 0,
+    face: Face = None,
+    head: Head = "generated",
+    head_amplitude: HeadAmplitude = 1.0,
+    amplitude: Amplitude = 1.4,
+    blinks: Blinks = 6.0,
+    look_away: LookAway = 20.0,
+    crop: Crop = False,
+    watermark: Watermark = None,
+) -> None:
+    """Make a portrait speak a text or a recording."""
+    from .pipeline import say as run
+
+    controls = _controls(emotion, seed, head, head_amplitude, amplitude, blinks, look_away)
+    with _progress() as progress:
+        path = run(
+            text_or_wav,
+            output,
+            portrait,
+            voice,
+            size=size,
+            fps=fps,
+            generator=generator,
+            engine=engine,
+            device=device,
+            face=face,
+            crop=crop,
+            watermark=watermark,
+            controls=controls,
+            progress=progress,
+        )
+    print(path)
+
+
+@app.command()
+def render(
+    source: Annotated[
+        str, typer.Option("--source", "-s", help="Portrait, or video to lip-sync anew.", metavar="IMG_OR_VIDEO")
+    ],
+    audio: Annotated[Path, typer.Option("--audio", "-a", help="Sound or video file to speak.", metavar="WAV_OR_VIDEO")],
+    output: Output = Path("render.mp4"),
+    emotion: Emotion = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Largest side of the face in pixels; 512 for a portrait, as it is for a video."),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames per second, 1..60; 25 for a portrait, its own for a video."),
+    ] = None,
+    generator: Generator = "compact",
+    engine: Engine = "auto",
+    device: Device = "auto",
+    seed: Seed = 0,
+    face: Face = None,
+    head: Head = "generated",
+    head_amplitude: HeadAmplitude = 1.0,
+    amplitude: Amplitude = 1.4,
+    blinks: Blinks = 6.0,
+    look_away: LookAway = 20.0,
+    crop: Crop = False,
+    watermark: Watermark = None,
+) -> None:
+    """Lip-sync a portrait, or a video with its own head motion, to a recording."""
+    from .pipeline import render as run
+
+    controls = _controls(emotion, seed, head, head_amplitude, amplitude, blinks, look_away)
+    with _progress() as progress:
+        path = run(
+            source,
+            audio,
+            output,
+            size=size,
+            fps=fps,
+            generator=generator,
+            engine=engine,
+            device=device,
+            face=face,
+            crop=crop,
+            watermark=watermark,
+            controls=controls,
+            progress=progress,
+        )
+    print(path)
+
+
+@app.command()
+def voices() -> None:
+    """List the voices and whether they can speak on this machine."""
+    from .tts import voices as known
+
+    rows = []
+    for voice in known():
+        here = "yes" if voice.available else f"no: {voice.remedy}"
+        rows.append((voice.name, voice.engine, voice.gender, voice.language, voice.licence, here))
+    _table(("voice", "engine", "gender", "language", "licence", "on this machine"), rows)
+
+
+@app.command()
+def avatars() -> None:
+    """List the portraits that ship with the library."""
+    from .avatar import shipped
+
+    _table(("name", "voice", "licence", "credit"), [(a.name, a.voice, a.licence, a.credit) for a in shipped().values()])
+
+
+@app.command()
+def doctor() -> None:
+    """Show what works on this machine, and how fast."""
+    from .doctor import report
+
+    healthy = True
+    for name, state, good in report():
+        print(f"{name:<12} {state}")
+        healthy &= good
+    if not healthy:
+        raise typer.Exit(1)
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """List the shipped networks with their licences."""
+    from . import weights
+
+    rows = []
+    for name, weight in weights.manifest().items():
+        path = weights.folder() / name
+        size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "missing"
+        rows.append((name, size, weight.licence, weight.description))
+    _table(("file", "size", "licence", "what"), rows)
+    print(weights.folder())
+
+
+@weights_app.command("verify")
+def weights_verify() -> None:
+    """Check every shipped network against its SHA-256."""
+    from . import weights
+
+    states = weights.verify()
+    _table(("file", "state"), list(states.items()))
+    if set(states.values()) - {"ok"}:
+        raise typer.Exit(1)
+
+
+def _controls(
+    emotion: str | None, seed: int, head: str, head_amplitude: float, amplitude: float, blinks: float, look_away: float
+) -> Any:
+    from .motion.controls import Controls, parse_emotion
+
+    return Controls(
+        emotion=parse_emotion(emotion) if emotion is not None else {},
+        mouth_amplitude=amplitude,
+        blink_rate=blinks,
+        look_away=look_away,
+        head=head,
+        head_amplitude=head_amplitude,
+        seed=seed,
+    )
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print aligned columns, the last one as long as it is: read by people and by `cut` alike."""
+    rows = [head, *rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head) - 1)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip())
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int | None], None] | None]:
+    """A progress bar on stderr where that is a terminal; stdout stays free for the path."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("frames", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def main() -> NoReturn:
+    """The command `speechhead`."""
+    _run(app, "speechhead")
+
+
+def main_say() -> NoReturn:
+    """The command `python -m speechhead.say`."""
+    _run(say_app, "python -m speechhead.say")
+
+
+def _run(application: typer.Typer, name: str) -> NoReturn:
+    """Run an application; whatever is wrong with the input ends in one line on stderr and exit code 2."""
+    # A terminated run unwinds like an interrupted one, so that no half-written file stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    command = typer.main.get_command(application)
+    try:
+        code = command.main(args=sys.argv[1:], prog_name=name, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except BrokenPipeError:  # `speechhead voices | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted, nothing written.", 130)
+    except (SpeechheadError, OSError, MemoryError) as error:
+        if os.environ.get("SPEECHHEAD_DEBUG"):
+            raise
+        _fail(str(error) or "not enough memory. Use a smaller picture or --size.", 2)
+    except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # the help has been shown
+            sys.exit(0)
+        if hasattr(error, "format_message"):  # typer's own classes have moved between its versions
+            _fail(f"{error.format_message()} Try '{name} --help'.", 2)
+        if os.environ.get("SPEECHHEAD_DEBUG"):
+            raise
+        kind = type(error).__name__
+        _fail(f"internal error, please report it: {kind}: {error} (SPEECHHEAD_DEBUG=1 shows more).", 1)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(" ".join(message.split()), file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
