@@ -66,7 +66,7 @@ def clean_text(text: str, english: bool = True) -> str:
     SpeechSynthesisError if nothing that can be spoken is left.
     """
     shown = " ".join(text.split())[:40]
-    text = _URL.sub(lambda found: found['host'], text)
+    text = _URL.sub(lambda found: found["host"], text)
     text = "".join(c if c in _KEEP else unicodedata.normalize("NFKC", c) for c in text)
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
     text = "".join(c for c in text if _has_sound(c))
