@@ -1,0 +1,1 @@
+"""Landmarks2Latents: trainer and export."""

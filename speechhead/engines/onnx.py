@@ -1,0 +1,59 @@
+"""ONNX networks through onnxruntime."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import onnxruntime as ort
+
+from .. import weights
+from ..errors import DeviceError, WeightsError
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def providers(device: str = "auto") -> list[str]:
+    """Execution providers for a device: 'cpu', 'cuda', or 'auto' (cuda where present).
+
+    Raises
+    ------
+    DeviceError if cuda is asked for and this onnxruntime has none, or the name is unknown.
+    """
+    if device not in DEVICES:
+        raise DeviceError(f"device '{device}' is unknown. Use one of {', '.join(DEVICES)}.")
+    cuda = "CUDAExecutionProvider" in ort.get_available_providers()
+    if device == "cuda" and not cuda:
+        raise DeviceError("device 'cuda': onnxruntime has no CUDA here. pip install 'speechhead[gpu]' or use --device cpu.")
+    return (["CUDAExecutionProvider"] if cuda and device != "cpu" else []) + ["CPUExecutionProvider"]
+
+
+def load_session(model: str | Path, device: str = "cpu", threads: int | None = None) -> ort.InferenceSession:
+    """Open a shipped weight (by file name) or any ONNX file (by path).
+
+    Parameters
+    ----------
+    model : name inside the weights folder, or a path
+    device : 'auto', 'cpu' or 'cuda'
+    threads : worker threads of one call; all cores (at most 4) if None
+
+    Raises
+    ------
+    WeightsError if the file is missing or is not a model; DeviceError as in `providers`.
+    """
+    path = model if isinstance(model, Path) else weights.path(model)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Idle workers must not spin: rendering shares its cores with the video encoder.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not path.is_file():
+        raise WeightsError(f"{path}: weight file is missing. Run `speechhead weights list`.")
+    try:
+        return ort.InferenceSession(str(path), options, providers=providers(device))
+    except DeviceError:
+        raise
+    except Exception as error:  # onnxruntime raises its own unrelated classes
+        reason = str(error).splitlines()[0][:120]
+        raise WeightsError(f"{path}: not a readable ONNX model ({reason}). Run `speechhead weights verify`.") from error

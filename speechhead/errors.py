@@ -1,0 +1,41 @@
+"""Errors that a user can cause, each carrying one line that names the value and the remedy."""
+
+
+class SpeechheadError(ValueError):
+    """Base of all errors caused by input; the command line prints it as one line and exits 2."""
+
+
+class AudioError(SpeechheadError):
+    """The audio can not be read, is empty, or is not usable as speech."""
+
+
+class SpeechSynthesisError(SpeechheadError):
+    """The text can not be spoken: empty, unknown voice, or the engine is missing."""
+
+
+class ImageError(SpeechheadError):
+    """The picture can not be read or is not usable as a portrait."""
+
+
+class FaceError(SpeechheadError):
+    """No usable face, or a face selection that does not exist."""
+
+
+class LandmarkError(SpeechheadError):
+    """Landmarks of the wrong shape, or without enough finite rigid points."""
+
+
+class WeightsError(SpeechheadError):
+    """A weight file is absent, damaged, or belongs to another family."""
+
+
+class DeviceError(SpeechheadError):
+    """The requested engine or device is not available on this machine."""
+
+
+class MediaError(SpeechheadError):
+    """A video can not be read or written."""
+
+
+class ControlError(SpeechheadError):
+    """A control (emotion, gaze, pose, amplitude ...) is unknown or out of range."""

@@ -1,0 +1,197 @@
+"""The compact face-vid2vid generator: real time on two CPU cores, skin as sharp as the portrait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engines.onnx import load_session
+from ..face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
+from ..landmarks2latents import CompactLatents
+from .meshwarp import MeshWarp, border_taper, pixel_grid, sample
+from .windows import WINDOWS
+
+Array = NDArray[np.float32]
+
+PRIOR_RESOLUTION = 128
+"""Side of the field in which the landmark warp is drawn, as in training."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A portrait, prepared once.
+
+    crop: uint8 [S, S, 3]; canonical: float32 [478, 3], its mesh in normalised space (canonical keypoints with the
+    portrait's own expression); pose arrays as in `Pose`, in crop pixels; features: the networks' appearance features
+    by name.
+    """
+
+    crop: NDArray[np.uint8]
+    canonical: Array
+    rotation: Array
+    translation: Array
+    scale: float
+    features: dict[str, Array]
+
+    @property
+    def pose(self) -> Pose:
+        """Head pose of the portrait in crop pixels."""
+        return Pose(self.rotation, self.translation, self.scale)
+
+    @property
+    def landmarks(self) -> Array:
+        """Normalised landmarks of the portrait, float32 [70, 3]."""
+        return from_mesh(self.canonical)
+
+
+def _chw(image: NDArray[np.uint8]) -> Array:
+    return np.ascontiguousarray(image.astype(np.float32).transpose(2, 0, 1)[None] / 255)
+
+
+def _read(image: NDArray, grid: Array) -> NDArray:
+    """`image` at crop positions [h, w, 2]."""
+    return sample(image, grid - pixel_grid(*grid.shape[:2]))
+
+
+class CompactGenerator:
+    """Portrait and driving landmarks to pictures (face-vid2vid: x = s (R (x_c + delta)) + t).
+
+    Per frame: Landmarks2Latents gives the keypoints; the landmark warp is drawn from them; the dense motion network
+    chooses between rest, landmark warp and rigid head for every place, corrects the flow, and says what the portrait
+    does not show; the full-resolution portrait is warped once; and the window networks paint the mouth and the eyes
+    over it, as much as they see fit.
+    """
+
+    family = "compact"
+
+    def __init__(self, size: int = 512, threads: int | None = None) -> None:
+        self.size = size
+        self._latents = CompactLatents()
+        self._source = load_session("compact_source.onnx", threads=threads)
+        self._motion = load_session("compact_motion.onnx", threads=threads)
+        self._windows = load_session("compact_windows.onnx", threads=threads)
+        self._resolution = int(self._motion.get_inputs()[1].shape[2])
+        self._taper = border_taper(PRIOR_RESOLUTION)[..., None]
+
+    @classmethod
+    def load(cls, size: int = 512, threads: int | None = None) -> CompactGenerator:
+        """The shipped weights, for square crops of `size` pixels."""
+        return cls(size, threads)
+
+    def prepare(self, crop: NDArray[np.uint8], mesh: Array) -> Source:
+        """Everything about a portrait that does not change from frame to frame.
+
+        Parameters
+        ----------
+        crop : uint8 [S, S, 3], S = size
+        mesh : float32 [478, 3]; the face mesh in crop pixels
+        """
+        _, poses = remove_pose(from_mesh(mesh)[None])
+        pose = poses[0]
+        canonical = to_normalised(mesh, pose)
+        feeds = {"small": _chw(self._small(crop))}
+        for name, window in WINDOWS.items():
+            matrix = window.matrix(window.centre(canonical), pose, self.size)
+            feeds[f"{name}_source"] = _chw(_read(self._soft(crop), window.grid(matrix)))
+            feeds[f"{name}_source_shapes"] = window.shapes(mesh, matrix, pose, self.size)[None]
+        names = [output.name for output in self._source.get_outputs()]
+        features = dict(zip(names, self._source.run(None, feeds)))
+        features["small"] = feeds["small"]
+        return Source(crop, canonical, pose.rotation, pose.translation, float(pose.scale), features)
+
+    def _small(self, image: NDArray) -> NDArray:
+        return cv2.resize(image, (self._resolution, self._resolution), interpolation=cv2.INTER_AREA)
+
+    def _soft(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The crop at the sharpness that the window networks know (256 px)."""
+        return cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA) if self.size > 256 else image
+
+    def render(self, source: Source, normalised: Array, pose: Pose) -> NDArray[np.uint8]:
+        """One frame.
+
+        Parameters
+        ----------
+        source : from `prepare`
+        normalised : float32 [70, 3]; driving landmarks in normalised space, of the portrait's proportions
+        pose : driving head pose in crop pixels
+
+        Returns
+        -------
+        uint8 [S, S, 3]; equal to the portrait at the crop's border
+        """
+        keypoints = self._latents.keypoints(normalised[None], source.canonical)[0]
+        warper = MeshWarp(source.canonical, source.pose, self.size)
+        prior, coverage = warper.flow(keypoints, pose, PRIOR_RESOLUTION)
+        matrix, offset = warper.rigid(pose)
+        flow, shown, hidden = self._dense(source, prior, coverage, matrix, offset)
+
+        size = self.size
+        frame = sample(source.crop, cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR))
+        if shown.min() < 0.99:
+            cover = cv2.resize(shown, (size, size))[..., None]
+            behind = cv2.resize(hidden, (size, size), interpolation=cv2.INTER_CUBIC) * 255
+            frame = np.clip(frame * cover + behind * (1 - cover) + 0.5, 0, 255).astype(np.uint8)
+        return self._paint(frame, source, keypoints, pose)
+
+    def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> tuple[Array, ...]:
+        """Dense motion field [N, N, 2], what is shown [M, M], and colours of what is not [M, M, 3]."""
+        m = (self._resolution, self._resolution)
+        low = cv2.resize(prior, m, interpolation=cv2.INTER_AREA)
+        rigid = pixel_grid(*m) @ matrix.T + offset
+        masks, residual, occlusion, hidden = self._motion.run(
+            None,
+            {
+                "appearance": source.features["appearance"],
+                "prior": low.transpose(2, 0, 1)[None],
+                "rigid": rigid.transpose(2, 0, 1)[None].astype(np.float32),
+                "coverage": cv2.resize(coverage, m, interpolation=cv2.INTER_AREA)[None, None],
+                "small": source.features["small"],
+            },
+        )
+        fine = prior.shape[1::-1]
+        parts = np.concatenate([masks[0, 1:], residual[0]]).transpose(1, 2, 0)
+        parts = cv2.resize(parts, fine, interpolation=cv2.INTER_LINEAR)
+        whole = pixel_grid(*prior.shape[:2]) @ matrix.T + offset
+        flow = (parts[..., :1] * prior + parts[..., 1:2] * whole + parts[..., 2:]) * self._taper
+        shown = 1 - (1 - occlusion[0, 0]) * border_taper(self._resolution)
+        return flow.astype(np.float32), shown.astype(np.float32), np.ascontiguousarray(hidden[0].transpose(1, 2, 0))
+
+    def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
+        """Generate the windows and lay them over the warped portrait."""
+        posed = to_pixels(keypoints, pose)
+        driving = from_mesh(keypoints)
+        feeds, matrices = {}, {}
+        for name, window in WINDOWS.items():
+            matrix = matrices[name] = window.matrix(window.centre(source.canonical), pose, self.size)
+            feeds[f"{name}_warped"] = _chw(_read(self._soft(frame), window.grid(matrix)))
+            feeds[f"{name}_shapes"] = window.shapes(posed, matrix, pose, self.size)[None]
+            feeds[f"{name}_motion"] = window.motion(source.landmarks, driving, source.pose, pose)[None]
+            for part in ("quarter", "eighth"):
+                feeds[f"{name}_{part}"] = source.features[f"{name}_{part}"]
+        for name, painted in zip(matrices, self._windows.run(None, feeds)):
+            frame = self._lay(frame, painted[0].transpose(1, 2, 0), matrices[name])
+        return frame
+
+    def _lay(self, frame: NDArray[np.uint8], painted: Array, matrix: Array) -> NDArray[np.uint8]:
+        """Blend a patch [h, w, 4] (colours and weight) into the frame at its window, in place of nothing else."""
+        corners = (np.float32([[-1, -1], [1, -1], [1, 1], [-1, 1]]) @ matrix[:, :2].T + matrix[:, 2] + 1) * (self.size / 2)
+        x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+        x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, self.size)
+        if x1 <= x0 or y1 <= y0:
+            return frame
+        inverse = np.linalg.inv(matrix[:, :2])
+        place = pixel_grid(self.size, self.size)[y0:y1, x0:x1] - matrix[:, 2]
+        where = (place @ inverse.T).astype(np.float32)
+        height, width = painted.shape[:2]
+        mapped = cv2.remap(
+            np.ascontiguousarray(painted), (where[..., 0] + 1) * (width / 2) - 0.5, (where[..., 1] + 1) * (height / 2) - 0.5,
+            cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=0,
+        )
+        weight = np.clip(mapped[..., 3:], 0, 1)
+        region = frame[y0:y1, x0:x1]
+        mixed = region * (1 - weight) + np.clip(mapped[..., :3], 0, 1) * 255 * weight
+        frame[y0:y1, x0:x1] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+        return frame

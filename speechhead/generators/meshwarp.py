@@ -1,0 +1,171 @@
+"""Backward flow from keypoints: the mesh is drawn in its driving position and read in its source position."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..face.landmarks import TRIANGLES, Pose, to_pixels
+
+Array = NDArray[np.float32]
+
+# Vertex loops of the MediaPipe topology, in order along the contour.
+OVAL = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377]
+OVAL += [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
+UPPER_INNER_LIP = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]
+LOWER_INNER_LIP = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
+OUTER_LIP = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146]
+EYE_LEFT = [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7]
+EYE_RIGHT = [263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249]
+IRIS_LEFT, IRIS_RIGHT = 468, 473
+
+HEAD_RING = 1.38
+"""Size of the ring that moves rigidly with the head (hair, ears, upper neck), in units of the face oval."""
+STILL_RING = 2.3
+"""Size of the ring that does not move at all; the flow falls to zero between the two."""
+
+_MESH, _RING = 478, len(OVAL)
+
+
+@lru_cache(maxsize=1)
+def _topology() -> tuple[NDArray[np.int64], int, int]:
+    """Triangles [F, 3] in drawing order, and how many of them are rings and holes."""
+    rings = []
+    for inner, outer in ((np.arange(_RING) + _MESH, np.arange(_RING) + _MESH + _RING), (np.array(OVAL), np.arange(_RING) + _MESH)):
+        after_inner, after_outer = np.roll(inner, -1), np.roll(outer, -1)
+        rings += [np.stack([inner, after_inner, outer], 1), np.stack([after_inner, after_outer, outer], 1)]
+    upper, lower = np.array(UPPER_INNER_LIP), np.array(LOWER_INNER_LIP)
+    holes = [np.stack([upper[:-1], upper[1:], lower[1:]], 1), np.stack([upper[:-1], lower[1:], lower[:-1]], 1)]
+    for loop, iris in ((EYE_LEFT, IRIS_LEFT), (EYE_RIGHT, IRIS_RIGHT)):
+        eye = np.array(loop)
+        holes.append(np.stack([eye, np.roll(eye, -1), np.full_like(eye, iris)], 1))
+    ring, hole = np.concatenate(rings), np.concatenate(holes)
+    return np.concatenate([ring, hole, TRIANGLES.astype(np.int64)]), len(ring), len(hole)
+
+
+def pixel_grid(height: int, width: int) -> Array:
+    """Pixel centres [height, width, 2] (x, y) in [-1, 1], x right, y down."""
+    x = (np.arange(width, dtype=np.float32) * 2 + 1) / width - 1
+    y = (np.arange(height, dtype=np.float32) * 2 + 1) / height - 1
+    return np.stack(np.broadcast_arrays(x[None, :], y[:, None]), -1).astype(np.float32)
+
+
+def border_taper(resolution: int, width: float = 0.06) -> Array:
+    """Weight [N, N] that falls from 1 to 0 over the outer `width` of the crop.
+
+    Everything the generator changes is multiplied by it, so that a crop pasted back has no seam.
+    """
+    edge = 1 - np.abs(pixel_grid(resolution, resolution)).max(-1)
+    ramp = np.clip(edge / (2 * width), 0, 1)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+class MeshWarp:
+    """The landmark warp of one portrait, without any network.
+
+    Three sheets are drawn back to front: rings around the head (rigid with the head, then falling to rest), the
+    eye and mouth openings, and the face mesh, far triangles first. Each pixel of the driving picture gets the
+    affine map of its triangle: the piecewise form of "sparse motion to dense motion" (FOMM, eq. 4) in which the
+    local affine maps come from the mesh and not from a network.
+
+    Parameters
+    ----------
+    normalised : float32 [478, 3]; the portrait's mesh in normalised space
+    pose : its pose, in pixels of the crop
+    size : side of the square crop in pixels
+    """
+
+    def __init__(self, normalised: Array, pose: Pose, size: int) -> None:
+        self.size = size
+        self.pose = pose
+        oval = normalised[OVAL]
+        centre = oval.mean(0)
+        self._head_ring = centre + (oval - centre) * np.float32([HEAD_RING, HEAD_RING, 1])
+        self.source = self._vertices(normalised, pose, None)
+        self._still = self.source[_MESH + _RING :]
+
+    def _vertices(self, normalised: Array, pose: Pose, still: Array | None) -> Array:
+        """All vertices [478 + 2 * 36, 3]: x and y in [-1, 1] of the crop, z in the same unit."""
+        moving = to_pixels(np.concatenate([normalised, self._head_ring]), pose) * np.float32(2 / self.size)
+        moving = moving - np.float32([1, 1, 0])
+        if still is None:
+            oval = moving[OVAL]
+            centre = oval.mean(0)
+            still = centre + (oval - centre) * np.float32([STILL_RING, STILL_RING, 1])
+            # Stay inside the picture, yet always outside the head ring.
+            reach = 0.98 / np.maximum(np.abs(still[:, :2]).max(-1, keepdims=True), 0.98)
+            still = np.concatenate([still[:, :2] * reach, still[:, 2:]], 1)
+        return np.concatenate([moving, still]).astype(np.float32)
+
+    def flow(self, normalised: Array, pose: Pose, resolution: int = 128) -> tuple[Array, Array]:
+        """Backward flow of a driving face.
+
+        Parameters
+        ----------
+        normalised : float32 [478, 3]; the driving mesh in normalised space, of this portrait's proportions
+        pose : driving pose in crop pixels
+        resolution : N, side of the flow field
+
+        Returns
+        -------
+        flow : float32 [N, N, 2]; where to read the source minus where the pixel is, in [-1, 1] units of the crop
+        coverage : float32 [N, N]; 1 on the face mesh, 0.5 on the ring that moves with the head, 0 elsewhere
+        """
+        driving = self._vertices(normalised, pose, self._still)
+        triangles, rings, holes = _topology()
+        corners, origin = driving[triangles], self.source[triangles]
+        # Affine map of each triangle: source = origin0 + M (z - corner0).
+        edges = (corners[:, 1:, :2] - corners[:, :1, :2]).transpose(0, 2, 1)
+        source_edges = (origin[:, 1:, :2] - origin[:, :1, :2]).transpose(0, 2, 1)
+        determinant = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
+        drawn = np.abs(determinant) > 1e-7
+        safe = np.where(drawn, determinant, 1)
+        adjugate = np.stack([edges[:, 1, 1], -edges[:, 0, 1], -edges[:, 1, 0], edges[:, 0, 0]], 1).reshape(-1, 2, 2)
+        matrix = source_edges @ (adjugate / safe[:, None, None])
+        offset = origin[:, 0, :2] - np.einsum("fij,fj->fi", matrix, corners[:, 0, :2])
+        matrix = matrix - np.eye(2, dtype=np.float32)  # displacement, not position
+
+        face = np.arange(rings + holes, len(triangles))
+        depth = corners[face, :, 2].sum(1)
+        order = np.concatenate([np.arange(rings + holes), face[np.argsort(-depth, kind="stable")]])
+        index = np.zeros((resolution, resolution), np.int32)
+        shift = 4
+        points = np.round(((corners[..., :2] + 1) * (resolution / 2) - 0.5) * (1 << shift)).astype(np.int32)
+        for number in order[drawn[order]]:
+            cv2.fillConvexPoly(index, points[number], int(number) + 1, cv2.LINE_8, shift)
+
+        matrix = np.concatenate([np.zeros((1, 2, 2), np.float32), matrix]).astype(np.float32)
+        offset = np.concatenate([np.zeros((1, 2), np.float32), offset]).astype(np.float32)
+        grid = pixel_grid(resolution, resolution)
+        local = matrix[index]
+        flow = local[..., 0] * grid[..., :1] + local[..., 1] * grid[..., 1:] + offset[index]
+        coverage = np.where(index > rings, 1.0, np.where(index > rings // 2, 0.5, 0.0)).astype(np.float32)
+        return flow, coverage
+
+    def rigid(self, pose: Pose) -> tuple[Array, Array]:
+        """Affine displacement of the whole head as a plane at the depth of the eyes' corners.
+
+        Both poses project the plane z = 0 of normalised space: x_d = s_d R_d[:, :2] X + t_d, and likewise for the
+        source; eliminating X gives source = A z + b.
+
+        Returns
+        -------
+        matrix [2, 2] and offset [2] of the displacement field, in [-1, 1] units of the crop
+        """
+        unit = np.float32(2 / self.size)
+        driving, source = (p.rotation[:2, :2] * p.scale * unit for p in (pose, self.pose))
+        matrix = source @ np.linalg.inv(driving)
+        offset = self.pose.translation[:2] * unit - 1 - matrix @ (pose.translation[:2] * unit - 1)
+        return (matrix - np.eye(2)).astype(np.float32), offset.astype(np.float32)
+
+
+def sample(image: NDArray, flow: Array) -> NDArray:
+    """Read `image` [H, W, C] through a backward flow [h, w, 2] ([-1, 1] units); bilinear, clamped at the border."""
+    height, width = image.shape[:2]
+    where = pixel_grid(*flow.shape[:2]) + flow
+    x = (where[..., 0] + 1) * (width / 2) - 0.5
+    y = (where[..., 1] + 1) * (height / 2) - 0.5
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
