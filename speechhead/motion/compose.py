@@ -1,0 +1,181 @@
+"""Motion: speech, emotion, eyes, head and idle life put together into posed landmarks, frame by frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..audio.prosody import ProsodyStream
+from ..clocks import SAMPLES_PER_FRAME
+from ..errors import AudioError, LandmarkError
+from ..face.landmarks import Pose
+from .blink import Blinks, close_eyes
+from .controls import Controls
+from .easing import LowPass, minimum_jerk, smoothstep
+from .emotion import POSTURE_PITCH, fitted, mix
+from .gaze import Gaze, turn_eyes
+from .idle import Idle
+from .mouth import gain_mask, intended_gaps, lip_gaps, set_gaps
+from .pose import HeadMotion, HeadSources, turned
+from .rest import rest_face
+
+Array = npt.NDArray[np.float32]
+
+FADE_SECONDS = 0.5
+"""Time in which changed controls take effect."""
+
+INTERRUPT_FRAMES = 6
+"""Frames in which the mouth glides to the new speech after `reset_speech`."""
+
+SILENCE_FRAMES = 6
+"""Frames without voice after which small mouth motion is held back; pauses between words are shorter."""
+
+STILL, MOVING = 0.012, 0.03
+"""Mouth displacement, outer eye distances, that is held back entirely, and not at all, in silence."""
+
+EYE_CONTACT = 0.85
+"""Part of a head turn that the eyes turn back (vestibulo-ocular reflex), up to EYE_CONTACT_LIMIT degrees."""
+
+EYE_CONTACT_LIMIT = 12.0
+
+SPEECH_YIELD = 0.3
+"""Part of an emotion's mouth shape that gives way to the articulation while speech runs."""
+
+_EYES = [*range(36, 48), 68, 69]
+_MOUTH = gain_mask()
+_REST = 1.0 - _MOUTH
+
+
+class Motion:
+    """A face in motion: eats speech motion with its sound, yields landmarks to render.
+
+    Whole recordings and streams in chunks of any size give the same frames, and equal seeds the same motion.
+
+    Parameters
+    ----------
+    neutral : float32 [70, 3], the portrait's landmarks in normalised space; it may smile or have its mouth open
+    base_pose : the portrait's pose, in the pixels of the picture to render
+    controls : see Controls; replaceable while running by `update`
+
+    Raises
+    ------
+    LandmarkError if `neutral` is not [70, 3] or not finite.
+    """
+
+    def __init__(self, neutral: npt.ArrayLike, base_pose: Pose, controls: Controls | None = None) -> None:
+        face = np.asarray(neutral, np.float32)
+        if face.shape != (70, 3) or not np.isfinite(face).all():
+            raise LandmarkError(f"neutral face of shape {face.shape} is not usable. Give finite landmarks [70, 3].")
+        self.controls = controls or Controls()
+        self.rest = rest_face(face)
+        self.base_pose = base_pose
+        self._emotions = fitted(self.rest)
+        seed = self.controls.seed
+        self._blinks, self._gaze, self._idle, self._head = Blinks(seed), Gaze(seed), Idle(seed), HeadMotion(seed)
+        self._sources = HeadSources(self.controls.head, FADE_SECONDS)
+        self._prosody = ProsodyStream()
+        self._faded = LowPass(FADE_SECONDS, self._targets())
+        self._level = LowPass(0.3)  # 0 in silence, 1 in speech
+        self._hold = LowPass(0.24, 1.0)  # 1 where small mouth motion is held back
+        self._silent = SILENCE_FRAMES
+        self._speech = np.zeros((70, 3), np.float32)
+        self._before_reset = self._speech
+        self._since_reset = INTERRUPT_FRAMES
+
+    def update(self, controls: Controls) -> None:
+        """Replace the controls; emotion, amplitudes and head fade over, gaze moves in a saccade.
+
+        The seed stays that of the construction. Head angles given per frame count from the next frame on.
+        """
+        if controls.head != self.controls.head:
+            self._sources.switch(controls.head)
+        self.controls = controls
+
+    def reset_speech(self) -> None:
+        """The speech was interrupted: the mouth glides from where it is into whatever speech motion comes next."""
+        self._before_reset, self._since_reset = self._speech, 0
+        self._prosody = ProsodyStream()
+
+    def step(self, speech_motion: npt.ArrayLike, audio: npt.ArrayLike) -> tuple[Array, list[Pose]]:
+        """Landmarks and poses of the next k frames.
+
+        Parameters
+        ----------
+        speech_motion : float32 [k, 70, 3], displacement from the closed-mouth neutral face, normalised space
+        audio : float32 [n], the sound of these frames at 16 kHz, n <= 640 k; missing samples are silence
+
+        Returns
+        -------
+        float32 [k, 70, 3] in normalised space, and k poses in the pixels of `base_pose`.
+
+        Raises
+        ------
+        LandmarkError if `speech_motion` is not [k, 70, 3]; AudioError if there is more sound than frames.
+        """
+        motion = np.asarray(speech_motion, np.float32)
+        if motion.ndim != 3 or motion.shape[1:] != (70, 3):
+            raise LandmarkError(f"speech motion of shape {motion.shape} is not usable. Give [frames, 70, 3].")
+        samples = np.asarray(audio, np.float32).reshape(-1)
+        missing = len(motion) * SAMPLES_PER_FRAME - len(samples)
+        if missing < 0:
+            raise AudioError(f"{len(samples)} samples for {len(motion)} frames. Give at most 640 per frame.")
+        blocks = np.pad(samples, (0, missing)).reshape(-1, SAMPLES_PER_FRAME)
+        faces = np.empty_like(motion)
+        poses = []
+        for frame, (displacement, block) in enumerate(zip(motion, blocks, strict=True)):
+            faces[frame], pose = self._frame(displacement, block)
+            poses.append(pose)
+        return faces, poses
+
+    def _targets(self) -> npt.NDArray[np.float64]:
+        c = self.controls
+        return np.array([*mix(c.emotion), c.mouth_amplitude, c.head_amplitude, float(c.idle)])
+
+    def _frame(self, displacement: Array, block: Array) -> tuple[Array, Pose]:
+        faded = self._faded.step(self._targets())
+        weights, (mouth, head, idle) = faded[:7], faded[7:]
+        energy, active = self._hear(block)
+        level = float(self._level.step(float(active)))
+
+        speech = self._articulation(displacement, active)
+        face = self.rest + speech * (1.0 + np.float32(mouth - 1.0) * _MOUTH)
+        expression = np.tensordot(weights.astype(np.float32), self._emotions, 1)
+        face += expression * (_REST + np.float32(1.0 - SPEECH_YIELD * level) * _MOUTH)
+        set_gaps(face, intended_gaps(lip_gaps(speech), mouth))
+
+        angles, rise = self._turn(energy, level, weights, head, idle)
+        yaw, pitch = self._gaze.step(self.controls.look_away, self.controls.gaze)
+        back = np.clip(EYE_CONTACT * angles[:2], -EYE_CONTACT_LIMIT, EYE_CONTACT_LIMIT)
+        turn_eyes(face, yaw - float(back[0]), pitch - float(back[1]))
+        close_eyes(face, self._blinks.step(self.controls.blink_rate, self.controls.blink_frames))
+        return face, turned(self.base_pose, angles, rise)
+
+    def _hear(self, block: Array) -> tuple[float, bool]:
+        """Energy in dB and speech activity of one frame of sound."""
+        heard = self._prosody.push(block)
+        return float(heard.energy[0]), bool(heard.active[0])
+
+    def _articulation(self, displacement: Array, active: bool) -> Array:
+        """Speech motion to show: without eyes, still in silence, gliding after an interrupt."""
+        speech = displacement.copy()
+        speech[_EYES] = 0.0
+        self._silent = 0 if active else self._silent + 1
+        hold = float(self._hold.step(float(self._silent >= SILENCE_FRAMES)))
+        size = float(np.abs(speech[48:68]).max())
+        speech *= np.float32(1.0 - hold * (1.0 - smoothstep(size, STILL, MOVING)))
+        if self._since_reset < INTERRUPT_FRAMES:
+            self._since_reset += 1
+            new = np.float32(minimum_jerk(self._since_reset / INTERRUPT_FRAMES))
+            speech = new * speech + (1 - new) * self._before_reset
+        self._speech = speech
+        return speech
+
+    def _turn(
+        self, energy: float, level: float, weights: npt.NDArray[np.float64], head: float, idle: float
+    ) -> tuple[npt.NDArray[np.float64], float]:
+        """(yaw, pitch, roll) in degrees away from the portrait's pose, and the rise of the head by breath."""
+        generated = self._head.step(energy, level)
+        sway, rise = self._idle.step(1.0 - level)
+        posture = (0.0, float(weights @ POSTURE_PITCH), 0.0)
+        angles, own = self._sources.step(generated + idle * sway + posture, np.array(self.base_pose.angles))
+        return head * angles, float(idle * own * rise)

@@ -1,0 +1,73 @@
+"""Smooth time: the easing curves and the streaming low-pass filter that all motion shares."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from ..clocks import FPS
+
+Array = npt.NDArray[np.float64]
+
+
+def clip01(x: float) -> float:
+    """`x` limited to 0..1."""
+    return min(max(x, 0.0), 1.0)
+
+
+def smoothstep(x: float, start: float, end: float) -> float:
+    """0 below `start`, 1 above `end` (or the reverse if end < start), with level ends."""
+    s = clip01((x - start) / (end - start))
+    return s * s * (3.0 - 2.0 * s)
+
+
+def minimum_jerk(s: float) -> float:
+    """Position 0..1 at time `s` in 0..1 of the movement with the least jerk (Flash and Hogan, 1985)."""
+    s = clip01(s)
+    return s * s * s * (10.0 + s * (6.0 * s - 15.0))
+
+
+class LowPass:
+    """Chain of one-pole low-pass filters: `order` poles bound the derivative of that order.
+
+    A step into three poles comes out with finite velocity, acceleration and jerk, which is what keeps fades and
+    head motion free of visible corners. The total delay is about `seconds`.
+    """
+
+    def __init__(self, seconds: float, value: npt.ArrayLike = 0.0, order: int = 3) -> None:
+        self._keep = math.exp(-order / (seconds * FPS))
+        self._poles = [np.array(value, np.float64) for _ in range(order)]
+
+    def step(self, target: npt.ArrayLike) -> Array:
+        """The filter's output after one more video frame of input `target`."""
+        x = np.asarray(target, np.float64)
+        for pole in self._poles:
+            pole *= self._keep
+            pole += (1.0 - self._keep) * x
+            x = pole
+        return x.copy()
+
+
+class Noise:
+    """Smooth random motion of unit variance: white noise through a LowPass; it starts at rest at 0.
+
+    Six poles give it the round autocorrelation and the little jerk of tracked heads; three shake.
+    """
+
+    ORDER = 6
+
+    def __init__(self, seconds: float, channels: int) -> None:
+        self._filter = LowPass(seconds, np.zeros(channels), self.ORDER)
+        self._gain = 1.0 / math.sqrt(float((self.response(seconds) ** 2).sum()))
+
+    def step(self, white: npt.ArrayLike) -> Array:
+        """The next video frame's values for standard normal numbers `white` [channels]."""
+        return self._gain * self._filter.step(white)
+
+    @classmethod
+    def response(cls, seconds: float) -> Array:
+        """Impulse response of the filter, one value per video frame."""
+        kernel = LowPass(seconds, 0.0, cls.ORDER)
+        return np.array([float(kernel.step(float(frame == 0))) for frame in range(int(5 * seconds * FPS) + 8)])

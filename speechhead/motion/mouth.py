@@ -1,0 +1,68 @@
+"""Mouth edits: amplitude of speech, and the promise that lips which touch in speech touch in the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .easing import smoothstep
+
+Array = npt.NDArray[np.float32]
+
+UPPER_INNER = (61, 62, 63)
+LOWER_INNER = (67, 66, 65)
+"""Inner-lip points that face each other."""
+
+CLOSED = 0.008
+"""Inner-lip gap, outer eye distances, below which speech means closed lips (the mesh's noise is about half)."""
+
+PARTED = 0.03
+"""Gap from which speech means open lips; between the two the gap eases in."""
+
+_UPPER_SHARE = 0.35
+"""Part of a correction that the upper lip makes; the lower one is the more mobile."""
+
+# Points that go along with each inner pair: the outer lip in front of it, and half of the lip's shoulder.
+_UPPER_ALONG = (((61, 1.0), (50, 1.0), (49, 0.5)), ((62, 1.0), (51, 1.0)), ((63, 1.0), (52, 1.0), (53, 0.5)))
+_LOWER_ALONG = (((67, 1.0), (58, 1.0), (59, 0.5)), ((66, 1.0), (57, 1.0)), ((65, 1.0), (56, 1.0), (55, 0.5)))
+
+
+def gain_mask() -> Array:
+    """float32 [70, 1]: how much a landmark takes part in the mouth amplitude (lips 1, chin 1, jaw's ends 0)."""
+    mask = np.zeros((70, 1), np.float32)
+    mask[48:68] = 1.0
+    mask[4:13] = 1.0
+    mask[[3, 13]] = 0.5
+    return mask
+
+
+def lip_gaps(landmarks: Array) -> npt.NDArray[np.float64]:
+    """Signed vertical gap of the three inner-lip pairs, float64 [3], in the unit of `landmarks` [70, 3]."""
+    return (landmarks[list(LOWER_INNER), 1] - landmarks[list(UPPER_INNER), 1]).astype(np.float64)
+
+
+def intended_gaps(gaps: npt.NDArray[np.float64], amplitude: float) -> npt.NDArray[np.float64]:
+    """Gaps to show for the gaps of the speech motion: none below CLOSED, times `amplitude` from PARTED on."""
+    return np.array([amplitude * max(gap, 0.0) * smoothstep(gap, CLOSED, PARTED) for gap in gaps])
+
+
+def set_gaps(landmarks: npt.NDArray[np.floating], gaps: npt.NDArray[np.float64]) -> None:
+    """Move the lips of one face in place so that its inner pairs stand `gaps` apart; at 0 the points coincide.
+
+    Parameters
+    ----------
+    landmarks : float32 [70, 3], normalised space
+    gaps : [3], >= 0, for the pairs 61-67, 62-66, 63-65
+    """
+    for pair, gap in enumerate(gaps):
+        upper, lower = UPPER_INNER[pair], LOWER_INNER[pair]
+        present = landmarks[lower] - landmarks[upper]
+        shrink = min(float(gap) / max(float(present[1]), 1e-6), 1.0)
+        wanted = np.array([present[0] * shrink, gap, present[2] * shrink], np.float32)
+        change = wanted - present
+        for point, part in _UPPER_ALONG[pair]:
+            landmarks[point] -= _UPPER_SHARE * part * change
+        for point, part in _LOWER_ALONG[pair]:
+            landmarks[point] += (1.0 - _UPPER_SHARE) * part * change
+        if gap == 0.0:
+            landmarks[upper] = landmarks[lower]  # no rounding error between lips that touch

@@ -1,0 +1,90 @@
+"""The rest face: what a portrait looks like with its mouth closed and relaxed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..face.landmarks import mouth_opening
+from .easing import smoothstep
+from .emotion import BASIS
+from .mouth import gain_mask, set_gaps
+
+Array = npt.NDArray[np.float32]
+
+PRIOR = Path(__file__).parent / "rest.npz"
+"""Closed-mouth faces of the people in the training clips: mean and main directions (pipelines/motion_statistics.py)."""
+
+MODE_SPREAD = (0.15, 0.5, 0.2, 0.2, 0.2, 0.2)
+"""How strongly a photo may show each of REST_MODES (pipelines/emotion_basis.py): standard deviations of a prior."""
+
+NOISE = 0.025
+"""Standard deviation of a landmark that neither identity nor the modes explain, outer eye distances."""
+
+
+OPEN = (0.05, 0.15)
+"""Inner-lip opening, outer eye distances, between which the photo's lip shape gives way to the identity's."""
+
+
+@cache
+def _system() -> tuple[Array, Array, Array]:
+    """Mean face [70, 3], whitened identity directions [k, 70, 3] and expression modes [6, 70, 3]."""
+    with np.load(PRIOR) as prior, np.load(BASIS) as basis:
+        return prior["mean"], prior["directions"], basis["rest_modes"]
+
+
+def explain(landmarks: Array) -> tuple[Array, Array]:
+    """What of a face is the person and what is the mouth's expression.
+
+    Most probable identity and mode weights (not negative) when a face is the mean face plus identity plus modes, each
+    with its own spread: a wide mouth is thus told from a smile by the company of the other landmarks.
+
+    Parameters
+    ----------
+    landmarks : float32 [70, 3], normalised space
+
+    Returns
+    -------
+    float32 [70, 3] the identity's face; float32 [6] weights of the modes jaw open, smile, stretch, upper lip up, lower
+    lip down, funnel.
+    """
+    mean, directions, modes = _system()
+    lower = list(range(3, 14)) + list(range(31, 36)) + list(range(48, 68))
+    target = (landmarks - mean)[lower].ravel() / NOISE
+    spread = np.array(MODE_SPREAD, np.float32)
+    identity = directions[:, lower].reshape(len(directions), -1).T / NOISE
+    shown = np.ones(len(modes), bool)
+    while True:  # ridge regression; a mode that comes out negative is taken out and the rest solved again
+        expression = modes[:, lower].reshape(len(modes), -1).T[:, shown] * spread[shown] / NOISE
+        system = np.concatenate([identity, expression], axis=1)
+        solution = np.linalg.solve(system.T @ system + np.eye(system.shape[1]), system.T @ target)
+        person, found = solution[: len(directions)], solution[len(directions) :] * spread[shown]
+        if (found >= 0.0).all():
+            break
+        shown[np.flatnonzero(shown)[found < 0.0]] = False
+    weights = np.zeros(len(modes), np.float32)
+    weights[shown] = found
+    return (mean + np.tensordot(person, directions, 1)).astype(np.float32), weights
+
+
+def rest_face(landmarks: Array) -> Array:
+    """The portrait's face with closed, relaxed mouth: jaw up, smile gone, inner lips touching.
+
+    Parameters
+    ----------
+    landmarks : float32 [70, 3], normalised space, mouth in any state
+
+    Returns
+    -------
+    float32 [70, 3]; eyes, brows, nose and the ends of the jaw are the portrait's own.
+    """
+    person, weights = explain(landmarks)
+    relaxed = landmarks - np.tensordot(weights, _system()[2], 1)
+    # The shape of wide open lips says little about closed ones: there the person's most probable lips serve.
+    guess = smoothstep(float(mouth_opening(landmarks)), *OPEN)
+    rest = landmarks + gain_mask() * ((1.0 - guess) * relaxed + guess * person - landmarks)
+    set_gaps(rest, np.zeros(3))
+    return rest.astype(np.float32)
