@@ -7,8 +7,8 @@ import sys
 import zipfile
 
 import pytest
-
 from conftest import ROOT
+
 from speechhead import weights
 
 if sys.version_info >= (3, 11):

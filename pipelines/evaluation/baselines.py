@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +26,7 @@ def copy_source(clip: Clip) -> Frames:
     return np.broadcast_to(clip.frames[0], clip.frames.shape)
 
 
-def landmark_warp(clip: Clip) -> Frames:
+def mesh_warp(clip: Clip) -> Frames:
     """The first frame warped by the clip's own mesh, with no network.
 
     It gets all 478 tracked vertices of every frame, more than a generator that is driven by 70 landmarks does.
@@ -37,6 +38,46 @@ def landmark_warp(clip: Clip) -> Frames:
     warp = MeshWarp(meshes[0], clip.truth.poses[0], side)
     frames = [sample(source, warp.flow(mesh, pose, side)[0]) for mesh, pose in zip(meshes, clip.truth.poses)]
     return np.stack(frames)[:, :height, :width]
+
+
+def triangulate(points: Array, width: int, height: int) -> NDArray[np.int64]:
+    """Delaunay triangles [F, 3] of points [N, 2] inside a picture; duplicates are used once."""
+    plane = cv2.Subdiv2D((-1, -1, width + 2, height + 2))
+    plane.insert([(float(x), float(y)) for x, y in points])
+    corners = np.asarray(plane.getTriangleList(), np.float32).reshape(-1, 3, 2)
+    nearest = np.linalg.norm(corners[:, :, None] - points, axis=-1)
+    return nearest.argmin(-1)[nearest.min(-1).max(-1) < 0.01]  # the others hang on the outer frame
+
+
+def triangle_warp(image: Frames, source: Array, driving: Array, triangles: NDArray[np.int64]) -> Frames:
+    """Picture whose points `source` [N, 2] are drawn to `driving` [N, 2], each triangle by its affine map."""
+    height, width = image.shape[:2]
+    index = np.zeros((height, width), np.int32)
+    affine = np.zeros((len(triangles) + 1, 2, 3), np.float32)
+    affine[0] = np.eye(2, 3)
+    for number, corners in enumerate(triangles, 1):
+        if abs(np.linalg.det(driving[corners[1:]] - driving[corners[0]])) < 1e-3:
+            continue
+        affine[number] = cv2.getAffineTransform(driving[corners], source[corners])
+        cv2.fillConvexPoly(index, np.round(driving[corners] * 16).astype(np.int32), number, cv2.LINE_8, 4)
+    place = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+    chosen = affine[index]
+    where = np.einsum("hwij,hwj->hwi", chosen[..., :2], place) + chosen[..., 2]
+    return np.asarray(cv2.remap(image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def triangulated_warp(clip: Clip) -> Frames:
+    """The first frame warped by the clip's 68 landmarks: piecewise affine on their Delaunay triangles.
+
+    Points along the border of the picture stay where they are.
+    """
+    height, width = clip.frames.shape[1:3]
+    sides = np.float32([[x, y] for x in (0, 0.5, 1) for y in (0, 0.5, 1) if (x, y) != (0.5, 0.5)])
+    border = sides * np.float32([width - 1, height - 1])
+    inside = clip.truth.landmarks[:, :68, :2].clip(0, [width - 1, height - 1]).astype(np.float32)
+    points = np.concatenate([inside, np.broadcast_to(border, (len(inside), *border.shape))], axis=1)
+    triangles = triangulate(points[0], width, height)
+    return np.stack([triangle_warp(clip.frames[0], points[0], driving, triangles) for driving in points])
 
 
 def jaw_opened(face: Array, opening: Array) -> Array:

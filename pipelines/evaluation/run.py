@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhead.errors import SpeechheadError, WeightsError
+from speechhead.avatar import Generator
+from speechhead.errors import SpeechheadError
 from speechhead.face.landmarks import eye_opening, mouth_opening
 from speechhead.face.tracker import FaceTracker
 from speechhead.motion.controls import Controls
+from speechhead.renderer import open_generator
+from speechhead.speech2landmarks.model import Speech2Landmarks
 
 from . import baselines, motion, ours, picture, sheets, sync
 from .clips import Clip, Entry, Frames, Track, load, track
@@ -38,17 +41,6 @@ class Settings:
     seconds: float | None = None
     sheets: Path | None = None
     threads: int = 1
-
-
-def open_generator(settings: Settings) -> Any:
-    """The generator under evaluation, or None."""
-    if settings.generator == NO_GENERATOR:
-        return None
-    if settings.generator != "compact":
-        raise WeightsError(f"generator '{settings.generator}' is unknown. Use compact or {NO_GENERATOR}.")
-    from speechhead.generators.compact import CompactGenerator
-
-    return CompactGenerator.load(settings.size, settings.threads)
 
 
 def picture_metrics(frames: Frames, clip: Clip) -> Row:
@@ -108,11 +100,10 @@ class Evaluator:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.tracker = FaceTracker(threads=settings.threads)
-        self.generator = open_generator(settings)
-        self.speech = None
-        if self.generator is not None:
-            from speechhead.speech2landmarks.model import Speech2Landmarks
-
+        self.generator: Generator | None = None
+        self.speech: Speech2Landmarks | None = None
+        if settings.generator != NO_GENERATOR:
+            self.generator = open_generator(settings.generator, settings.size, threads=settings.threads)
             self.speech = Speech2Landmarks.load(threads=settings.threads)
 
     def clip(self, entry: Entry) -> Row:
@@ -126,7 +117,8 @@ class Evaluator:
         row |= {"frames": len(clip.frames), "size": list(clip.frames.shape[1:3]), "found": clip.truth.found}
         rendered = None if self.generator is None else ours.Rendered(clip, self.generator, self.settings.size)
 
-        videos = {"copy": baselines.copy_source(clip), "warp": baselines.landmark_warp(clip)}
+        videos = {"copy": baselines.copy_source(clip), "warp": baselines.mesh_warp(clip)}
+        videos["warp_68"] = baselines.triangulated_warp(clip)
         if rendered is not None:
             videos["ours"] = ours.reenacted(clip, rendered)
         row["self_reenactment"] = {name: self._picture_row(name, frames, clip) for name, frames in videos.items()}
@@ -194,8 +186,9 @@ def mean(rows: Sequence[Row], by_person: bool = False) -> Row:
 
 def _mean_row(rows: Sequence[Row]) -> Row:
     if any("best_lag" in row and "lag_within_1" not in row for row in rows):
-        sizes = [abs(row["best_lag"]) for row in rows]
-        rows = [row | {"best_lag": size, "lag_within_1": float(size <= 1)} for row, size in zip(rows, sizes)]
+        sizes = [None if row["best_lag"] is None else abs(row["best_lag"]) for row in rows]
+        near = [float(size is not None and size <= 1) for size in sizes]
+        rows = [row | {"best_lag": size, "lag_within_1": share} for row, size, share in zip(rows, sizes, near)]
     result: Row = {}
     for key in dict.fromkeys(key for row in rows for key in row if key != "clips"):
         values = [row[key] for row in rows if row.get(key) is not None]

@@ -12,6 +12,9 @@ Array = NDArray[np.float32]
 MAX_LAG = 10
 """Search range of the lag, in video frames either way."""
 
+CONSTANT = 1e-5
+"""Standard deviation of the opening, outer eye distances, below which a curve is constant."""
+
 CLOSED = 0.15
 """A mouth counts as closed below this part of the way from its 5th to its 95th percentile of opening."""
 
@@ -21,19 +24,20 @@ MOVES = 0.015
 
 def correlation(opening: Array, truth: Array) -> float:
     """Pearson correlation of two curves [T] at zero lag; 0 where either is constant."""
-    if len(truth) < 3:
+    if len(truth) < 3 or min(np.std(opening), np.std(truth)) < CONSTANT:
         return 0.0
     a, b = opening - np.mean(opening), truth - np.mean(truth)
-    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum() / norm) if norm > 1e-9 else 0.0
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
 
 
-def best_lag(opening: Array, truth: Array, reach: int = MAX_LAG) -> tuple[int, float]:
+def best_lag(opening: Array, truth: Array, reach: int = MAX_LAG) -> tuple[int | None, float]:
     """Lag in frames at which the correlation peaks, and that correlation.
 
     Positive: the rendered mouth is late. The overlap is always at least half of the curve. A constant curve has
-    lag 0 and correlation 0.
+    no lag (None) and correlation 0.
     """
+    if min(np.std(opening), np.std(truth)) < CONSTANT:
+        return None, 0.0
     reach = min(reach, len(truth) // 2)
     scored = []
     for lag in range(-reach, reach + 1):
