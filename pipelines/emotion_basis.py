@@ -29,13 +29,13 @@ RECIPES: dict[str, dict[str, float]] = {
     # AU1 inner brow raiser, AU4 brow lowerer, AU15 lip corner depressor, AU17 chin raiser; lids hang
     "sad": {"browInnerUp": 1.2, "browDown": 0.45, "mouthFrown": 1.0, "mouthShrugLower": 0.2, "eyeBlink": 0.25},
     # AU1+2 brows up, AU5 upper lid raiser, AU26 jaw drop
-    "surprised": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 1.0, "jawOpen": 0.14, "mouthFunnel": 0.1},
+    "surprised": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 0.8, "jawOpen": 0.14, "mouthFunnel": 0.1},
     # AU1+2+4 brows up and drawn together, AU5 upper lid raiser, AU20 lip stretcher, AU26 jaw drop
     "afraid": {
         "browInnerUp": 1.0,
         "browOuterUp": 0.3,
         "browDown": 0.25,
-        "eyeWide": 0.85,
+        "eyeWide": 0.7,
         "mouthStretch": 0.55,
         "jawOpen": 0.07,
     },

@@ -109,8 +109,8 @@ def head_statistics(clips: list[tuple[Array, Array]]) -> dict[str, object]:
         active = smooth((energy > np.percentile(energy, 95) - 25).astype(float), 0.2) > 0.5
         speaking.append(active)
         accent = np.clip(energy - smooth(energy, 1.0), -ACCENT_LIMIT, ACCENT_LIMIT) * active
-        lift, dip = LowPass(LIFT_SECONDS), LowPass(DIP_SECONDS)
-        nods.append(np.array([[float(lift.step(a)), float(dip.step(a))] for a in accent]))
+        lift, dip = LowPass(LIFT_SECONDS, 0.0), LowPass(DIP_SECONDS, 0.0)
+        nods.append(np.array([[lift.step(a), dip.step(a)] for a in accent.tolist()]))
         pitches.append((angles - smooth(angles, 1.0))[:, 1])
     active = np.concatenate(speaking)
     slow, fast = np.concatenate(slow_bands), np.concatenate(fast_bands)

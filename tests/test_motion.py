@@ -287,3 +287,12 @@ def test_wrong_input_is_refused():
         Motion(REFERENCE, BASE).step(np.zeros((3, 68, 3)), np.zeros(1920))
     with pytest.raises(AudioError):
         Motion(REFERENCE, BASE).step(np.zeros((3, 70, 3)), np.zeros(1921))
+
+
+def test_controls_copy_and_replace():
+    import copy
+    import dataclasses
+
+    controls = Controls(emotion={"happy": 0.5}, gaze=(3, 4), head=np.zeros((2, 3)))  # type: ignore[arg-type]
+    assert copy.deepcopy(controls) == controls == dataclasses.replace(controls)
+    assert dataclasses.asdict(controls)["emotion"] == {"happy": 0.5}

@@ -75,7 +75,7 @@ class Motion:
         self._sources = HeadSources(self.controls.head, FADE_SECONDS)
         self._prosody = ProsodyStream()
         self._faded = LowPass(FADE_SECONDS, self._targets())
-        self._level = LowPass(0.3)  # 0 in silence, 1 in speech
+        self._level = LowPass(0.3, 0.0)  # 0 in silence, 1 in speech
         self._hold = LowPass(0.24, 1.0)  # 1 where small mouth motion is held back
         self._silent = SILENCE_FRAMES
         self._speech = np.zeros((70, 3), np.float32)
@@ -135,7 +135,7 @@ class Motion:
         faded = self._faded.step(self._targets())
         weights, (mouth, head, idle) = faded[:7], faded[7:]
         energy, active = self._hear(block)
-        level = float(self._level.step(float(active)))
+        level = self._level.step(float(active))
 
         speech = self._articulation(displacement, active)
         face = self.rest + speech * (1.0 + np.float32(mouth - 1.0) * _MOUTH)
@@ -160,7 +160,7 @@ class Motion:
         speech = displacement.copy()
         speech[_EYES] = 0.0
         self._silent = 0 if active else self._silent + 1
-        hold = float(self._hold.step(float(self._silent >= SILENCE_FRAMES)))
+        hold = self._hold.step(float(self._silent >= SILENCE_FRAMES))
         size = float(np.abs(speech[48:68]).max())
         speech *= np.float32(1.0 - hold * (1.0 - smoothstep(size, STILL, MOVING)))
         if self._since_reset < INTERRUPT_FRAMES:

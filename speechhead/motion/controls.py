@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from ..errors import ControlError
 
@@ -102,7 +101,7 @@ class Controls:
 
     def __post_init__(self) -> None:
         emotion = parse_emotion(self.emotion) if isinstance(self.emotion, str) else _checked_emotion(self.emotion)
-        object.__setattr__(self, "emotion", MappingProxyType(emotion))
+        object.__setattr__(self, "emotion", emotion)
         _checked("mouth amplitude", self.mouth_amplitude, 1.0, 2.0)
         _checked("blink rate", self.blink_rate, 0.0, 120.0, " per minute")
         _checked("blink length", self.blink_frames, 2.0, 150.0, " frames at 30 fps")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from ..clocks import FPS
 
 Array = npt.NDArray[np.float64]
+Value = TypeVar("Value", float, Array)
 
 
 def clip01(x: float) -> float:
@@ -29,25 +31,28 @@ def minimum_jerk(s: float) -> float:
     return s * s * s * (10.0 + s * (6.0 * s - 15.0))
 
 
-class LowPass:
+class LowPass(Generic[Value]):
     """Chain of one-pole low-pass filters: `order` poles bound the derivative of that order.
 
     A step into three poles comes out with finite velocity, acceleration and jerk, which is what keeps fades and
     head motion free of visible corners. The total delay is about `seconds`.
+
+    Parameters
+    ----------
+    seconds : time constant of the chain
+    value : the value it rests at, a float or an array, and so the kind that it filters
+    order : number of poles
     """
 
-    def __init__(self, seconds: float, value: npt.ArrayLike = 0.0, order: int = 3) -> None:
+    def __init__(self, seconds: float, value: Value, order: int = 3) -> None:
         self._keep = math.exp(-order / (seconds * FPS))
-        self._poles = [np.array(value, np.float64) for _ in range(order)]
+        self._poles: list[Value] = [value] * order
 
-    def step(self, target: npt.ArrayLike) -> Array:
+    def step(self, target: Value) -> Value:
         """The filter's output after one more video frame of input `target`."""
-        x = np.asarray(target, np.float64)
-        for pole in self._poles:
-            pole *= self._keep
-            pole += (1.0 - self._keep) * x
-            x = pole
-        return x.copy()
+        for index, pole in enumerate(self._poles):
+            self._poles[index] = target = self._keep * pole + (1.0 - self._keep) * target
+        return target
 
 
 class Noise:
@@ -62,7 +67,7 @@ class Noise:
         self._filter = LowPass(seconds, np.zeros(channels), self.ORDER)
         self._gain = 1.0 / math.sqrt(float((self.response(seconds) ** 2).sum()))
 
-    def step(self, white: npt.ArrayLike) -> Array:
+    def step(self, white: Array) -> Array:
         """The next video frame's values for standard normal numbers `white` [channels]."""
         return self._gain * self._filter.step(white)
 
@@ -70,4 +75,4 @@ class Noise:
     def response(cls, seconds: float) -> Array:
         """Impulse response of the filter, one value per video frame."""
         kernel = LowPass(seconds, 0.0, cls.ORDER)
-        return np.array([float(kernel.step(float(frame == 0))) for frame in range(int(5 * seconds * FPS) + 8)])
+        return np.array([kernel.step(float(frame == 0)) for frame in range(int(5 * seconds * FPS) + 8)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..face.landmarks import Pose
+from ..face.landmarks import Pose, rotation_matrix
 from .controls import Angles
 from .easing import Array, LowPass, Noise
 
@@ -48,9 +48,9 @@ class HeadMotion:
         self._random = np.random.default_rng([seed, 0x4EAD])
         self._slow = Noise(SLOW_SECONDS, 3)
         self._fast = Noise(FAST_SECONDS, 3)
-        self._level = LowPass(LEVEL_SECONDS, order=2)
-        self._mean: LowPass | None = None
-        self._lift, self._dip = LowPass(LIFT_SECONDS), LowPass(DIP_SECONDS)
+        self._level = LowPass(LEVEL_SECONDS, 0.0, order=2)
+        self._mean: LowPass[float] | None = None
+        self._lift, self._dip = LowPass(LIFT_SECONDS, 0.0), LowPass(DIP_SECONDS, 0.0)
 
     def step(self, energy: float, level: float) -> Array:
         """(yaw, pitch, roll) in degrees away from the portrait's pose.
@@ -61,11 +61,11 @@ class HeadMotion:
         level : 0 in silence to 1 in speech
         """
         draws = self._random.standard_normal(6)
-        life = float(self._level.step(level))
+        life = self._level.step(level)
         slow, fast = (part + (1.0 - part) * life for part in SILENT_PART)
         angles = slow * self._slow.step(draws[:3]) * SLOW_DEGREES + fast * self._fast.step(draws[3:]) * FAST_DEGREES
         accent = level * self._accent(energy, level)
-        angles[1] += LIFT_PER_DB * float(self._lift.step(accent)) + DIP_PER_DB * float(self._dip.step(accent))
+        angles[1] += LIFT_PER_DB * self._lift.step(accent) + DIP_PER_DB * self._dip.step(accent)
         return PRESENTER * angles
 
     def _accent(self, energy: float, level: float) -> float:
@@ -75,7 +75,7 @@ class HeadMotion:
             return 0.0
         if self._mean is None:
             self._mean = LowPass(_MEAN_SECONDS, energy, order=1)
-        return float(np.clip(energy - float(self._mean.step(energy)), -ACCENT_LIMIT, ACCENT_LIMIT))
+        return float(np.clip(energy - self._mean.step(energy), -ACCENT_LIMIT, ACCENT_LIMIT))
 
 
 class HeadSources:
@@ -94,7 +94,7 @@ class HeadSources:
         angles, own, kept = np.zeros(3), 0.0, []
         for source in self._sources:
             current = source is self._sources[-1]
-            weight = float(source.weight.step(float(current)))
+            weight = source.weight.step(float(current))
             if source.head == "generated":
                 angles += weight * generated
                 own += weight
@@ -107,7 +107,7 @@ class HeadSources:
 
 
 class _Source:
-    def __init__(self, head: object, weight: LowPass) -> None:
+    def __init__(self, head: object, weight: LowPass[float]) -> None:
         self.head = head
         self.weight = weight
         self._frame = 0
@@ -128,8 +128,7 @@ def turned(pose: Pose, angles: npt.ArrayLike, rise: float = 0.0) -> Pose:
     angles : [3], added to the pose's own angles
     rise : by how much the head moves up in the picture, in outer eye distances
     """
-    yaw, pitch, roll = np.asarray(pose.angles, np.float64) + np.asarray(angles, np.float64)
-    rotation = Pose.from_angles(yaw, pitch, roll, pose.translation, pose.scale).rotation
+    rotation = rotation_matrix(np.asarray(pose.angles, np.float64) + np.asarray(angles, np.float64))
     shift = (np.asarray(pose.rotation, np.float64) - rotation) @ NECK - (0.0, rise, 0.0)
     translation = (np.asarray(pose.translation, np.float64) + pose.scale * shift).astype(np.float32)
-    return Pose.from_angles(yaw, pitch, roll, translation, pose.scale)
+    return Pose(rotation, translation, pose.scale)
