@@ -19,6 +19,7 @@ _ONSET_DB, _OFFSET_DB = 10.0, 6.0  # above the background: hysteresis of speech 
 _ALWAYS_SILENT_DB = -60.0
 _HANGOVER = round(0.24 * FPS)  # frames that a gap inside a word is bridged
 _RISE_DB, _RISE_UNVOICED_DB = 1.0 / FPS, 20.0 / FPS  # background per frame, while someone speaks and else
+_BREATH, _BREATH_DB = round(0.4 * FPS), 18.0  # frames without a tone, dB below the speaker's level: a pause in noise
 _VOICING = 0.55  # normalised autocorrelation of a voiced frame
 _SPAN = 2 * SAMPLES_PER_FRAME  # samples that pitch is measured on: this frame and the one before
 _LAGS = np.arange(int(SAMPLE_RATE / PITCH_RANGE[1]), int(SAMPLE_RATE / PITCH_RANGE[0]) + 1)
@@ -61,7 +62,8 @@ class ProsodyStream:
     def _reset(self) -> None:
         self._pending = np.zeros(0, np.float32)
         self._before = np.zeros(SAMPLES_PER_FRAME)
-        self._background = _ALWAYS_SILENT_DB
+        self._background: float | None = None
+        self._level = SILENCE_DB  # of the speaker: the loudest voiced frame, forgotten by 3 dB a second
         self._unvoiced_frames = self._quiet_frames = FPS
         self._active = False
 
@@ -85,11 +87,17 @@ class ProsodyStream:
 
     def _frame(self, frame: NDArray[np.float64]) -> tuple[float, float, bool]:
         energy = max(SILENCE_DB, 10 * np.log10(np.mean(frame**2) + 1e-20))
+        if self._background is None:  # the first frame is background, unless a voice sounds in it
+            tone = energy > _ALWAYS_SILENT_DB and _pitch(np.concatenate([self._before, frame]))
+            self._background = _ALWAYS_SILENT_DB if tone else float(np.clip(energy, -65.0, -40.0))
         loud = energy - self._background
         audible = energy > _ALWAYS_SILENT_DB and loud > _OFFSET_DB
         hz = _pitch(np.concatenate([self._before, frame])) if audible else 0.0
         self._before = frame
         self._unvoiced_frames = 0 if hz else self._unvoiced_frames + 1
+        self._level = max(self._level - 3.0 / FPS, energy if hz else SILENCE_DB)
+        if self._unvoiced_frames > _BREATH and energy < self._level - _BREATH_DB:
+            audible = False
 
         if audible and (self._active or loud > _ONSET_DB):
             self._active, self._quiet_frames = True, 0
@@ -99,7 +107,7 @@ class ProsodyStream:
         # The background falls at once and rises slowly; quickly only where no voice has sounded for
         # a while, so that steady noise is not taken for speech and a long vowel not for noise.
         rise = _RISE_UNVOICED_DB if self._unvoiced_frames > FPS * 0.6 else _RISE_DB
-        self._background = float(np.clip(min(energy, self._background + rise), -80.0, -20.0))
+        self._background = float(np.clip(min(energy, self._background + rise), -65.0, -20.0))
         return energy, hz, self._active
 
 
