@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,16 +28,10 @@ from rich.table import Table
 from speechhead import weights
 from speechhead.errors import SpeechheadError
 
+from .evaluation import markdown
 from .evaluation.clips import Entry, list_clips
 from .evaluation.run import NO_GENERATOR, Evaluator, Row, Settings, mean
 
-COLUMNS = {
-    "self_reenactment": ("l1", "psnr", "ssim", "akd", "mouth_akd", "mouth_sharpness_ratio", "flicker_ratio"),
-    "speech": (
-        *("correlation", "lag_within_1", "amplitude_ratio", "closure_recall", "opening_recall", "lmd"),
-        *("velocity_error", "silence_motion", "blinks_per_minute", "head_range", "head_jerk"),
-    ),
-}
 _evaluator: Evaluator | None = None  # one per worker process: networks are opened once
 
 
@@ -87,11 +82,10 @@ def table(task: str, means: Row) -> Table:
     """Means of one task as a table for people, methods as rows."""
     shown = Table(title=task.replace("_", "-"), title_justify="left")
     shown.add_column("")
-    for name in COLUMNS[task]:
+    for name in markdown.COLUMNS[task]:
         shown.add_column(name.replace("_", " "), justify="right")
-    for method in sorted(means[task], key=lambda name: ("ours" not in name, name)):
-        row = means[task][method]
-        cells = ["" if row.get(name) is None else f"{row[name]:.3f}" for name in COLUMNS[task]]
+    for method in markdown.methods(means[task]):
+        cells = (markdown.number(means[task][method].get(name)) for name in markdown.COLUMNS[task])
         shown.add_row(method.replace("_", " "), *cells)
     return shown
 
@@ -107,6 +101,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--limit-seconds", type=float, help="only the first seconds of each clip")
     parser.add_argument("--size", type=int, default=256, help="side of the rendered face crop (default 256)")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
+    parser.add_argument("--markdown", type=Path, help="also write the report as a page to read")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)")
     return parser.parse_args(arguments)
 
@@ -135,10 +130,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     document = report(rows, settings)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if options.markdown is not None:
+        given = sys.argv[1:] if arguments is None else arguments
+        command = shlex.join(["python", "-m", "pipelines.evaluate", *given])
+        options.markdown.parent.mkdir(parents=True, exist_ok=True)
+        options.markdown.write_text(markdown.page(document, command), encoding="utf-8")
     for row in rows:
         if "skipped" in row:
             console.print(f"skipped {row['skipped']}")
-    for task in COLUMNS:
+    for task in markdown.COLUMNS:
         if document["mean"][task]:
             console.print(table(task, document["mean"]))
     print(f"{len(rows)} clips in {time.monotonic() - started:.0f} s: {options.json}")

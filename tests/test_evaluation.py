@@ -140,7 +140,9 @@ def test_command_on_a_real_clip_and_on_one_without_a_face(tmp_path, shared, caps
             writer.write(np.full((128, 128, 3), 90, np.uint8))
     out = tmp_path / "out" / "report.json"
     options = ["--clips", str(tmp_path), "--generator", "none", "--limit-seconds", "1.6", "--workers", "1"]
-    assert evaluate.main([*options, "--json", str(out), "--sheets", str(tmp_path / "sheets")]) == 0
+    page = tmp_path / "report.md"
+    more = ["--sheets", str(tmp_path / "sheets"), "--markdown", str(page)]
+    assert evaluate.main([*options, "--json", str(out), *more]) == 0
     report = json.loads(out.read_text())
     person, wall = report["clips"]
     assert "a face in 0%" in wall["skipped"] and "skipped" in capsys.readouterr().out
@@ -150,6 +152,10 @@ def test_command_on_a_real_clip_and_on_one_without_a_face(tmp_path, shared, caps
     assert person["self_reenactment"]["warp"]["mouth_akd"] < person["self_reenactment"]["copy"]["mouth_akd"]
     assert report["mean"]["speech"]["truth"]["correlation"] == pytest.approx(1)
     assert (tmp_path / "sheets" / "person.png").is_file()
+    text = page.read_text()
+    assert "1 clips of 1 people" in text and "--limit-seconds 1.6" in text
+    assert f"| {report['mean']['self_reenactment']['warp']['l1']:.3f} |" in text
+    assert "| person.mp4 |" in text and "Skipped: wall.mp4" in text
 
 
 def test_nothing_to_evaluate_is_one_line(tmp_path, capsys):

@@ -55,15 +55,17 @@ def triangle_warp(image: Frames, source: Array, driving: Array, triangles: NDArr
     index = np.zeros((height, width), np.int32)
     affine = np.zeros((len(triangles) + 1, 2, 3), np.float32)
     affine[0] = np.eye(2, 3)
-    for number, corners in enumerate(triangles, 1):
-        if abs(np.linalg.det(driving[corners[1:]] - driving[corners[0]])) < 1e-3:
-            continue
-        affine[number] = cv2.getAffineTransform(driving[corners], source[corners])
-        cv2.fillConvexPoly(index, np.round(driving[corners] * 16).astype(np.int32), number, cv2.LINE_8, 4)
+    corners = driving[triangles]
+    area = np.linalg.det(corners[:, 1:] - corners[:, :1])
+    fixed = np.round(corners * 16).astype(np.int32)  # fillConvexPoly takes sixteenths of a pixel
+    for number in np.flatnonzero(np.abs(area) > 1e-3):
+        affine[number + 1] = cv2.getAffineTransform(corners[number], source[triangles[number]])
+        cv2.fillConvexPoly(index, fixed[number], int(number) + 1, cv2.LINE_8, 4)
     place = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
     chosen = affine[index]
     where = np.einsum("hwij,hwj->hwi", chosen[..., :2], place) + chosen[..., 2]
-    return np.asarray(cv2.remap(image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    x, y = (np.ascontiguousarray(where[..., axis]) for axis in (0, 1))
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def triangulated_warp(clip: Clip) -> Frames:
@@ -72,8 +74,8 @@ def triangulated_warp(clip: Clip) -> Frames:
     Points along the border of the picture stay where they are.
     """
     height, width = clip.frames.shape[1:3]
-    sides = np.float32([[x, y] for x in (0, 0.5, 1) for y in (0, 0.5, 1) if (x, y) != (0.5, 0.5)])
-    border = sides * np.float32([width - 1, height - 1])
+    sides = [(x, y) for x in (0, 0.5, 1) for y in (0, 0.5, 1) if (x, y) != (0.5, 0.5)]
+    border = np.array([(x * (width - 1), y * (height - 1)) for x, y in sides], np.float32)
     inside = clip.truth.landmarks[:, :68, :2].clip(0, [width - 1, height - 1]).astype(np.float32)
     points = np.concatenate([inside, np.broadcast_to(border, (len(inside), *border.shape))], axis=1)
     triangles = triangulate(points[0], width, height)

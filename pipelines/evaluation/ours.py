@@ -24,7 +24,7 @@ LIPS_ONLY = Controls(mouth_amplitude=1.0, head="retained", idle=False, blink_rat
 
 def crop_pose(pose: Pose, x0: float, y0: float, factor: float) -> Pose:
     """A pose in picture pixels as one in the pixels of a crop with corner (x0, y0), scaled by `factor`."""
-    translation = (pose.translation - np.float32([x0, y0, 0])) * np.float32(factor)
+    translation = (pose.translation - np.array([x0, y0, 0], np.float32)) * np.float32(factor)
     return Pose(pose.rotation, translation, pose.scale * factor)
 
 

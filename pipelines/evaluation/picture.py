@@ -35,7 +35,7 @@ def _ssim_image(a: Frames, b: Frames) -> float:
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
     def mean(image: Array) -> Array:
-        return cv2.GaussianBlur(image, (11, 11), 1.5)
+        return np.asarray(cv2.GaussianBlur(image, (11, 11), 1.5), np.float32)
 
     mx, my = mean(x), mean(y)
     vx, vy, covariance = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
