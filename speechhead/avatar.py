@@ -190,7 +190,8 @@ class Avatar:
         count = found.candidates
         notes: tuple[str, ...] = ()
         if count > 1 and face is None:
-            notes = (f"{name}: {count} faces found, the largest is taken. Choose another with --face 2..{count}.",)
+            others = "2" if count == 2 else f"2 to {count}"
+            notes = (f"{name}: {count} faces found, the largest is taken. Choose another with --face {others}.",)
         avatar = dataclasses.replace(cls.from_face(picture, found.mesh, size), notes=notes)
         if generator is None:
             return avatar

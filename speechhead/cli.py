@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -270,9 +271,14 @@ def _run(application: typer.Typer, name: str) -> NoReturn:
     """Run an application; whatever is wrong with the input ends in one line on stderr and exit code 2."""
     # A terminated run unwinds like an interrupted one, so that no half-written file stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    notes = logging.StreamHandler(sys.stderr)
+    notes.setFormatter(logging.Formatter("note: %(message)s"))
+    logging.getLogger("speechhead").handlers = [notes]
     command = typer.main.get_command(application)
     try:
         code = command.main(args=sys.argv[1:], prog_name=name, standalone_mode=False)
+        if code == 130:
+            raise KeyboardInterrupt  # which some versions of typer turn into this code
         sys.exit(code if isinstance(code, int) else 0)
     except BrokenPipeError:  # `speechhead voices | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

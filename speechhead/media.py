@@ -24,9 +24,6 @@ from .clocks import FPS, SAMPLE_RATE
 from .errors import MediaError
 from .image import Picture
 
-# libav otherwise writes its own lines to stderr beside our one-line errors.
-av.logging.set_level(av.logging.PANIC)
-
 SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """File name endings that can be written, and their container."""
 
@@ -113,6 +110,7 @@ class VideoWriter:
         self._error: BaseException | None = None
         self._aborted = False
         self._queue: queue.Queue[tuple[str, NDArray[Any]] | None] = queue.Queue(QUEUE)
+        _silence()
         self._thread = threading.Thread(target=self._run, args=(crf,), name="encoder", daemon=True)
         self._thread.start()
 
@@ -314,6 +312,7 @@ class VideoReader:
         self.height, self.width = first.shape[:2]
 
     def _open(self) -> Any:
+        _silence()
         if not self.path.is_file():
             raise MediaError(f"{self.path}: no such video. Check the path.")
         try:
@@ -372,6 +371,15 @@ class VideoReader:
                     if index >= count:
                         return
             backward = not backward
+
+
+def _silence() -> None:
+    """Keep libav quiet.
+
+    Not through Python's logging: a codec's thread that logs waits for the interpreter, which may be waiting for
+    that thread (PyAV issue 751).
+    """
+    av.logging.set_level(None)
 
 
 def _upright(frame: Any) -> Picture:

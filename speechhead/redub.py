@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .avatar import SIZES, Avatar, Generator, check_size, crop_square, shipped
-from .clocks import FPS, frames_in
+from .clocks import FPS, SAMPLE_RATE
 from .errors import FaceError
 from .face.landmarks import Pose, from_mesh, remove_pose, to_pixels
 from .image import Picture
@@ -78,7 +78,7 @@ def redub(
 
     heard, sound = load_audio(audio), load_audio(audio, AUDIO_RATE)
     reader = VideoReader(source, fps)
-    count = max(1, int(np.ceil(frames_in(len(heard)) * reader.fps / FPS)))
+    count = max(1, int(np.ceil(len(heard) * reader.fps / SAMPLE_RATE)))
     meshes = _track(reader, count, str(source))
     length = len(meshes)
     present: NDArray[np.bool_] = np.isfinite(meshes).all(axis=(1, 2))  # type: ignore[assignment]
