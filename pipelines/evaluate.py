@@ -99,7 +99,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--catalog", type=Path, help="catalogue with identity and split (default: DIR/catalog.csv)")
     parser.add_argument("--split", help="only this split of the catalogue, such as val")
     parser.add_argument("--limit-seconds", type=float, help="only the first seconds of each clip")
-    parser.add_argument("--size", type=int, default=256, help="side of the rendered face crop (default 256)")
+    parser.add_argument("--size", type=int, help="side of the rendered face crop (default: the clip's own resolution)")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
     parser.add_argument("--markdown", type=Path, help="also write the report as a page to read")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)")

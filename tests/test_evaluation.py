@@ -110,6 +110,11 @@ def test_rendering_at_another_size_pastes_back_where_it_was(clip):
     assert mirror.poses[0].scale == pytest.approx(rendered.avatar.pose.scale, rel=1e-4)
 
 
+def test_at_the_clips_own_resolution_nothing_is_resampled(clip):
+    rendered = ours.Rendered(clip, Mirror(), ours.native_size(clip))
+    assert np.array_equal(ours.reenacted(clip, rendered)[0], clip.frames[0])
+
+
 def test_means_over_clips_and_over_people():
     def row(person, value, lag):
         speech = {"ours": {"correlation": value, "best_lag": lag, "closure_recall": None}}

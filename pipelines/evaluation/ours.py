@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhead.avatar import Avatar, Generator
+from speechhead.avatar import CROP_EYES, Avatar, Generator
 from speechhead.face.landmarks import Pose
 from speechhead.motion.compose import Motion
 from speechhead.motion.controls import Controls
@@ -26,6 +26,11 @@ def crop_pose(pose: Pose, x0: float, y0: float, factor: float) -> Pose:
     """A pose in picture pixels as one in the pixels of a crop with corner (x0, y0), scaled by `factor`."""
     translation = (pose.translation - np.array([x0, y0, 0], np.float32)) * np.float32(factor)
     return Pose(pose.rotation, translation, pose.scale * factor)
+
+
+def native_size(clip: Clip) -> int:
+    """Side in pixels, even, at which a clip's face crop is neither enlarged nor reduced."""
+    return max(64, round(clip.truth.poses[0].scale * CROP_EYES / 2) * 2)
 
 
 class Rendered:

@@ -32,12 +32,12 @@ NO_GENERATOR = "none"
 class Settings:
     """What an evaluation runs with.
 
-    generator: name, or 'none'; size: side of its face crop in pixels; seconds: of each clip, all if None;
-    sheets: folder for contact sheets, none if None; threads: of each network call.
+    generator: name, or 'none'; size: side of its face crop in pixels, the clip's own resolution if None;
+    seconds: of each clip, all if None; sheets: folder for contact sheets, none if None; threads: of each network call.
     """
 
     generator: str = "compact"
-    size: int = 256
+    size: int | None = None
     seconds: float | None = None
     sheets: Path | None = None
     threads: int = 1
@@ -100,11 +100,19 @@ class Evaluator:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.tracker = FaceTracker(threads=settings.threads)
-        self.generator: Generator | None = None
         self.speech: Speech2Landmarks | None = None
         if settings.generator != NO_GENERATOR:
-            self.generator = open_generator(settings.generator, settings.size, threads=settings.threads)
+            self._generator(settings.size or 256)  # a missing weight is an error now, not at the first clip
             self.speech = Speech2Landmarks.load(threads=settings.threads)
+
+    def _generator(self, size: int) -> Generator:
+        return open_generator(self.settings.generator, size, threads=self.settings.threads)
+
+    def _rendered(self, clip: Clip) -> ours.Rendered | None:
+        if self.settings.generator == NO_GENERATOR:
+            return None
+        size = self.settings.size or ours.native_size(clip)
+        return ours.Rendered(clip, self._generator(size), size)
 
     def clip(self, entry: Entry) -> Row:
         """Every metric of one clip; a clip that can not be used is a row with the reason in `skipped`."""
@@ -115,8 +123,7 @@ class Evaluator:
         except SpeechheadError as error:
             return row | {"skipped": str(error)}
         row |= {"frames": len(clip.frames), "size": list(clip.frames.shape[1:3]), "found": clip.truth.found}
-        rendered = None if self.generator is None else ours.Rendered(clip, self.generator, self.settings.size)
-
+        rendered = self._rendered(clip)
         videos = {"copy": baselines.copy_source(clip), "warp": baselines.mesh_warp(clip)}
         videos["warp_68"] = baselines.triangulated_warp(clip)
         if rendered is not None:
