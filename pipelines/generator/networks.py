@@ -178,9 +178,14 @@ class WindowGenerator(nn.Module):
         self.up2, self.up1, self.up0 = Up(4 * w, 3 * w), Up(3 * w, 2 * w), Up(2 * w, w)
         self.after2, self.after1, self.after0 = Residual(3 * w), Residual(2 * w), Residual(w)
         self.last = nn.Conv2d(w, 4, 3, 1, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
 
     def forward(self, warped: Tensor, shapes: Tensor, motion: Tensor, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
-        """Colours [N, 3, H, W] in 0..1 and their weight [N, 1, H, W] in 0..1, before the window's edge."""
+        """Colours [N, 3, H, W], about 0..1, and their weight [N, 1, H, W] in 0..1, before the window's edge.
+
+        Colours are a change of the warped portrait, so that the weight has no reason to vanish while they are poor.
+        """
         x0 = self.first(torch.cat([warped, shapes], 1))
         x1 = self.down1(x0)
         x2 = self.level2(self.join2(torch.cat([self.down2(x1), quarter], 1)))
@@ -191,7 +196,7 @@ class WindowGenerator(nn.Module):
         y = self.after1(self.up1(y, x1))
         y = self.after0(self.up0(y, x0))
         y = self.last(F.leaky_relu(y, 0.2))
-        return torch.sigmoid(y[:, :3]), torch.sigmoid(y[:, 3:])
+        return warped + torch.tanh(y[:, :3]), torch.sigmoid(y[:, 3:])
 
 
 class CompactGenerator(nn.Module):

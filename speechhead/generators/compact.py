@@ -92,10 +92,10 @@ class CompactGenerator:
         _, poses = remove_pose(from_mesh(mesh)[None])
         pose = poses[0]
         canonical = to_normalised(mesh, pose)
-        feeds = {"small": _chw(self._small(crop))}
+        feeds, soft = {"small": _chw(self._small(crop))}, self._soft(crop)
         for name, window in WINDOWS.items():
             matrix = window.matrix(window.centre(canonical), pose, self.size)
-            feeds[f"{name}_source"] = _chw(_read(self._soft(crop), window.grid(matrix)))
+            feeds[f"{name}_source"] = _chw(_read(soft, window.grid(matrix)))
             feeds[f"{name}_source_shapes"] = window.shapes(mesh, matrix, pose, self.size)[None]
         names = [output.name for output in self._source.get_outputs()]
         features = dict(zip(names, self._source.run(None, feeds)))
@@ -163,10 +163,10 @@ class CompactGenerator:
         """Generate the windows and lay them over the warped portrait."""
         posed = to_pixels(keypoints, pose)
         driving = from_mesh(keypoints)
-        feeds, matrices = {}, {}
+        feeds, matrices, soft = {}, {}, self._soft(frame)
         for name, window in WINDOWS.items():
             matrix = matrices[name] = window.matrix(window.centre(source.canonical), pose, self.size)
-            feeds[f"{name}_warped"] = _chw(_read(self._soft(frame), window.grid(matrix)))
+            feeds[f"{name}_warped"] = _chw(_read(soft, window.grid(matrix)))
             feeds[f"{name}_shapes"] = window.shapes(posed, matrix, pose, self.size)[None]
             feeds[f"{name}_motion"] = window.motion(source.landmarks, driving, source.pose, pose)[None]
             for part in ("quarter", "eighth"):

@@ -46,13 +46,17 @@ def _topology() -> tuple[NDArray[np.int64], int, int]:
     return np.concatenate([ring, hole, TRIANGLES.astype(np.int64)]), len(ring), len(hole)
 
 
+@lru_cache(maxsize=32)
 def pixel_grid(height: int, width: int) -> Array:
-    """Pixel centres [height, width, 2] (x, y) in [-1, 1], x right, y down."""
+    """Pixel centres [height, width, 2] (x, y) in [-1, 1], x right, y down; shared and read-only."""
     x = (np.arange(width, dtype=np.float32) * 2 + 1) / width - 1
     y = (np.arange(height, dtype=np.float32) * 2 + 1) / height - 1
-    return np.stack(np.broadcast_arrays(x[None, :], y[:, None]), -1).astype(np.float32)
+    grid = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), -1).astype(np.float32)
+    grid.setflags(write=False)
+    return grid
 
 
+@lru_cache(maxsize=8)
 def border_taper(resolution: int, width: float = 0.06) -> Array:
     """Weight [N, N] that falls from 1 to 0 over the outer `width` of the crop.
 
@@ -60,7 +64,9 @@ def border_taper(resolution: int, width: float = 0.06) -> Array:
     """
     edge = 1 - np.abs(pixel_grid(resolution, resolution)).max(-1)
     ramp = np.clip(edge / (2 * width), 0, 1)
-    return ramp * ramp * (3 - 2 * ramp)
+    taper = ramp * ramp * (3 - 2 * ramp)
+    taper.setflags(write=False)
+    return taper
 
 
 class MeshWarp:
