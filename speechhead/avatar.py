@@ -58,7 +58,7 @@ class Generator(Protocol):
         """Features of a crop [S, S, 3] with its mesh [478, 3] in crop pixels."""
 
     def render(self, source: Any, normalised: Array, pose: Pose) -> Picture:
-        """A frame [S, S, 3] for normalised landmarks [70, 3] in a pose of crop pixels."""
+        """A frame [S, S, 3] for normalised landmarks [70, 3] in a pose of crop pixels; called from several threads."""
 
 
 @dataclasses.dataclass(frozen=True)

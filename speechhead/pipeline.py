@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .avatar import Avatar, Generator, check_size, shipped
 from .clocks import FPS, SAMPLE_RATE
 from .errors import SpeechSynthesisError
+from .image import Picture
 from .media import AUDIO_RATE, VideoWriter, check_output
 from .motion.controls import Controls, parse_emotion
 from .renderer import Renderer, SpeechModel, open_generator
@@ -306,15 +307,19 @@ def _write(
     renderer.paste = crop is None
     with VideoWriter(target, width, height, fps, track.rate, watermark) as writer:
 
-        def write(frames: Iterator[Any]) -> None:
-            for frame in frames:
-                writer.write(avatar.face(frame, crop) if crop else frame)
-                if progress:
-                    progress(writer.frames, total)
+        def moved() -> Iterator[tuple[Array | None, Iterator[Picture]]]:
+            for heard, shown in track.pieces:
+                for start in range(0, max(1, len(heard)), CHUNK):
+                    yield (None if start else shown), renderer.push(heard[start : start + CHUNK])
+            yield None, renderer.flush()
 
-        for heard, shown in track.pieces:
-            writer.write_audio(shown)
-            for start in range(0, len(heard), CHUNK):
-                write(renderer.push(heard[start : start + CHUNK]))
-        write(renderer.flush())
+        # The landmarks of a chunk are worked out while the pictures of the one before are drawn and encoded.
+        with background(moved(), depth=1) as chunks:
+            for shown, frames in chunks:
+                if shown is not None:
+                    writer.write_audio(shown)
+                for frame in frames:
+                    writer.write(avatar.face(frame, crop) if crop else frame)
+                    if progress:
+                        progress(writer.frames, total)
     return target

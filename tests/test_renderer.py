@@ -10,7 +10,7 @@ from speechhead.avatar import Avatar
 from speechhead.clocks import frames_in
 from speechhead.errors import DeviceError, MediaError, WeightsError
 from speechhead.motion.controls import Controls
-from speechhead.renderer import FrameClock, Renderer, open_generator
+from speechhead.renderer import WORKERS, FrameClock, Renderer, open_generator
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_long_chunks_are_rendered_as_they_are_read(avatar):
     frames = Renderer(avatar, generator=generator, speech2landmarks=FakeSpeech()).push(speech_like(5.0))
     assert not drawn
     next(frames)
-    assert len(drawn) == 1
+    assert len(drawn) <= WORKERS + 1
 
 
 def test_unusable_choices():
