@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from .motion.compose import Motion
 from .motion.controls import Controls
 from .motion.mouth import gain_mask
 from .motion.rest import rest_face
-from .renderer import SpeechModel, open_generator
+from .renderer import WORKERS, SpeechModel, in_order, open_generator
 
 if TYPE_CHECKING:
     from .speech2landmarks.model import Speech2Landmarks
@@ -97,18 +98,25 @@ def redub(
     if isinstance(generator, str):
         generator = open_generator(generator, side, engine, device)
     height, width = reader.height // 2 * 2, reader.width // 2 * 2
-    with VideoWriter(output, width, height, reader.fps, AUDIO_RATE, watermark) as writer:
+
+    def draw(picture: Picture, number: int) -> Picture:
+        index = number % (2 * length)
+        index = 2 * length - 1 - index if index >= length else index
+        here = poses[index]
+        if here is not None:
+            mouth, mask = rests[index] + _at(speech, number * FPS / reader.fps), gain_mask()
+            driven = normalised[index] * (1 - mask) + mouth * mask
+            picture = edit_mouth(picture, meshes[index], driven, here, generator)
+        return np.ascontiguousarray(picture[:height, :width])
+
+    pictures = ((picture, number) for number, picture in enumerate(reader.ping_pong(count, length)))
+    with (
+        ThreadPoolExecutor(WORKERS) as pool,
+        VideoWriter(output, width, height, reader.fps, AUDIO_RATE, watermark) as writer,
+    ):
         writer.write_audio(sound)
-        for number, picture in enumerate(reader.ping_pong(count, length)):
-            index = number % (2 * length)
-            index = 2 * length - 1 - index if index >= length else index
-            here = poses[index]
-            if here is not None:
-                mouth = rests[index] + _at(speech, number * FPS / reader.fps)
-                mask = gain_mask()
-                driven = normalised[index] * (1 - mask) + mouth * mask
-                picture = edit_mouth(picture, meshes[index], driven, here, generator)
-            writer.write(np.ascontiguousarray(picture[:height, :width]))
+        for drawn in in_order(pool, draw, pictures):
+            writer.write(drawn)
             if progress:
                 progress(writer.frames, count)
     return output

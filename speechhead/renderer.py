@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .speech2landmarks.model import Speech2Landmarks
 
 Array = NDArray[np.float32]
+T = TypeVar("T")
 
 GENERATORS = ("compact",)
 """Generator families that speak, the default one first."""
@@ -135,22 +136,29 @@ class Renderer:
         return self.motion.step(motion, sound)
 
     def _pictures(self, faces: Array, poses: Sequence[Pose]) -> Iterator[Picture]:
-        """Frames in order, a few drawn at a time: whole frames in parallel use the cores better than each network."""
-        waiting: deque[Future[Picture]] = deque()
-        try:
-            for face, pose in zip(faces, poses):
-                waiting.append(self._pool.submit(self._draw, face, pose))
-                if len(waiting) > WORKERS:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        return in_order(self._pool, self._draw, zip(faces, poses))
 
     def _draw(self, face: Array, pose: Pose) -> Picture:
         frame = self.generator.render(self._source, face, pose)
         return self.avatar.paste(frame) if self.paste else frame
+
+
+def in_order(pool: ThreadPoolExecutor, draw: Callable[..., T], items: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+    """Results of `draw(*item)` in order, a few worked on at a time as they are read.
+
+    Whole frames in parallel use the cores better than the threads inside each small network.
+    """
+    waiting: deque[Future[T]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(draw, *item))
+            if len(waiting) > WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 class FrameClock:
