@@ -68,14 +68,19 @@ def triangle_warp(image: Frames, source: Array, driving: Array, triangles: NDArr
     return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
+def border_points(width: int, height: int) -> Array:
+    """Corners and middles of the sides of a picture, [8, 2]."""
+    sides = [(x, y) for x in (0, 0.5, 1) for y in (0, 0.5, 1) if (x, y) != (0.5, 0.5)]
+    return np.array([(x * (width - 1), y * (height - 1)) for x, y in sides], np.float32)
+
+
 def triangulated_warp(clip: Clip) -> Frames:
     """The first frame warped by the clip's 68 landmarks: piecewise affine on their Delaunay triangles.
 
     Points along the border of the picture stay where they are.
     """
     height, width = clip.frames.shape[1:3]
-    sides = [(x, y) for x in (0, 0.5, 1) for y in (0, 0.5, 1) if (x, y) != (0.5, 0.5)]
-    border = np.array([(x * (width - 1), y * (height - 1)) for x, y in sides], np.float32)
+    border = border_points(width, height)
     inside = clip.truth.landmarks[:, :68, :2].clip(0, [width - 1, height - 1]).astype(np.float32)
     points = np.concatenate([inside, np.broadcast_to(border, (len(inside), *border.shape))], axis=1)
     triangles = triangulate(points[0], width, height)
