@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from speechhead.speech2landmarks.model import EMOTIONS
+
 from .data import Array, Clip, Features, mirror, targets_at
 from .visemes import SILENCE, frame_visemes
 
@@ -22,7 +24,10 @@ class Labelled:
 
 @dataclass
 class MotionBatch:
-    """blocks [N, B, frames, channels], motion [N, T, 70, 3], mask [N, T], neutral [N, 70, 3], emotion [N, 7], who [N]."""
+    """Crops with motion.
+
+    blocks [N, B, frames, channels], motion [N, T, 70, 3], mask [N, T], neutral [N, 70, 3], emotion [N, 7], who [N].
+    """
 
     blocks: Tensor
     motion: Tensor
@@ -50,12 +55,37 @@ def crop(array: Array, start: int, count: int) -> Array:
     return part
 
 
+MANNERS = {
+    "happy": (1.15, 1.05, 1.0),
+    "sad": (0.85, 0.8, 0.9),
+    "surprised": (0.92, 1.25, 1.0),
+    "afraid": (1.05, 0.9, 0.95),
+    "angry": (1.1, 1.15, 1.05),
+    "disgusted": (1.05, 0.92, 1.0),
+}
+"""How speech moves the mouth under a full emotion, as factors along x, y, z of neutral speech.
+
+The recordings hold too few acted emotions to learn this. Static expressions are the motion module's.
+"""
+
+
+def in_manner(motion: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """A random emotion [7] and the motion [T, 70, 3] that neutral motion becomes under it."""
+    name = str(rng.choice(list(MANNERS)))
+    intensity = float(rng.uniform(0.2, 1.0))
+    emotion = np.zeros(len(EMOTIONS), np.float32)
+    emotion[EMOTIONS.index(name)] = intensity
+    factors = 1 + intensity * (np.array(MANNERS[name], np.float32) - 1)
+    return emotion, (motion * factors).astype(np.float32)
+
+
 class Sampler:
     """Draws batches; identities weigh as the root of their seconds, so that no corpus rules.
 
     Parameters
     ----------
     clips : with their features; block : video frames per block; blocks : per crop
+    lead : frames by which lips lead the sound, as already added to the clips' lags
     warm : frames at the start of a crop from the middle that are not judged: the state is still empty
     """
 
@@ -67,8 +97,10 @@ class Sampler:
         blocks: int,
         seed: int = 0,
         warm: int = 8,
+        lead: float = 0.0,
     ) -> None:
         self.clips, self.labelled, self.block, self.blocks, self.warm = clips, labelled, block, blocks, warm
+        self.lead = lead
         self.rng = np.random.default_rng(seed)
         self.identities = sorted({clip.identity for clip, _ in clips})
         seconds = {name: sum(len(c.landmarks) / 25 for c, _ in clips if c.identity == name) for name in self.identities}
@@ -98,9 +130,12 @@ class Sampler:
             neutral = clip.neutral
             if self.rng.random() < 0.5:
                 motion, neutral = mirror(motion), mirror(neutral)
+            emotion = clip.emotion
+            if not emotion.any() and self.rng.random() < 0.35:
+                emotion, motion = in_manner(motion, self.rng)
             rows["blocks"].append(crop(array, start, self.blocks))
             rows["motion"].append(motion), rows["mask"].append(mask)
-            rows["neutral"].append(neutral), rows["emotion"].append(clip.emotion)
+            rows["neutral"].append(neutral), rows["emotion"].append(emotion)
             rows["who"].append(self.identities.index(clip.identity))
         stacked = {key: torch.from_numpy(np.ascontiguousarray(np.stack(value))) for key, value in rows.items()}
         return MotionBatch(**{key: value.float() if key != "who" else value for key, value in stacked.items()})
@@ -114,7 +149,8 @@ class Sampler:
             array, speed = item.features.copies[self.rng.choice(list(item.features.copies))]
             start = self._start(len(array))
             total = len(array) * self.block
-            phonemes = [(s, a / speed, b / speed) for s, a, b in item.phonemes]
+            early = self.lead * 0.04
+            phonemes = [(s, a / speed - early, b / speed - early) for s, a, b in item.phonemes]
             labels = frame_visemes(phonemes, total + self.block * self.blocks)
             quiet = labels == SILENCE
             # Lips close behind the last sound and open before the first: silence proper starts 0.24 s off.

@@ -76,7 +76,7 @@ def emotion_of(row: dict[str, str]) -> Array:
     return vector
 
 
-def load_clips(media: Path, landmarks: Path, lags: Path | None = None) -> list[Clip]:
+def load_clips(media: Path, landmarks: Path, lags: Path | None = None, lead: float = 0.0) -> list[Clip]:
     """All clips with sound whose landmarks are there.
 
     Parameters
@@ -84,6 +84,7 @@ def load_clips(media: Path, landmarks: Path, lags: Path | None = None) -> list[C
     media : folder with catalog.csv
     landmarks : folder with `stem.npz`: mesh float32 [T, 478, 3] pixels, score [T]
     lags : JSON written by `offsets`, {stem: {"lag", "usable"}}
+    lead : frames by which learned motion comes before the sound, added to every lag
     """
     known = json.loads(lags.read_text()) if lags and lags.exists() else {}
     clips = []
@@ -106,7 +107,7 @@ def load_clips(media: Path, landmarks: Path, lags: Path | None = None) -> list[C
         clips.append(
             Clip(
                 stem, row["identity"], row["split"], row["source"], normal, neutral, emotion_of(row),
-                found.get("lag", 0.0), found.get("usable", True),
+                found.get("lag", 0.0) + lead, found.get("usable", True),
             )
         )  # fmt: skip
     return clips

@@ -25,7 +25,7 @@ def at_lag(predicted: Array, true: Array, lag: int) -> tuple[Array, Array]:
 
 
 def best_lag(predicted: Array, true: Array, limit: int = MAX_LAG, preference: float = 0.008) -> tuple[int, float]:
-    """Frames by which the truth follows the prediction at the highest correlation (small ones preferred), and that r."""
+    """Frames by which the truth follows the prediction where r is highest (small ones preferred), and that r."""
     scores = {lag: correlation(*at_lag(predicted, true, lag)) for lag in range(-limit, limit + 1)}
     lag = max(scores, key=lambda k: scores[k] - preference * abs(k))
     return lag, scores[lag]

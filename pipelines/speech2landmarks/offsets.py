@@ -36,7 +36,7 @@ def judge(network, pairs: list[tuple[Clip, Features]]) -> dict[str, dict]:  # ty
             "lag": float(lag), "usable": bool(r >= needed and abs(lag) < MAX_LAG), "r": round(r, 3),
             "r0": round(correlation(*at_lag(ours, true, 0)), 3),
         }  # fmt: skip
-        if clip.identity.startswith(RELIABLE) and r < needed:
+        if clip.identity.startswith(RELIABLE):
             found[clip.stem] |= {"lag": 0.0, "usable": True}
     return found
 

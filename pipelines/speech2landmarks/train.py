@@ -15,8 +15,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from speechhead.face.landmarks import REFERENCE
+from speechhead.speech2landmarks.model import EMOTIONS
+
 from .batches import Labelled, Sampler
 from .data import Clip, Features, load_clips, motion_modes
+from .evaluate import evaluate_clips, predict, table
 from .losses import label_loss, motion_loss, point_weights
 from .network import Network, NetworkConfig
 from .visemes import read_phonemes
@@ -27,7 +31,10 @@ class TrainConfig:
     """The JSON file of `--config`.
 
     media, landmarks, features, speech: folders (catalogue and clips; meshes; prepared features; recordings
-    with phonemes, may be absent); lags: JSON of `offsets`; layer: [first, last) stored channels to use, or
+    with phonemes, may be absent); lags: JSON of `offsets`;
+    teacher: checkpoint whose motion on undisturbed speech without pictures is learned for its disturbed copies;
+    lead: frames by which motion leads the sound (recordings do by one to two, half as much is never noticed);
+    layer: [first, last) stored channels to use, or
     None for all; copies: augmented copies per recording; steps: optimiser steps (fewer if `--minutes` end
     first); batch, label_batch: crops with motion and with phonemes; blocks: length of a crop;
     weights: of each loss term; output: checkpoint to write.
@@ -39,6 +46,8 @@ class TrainConfig:
     output: Path
     speech: Path | None = None
     lags: Path | None = None
+    teacher: Path | None = None
+    lead: float = 1.0
     layer: tuple[int, int] | None = None
     copies: int = 8
     steps: int = 3000
@@ -58,7 +67,7 @@ class TrainConfig:
     @staticmethod
     def load(path: Path) -> TrainConfig:
         values = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("media", "landmarks", "features", "output", "speech", "lags"):
+        for key in ("media", "landmarks", "features", "output", "speech", "lags", "teacher"):
             if values.get(key):
                 values[key] = Path(values[key])
         if "network" in values:
@@ -101,8 +110,29 @@ def labelled_recordings(config: TrainConfig) -> list[Labelled]:
             config.features / "labelled", path.stem, list(range(config.copies)), window.block + window.ahead, channels
         )
         phonemes = (config.speech / f"{path.stem}.json") if config.speech else None
-        found.append(Labelled(features, read_phonemes(phonemes) if phonemes and phonemes.exists() else []))
+        spoken = read_phonemes(phonemes) if phonemes and phonemes.exists() else []
+        found.append(Labelled(features, spoken))
     return found
+
+
+def taught_recordings(config: TrainConfig) -> list[tuple[Clip, Features]]:
+    """Speech without pictures, with the teacher's motion as truth: more voices, and calm under disturbance."""
+    if config.teacher is None:
+        return []
+    teacher, _ = load_checkpoint(config.teacher)
+    window = config.network.window
+    channels = slice(*config.layer) if config.layer else None
+    pairs = []
+    for path in sorted((config.features / "unlabelled" / "0").glob("*.npy")):
+        copies = list(range(config.copies))
+        features = Features(config.features / "unlabelled", path.stem, copies, window.block + window.ahead, channels)
+        motion = predict(teacher, features.copies[0][0], REFERENCE)
+        voice = path.stem.split("-")[0]
+        emotion = np.zeros(len(EMOTIONS), np.float32)
+        pairs.append(
+            (Clip(path.stem, f"taught_{voice}", "train", "", REFERENCE + motion, REFERENCE, emotion), features)
+        )
+    return pairs
 
 
 def fit_statistics(network: Network, pairs: list[tuple[Clip, Features]]) -> None:
@@ -140,7 +170,7 @@ def train(
     if not resume:
         fit_statistics(network, pairs)
     network.train()
-    sampler = Sampler(pairs, labelled, config.network.window.block, config.blocks, config.seed)
+    sampler = Sampler(pairs, labelled, config.network.window.block, config.blocks, config.seed, lead=config.lead)
     gains = Gains(len(sampler.identities))
     weights = point_weights()
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -191,7 +221,7 @@ def train(
             for ours, theirs in zip(average.parameters(), network.parameters(), strict=True):
                 ours.lerp_(theirs, 1 - keep)
         for name, value in terms.items():
-            seen[name] = 0.98 * seen.get(name, float(value)) + 0.02 * float(value)
+            seen[name] = 0.98 * seen.get(name, value.item()) + 0.02 * value.item()
         if report and (step + 1) % report == 0:
             line = " ".join(f"{name} {value:.3f}" for name, value in seen.items())
             print(f"step {step + 1} {time.monotonic() - started:.0f}s {line}", flush=True)
@@ -217,14 +247,13 @@ def load_checkpoint(path: Path) -> tuple[Network, dict]:
 
 def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
     """Train on the `train` identities, print the measures on `val`, write checkpoint and ONNX."""
-    from .evaluate import evaluate_clips, table
     from .export import export
 
     torch.set_num_threads(1)
     settings = TrainConfig.load(config)
-    pairs = attach_features(settings, load_clips(settings.media, settings.landmarks, settings.lags))
+    pairs = attach_features(settings, load_clips(settings.media, settings.landmarks, settings.lags, settings.lead))
     chosen = [(clip, features) for clip, features in pairs if clip.split == "train" and clip.usable]
-    network = train(settings, chosen, labelled_recordings(settings), minutes, resume)
+    network = train(settings, chosen + taught_recordings(settings), labelled_recordings(settings), minutes, resume)
     rows = evaluate_clips(network, [pair for pair in pairs if pair[0].split == "val"], settings.media)
     print(table(rows))
     save_checkpoint(settings.output, network, {"val": rows})

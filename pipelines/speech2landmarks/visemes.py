@@ -25,7 +25,7 @@ _IPA = {
     "oh": "oɔɒøœɵɤ",
     "aa": "aɑʌɐäɶ",
     "eh": "eɛæəɘ",
-    "ee": "iɪjɨ",
+    "ee": "iɪjɨᵻ",
 }
 _ARPABET = {
     "pbm": "P B M", "fv": "F V", "th": "TH DH", "tdnl": "T D N L", "sz": "S Z", "sh": "SH ZH CH JH", "kgh": "K G NG HH",
@@ -40,8 +40,29 @@ def viseme(symbol: str) -> int | None:
     plain = symbol.rstrip("0123456789")
     if plain in _OF_ARPABET and plain.isupper():
         return _OF_ARPABET[plain]
-    if symbol in ("SIL", "+SPN+", "+NSN+", "<sil>", "_", "^", "$", " ", ".", ",", "!", "?", ";", ":", "—", "…", ""):
+    if symbol in (
+        "sil",
+        "SIL",
+        "+SPN+",
+        "+NSN+",
+        "<sil>",
+        "_",
+        "^",
+        "$",
+        " ",
+        ".",
+        ",",
+        "!",
+        "?",
+        ";",
+        ":",
+        "—",
+        "…",
+        "",
+    ):
         return SILENCE
+    if symbol.startswith(("tʃ", "dʒ")):
+        return VISEMES.index("sh")
     letters = [c for c in unicodedata.normalize("NFD", symbol) if c in _OF_IPA]
     return _OF_IPA[letters[0]] if letters else None
 
@@ -60,7 +81,7 @@ def frame_visemes(
         labels[(times >= a) & (times < b)] = k
     for k, a, b in known:
         nearest = int((a + b) / 2 / seconds_per_frame)
-        if k == CLOSED and nearest < frames:
+        if k == CLOSED and 0 <= nearest < frames:
             labels[nearest] = CLOSED
     return labels
 
