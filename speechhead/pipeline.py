@@ -20,7 +20,7 @@ from .errors import SpeechSynthesisError
 from .image import Picture
 from .media import AUDIO_RATE, VideoWriter, check_output
 from .motion.controls import Controls, parse_emotion
-from .renderer import Renderer, SpeechModel, open_generator
+from .renderer import Renderer, SpeechModel, check_fps, open_generator
 
 Array = NDArray[np.float32]
 T = TypeVar("T")
@@ -103,6 +103,7 @@ def say(
     """
     target = check_output(output)
     check_size(size)
+    check_fps(fps)
     controls = controls or _controls(emotion, seed)
     file = speech_file(text_or_wav)
     track = file_track(file) if file else text_track(str(text_or_wav), _voices(portrait, voice))
@@ -150,6 +151,8 @@ def render(
     SpeechheadError, in one line, for whatever is wrong with the input.
     """
     target = check_output(output)
+    check_size(size or 512)
+    check_fps(fps or FPS)
     controls = controls or _controls(emotion, seed)
     if not isinstance(source, Avatar | np.ndarray):
         from .redub import is_video, redub
@@ -169,7 +172,6 @@ def render(
                 speech2landmarks=speech2landmarks,
                 progress=progress,
             )
-    check_size(size or 512)
     track = file_track(audio)
     avatar = _avatar(source, size or 512, face, generator)
     if isinstance(generator, str):

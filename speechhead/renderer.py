@@ -161,6 +161,13 @@ def in_order(pool: ThreadPoolExecutor, draw: Callable[..., T], items: Iterable[t
             future.cancel()
 
 
+def check_fps(fps: float) -> float:
+    """A usable frame rate, 1..60; MediaError otherwise."""
+    if not 1 <= fps <= 60:
+        raise MediaError(f"{fps:g} frames per second is not usable. Give 1 to 60.")
+    return fps
+
+
 class FrameClock:
     """Landmarks at 25 Hz to landmarks at another frame rate, linearly in between, streaming.
 
@@ -172,9 +179,7 @@ class FrameClock:
     """
 
     def __init__(self, fps: float = FPS) -> None:
-        if not 1 <= fps <= 60:
-            raise MediaError(f"{fps:g} frames per second is not usable. Give 1 to 60.")
-        self._step = FPS / fps
+        self._step = FPS / check_fps(fps)
         self._start()
 
     def _start(self) -> None:
