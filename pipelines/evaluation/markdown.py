@@ -66,10 +66,9 @@ def page(document: Mapping[str, Any], command: str) -> str:
         + ", ".join(f"`{name}` {digest[:12]}" for name, digest in document["weights"].items()) + ".",
     ]
     for task in COLUMNS:
-        for scope in ("mean", "mean_over_people"):
+        for scope, title in (("mean", "mean over clips"), ("mean_over_people", "mean over people")):
             if means := document[scope][task]:
-                title = f"{task.replace('_', '-').capitalize()}, {scope.replace('_', ' ')}"
-                parts += [f"## {title}", means_table(task, means)]
+                parts += [f"## {task.replace('_', '-').capitalize()}, {title}", means_table(task, means)]
     header = [f"{metric.replace('_', ' ')}, {method.replace('_', ' ')}" for _, method, metric in PER_CLIP]
     rows = [[row["file"], *(number(row.get(t, {}).get(m, {}).get(k)) for t, m, k in PER_CLIP)] for row in used]
     parts += ["## Clips", table(["clip", *header], rows)]
