@@ -7,6 +7,8 @@ Each network of `weights/` has a card `weights/<name>.md` that begins with front
     licence: Apache-2.0
     training_data: one line
     description: one line
+    metrics: one line (optional)
+    code_version: of speechhead (optional)
     ---
 
 `python -m pipelines.manifest` writes the manifest; with `--check` it only says whether it is in step.
@@ -24,6 +26,7 @@ from speechhead.weights import MANIFEST, sha256
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 FIELDS = ("files", "licence", "training_data", "description")
+OPTIONAL = ("metrics", "code_version")
 NOT_WEIGHTS = {".md"}
 
 
@@ -65,6 +68,7 @@ def build(folder: Path = WEIGHTS) -> dict[str, list[dict[str, str]]]:
                 "training_data": fields["training_data"],
                 "card": card.name,
             }
+            entries[name] |= {key: fields[key] for key in OPTIONAL if fields.get(key)}
     files = {f.name for f in folder.iterdir() if f.is_file() and f.suffix not in NOT_WEIGHTS and f.name != MANIFEST}
     if bare := sorted(files - set(entries)):
         raise WeightsError(f"{folder}: no model card names {', '.join(bare)}. Add a card, or the file to a card.")

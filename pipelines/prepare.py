@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -71,11 +72,11 @@ def prepare_clip(path: Path, output: Path, meshes: Path | None = None) -> int:
 
 @app.command()
 def main(
-    clips: Path = typer.Option(..., help="Folder of talking-face clips, with a catalog.csv if there is one."),
-    output: Path = typer.Option(..., help="Folder for the samples."),
-    split: str = typer.Option("train", help="Which split of the catalogue; 'all' takes every clip."),
-    meshes: Path | None = typer.Option(None, help="Landmarks of an earlier tracking run."),
-    workers: int = typer.Option(2, help="Processes."),
+    clips: Annotated[Path, typer.Option(help="Folder of talking-face clips, with a catalog.csv if there is one.")],
+    output: Annotated[Path, typer.Option(help="Folder for the samples.")],
+    split: Annotated[str, typer.Option(help="Which split of the catalogue; 'all' takes every clip.")] = "train",
+    meshes: Annotated[Path | None, typer.Option(help="Landmarks of an earlier tracking run.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
 ) -> None:
     """Prepare the clips of a folder for the trainers."""
     output.mkdir(parents=True, exist_ok=True)

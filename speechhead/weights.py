@@ -20,7 +20,8 @@ class Weight:
     """One line of the manifest.
 
     file: name inside the weights folder; sha256: of the file; licence: SPDX or prose;
-    description: what it computes; training_data: what it saw; card: the model card's file name.
+    description: what it computes; training_data: what it saw; card: the model card's file name;
+    metrics: how good it is, where that is measured; code_version: the version of speechhead that made it.
     """
 
     file: str
@@ -29,6 +30,8 @@ class Weight:
     description: str
     training_data: str
     card: str
+    metrics: str = ""
+    code_version: str = ""
 
 
 def folder() -> Path:

@@ -56,7 +56,9 @@ def test_an_open_mouth_changes_the_mouth_and_not_the_background(
 
 def test_the_border_stays_when_the_head_turns(avatar: Avatar, generator: CompactGenerator, source: Source) -> None:
     yaw, pitch, roll = avatar.pose.angles
-    pose = Pose.from_angles(yaw + 10, pitch + 5, roll + 6, avatar.pose.translation + np.float32([6, 3, 0]), avatar.pose.scale)
+    pose = Pose.from_angles(
+        yaw + 10, pitch + 5, roll + 6, avatar.pose.translation + np.float32([6, 3, 0]), avatar.pose.scale
+    )
     frame = generator.render(source, source.landmarks, pose)
     moved = difference(frame, avatar.crop)
     assert moved[60:200, 60:200].mean() > 4

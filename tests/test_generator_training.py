@@ -31,7 +31,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         mesh = MESH_REFERENCE.copy()
         mesh[mesh[:, 1] > 0.75, 1] += 0.01 * number
         meshes.append(to_pixels(mesh, Pose.from_angles(yaw=number - 6, translation=(128, 117, 0), scale=70)))
-        frames.append(np.full((256, 256, 3), 120 + 5 * number, np.uint8) + random.integers(0, 30, (256, 256, 3), np.uint8))
+        frames.append(
+            np.full((256, 256, 3), 120 + 5 * number, np.uint8) + random.integers(0, 30, (256, 256, 3), np.uint8)
+        )
     normalised = np.stack([MESH_REFERENCE] * 12)
     np.savez(folder / "clip.npz", mesh=np.stack(meshes), normalised=normalised, index=np.arange(12))
     np.save(folder / "clip.npy", np.stack(frames))
@@ -42,8 +44,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(folder: Path) -> Path:
     """A few training steps of a narrow network."""
     config = {
-        "data": str(folder), "validation": str(folder), "output": str(folder / "run"), "batch": 2, "workers": 0, "shown": 2,
-        "latents": str(weights.path("landmarks2latents_compact.onnx")), "adversarial_after": 1,
+        "data": str(folder),
+        "validation": str(folder),
+        "output": str(folder / "run"),
+        "batch": 2,
+        "workers": 0,
+        "shown": 2,
+        "latents": str(weights.path("landmarks2latents_compact.onnx")),
+        "adversarial_after": 1,
         "network": {"motion_width": 8, "window_width": 8, "appearance": 8},
     }
     (folder / "config.json").write_text(json.dumps(config))
@@ -79,13 +87,18 @@ def test_exported_graphs_agree_with_torch(folder: Path, run: Path) -> None:
     small = item["small"][None]
     feeds = {"small": small}
     for name in ("mouth", "eyes"):
-        feeds |= {f"{name}_source": item[f"{name}_source"][None], f"{name}_source_shapes": item[f"{name}_source_shapes"][None]}
+        feeds |= {
+            f"{name}_source": item[f"{name}_source"][None],
+            f"{name}_source_shapes": item[f"{name}_source_shapes"][None],
+        }
     appearance = load_session(folder / "compact_source.onnx").run(None, feeds)[0]
     maps = {key: item[key][None] for key in ("prior", "rigid", "coverage")}
     made = load_session(folder / "compact_motion.onnx").run(None, {"appearance": appearance, "small": small, **maps})
     with torch.no_grad():
         wanted = model.motion(
-            model.appearance(torch.from_numpy(small)), *(torch.from_numpy(m) for m in maps.values()), torch.from_numpy(small)
+            model.appearance(torch.from_numpy(small)),
+            *(torch.from_numpy(m) for m in maps.values()),
+            torch.from_numpy(small),
         )
     for ours, theirs in zip(made, wanted):
         assert np.abs(ours - theirs.numpy()).max() < 5e-3  # weights are stored in half precision

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
-from speechhead.face.landmarks import MESH_REFERENCE, Pose, from_mesh, mouth_opening, remove_pose, to_normalised, to_pixels
+from speechhead.face.landmarks import (
+    MESH_REFERENCE,
+    Pose,
+    from_mesh,
+    mouth_opening,
+    remove_pose,
+    to_normalised,
+    to_pixels,
+)
 from speechhead.generators.meshwarp import MeshWarp, pixel_grid, sample
 from speechhead.generators.windows import WINDOWS
 from speechhead.landmarks2latents import CompactLatents
@@ -95,9 +103,15 @@ class Pairs(IterableDataset):
             clip = self.clips[random.choice(len(self.clips), p=weights)]
             count = len(clip.mesh)
             # Half of the drivers come from the third of frames with the widest mouth.
-            driver = clip.open_first[random.integers(count // 3 + 1)] if random.random() < 0.5 else random.integers(count)
+            driver = (
+                clip.open_first[random.integers(count // 3 + 1)] if random.random() < 0.5 else random.integers(count)
+            )
             # A third of the sources have a nearly closed mouth, as portraits have.
-            source = clip.open_first[-1 - random.integers(count // 3 + 1)] if random.random() < 0.4 else random.integers(count)
+            source = (
+                clip.open_first[-1 - random.integers(count // 3 + 1)]
+                if random.random() < 0.4
+                else random.integers(count)
+            )
             yield make_pair(clip, int(source), int(driver), network, self.resolution, random)
 
 
@@ -123,8 +137,13 @@ def make_pair(
 
 
 def render_inputs(
-    source: NDArray[np.uint8], target: NDArray[np.uint8], canonical: Array, keypoints: Array,
-    source_pose: Pose, pose: Pose, resolution: int,
+    source: NDArray[np.uint8],
+    target: NDArray[np.uint8],
+    canonical: Array,
+    keypoints: Array,
+    source_pose: Pose,
+    pose: Pose,
+    resolution: int,
 ) -> dict[str, Array]:
     """Everything the networks and losses need for one driven frame."""
     size = source.shape[0]

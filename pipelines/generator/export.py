@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -65,13 +66,18 @@ def export(checkpoint: Path, folder: Path) -> list[Path]:
         frame += [torch.zeros(1, 3 * w, h // 4, v // 4), torch.zeros(1, 4 * w, h // 8, v // 8)]
         frame_names += [f"{name}_{part}" for part in ("warped", "shapes", "motion", "quarter", "eighth")]
     motion = (
-        torch.zeros(1, config.appearance, half, half), torch.zeros(1, 2, m, m), torch.zeros(1, 2, m, m),
-        torch.zeros(1, 1, m, m), torch.zeros(1, 3, m, m),
+        torch.zeros(1, config.appearance, half, half),
+        torch.zeros(1, 2, m, m),
+        torch.zeros(1, 2, m, m),
+        torch.zeros(1, 1, m, m),
+        torch.zeros(1, 3, m, m),
     )
     graphs = {
         "compact_source": (SourceGraph(model), tuple(inputs), names, feature_names),
         "compact_motion": (
-            model.motion, motion, ["appearance", "prior", "rigid", "coverage", "small"],
+            model.motion,
+            motion,
+            ["appearance", "prior", "rigid", "coverage", "small"],
             ["masks", "residual", "occlusion", "hidden"],
         ),
         "compact_windows": (WindowsGraph(model), tuple(frame), frame_names, list(WINDOWS)),
@@ -81,8 +87,13 @@ def export(checkpoint: Path, folder: Path) -> list[Path]:
         for name, (graph, example, input_names, output_names) in graphs.items():
             raw = Path(scratch) / f"{name}.onnx"
             torch.onnx.export(
-                graph.eval(), example, str(raw), input_names=input_names, output_names=output_names,
-                opset_version=17, dynamo=False,
+                graph.eval(),
+                example,
+                str(raw),
+                input_names=input_names,
+                output_names=output_names,
+                opset_version=17,
+                dynamo=False,
             )
             pack(raw, folder / f"{name}.onnx", "float16")
             written.append(folder / f"{name}.onnx")
@@ -98,8 +109,8 @@ def parameters(model: nn.Module) -> int:
 
 @app.command()
 def main(
-    checkpoint: Path = typer.Argument(..., help="checkpoint.safetensors of a training run."),
-    folder: Path = typer.Option(Path("weights"), help="Where the ONNX files go."),
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.safetensors of a training run.")],
+    folder: Annotated[Path, typer.Option(help="Where the ONNX files go.")] = Path("weights"),
 ) -> None:
     """Export the compact generator."""
     for path in export(checkpoint, folder):

@@ -68,7 +68,11 @@ class AppearanceEncoder(nn.Module):
         super().__init__()
         w = config.motion_width
         self.body = nn.Sequential(
-            nn.Conv2d(3, w, 3, 1, 1), down(w, 2 * w), Residual(2 * w), Residual(2 * w), nn.Conv2d(2 * w, config.appearance, 1)
+            nn.Conv2d(3, w, 3, 1, 1),
+            down(w, 2 * w),
+            Residual(2 * w),
+            Residual(2 * w),
+            nn.Conv2d(2 * w, config.appearance, 1),
         )
 
     def forward(self, image: Tensor) -> Tensor:
@@ -101,7 +105,9 @@ class DenseMotion(nn.Module):
         with torch.no_grad():  # begin as the landmark warp
             self.heads.bias[1] = 3.0
 
-    def forward(self, appearance: Tensor, prior: Tensor, rigid: Tensor, coverage: Tensor, source: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, appearance: Tensor, prior: Tensor, rigid: Tensor, coverage: Tensor, source: Tensor
+    ) -> tuple[Tensor, ...]:
         """All maps are at the motion resolution M; flows are [N, 2, M, M] in [-1, 1] units.
 
         Returns
@@ -163,11 +169,15 @@ class WindowGenerator(nn.Module):
 
     A U-net over the warped portrait and the driving shapes, which takes in the portrait's features at its lower
     levels and the driving landmarks by FiLM. It returns colours and how much of them to show; elsewhere the warped
-    portrait stays, as sharp as the photo.
+    portrait stays, as sharp as the photo. Colours are a change of the warped portrait; inside the mouth, where the warp
+    knows nothing but stretched lips, they are a change of darkness and always shown.
     """
 
-    def __init__(self, width: int, motion: int) -> None:
+    DARK = (0.22, 0.10, 0.10)
+
+    def __init__(self, width: int, motion: int, mouth: bool) -> None:
         super().__init__()
+        self.mouth = mouth
         w = width
         self.first = nn.Conv2d(5, w, 3, 1, 1)
         self.down1, self.down2, self.down3 = down(w, 2 * w), down(2 * w, 3 * w), down(3 * w, 4 * w)
@@ -181,11 +191,10 @@ class WindowGenerator(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, warped: Tensor, shapes: Tensor, motion: Tensor, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
-        """Colours [N, 3, H, W], about 0..1, and their weight [N, 1, H, W] in 0..1, before the window's edge.
-
-        Colours are a change of the warped portrait, so that the weight has no reason to vanish while they are poor.
-        """
+    def forward(
+        self, warped: Tensor, shapes: Tensor, motion: Tensor, quarter: Tensor, eighth: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Colours [N, 3, H, W], about 0..1, and their weight [N, 1, H, W] in 0..1, before the window's edge."""
         x0 = self.first(torch.cat([warped, shapes], 1))
         x1 = self.down1(x0)
         x2 = self.level2(self.join2(torch.cat([self.down2(x1), quarter], 1)))
@@ -196,7 +205,13 @@ class WindowGenerator(nn.Module):
         y = self.after1(self.up1(y, x1))
         y = self.after0(self.up0(y, x0))
         y = self.last(F.leaky_relu(y, 0.2))
-        return warped + torch.tanh(y[:, :3]), torch.sigmoid(y[:, 3:])
+        base, weight = warped, torch.sigmoid(y[:, 3:])
+        if self.mouth:
+            opening = shapes[:, :1]
+            dark = torch.tensor(self.DARK)[None, :, None, None].to(warped)
+            base = warped * (1 - opening) + dark * opening
+            weight = 1 - (1 - weight) * (1 - opening)
+        return base + torch.tanh(y[:, :3]), weight
 
 
 class CompactGenerator(nn.Module):
@@ -209,7 +224,10 @@ class CompactGenerator(nn.Module):
         self.motion = DenseMotion(config)
         self.encoders = nn.ModuleDict({name: WindowEncoder(config.window_width) for name in WINDOWS})
         self.windows = nn.ModuleDict(
-            {name: WindowGenerator(config.window_width, window.motion_size) for name, window in WINDOWS.items()}
+            {
+                name: WindowGenerator(config.window_width, window.motion_size, name == "mouth")
+                for name, window in WINDOWS.items()
+            }
         )
 
 

@@ -22,7 +22,7 @@ from speechhead.generators.meshwarp import border_taper
 from speechhead.generators.windows import WINDOWS
 
 from .data import Pairs, load_clips, make_pair
-from .losses import FeatureLoss, discriminator_loss, feature_matching, generator_loss, weighted_l1
+from .losses import FeatureLoss, discriminator_loss, feature_matching, generator_loss, judged_where, weighted_l1
 from .networks import CompactConfig, CompactGenerator, Discriminator, warp
 
 
@@ -40,7 +40,7 @@ class TrainConfig:
     learning_rate: float = 4e-4
     minutes: float = 60.0
     adversarial_after: int = 600
-    adversarial: float = 0.06
+    adversarial: float = 0.1
     matching: float = 1.0
     features: float = 0.5
     weight_cost: float = 0.002
@@ -75,7 +75,9 @@ class Output:
     weights: dict[str, Tensor]
 
 
-def forward(model: CompactGenerator, batch: dict[str, Tensor], names: Iterable[str] = WINDOWS, learn_motion: bool = True) -> Output:
+def forward(
+    model: CompactGenerator, batch: dict[str, Tensor], names: Iterable[str] = WINDOWS, learn_motion: bool = True
+) -> Output:
     """One pass over a batch of `Pairs`; the same composition as `speechhead.generators.compact` does at run time."""
     with torch.set_grad_enabled(learn_motion and torch.is_grad_enabled()):
         appearance = model.appearance(batch["small"])
@@ -134,7 +136,7 @@ def picture_loss(out: Output, batch: dict[str, Tensor], options: TrainConfig) ->
 
 
 def save_sheet(model: CompactGenerator, items: list[dict[str, np.ndarray]], path: Path) -> None:
-    """Validation pairs as a picture: source, driver, whole picture; then each window's source, warp, ours, truth, weight."""
+    """Validation pairs in a picture: source, driver, ours; of each window source, warp, ours, truth, weight."""
     batch = {key: torch.from_numpy(np.stack([item[key] for item in items])) for key in items[0]}
     model.eval()
     with torch.no_grad():
@@ -144,7 +146,13 @@ def save_sheet(model: CompactGenerator, items: list[dict[str, np.ndarray]], path
     columns += [
         F.interpolate(image.expand(-1, 3, -1, -1), size=(128, 128 * image.shape[3] // image.shape[2]))
         for name in WINDOWS
-        for image in (batch[f"{name}_source"], out.warped[name], out.patches[name], batch[f"{name}_target"], out.weights[name])
+        for image in (
+            batch[f"{name}_source"],
+            out.warped[name],
+            out.patches[name],
+            batch[f"{name}_target"],
+            out.weights[name],
+        )
     ]
     rows = torch.cat(columns, 3).permute(0, 2, 3, 1).reshape(-1, sum(c.shape[3] for c in columns), 3)
     cv2.imwrite(str(path), (rows.clamp(0, 1).numpy()[..., ::-1] * 255).astype(np.uint8))
@@ -185,8 +193,12 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
         makers.load_state_dict(state["makers"])
         critics.load_state_dict(state["critics"])
         step = state["step"]
-    pairs = Pairs(load_clips(Path(options.data)), options.latents, options.network.motion_resolution, options.seed + step)
-    loader = iter(DataLoader(pairs, options.batch, num_workers=options.workers, prefetch_factor=4 if options.workers else None))
+    pairs = Pairs(
+        load_clips(Path(options.data)), options.latents, options.network.motion_resolution, options.seed + step
+    )
+    loader = iter(
+        DataLoader(pairs, options.batch, num_workers=options.workers, prefetch_factor=4 if options.workers else None)
+    )
     shown = validation_pairs(options, options.shown)
     began = shown_at = time.monotonic()
     sums: dict[str, list[float]] = {}
@@ -207,7 +219,7 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
         judged = {}
         for name in names:
             made, real, shapes = out.patches[name], batch[f"{name}_target"], batch[f"{name}_shapes"]
-            care = 1 + 3 * F.max_pool2d(shapes.amax(1, keepdim=True), 5, 1, 2) + 4 * shapes[:, :1]
+            care = 1 + 3 * F.max_pool2d(shapes.amax(1, keepdim=True), 5, 1, 2) + 10 * shapes[:, :1]
             l1, seen = weighted_l1(made, real, care), perceptual(made, real)
             loss = loss + 2 * l1 + options.features * seen + options.weight_cost * out.weights[name].mean()
             log |= {f"{name}_l1": l1.item(), f"{name}_warp": weighted_l1(out.warped[name], real, care).item()}
@@ -217,7 +229,10 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
                 score, features = judges[name](made, shapes)
                 with torch.no_grad():
                     _, wanted = judges[name](real, shapes)
-                loss = loss + options.adversarial * (generator_loss(score) + options.matching * feature_matching(features, wanted))
+                loss = loss + options.adversarial * (
+                    generator_loss(score, judged_where(shapes, score))
+                    + options.matching * feature_matching(features, wanted)
+                )
                 judges[name].requires_grad_(True)
                 judged[name] = (made.detach(), real, shapes)
         makers.zero_grad()
@@ -225,14 +240,15 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         makers.step()
         if judged:
-            cost = sum(
-                discriminator_loss(judges[name](real, shapes)[0], judges[name](made, shapes)[0])
-                for name, (made, real, shapes) in judged.items()
-            )
+            cost = torch.zeros(())
+            for name, (made, real, shapes) in judged.items():
+                score = judges[name](real, shapes)[0]
+                doubt = discriminator_loss(score, judges[name](made, shapes)[0], judged_where(shapes, score))
+                cost = cost + doubt
+                log[f"{name}_doubt"] = doubt.item()
             critics.zero_grad()
             cost.backward()
             critics.step()
-            log["critic"] = cost.item()
         step += 1
         decay = min(options.ema, step / (step + 20))
         with torch.no_grad():
@@ -259,8 +275,12 @@ def save(output: Path, options: TrainConfig, model, average, judges, makers, cri
     save_file(state, output / "checkpoint.safetensors", metadata)
     torch.save(
         {
-            "model": model.state_dict(), "average": average.state_dict(), "judges": judges.state_dict(),
-            "makers": makers.state_dict(), "critics": critics.state_dict(), "step": step,
+            "model": model.state_dict(),
+            "average": average.state_dict(),
+            "judges": judges.state_dict(),
+            "makers": makers.state_dict(),
+            "critics": critics.state_dict(),
+            "step": step,
         },
         output / "resume.new",
     )

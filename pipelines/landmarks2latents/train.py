@@ -37,7 +37,10 @@ class LatentsNetwork(nn.Module):
         super().__init__()
         self.linear = nn.Linear(210, config.basis, bias=False)
         self.mlp = nn.Sequential(
-            nn.Linear(420, config.hidden), nn.GELU(), nn.Linear(config.hidden, config.hidden), nn.GELU(),
+            nn.Linear(420, config.hidden),
+            nn.GELU(),
+            nn.Linear(config.hidden, config.hidden),
+            nn.GELU(),
             nn.Linear(config.hidden, config.basis),
         )
         self.basis = nn.Linear(config.basis, 478 * 3, bias=False)
@@ -45,7 +48,9 @@ class LatentsNetwork(nn.Module):
 
     def forward(self, motion: Tensor, shape: Tensor) -> Tensor:
         """Motion and shape [N, 210] (normalised units) to deltas [N, 478 * 3]."""
-        bend = self.mlp(torch.cat([motion * 5, shape * 5], 1)) - self.mlp(torch.cat([torch.zeros_like(motion), shape * 5], 1))
+        bend = self.mlp(torch.cat([motion * 5, shape * 5], 1)) - self.mlp(
+            torch.cat([torch.zeros_like(motion), shape * 5], 1)
+        )
         return self.basis(self.linear(motion) + bend)
 
 
@@ -96,6 +101,12 @@ def export(network: LatentsNetwork, path: Path) -> None:
     network.eval()
     example = (torch.zeros(2, 210), torch.zeros(2, 210))
     torch.onnx.export(
-        network, example, str(path), input_names=["motion", "shape"], output_names=["delta"], dynamo=False,
-        dynamic_axes={name: {0: "n"} for name in ("motion", "shape", "delta")}, opset_version=17,
+        network,
+        example,
+        str(path),
+        input_names=["motion", "shape"],
+        output_names=["delta"],
+        dynamo=False,
+        dynamic_axes={name: {0: "n"} for name in ("motion", "shape", "delta")},
+        opset_version=17,
     )

@@ -19,8 +19,8 @@ from ..errors import AudioError
 
 Samples = NDArray[np.float32]
 
-# libav otherwise writes its own lines to stderr beside our one-line errors.
-av.logging.set_level(av.logging.PANIC)
+# libav otherwise writes its own lines to stderr beside our one-line errors; a level would hang decoder threads.
+av.logging.set_level(None)
 
 
 class StreamResampler:

@@ -107,7 +107,9 @@ class CompactGenerator:
 
     def _soft(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The crop at the sharpness that the window networks know (256 px)."""
-        return cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA) if self.size > 256 else image
+        if self.size <= 256:
+            return image
+        return np.asarray(cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA), np.uint8)
 
     def render(self, source: Source, normalised: Array, pose: Pose) -> NDArray[np.uint8]:
         """One frame.
@@ -129,7 +131,8 @@ class CompactGenerator:
         flow, shown, hidden = self._dense(source, prior, coverage, matrix, offset)
 
         size = self.size
-        frame = sample(source.crop, cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR))
+        fine = np.asarray(cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+        frame = sample(source.crop, fine)
         if shown.min() < 0.99:
             cover = cv2.resize(shown, (size, size))[..., None]
             behind = cv2.resize(hidden, (size, size), interpolation=cv2.INTER_CUBIC) * 255
@@ -177,7 +180,9 @@ class CompactGenerator:
 
     def _lay(self, frame: NDArray[np.uint8], painted: Array, matrix: Array) -> NDArray[np.uint8]:
         """Blend a patch [h, w, 4] (colours and weight) into the frame at its window, in place of nothing else."""
-        corners = (np.float32([[-1, -1], [1, -1], [1, 1], [-1, 1]]) @ matrix[:, :2].T + matrix[:, 2] + 1) * (self.size / 2)
+        corners = (np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) @ matrix[:, :2].T + matrix[:, 2] + 1) * (
+            self.size / 2
+        )
         x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int), 0)
         x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, self.size)
         if x1 <= x0 or y1 <= y0:
@@ -187,8 +192,12 @@ class CompactGenerator:
         where = (place @ inverse.T).astype(np.float32)
         height, width = painted.shape[:2]
         mapped = cv2.remap(
-            np.ascontiguousarray(painted), (where[..., 0] + 1) * (width / 2) - 0.5, (where[..., 1] + 1) * (height / 2) - 0.5,
-            cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=0,
+            np.ascontiguousarray(painted),
+            (where[..., 0] + 1) * (width / 2) - 0.5,
+            (where[..., 1] + 1) * (height / 2) - 0.5,
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=0,
         )
         weight = np.clip(mapped[..., 3:], 0, 1)
         region = frame[y0:y1, x0:x1]

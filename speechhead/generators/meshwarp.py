@@ -34,7 +34,10 @@ _MESH, _RING = 478, len(OVAL)
 def _topology() -> tuple[NDArray[np.int64], int, int]:
     """Triangles [F, 3] in drawing order, and how many of them are rings and holes."""
     rings = []
-    for inner, outer in ((np.arange(_RING) + _MESH, np.arange(_RING) + _MESH + _RING), (np.array(OVAL), np.arange(_RING) + _MESH)):
+    for inner, outer in (
+        (np.arange(_RING) + _MESH, np.arange(_RING) + _MESH + _RING),
+        (np.array(OVAL), np.arange(_RING) + _MESH),
+    ):
         after_inner, after_outer = np.roll(inner, -1), np.roll(outer, -1)
         rings += [np.stack([inner, after_inner, outer], 1), np.stack([after_inner, after_outer, outer], 1)]
     upper, lower = np.array(UPPER_INNER_LIP), np.array(LOWER_INNER_LIP)
@@ -89,18 +92,18 @@ class MeshWarp:
         self.pose = pose
         oval = normalised[OVAL]
         centre = oval.mean(0)
-        self._head_ring = centre + (oval - centre) * np.float32([HEAD_RING, HEAD_RING, 1])
+        self._head_ring = centre + (oval - centre) * np.array([HEAD_RING, HEAD_RING, 1], np.float32)
         self.source = self._vertices(normalised, pose, None)
         self._still = self.source[_MESH + _RING :]
 
     def _vertices(self, normalised: Array, pose: Pose, still: Array | None) -> Array:
         """All vertices [478 + 2 * 36, 3]: x and y in [-1, 1] of the crop, z in the same unit."""
         moving = to_pixels(np.concatenate([normalised, self._head_ring]), pose) * np.float32(2 / self.size)
-        moving = moving - np.float32([1, 1, 0])
+        moving = moving - np.array([1, 1, 0], np.float32)
         if still is None:
             oval = moving[OVAL]
             centre = oval.mean(0)
-            still = centre + (oval - centre) * np.float32([STILL_RING, STILL_RING, 1])
+            still = centre + (oval - centre) * np.array([STILL_RING, STILL_RING, 1], np.float32)
             # Stay inside the picture, yet always outside the head ring.
             reach = 0.98 / np.maximum(np.abs(still[:, :2]).max(-1, keepdims=True), 0.98)
             still = np.concatenate([still[:, :2] * reach, still[:, 2:]], 1)

@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..face.landmarks import REFERENCE, Pose, from_mesh, to_pixels
-from .meshwarp import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP, pixel_grid
+from .meshwarp import (
+    EYE_LEFT,
+    EYE_RIGHT,
+    IRIS_LEFT,
+    IRIS_RIGHT,
+    LOWER_INNER_LIP,
+    OUTER_LIP,
+    UPPER_INNER_LIP,
+    pixel_grid,
+)
 
 Array = NDArray[np.float32]
 
@@ -40,19 +49,19 @@ class Window:
     def centre(self, normalised: Array) -> Array:
         """Centre of the window [3] in the normalised space of the portrait with mesh `normalised` [478, 3]."""
         anchor = np.zeros(3, np.float32) if self.anchor is None else from_mesh(normalised)[self.anchor]
-        return (anchor + np.float32([*self.offset, 0])).astype(np.float32)
+        return (anchor + np.array([*self.offset, 0], np.float32)).astype(np.float32)
 
     def matrix(self, centre: Array, pose: Pose, size: int) -> Array:
         """Affine map [2, 3] from the window's [-1, 1] square to the crop's [-1, 1] square of `size` pixels."""
         unit = 2 / size
         middle = to_pixels(centre, pose)[:2] * unit - 1
         across = pose.rotation[:2, 0] / np.linalg.norm(pose.rotation[:2, 0])  # roll alone: no foreshortening
-        axes = np.stack([across, np.float32([-across[1], across[0]])], 1) * (pose.scale * unit)
-        return np.concatenate([axes * np.float32(self.half), middle[:, None]], 1).astype(np.float32)
+        axes = np.stack([across, np.array([-across[1], across[0]], np.float32)], 1) * (pose.scale * unit)
+        return np.concatenate([axes * np.array(self.half, np.float32), middle[:, None]], 1).astype(np.float32)
 
     def grid(self, matrix: Array) -> Array:
         """Crop positions [height, width, 2] of the window's pixels, in [-1, 1]."""
-        return pixel_grid(self.height, self.width) @ matrix[:, :2].T + matrix[:, 2]
+        return np.asarray(pixel_grid(self.height, self.width) @ matrix[:, :2].T + matrix[:, 2], np.float32)
 
     def shapes(self, mesh: Array, matrix: Array, pose: Pose, size: int) -> Array:
         """Two masks [2, height, width] in 0..1 that show the network the driving shape.
@@ -67,7 +76,7 @@ class Window:
         """
         inverse = np.linalg.inv(matrix[:, :2])
         position = (mesh[:, :2] * (2 / size) - 1 - matrix[:, 2]) @ inverse.T
-        pixels = (position + 1) * np.float32([self.width / 2, self.height / 2]) - 0.5
+        pixels = (position + 1) * np.array([self.width / 2, self.height / 2], np.float32) - 0.5
         masks = np.zeros((2, self.height, self.width), np.uint8)
         shift, one = 4, 16
         fixed = np.round(pixels * one).astype(np.int32)
@@ -79,7 +88,7 @@ class Window:
         else:
             cv2.fillPoly(masks[0], [fixed[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]], 255, cv2.LINE_AA, shift)
             cv2.fillPoly(masks[1], [fixed[OUTER_LIP]], 255, cv2.LINE_AA, shift)
-        return masks.astype(np.float32) / 255
+        return masks.astype(np.float32) / np.float32(255)
 
     def motion(self, source: Array, driving: Array, source_pose: Pose, pose: Pose) -> Array:
         """What moves, as a vector: the window's points and the head's yaw and pitch, source and driving.
@@ -94,7 +103,10 @@ class Window:
         """
         parts = []
         for landmarks, head in ((driving, pose), (source, source_pose)):
-            parts += [(landmarks - REFERENCE)[list(self.points)].ravel() * 5, np.float32(head.angles[:2]) / 30]
+            parts += [
+                (landmarks - REFERENCE)[list(self.points)].ravel() * 5,
+                np.array(head.angles[:2], np.float32) / 30,
+            ]
         return np.concatenate(parts).astype(np.float32)
 
     @property
