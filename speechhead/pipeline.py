@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .avatar import Avatar, Generator, check_size, shipped
 from .clocks import FPS, SAMPLE_RATE
-from .errors import SpeechSynthesisError
+from .errors import ControlError, SpeechSynthesisError
 from .image import Picture
 from .media import AUDIO_RATE, VideoWriter, check_output
 from .motion.controls import Controls, parse_emotion
@@ -158,6 +158,8 @@ def render(
         from .redub import is_video, redub
 
         if is_video(source):
+            if crop or face is not None:
+                raise ControlError(f"{source}: face and crop are for pictures, and this is a video. Leave them out.")
             return redub(
                 source,
                 audio,

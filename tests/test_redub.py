@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeGenerator, FakeSpeech, speech_like
 
 from speechhead.audio import save_wav
-from speechhead.errors import FaceError
+from speechhead.errors import ControlError, FaceError
 from speechhead.face.landmarks import from_mesh, remove_pose
 from speechhead.face.tracker import FaceTracker
 from speechhead.media import VideoReader, VideoWriter
@@ -62,6 +62,11 @@ def test_video_or_picture(film, tmp_path, portrait):
     Image.fromarray(portrait).save(tmp_path / "a.png")
     assert is_video(film)
     assert not is_video(tmp_path / "a.png") and not is_video("grace_hopper") and not is_video(tmp_path / "none.mp4")
+
+
+def test_options_for_portraits_are_refused(film, tmp_path):
+    with pytest.raises(ControlError, match="this is a video"):
+        render(film, tmp_path / "a.wav", tmp_path / "a.mp4", crop=True)
 
 
 def test_a_video_without_a_face(tmp_path):
