@@ -100,7 +100,7 @@ def test_what_is_a_file_and_what_is_text(tmp_path):
 
 
 def test_voices_of_portraits(avatar):
-    assert pipeline._voices(None, None)[-1] == "joe"
+    assert pipeline._voices(None, None)[-1] == "jo"
     assert pipeline._voices("me.jpg", None) == ("joe",)
     assert pipeline._voices("me.jpg", "espeak") == ("espeak",)
     assert pipeline._voices(np.zeros((2, 2, 3)), None) == pipeline._voices(avatar, None) == ("joe",)

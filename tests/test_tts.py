@@ -39,6 +39,42 @@ def test_piper_streams_with_phonemes() -> None:
     np.testing.assert_array_equal(again.samples, np.concatenate([piece.samples for piece in pieces]))
 
 
+def pitch(samples: np.ndarray) -> float:
+    """Median Hz of the loud frames of a sound at 16 kHz, by autocorrelation."""
+    found = []
+    for at in range(0, len(samples) - 800, 320):
+        frame = samples[at : at + 800]
+        if np.square(frame).mean() > 0.03**2:
+            likeness = np.fft.irfft(np.abs(np.fft.rfft(frame - frame.mean(), 2048)) ** 2)[:267] / (800 - np.arange(267))
+            lag = 53 + int(likeness[53:].argmax())
+            found += [16000 / lag] if likeness[lag] > 0.6 * likeness[0] else []
+    return float(np.median(found))
+
+
+@pytest.mark.skipif(bool(piper.missing()), reason="piper-tts is not installed")
+def test_jo_is_higher_than_joe_at_the_same_tempo() -> None:
+    text = "Bob may move a yellow moon along the main road."
+    joe, jo = (tts.synthesize(text, tts.open_voice(name, threads=1)) for name in ("joe", "jo"))
+    check(jo)
+    assert [p.symbol for p in jo.phonemes] == [p.symbol for p in joe.phonemes]
+    assert jo.seconds == pytest.approx(joe.seconds, rel=0.15)
+    assert 1.4 < pitch(jo.samples) / pitch(joe.samples) < 2 and 130 < pitch(jo.samples) < 180
+    assert {v.name: v.gender for v in tts.voices()}["jo"] == "female"
+
+
+def test_formants_move_and_pitch_stays() -> None:
+    rate = 22050
+    time, harmonics = np.arange(rate) / rate, 90 * np.arange(1, 80)
+    loudness = np.exp(-(((harmonics - 1500) / 400) ** 2)) + 0.01  # one formant, at 1500 Hz
+    voice = (0.05 * loudness @ np.sin(2 * np.pi * harmonics[:, None] * time)).astype(np.float32)
+    moved = piper.move_formants(voice, 0.7)
+    assert moved.dtype == np.float32 and moved.shape == voice.shape
+    np.testing.assert_allclose(piper.move_formants(voice, 1.0), voice, atol=1e-4)
+    spectrum = np.abs(np.fft.rfft(moved))  # bins of 1 Hz
+    assert spectrum[harmonics].sum() > 0.95 * spectrum[harmonics[:, None] + np.array([-20, 0, 20])].sum()
+    assert abs(int(spectrum.argmax()) - 1050) <= 90
+
+
 @pytest.mark.skipif(bool(kokoro.missing()), reason="the Kokoro packages are not installed")
 def test_kokoro() -> None:
     speech = tts.synthesize("Mum.", "jf_alpha")
@@ -63,7 +99,7 @@ def test_missing_engines_name_the_remedy(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for name in ("SPEECHHEAD_TTS_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("joe", "jf_alpha", "espeak", "http", "nobody", "no/such.onnx"):
+    for name in ("joe", "jo", "jf_alpha", "espeak", "http", "nobody", "no/such.onnx"):
         with pytest.raises(SpeechSynthesisError) as caught:
             tts.open_voice(name)
         assert "\n" not in str(caught.value) and name in str(caught.value)

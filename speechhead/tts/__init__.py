@@ -11,16 +11,20 @@ __all__ = ["SILENCE", "Phoneme", "Speech", "Voice", "VoiceInfo", "open_voice", "
 
 
 def voices() -> list[VoiceInfo]:
-    """Every voice by name, best first within its engine, and whether it can speak on this machine."""
+    """Every voice by name, the natural ones first, and whether it can speak on this machine."""
     from . import espeak, http, kokoro, piper
 
     absent = piper.missing()
-    known = [VoiceInfo("joe", "piper", "male", "en-US", piper.LICENCE, not absent, absent)]
+    joe, jo = (
+        VoiceInfo(name, "piper", shape.gender, "en-US", piper.LICENCE, not absent, absent)
+        for name, shape in piper.VOICES.items()
+    )
     absent = kokoro.missing()
-    known += [
+    known = [joe] + [
         VoiceInfo(name, "kokoro", gender, "en-US", kokoro.LICENCE, not absent, absent)
         for name, gender in kokoro.VOICES.items()
     ]
+    known.append(jo)  # made of joe by filters: after the recorded women
     absent = "" if espeak.program() else espeak.REMEDY
     known += [
         VoiceInfo(name, "espeak", gender, "en-US", espeak.LICENCE, not absent, absent)
@@ -45,8 +49,8 @@ def open_voice(name: str = "joe", threads: int = 2) -> Voice:
     """
     from . import espeak, http, kokoro, piper
 
-    if name == "joe":
-        return piper.PiperVoice(threads=threads)
+    if name in piper.VOICES:
+        return piper.PiperVoice(name, threads=threads)
     if name in kokoro.VOICES:
         return kokoro.KokoroVoice(name, threads=threads)
     if name in ("espeak", "espeak-female") or name.startswith("espeak:"):
