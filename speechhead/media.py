@@ -187,14 +187,14 @@ class VideoWriter:
 
     def _run(self, crf: int) -> None:
         try:
-            with av.open(
-                str(self._part), "w", format=SUFFIXES[self.path.suffix.lower()], options={"movflags": "+faststart"}
-            ) as container:
+            kind = SUFFIXES[self.path.suffix.lower()]
+            options = {} if kind == "matroska" else {"movflags": "+faststart"}  # the index first, for browsers
+            with av.open(str(self._part), "w", format=kind, options=options) as container:
                 container.metadata["comment"] = COMMENT
                 encoder = _Encoder(container, self, crf)
                 while (item := self._queue.get()) is not None:
-                    kind, data = item
-                    if kind == "video":
+                    what, data = item
+                    if what == "video":
                         encoder.video(self._mark.draw(data) if self._mark else data)
                     else:
                         encoder.audio(data)
