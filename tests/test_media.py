@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from fakes import speech_like
 
+from speechhead.audio import load_audio
 from speechhead.errors import MediaError
 from speechhead.media import COMMENT, VideoReader, VideoWriter, check_output
 
@@ -62,6 +63,21 @@ def test_colours_survive_and_the_index_comes_first(tmp_path):
     assert np.abs(frames[40][48, 120].astype(int) - (200, 60, 30)).max() <= 4
     data = path.read_bytes()
     assert data.find(b"moov") < data.find(b"mdat")  # a browser can start before all has arrived
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_sound_and_pictures_are_in_step(tmp_path, suffix, rate):
+    click = np.zeros(2 * rate, np.float32)
+    click[rate : rate + rate // 100] = 0.9 * np.sin(np.arange(rate // 100) * (2 * np.pi * 1000 / rate))
+    with VideoWriter(tmp_path / f"a{suffix}", 128, 96, 25, rate) as writer:
+        writer.write_audio(click)
+        for number in range(50):
+            writer.write(np.full((96, 128, 3), 255 * (number >= 25), np.uint8))
+    heard = load_audio(tmp_path / f"a{suffix}", 48_000)
+    assert np.flatnonzero(np.abs(heard) > 0.2)[0] / 48_000 == pytest.approx(1, abs=0.03)
+    shown = [frame.mean() for frame in VideoReader(tmp_path / f"a{suffix}").frames()]
+    assert np.flatnonzero(np.array(shown) > 100)[0] == 25
 
 
 def test_watermark_is_seen_in_its_corner_only(tmp_path):
