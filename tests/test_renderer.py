@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from fakes import FakeGenerator, FakeSpeech, speech_like
 
+from speechhead import weights
 from speechhead.avatar import Avatar
 from speechhead.clocks import frames_in
 from speechhead.errors import DeviceError, MediaError, WeightsError
@@ -95,3 +96,16 @@ def test_unusable_choices():
         assert "\n" not in str(caught.value)
     with pytest.raises(MediaError):
         FrameClock(0)
+
+
+@pytest.mark.skipif(not (weights.folder() / "speech2landmarks.onnx").is_file(), reason="weights are not here")
+def test_the_shipped_networks_stream_like_the_whole(portrait):
+    speaker = Avatar.from_image(portrait, 128)
+    sound = speech_like(1.3)
+    one = Renderer(speaker)
+    expected = np.stack([*one.push(sound), *one.flush()]).astype(int)
+    other = Renderer(speaker, generator=one.generator)
+    frames = [frame for start in range(0, len(sound), 320) for frame in other.push(sound[start : start + 320])]
+    frames += list(other.flush())
+    assert len(frames) == 33
+    assert np.abs(np.stack(frames) - expected).max() <= 1
