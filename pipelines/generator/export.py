@@ -36,7 +36,7 @@ class SourceGraph(nn.Module):
 
 
 class WindowsGraph(nn.Module):
-    """Per frame: the pixels of every window and their weight."""
+    """Per frame and window: what to add and what to cover, faded out towards the window's edge."""
 
     def __init__(self, model: CompactGenerator) -> None:
         super().__init__()
@@ -45,8 +45,8 @@ class WindowsGraph(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         outputs = []
         for number, (name, window) in enumerate(WINDOWS.items()):
-            colour, weight = self.model.windows[name](*inputs[5 * number : 5 * number + 5])
-            outputs.append(torch.cat([colour, weight * torch.from_numpy(window.edge())[None, None]], 1))
+            change, cover = self.model.windows[name](*inputs[5 * number : 5 * number + 5])
+            outputs.append(torch.cat([change, cover], 1) * torch.tensor(window.edge())[None, None])
         return tuple(outputs)
 
 

@@ -86,8 +86,8 @@ def generator_loss(made: Tensor, where: Tensor) -> Tensor:
 
 
 def feature_matching(made: list[Tensor], real: list[Tensor]) -> Tensor:
-    """L1 between discriminator features (Wang et al., 2018)."""
+    """L1 between discriminator features (Wang et al., 2018), relative to the size of the real ones."""
     total = made[0].new_zeros(())
     for a, b in zip(made, real):
-        total = total + (a - b.detach()).abs().mean()
+        total = total + (a - b).abs().mean() / (b.abs().mean() + 1e-3)
     return total

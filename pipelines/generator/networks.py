@@ -168,9 +168,9 @@ class WindowGenerator(nn.Module):
     """Pixels of one window: mouth interior and lips, or lids and eyes.
 
     A U-net over the warped portrait and the driving shapes, which takes in the portrait's features at its lower
-    levels and the driving landmarks by FiLM. It returns colours and how much of them to show; elsewhere the warped
-    portrait stays, as sharp as the photo. Colours are a change of the warped portrait; inside the mouth, where the warp
-    knows nothing but stretched lips, they are a change of darkness and always shown.
+    levels and the driving landmarks by FiLM. It changes the warped portrait by adding to it, so that skin and lips keep
+    the photo's detail at any resolution; inside the mouth, where the warp knows nothing but stretched lips, it covers
+    the portrait and begins from darkness.
     """
 
     DARK = (0.22, 0.10, 0.10)
@@ -194,7 +194,7 @@ class WindowGenerator(nn.Module):
     def forward(
         self, warped: Tensor, shapes: Tensor, motion: Tensor, quarter: Tensor, eighth: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Colours [N, 3, H, W], about 0..1, and their weight [N, 1, H, W] in 0..1, before the window's edge."""
+        """What to add, [N, 3, H, W], and what to cover before, [N, 1, H, W] in 0..1: (1 - cover) * warped + change."""
         x0 = self.first(torch.cat([warped, shapes], 1))
         x1 = self.down1(x0)
         x2 = self.level2(self.join2(torch.cat([self.down2(x1), quarter], 1)))
@@ -205,13 +205,12 @@ class WindowGenerator(nn.Module):
         y = self.after1(self.up1(y, x1))
         y = self.after0(self.up0(y, x0))
         y = self.last(F.leaky_relu(y, 0.2))
-        base, weight = warped, torch.sigmoid(y[:, 3:])
-        if self.mouth:
-            opening = shapes[:, :1]
-            dark = torch.tensor(self.DARK)[None, :, None, None].to(warped)
-            base = warped * (1 - opening) + dark * opening
-            weight = 1 - (1 - weight) * (1 - opening)
-        return base + torch.tanh(y[:, :3]), weight
+        delta, gate = torch.tanh(y[:, :3]), torch.sigmoid(y[:, 3:])
+        if not self.mouth:
+            return gate * delta, torch.zeros_like(gate)
+        opening = shapes[:, :1]
+        dark = torch.tensor(self.DARK)[None, :, None, None].to(warped)
+        return opening * (dark + delta) + (1 - opening) * gate * delta, opening
 
 
 class CompactGenerator(nn.Module):
@@ -241,6 +240,8 @@ class Discriminator(nn.Module):
             [nn.Conv2d(5, w, 4, 2, 1), nn.Conv2d(w, 2 * w, 4, 2, 1), nn.Conv2d(2 * w, 4 * w, 4, 2, 1)]
         )
         self.score = nn.Conv2d(4 * w, 1, 3, 1, 1)
+        for layer in self.layers:  # full-size features from the first step on: they judge and are matched
+            nn.init.kaiming_normal_(layer.weight, 0.2)
 
     def forward(self, image: Tensor, shapes: Tensor) -> tuple[Tensor, list[Tensor]]:
         x, features = torch.cat([image * 2 - 1, shapes], 1), []

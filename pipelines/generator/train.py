@@ -38,12 +38,13 @@ class TrainConfig:
     threads: int = 2
     workers: int = 1
     learning_rate: float = 4e-4
+    critic_rate: float = 0.5
     minutes: float = 60.0
     adversarial_after: int = 600
     adversarial: float = 0.1
     matching: float = 1.0
     features: float = 0.5
-    weight_cost: float = 0.002
+    change_cost: float = 0.05
     hidden_cost: float = 0.01
     ema: float = 0.997
     shown: int = 24
@@ -72,7 +73,7 @@ class Output:
     residual: Tensor
     patches: dict[str, Tensor]
     warped: dict[str, Tensor]
-    weights: dict[str, Tensor]
+    changes: dict[str, Tensor]
 
 
 def forward(
@@ -102,16 +103,20 @@ def forward(
     covered = 1 - (1 - F.interpolate(occlusion, size=size, mode="bilinear")) * taper_at(size)
     picture = covered * warped + (1 - covered) * F.interpolate(hidden, size=size, mode="bilinear")
 
-    patches, before, weights = {}, {}, {}
+    patches, before, changes = {}, {}, {}
     for name in names:
         window = WINDOWS[name]
         at = batch[f"{name}_grid"]
         base = warp(batch["source"], (at - _identity(at) + flow_at(at, batch[f"{name}_prior"])).detach())
         features = model.encoders[name](batch[f"{name}_source"], batch[f"{name}_source_shapes"])
-        colour, weight = model.windows[name](base, batch[f"{name}_shapes"], batch[f"{name}_motion"], *features)
-        weight = weight * torch.from_numpy(window.edge())[None, None]
-        patches[name], before[name], weights[name] = weight * colour + (1 - weight) * base, base, weight
-    return Output(picture, occlusion, residual, patches, before, weights)
+        change, cover = model.windows[name](base, batch[f"{name}_shapes"], batch[f"{name}_motion"], *features)
+        edge = torch.from_numpy(window.edge())[None, None]
+        patches[name], before[name], changes[name] = (
+            (1 - cover * edge) * base + change * edge,
+            base,
+            change * (1 - cover),
+        )
+    return Output(picture, occlusion, residual, patches, before, changes)
 
 
 def _identity(grid: Tensor) -> Tensor:
@@ -136,7 +141,7 @@ def picture_loss(out: Output, batch: dict[str, Tensor], options: TrainConfig) ->
 
 
 def save_sheet(model: CompactGenerator, items: list[dict[str, np.ndarray]], path: Path) -> None:
-    """Validation pairs in a picture: source, driver, ours; of each window source, warp, ours, truth, weight."""
+    """Validation pairs in a picture: source, driver, ours; of each window source, warp, ours, truth, change."""
     batch = {key: torch.from_numpy(np.stack([item[key] for item in items])) for key in items[0]}
     model.eval()
     with torch.no_grad():
@@ -151,7 +156,7 @@ def save_sheet(model: CompactGenerator, items: list[dict[str, np.ndarray]], path
             out.warped[name],
             out.patches[name],
             batch[f"{name}_target"],
-            out.weights[name],
+            out.changes[name] + 0.5,
         )
     ]
     rows = torch.cat(columns, 3).permute(0, 2, 3, 1).reshape(-1, sum(c.shape[3] for c in columns), 3)
@@ -204,8 +209,7 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
     sums: dict[str, list[float]] = {}
     while (elapsed := time.monotonic() - began) < budget:
         rate = options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * elapsed / budget)))
-        for group in (*makers.param_groups, *critics.param_groups):
-            group["lr"] = rate
+        makers.param_groups[0]["lr"], critics.param_groups[0]["lr"] = rate, rate * options.critic_rate
         batch = {key: _channels_last(value) for key, value in next(loader).items()}
         # The mouth learns at every step; dense motion and eyes, which need less, take turns.
         motion_turn = step % 2 == 0
@@ -221,7 +225,7 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
             made, real, shapes = out.patches[name], batch[f"{name}_target"], batch[f"{name}_shapes"]
             care = 1 + 3 * F.max_pool2d(shapes.amax(1, keepdim=True), 5, 1, 2) + 10 * shapes[:, :1]
             l1, seen = weighted_l1(made, real, care), perceptual(made, real)
-            loss = loss + 2 * l1 + options.features * seen + options.weight_cost * out.weights[name].mean()
+            loss = loss + 2 * l1 + options.features * seen + options.change_cost * out.changes[name].abs().mean()
             log |= {f"{name}_l1": l1.item(), f"{name}_warp": weighted_l1(out.warped[name], real, care).item()}
             log[f"{name}_seen"] = seen.item()
             if adversarial:

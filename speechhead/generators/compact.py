@@ -179,7 +179,7 @@ class CompactGenerator:
         return frame
 
     def _lay(self, frame: NDArray[np.uint8], painted: Array, matrix: Array) -> NDArray[np.uint8]:
-        """Blend a patch [h, w, 4] (colours and weight) into the frame at its window, in place of nothing else."""
+        """Apply a patch [h, w, 4] (what to add, and what to cover before) to the frame at its window."""
         corners = (np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) @ matrix[:, :2].T + matrix[:, 2] + 1) * (
             self.size / 2
         )
@@ -199,8 +199,8 @@ class CompactGenerator:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=0,
         )
-        weight = np.clip(mapped[..., 3:], 0, 1)
+        cover = np.clip(mapped[..., 3:], 0, 1)
         region = frame[y0:y1, x0:x1]
-        mixed = region * (1 - weight) + np.clip(mapped[..., :3], 0, 1) * 255 * weight
+        mixed = region * (1 - cover) + mapped[..., :3] * 255
         frame[y0:y1, x0:x1] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
         return frame
