@@ -151,6 +151,8 @@ class MeshWarp:
         grid = pixel_grid(resolution, resolution)
         local = matrix[index]
         flow = local[..., 0] * grid[..., :1] + local[..., 1] * grid[..., 1:] + offset[index]
+        # Single pixels between folded triangles belong to none; the median takes the flow around them.
+        flow = np.stack([cv2.medianBlur(np.ascontiguousarray(flow[..., axis]), 3) for axis in (0, 1)], -1)
         coverage = np.where(index > rings, 1.0, np.where(index > rings // 2, 0.5, 0.0)).astype(np.float32)
         return flow, coverage
 
