@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import zipfile
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -250,12 +250,22 @@ class Avatar:
 
     def paste(self, frame: Picture) -> Picture:
         """The full portrait [H, W, 3] with a rendered face crop [S, S, 3] in its place, without a visible seam."""
+        left, top, side = self.box
+        face = _resized(frame, side)
         full = self.picture.copy()
-        rows, columns, inside_rows, inside_columns, weight = self._seam
-        side = self.box[2]
-        face = np.ascontiguousarray(_resized(frame, side)[inside_rows, inside_columns])
-        behind = np.ascontiguousarray(self.picture[rows, columns])
-        full[rows, columns] = cv2.blendLinear(face, behind, weight, 1 - weight)
+        height, width = full.shape[:2]
+        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
+        full[y0:y1, x0:x1] = face[y0 - top : y1 - top, x0 - left : x1 - left]
+        for rows, columns, weight, rest in _border(side):  # only where the crop fades into the picture
+            rows = slice(max(rows.start, y0 - top), min(rows.stop, y1 - top))
+            columns = slice(max(columns.start, x0 - left), min(columns.stop, x1 - left))
+            if rows.start >= rows.stop or columns.start >= columns.stop:
+                continue
+            there = slice(rows.start + top, rows.stop + top), slice(columns.start + left, columns.stop + left)
+            inner, outer = np.ascontiguousarray(face[rows, columns]), np.ascontiguousarray(self.picture[there])
+            full[there] = cv2.blendLinear(
+                inner, outer, np.ascontiguousarray(weight[rows, columns]), np.ascontiguousarray(rest[rows, columns])
+            )
         return full
 
     def face(self, frame: Picture, size: int) -> Picture:
@@ -266,16 +276,6 @@ class Avatar:
         left = min(max(left + (wanted - side) // 2, 0), width - side)
         top = min(max(top + (wanted - side) // 2, 0), height - side)
         return _resized(self.paste(frame)[top : top + side, left : left + side], size)
-
-    @cached_property
-    def _seam(self) -> tuple[slice, slice, slice, slice, Array]:
-        """Where the crop meets the picture: rows and columns in both, and the crop's weight."""
-        left, top, side = self.box
-        height, width = self.picture.shape[:2]
-        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
-        weight = border_ramp(side, side, FEATHER)
-        inside = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
-        return slice(y0, y1), slice(x0, x1), *inside, np.ascontiguousarray(weight[inside])
 
     def save(self, path: str | Path) -> Path:
         """Write the avatar to one file, replacing an older one in one step.
@@ -341,6 +341,17 @@ class Avatar:
             raise
         except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ImageError(f"{path}: not an avatar file, or damaged. Make it anew from the portrait.") from error
+
+
+@lru_cache(maxsize=16)
+def _border(side: int) -> tuple[tuple[slice, slice, Array, Array], ...]:
+    """The four strips of a crop where it fades out: rows, columns, the whole crop's weight, and one minus it."""
+    weight = border_ramp(side, side, FEATHER)
+    reach = int(np.ceil(FEATHER * side)) + 1
+    middle = slice(reach, side - reach)
+    ends = slice(0, reach), slice(side - reach, side)
+    strips = [(end, slice(0, side)) for end in ends] + [(middle, end) for end in ends]
+    return tuple((rows, columns, weight, 1 - weight) for rows, columns in strips)
 
 
 def border_ramp(height: int, width: int, part: float) -> Array:
