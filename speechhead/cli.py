@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -301,7 +302,9 @@ def _run(application: typer.Typer, name: str) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(" ".join(message.split()), file=sys.stderr)
+    print(" ".join(message.split()), file=sys.stderr, flush=True)
+    if any(thread.name.startswith("speechhead") for thread in threading.enumerate()):
+        os._exit(code)  # a voice that hangs must not turn the end into a crash
     sys.exit(code)
 
 

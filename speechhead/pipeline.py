@@ -37,6 +37,9 @@ SOUND_SUFFIXES = [".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aa
 SOUND_SUFFIXES += [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"]
 """What ends like this is meant as a file, even where there is none."""
 
+BACKGROUND = "speechhead background"
+"""Name of the threads of `background`."""
+
 log = logging.getLogger("speechhead")
 
 
@@ -258,11 +261,15 @@ def background(items: Iterable[T], depth: int = 2) -> Iterator[Iterator[T]]:
                 raise error
             yield item  # type: ignore[misc]
 
-    threading.Thread(target=run, name="speech", daemon=True).start()
+    thread = threading.Thread(target=run, name=BACKGROUND, daemon=True)
+    thread.start()
     try:
         yield read()
     finally:
         stopped.set()
+        # Python must not end while a thread is inside a network: that aborts the process. A service that does not
+        # answer is not waited for.
+        thread.join(10)
 
 
 def _controls(emotion: str | Mapping[str, float] | None, seed: int) -> Controls:

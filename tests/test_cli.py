@@ -11,6 +11,7 @@ import time
 import pytest
 from conftest import ROOT
 from fakes import speech_like
+from PIL import Image
 
 from speechhead import weights
 from speechhead.audio import save_wav
@@ -37,6 +38,14 @@ def test_mistakes_are_one_line_and_quick(tmp_path):
         assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1, done.stderr
         assert time.monotonic() - start < 20
     assert os.listdir(tmp_path) == []
+
+
+def test_an_error_while_the_voice_speaks_is_no_crash(tmp_path):
+    pytest.importorskip("piper")
+    Image.new("RGB", (300, 300), (90, 120, 150)).save(tmp_path / "none.png")
+    text = "This sentence is so long that it is still being spoken when there turns out to be no face in the picture."
+    done = command("speechhead.say", text, "--voice", "joe", "--portrait", "none.png", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
 
 
 def test_the_api_is_not_hidden_by_the_module():
