@@ -24,7 +24,9 @@ def providers(device: str = "auto") -> list[str]:
         raise DeviceError(f"device '{device}' is unknown. Use one of {', '.join(DEVICES)}.")
     cuda = "CUDAExecutionProvider" in ort.get_available_providers()
     if device == "cuda" and not cuda:
-        raise DeviceError("device 'cuda': onnxruntime has no CUDA here. pip install 'speechhead[gpu]' or use --device cpu.")
+        raise DeviceError(
+            "device 'cuda': onnxruntime has no CUDA here. pip install 'speechhead[gpu]' or use --device cpu."
+        )
     return (["CUDAExecutionProvider"] if cuda and device != "cpu" else []) + ["CPUExecutionProvider"]
 
 
