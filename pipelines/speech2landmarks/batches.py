@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from speechhead.speech2landmarks.model import EMOTIONS
@@ -54,6 +55,9 @@ def crop(array: Array, start: int, count: int) -> Array:
         part = np.concatenate([part, np.zeros((count - len(part), *part.shape[1:]), np.float32)])
     return part
 
+
+CLEAN_SHARE = 0.35
+"""Share of crops taken from the recording as it is, besides its chance among the copies."""
 
 MANNERS = {
     "happy": (1.15, 1.05, 1.0),
@@ -109,6 +113,12 @@ class Sampler:
         lengths = np.array([max(len(next(iter(item.features.copies.values()))[0]), 1) for item in labelled], float)
         self.label_chances = lengths**0.7 / (lengths**0.7).sum() if len(lengths) else lengths
 
+    def _copy(self, features: Features) -> tuple[NDArray[np.float16], float]:
+        # Most speech that users bring is clean: so is a good share of what is learned from.
+        if self.rng.random() < CLEAN_SHARE and 0 in features.copies:
+            return features.copies[0]
+        return features.copies[int(self.rng.choice(list(features.copies)))]
+
     def _start(self, length: int) -> int:
         last = max(0, length - self.blocks)
         # A quarter of the crops begin with the recording, as every use does.
@@ -120,7 +130,7 @@ class Sampler:
         rows: dict[str, list] = {key: [] for key in ("blocks", "motion", "mask", "neutral", "emotion", "who")}
         for index in self.rng.choice(len(self.clips), n, p=self.chances):
             clip, features = self.clips[index]
-            array, speed = features.copies[self.rng.choice(list(features.copies))]
+            array, speed = self._copy(features)
             start = self._start(len(array))
             frames = (start * self.block + np.arange(t)) * speed + clip.lag
             motion, mask = targets_at(clip.motion, frames)
@@ -146,7 +156,7 @@ class Sampler:
         rows: dict[str, list] = {key: [] for key in ("blocks", "labels", "mask", "still")}
         for index in self.rng.choice(len(self.labelled), n, p=self.label_chances):
             item = self.labelled[index]
-            array, speed = item.features.copies[self.rng.choice(list(item.features.copies))]
+            array, speed = self._copy(item.features)
             start = self._start(len(array))
             total = len(array) * self.block
             early = self.lead * 0.04

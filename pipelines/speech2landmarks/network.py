@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from speechhead.speech2landmarks.encoders import WindowConfig
 from speechhead.speech2landmarks.model import EMOTIONS
 
+from .losses import opening
+
 POINTS = 70
 
 
@@ -104,6 +106,25 @@ class Network(nn.Module):
         """[..., modes] -> normalised displacement [..., 70, 3]."""
         return (coefficients @ self.basis).reshape(*coefficients.shape[:-1], POINTS, 3)
 
+    def speak(self, coefficients: Tensor) -> Tensor:
+        """Like `motion`, for use instead of training: lips that meet do not pass through each other."""
+        return keep_apart(self.motion(coefficients))
+
+
+UPPER_LIP, LOWER_LIP = [49, 50, 51, 52, 53, 61, 62, 63], [55, 56, 57, 58, 59, 65, 66, 67]
+PRESSED = 0.01
+"""How far lips may close beyond the neutral face, whose lips touch: pressed lips, in outer-eye distances."""
+
+
+def keep_apart(motion: Tensor) -> Tensor:
+    """Move both lips of displacements [..., 70, 3] back to where they touch, if they went further."""
+    excess = torch.relu(-PRESSED - opening(motion))[..., None]
+    share = torch.zeros(POINTS)
+    share[LOWER_LIP], share[UPPER_LIP] = 0.5, -0.5
+    return motion + torch.stack(
+        [torch.zeros_like(excess * share), excess * share, torch.zeros_like(excess * share)], -1
+    )
+
 
 class Step(nn.Module):
     """One block with explicit state, for export: features [1, frames, channels] -> motion [block, 70, 3]."""
@@ -116,4 +137,4 @@ class Step(nn.Module):
         """[1, block + ahead, channels], [1, 7], [1, 70, 3], [1, 1, width] -> [block, 70, 3], [1, 1, width]."""
         network = self.network
         coefficients, _, state = network(features[:, None], network.condition(emotion, neutral), state)
-        return network.motion(coefficients[0]), state
+        return network.speak(coefficients[0]), state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import csv
 import json
 import zlib
 from dataclasses import asdict
@@ -10,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speechhead.audio.io import load_audio
+from speechhead.audio.io import load_audio, save_wav
 from speechhead.speech2landmarks.encoders import WindowConfig
 
-from .augment import Voice, change_speed, degrade
+from .augment import Voice, change_speed, degrade, nobody_speaks
+from .visemes import read_phonemes
 from .whisper import WhisperEncoder, packaged_model
 from .windows import window_features
 
@@ -59,16 +62,40 @@ def prepare(
             np.save(target, features)
 
 
-if __name__ == "__main__":
-    import csv
-    import sys
+def write_nobody(folder: Path, count: int = 40) -> dict[str, Path]:
+    """Recordings in which nobody speaks, digital silence among them; path by stem."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sounds = {f"nobody_{i:02d}": nobody_speaks(np.random.default_rng(i)) for i in range(count)}
+    sounds["nobody_zero"] = np.zeros(48_000, np.float32)
+    return {stem: save_wav(folder / f"{stem}.wav", sound) for stem, sound in sounds.items()}
 
+
+def main() -> None:
+    """Features of the clips, of speech with phonemes, of speech without, and of nobody speaking."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--media", type=Path, required=True, help="folder of clips with catalog.csv")
+    parser.add_argument("--speech", type=Path, help="folder of wav files with phonemes in JSON beside them")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--copies", type=int, default=5)
+    parser.add_argument("--layers", type=int, default=3)
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    media, out, first, last, *kept = sys.argv[1:]
-    with (Path(media) / "catalog.csv").open(encoding="utf-8") as stream:
-        clips = {
-            row["file"].rsplit(".", 1)[0]: Path(media) / row["file"]
-            for row in csv.DictReader(stream)
-            if row["audio"] == "True"
-        }
-    prepare(clips, Path(out), list(range(int(first), int(last) + 1)), WindowConfig(), tuple(map(int, kept)))
+    with (options.media / "catalog.csv").open(encoding="utf-8") as stream:
+        names = [row["file"] for row in csv.DictReader(stream) if row["audio"] == "True"]
+    kept, window, copies = (options.layers,), WindowConfig(), list(range(options.copies))
+    prepare(
+        {name.rsplit(".", 1)[0]: options.media / name for name in names}, options.out / "clips", copies, window, kept
+    )
+    prepare(write_nobody(options.out / "nobody"), options.out / "labelled", copies[:2], window, kept, vary_speed=False)
+    spoken: dict[str, dict[str, Path]] = {"labelled": {}, "unlabelled": {}}
+    for path in sorted(options.speech.glob("*.wav")) if options.speech else ():
+        phonemes = path.with_suffix(".json")
+        known = phonemes.exists() and read_phonemes(phonemes)
+        spoken["labelled" if known else "unlabelled"][path.stem] = path
+    for kind, recordings in spoken.items():
+        if recordings:
+            prepare(recordings, options.out / kind, copies[:3], window, kept)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ class TrainConfig:
 
     media, landmarks, features, speech: folders (catalogue and clips; meshes; prepared features; recordings
     with phonemes, may be absent); lags: JSON of `offsets`;
-    teacher: checkpoint whose motion on undisturbed speech without pictures is learned for its disturbed copies;
+    teachers: checkpoints whose mean motion, amplified, on undisturbed speech without pictures is the truth for it;
     lead: frames by which motion leads the sound (recordings do by one to two, half as much is never noticed);
     layer: [first, last) stored channels to use, or
     None for all; copies: augmented copies per recording; steps: optimiser steps (fewer if `--minutes` end
@@ -46,7 +47,8 @@ class TrainConfig:
     output: Path
     speech: Path | None = None
     lags: Path | None = None
-    teacher: Path | None = None
+    teachers: tuple[Path, ...] = ()
+    amplify: float = 1.0
     lead: float = 1.0
     layer: tuple[int, int] | None = None
     copies: int = 8
@@ -67,9 +69,10 @@ class TrainConfig:
     @staticmethod
     def load(path: Path) -> TrainConfig:
         values = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("media", "landmarks", "features", "output", "speech", "lags", "teacher"):
+        for key in ("media", "landmarks", "features", "output", "speech", "lags"):
             if values.get(key):
                 values[key] = Path(values[key])
+        values["teachers"] = tuple(Path(path) for path in values.get("teachers", ()))
         if "network" in values:
             values["network"] = NetworkConfig.from_dict(values["network"])
         return TrainConfig(**values)
@@ -116,23 +119,31 @@ def labelled_recordings(config: TrainConfig) -> list[Labelled]:
 
 
 def taught_recordings(config: TrainConfig) -> list[tuple[Clip, Features]]:
-    """Speech without pictures, with the teacher's motion as truth: more voices, and calm under disturbance."""
-    if config.teacher is None:
-        return []
-    teacher, _ = load_checkpoint(config.teacher)
+    """Speech without pictures, with the teachers' mean motion as truth: more voices, and calm under disturbance."""
+    teachers = [load_checkpoint(path)[0] for path in config.teachers]
     window = config.network.window
     channels = slice(*config.layer) if config.layer else None
+    copies = list(range(config.copies))
     pairs = []
-    for path in sorted((config.features / "unlabelled" / "0").glob("*.npy")):
-        copies = list(range(config.copies))
-        features = Features(config.features / "unlabelled", path.stem, copies, window.block + window.ahead, channels)
-        motion = predict(teacher, features.copies[0][0], REFERENCE)
-        voice = path.stem.split("-")[0]
-        emotion = np.zeros(len(EMOTIONS), np.float32)
-        pairs.append(
-            (Clip(path.stem, f"taught_{voice}", "train", "", REFERENCE + motion, REFERENCE, emotion), features)
-        )
+    for kind in ("unlabelled", "labelled") if teachers else ():
+        for path in sorted((config.features / kind / "0").glob("*.npy")):
+            if kind == "labelled" and not (config.speech and (config.speech / f"{path.stem}.json").exists()):
+                continue  # nobody speaks there
+            features = Features(config.features / kind, path.stem, copies, window.block + window.ahead, channels)
+            motion = np.mean([predict(teacher, features.copies[0][0], REFERENCE) for teacher in teachers], axis=0)
+            motion = amplify(motion, config.amplify)
+            voice = path.stem.split("-")[0]
+            emotion = np.zeros(len(EMOTIONS), np.float32)
+            clip = Clip(path.stem, f"taught_{voice}", "train", "", REFERENCE + motion, REFERENCE, emotion)
+            pairs.append((clip, features))
     return pairs
+
+
+def amplify(motion: np.ndarray, factor: float) -> np.ndarray:
+    """Undo what averaging over teachers takes from the amplitude; eyes and brows as they are."""
+    scale = np.ones((70, 1), np.float32)
+    scale[:17] = scale[48:68] = factor
+    return (motion * scale).astype(np.float32)
 
 
 def fit_statistics(network: Network, pairs: list[tuple[Clip, Features]]) -> None:
@@ -162,9 +173,12 @@ def fit_statistics(network: Network, pairs: list[tuple[Clip, Features]]) -> None
 
 def train(
     config: TrainConfig, pairs: list[tuple[Clip, Features]], labelled: list[Labelled], minutes: float | None = None,
-    resume: Path | None = None, report: int = 200,
+    resume: Path | None = None, report: int = 200, watch: Callable[[int, Network], None] | None = None,
 ) -> Network:  # fmt: skip
-    """Optimise on the given recordings; returns the moving average of the weights, in evaluation mode."""
+    """Optimise on the given recordings; returns the moving average of the weights, in evaluation mode.
+
+    `watch` is called with the step and that average at every report.
+    """
     torch.manual_seed(config.seed)
     network = load_checkpoint(resume)[0] if resume else Network(config.network)
     if not resume:
@@ -225,6 +239,8 @@ def train(
         if report and (step + 1) % report == 0:
             line = " ".join(f"{name} {value:.3f}" for name, value in seen.items())
             print(f"step {step + 1} {time.monotonic() - started:.0f}s {line}", flush=True)
+            if watch:
+                watch(step + 1, average)
     return average
 
 
