@@ -384,7 +384,7 @@ def _silence() -> None:
 
 def _upright(frame: Any) -> Picture:
     picture = frame.to_ndarray(format="rgb24")
-    turns = round(frame.rotation / 90) % 4  # metadata of phones, degrees counter-clockwise
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4  # metadata of phones, degrees counter-clockwise
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
 
 
