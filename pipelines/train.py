@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer(add_completion=False)
 JOBS = ("speech2landmarks", "landmarks2latents", "generator")
 
 
+@app.command()
 def run(
     job: Annotated[str, typer.Argument(help="speech2landmarks, landmarks2latents or generator")],
     config: Annotated[Path, typer.Option(help="JSON file; its fields are documented in the trainer's TrainConfig")],
@@ -29,4 +31,4 @@ def run(
 
 
 if __name__ == "__main__":
-    typer.run(run)
+    app()

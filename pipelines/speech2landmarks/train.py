@@ -104,17 +104,18 @@ def attach_features(config: TrainConfig, clips: list[Clip]) -> list[tuple[Clip, 
 
 
 def labelled_recordings(config: TrainConfig) -> list[Labelled]:
-    """Recordings with phonemes beside them, and recordings in which nobody speaks (no JSON)."""
+    """Recordings in which nobody speaks, and, where `speech` is given, those with phonemes."""
     window = config.network.window
     channels = slice(*config.layer) if config.layer else None
+    copies = list(range(config.copies))
     found = []
     for path in sorted((config.features / "labelled" / "0").glob("*.npy")):
-        features = Features(
-            config.features / "labelled", path.stem, list(range(config.copies)), window.block + window.ahead, channels
-        )
-        phonemes = (config.speech / f"{path.stem}.json") if config.speech else None
-        spoken = read_phonemes(phonemes) if phonemes and phonemes.exists() else []
-        found.append(Labelled(features, spoken))
+        phonemes = config.speech / f"{path.stem}.json" if config.speech else None
+        silent = path.stem.startswith("nobody_")
+        if not silent and not (phonemes and phonemes.exists()):
+            continue
+        features = Features(config.features / "labelled", path.stem, copies, window.block + window.ahead, channels)
+        found.append(Labelled(features, [] if silent or phonemes is None else read_phonemes(phonemes)))
     return found
 
 
