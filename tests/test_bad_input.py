@@ -84,7 +84,7 @@ def test_unusual_pictures_speak(run, wav, tmp_path, portrait, kind):
 
 def test_a_huge_picture_speaks_at_a_size_that_plays(run, wav, tmp_path, portrait):
     large = np.full((1200, 8000, 3), 120, np.uint8)
-    large[:, 3333:4357] = portrait.repeat(2, 0).repeat(2, 1)
+    large[:, 5000:6024] = portrait.repeat(2, 0).repeat(2, 1)
     Image.fromarray(large).save(tmp_path / "a.jpg", quality=60)
     assert spoken(run(wav, "--portrait", "a.jpg", "--size", 256)) == 13
     reader = VideoReader("say.mp4")

@@ -173,9 +173,9 @@ class FaceTracker:
         faces: list[Face] = []
         for detection in detections:
             roi = roi_from_box(detection.box, detection.keypoints[0], detection.keypoints[1])
-            for _ in range(_SETTLE):
+            for look in range(_SETTLE):
                 mesh, score = self._mesh(image, roi)
-                if score < PRESENT:
+                if look and score < PRESENT:  # the first crop comes from a coarse box, and earns a second look
                     break
                 roi = roi_from_mesh(mesh)
             if score >= PRESENT:
