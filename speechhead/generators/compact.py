@@ -187,15 +187,16 @@ class CompactGenerator:
         x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, self.size)
         if x1 <= x0 or y1 <= y0:
             return frame
-        inverse = np.linalg.inv(matrix[:, :2])
-        place = pixel_grid(self.size, self.size)[y0:y1, x0:x1] - matrix[:, 2]
-        where = (place @ inverse.T).astype(np.float32)
+        # Pixels of the frame's region to pixels of the patch: window [-1, 1] = inverse (crop [-1, 1] - centre).
         height, width = painted.shape[:2]
-        mapped = cv2.remap(
+        half = np.array([width / 2, height / 2])
+        linear = np.diag(half) @ np.linalg.inv(matrix[:, :2]) * (2 / self.size)
+        corner = linear @ (np.array([x0, y0]) + 0.5 - (matrix[:, 2] + 1) * (self.size / 2)) + half - 0.5
+        mapped = cv2.warpAffine(
             np.ascontiguousarray(painted),
-            (where[..., 0] + 1) * (width / 2) - 0.5,
-            (where[..., 1] + 1) * (height / 2) - 0.5,
-            cv2.INTER_CUBIC,
+            np.column_stack([linear, corner]),
+            (int(x1 - x0), int(y1 - y0)),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=0,
         )

@@ -176,7 +176,15 @@ class MeshWarp:
 def sample(image: NDArray, flow: Array) -> NDArray:
     """Read `image` [H, W, C] through a backward flow [h, w, 2] ([-1, 1] units); bilinear, clamped at the border."""
     height, width = image.shape[:2]
-    where = pixel_grid(*flow.shape[:2]) + flow
-    x = (where[..., 0] + 1) * (width / 2) - 0.5
-    y = (where[..., 1] + 1) * (height / 2) - 0.5
-    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    where = flow * np.array([width / 2, height / 2], np.float32)
+    where += _places(*flow.shape[:2], height, width)
+    return cv2.remap(image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@lru_cache(maxsize=32)
+def _places(height: int, width: int, source_height: int, source_width: int) -> Array:
+    """Where the pixels of a [height, width] picture lie in a [source_height, source_width] one, in its pixels."""
+    places = (pixel_grid(height, width) + 1) * np.array([source_width / 2, source_height / 2], np.float32) - 0.5
+    places = places.astype(np.float32)
+    places.setflags(write=False)
+    return places
