@@ -42,7 +42,7 @@ def _topology() -> tuple[NDArray[np.int64], int, int]:
         rings += [np.stack([inner, after_inner, outer], 1), np.stack([after_inner, after_outer, outer], 1)]
     upper, lower = np.array(UPPER_INNER_LIP), np.array(LOWER_INNER_LIP)
     holes = [np.stack([upper[:-1], upper[1:], lower[1:]], 1), np.stack([upper[:-1], lower[1:], lower[:-1]], 1)]
-    for loop, iris in ((EYE_LEFT, IRIS_LEFT), (EYE_RIGHT, IRIS_RIGHT)):
+    for loop, iris in ((EYE_LEFT, IRIS_LEFT), (EYE_RIGHT[::-1], IRIS_RIGHT)):  # both clockwise in the image
         eye = np.array(loop)
         holes.append(np.stack([eye, np.roll(eye, -1), np.full_like(eye, iris)], 1))
     ring, hole = np.concatenate(rings), np.concatenate(holes)
@@ -131,6 +131,8 @@ class MeshWarp:
         source_edges = (origin[:, 1:, :2] - origin[:, :1, :2]).transpose(0, 2, 1)
         determinant = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
         drawn = np.abs(determinant) > 1e-7
+        openings = slice(rings, rings + holes)
+        drawn[openings] = determinant[openings] > 2e-5  # all turn clockwise; where lips or lids have met, nothing shows
         safe = np.where(drawn, determinant, 1)
         adjugate = np.stack([edges[:, 1, 1], -edges[:, 0, 1], -edges[:, 1, 0], edges[:, 0, 0]], 1).reshape(-1, 2, 2)
         matrix = source_edges @ (adjugate / safe[:, None, None])
