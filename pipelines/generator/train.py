@@ -226,7 +226,9 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
             made, real, shapes = out.patches[name], batch[f"{name}_target"], batch[f"{name}_shapes"]
             care = 1 + 3 * F.max_pool2d(shapes.amax(1, keepdim=True), 5, 1, 2) + 10 * shapes[:, :1]
             l1, seen = weighted_l1(made, real, care), perceptual(made, real)
-            loss = loss + options.l1 * l1 + options.features * seen + options.change_cost * out.changes[name].abs().mean()
+            loss = (
+                loss + options.l1 * l1 + options.features * seen + options.change_cost * out.changes[name].abs().mean()
+            )
             log |= {f"{name}_l1": l1.item(), f"{name}_warp": weighted_l1(out.warped[name], real, care).item()}
             log[f"{name}_seen"] = seen.item()
             if adversarial:
