@@ -64,6 +64,8 @@ def test_a_killed_run_leaves_nothing(tmp_path, number):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
+        # A job in the background ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     for _ in range(400):
         if len(os.listdir(tmp_path)) > 1:
