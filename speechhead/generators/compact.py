@@ -51,6 +51,12 @@ def _chw(image: NDArray[np.uint8]) -> Array:
     return np.ascontiguousarray(image.astype(np.float32).transpose(2, 0, 1)[None] / 255)
 
 
+def _near(lips: Array) -> Array:
+    """Weight [h, w]: 1 on the lips and their surroundings, 0 further off, where the jaw's edge may be in the window."""
+    wide = cv2.dilate(lips, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13)))
+    return np.asarray(cv2.GaussianBlur(wide, (13, 13), 0), np.float32)
+
+
 def _read(image: NDArray, grid: Array) -> NDArray:
     """`image` at crop positions [h, w, 2]."""
     return sample(image, grid - pixel_grid(*grid.shape[:2]))
@@ -175,7 +181,10 @@ class CompactGenerator:
             for part in ("quarter", "eighth"):
                 feeds[f"{name}_{part}"] = source.features[f"{name}_{part}"]
         for name, painted in zip(matrices, self._windows.run(None, feeds)):
-            frame = self._lay(frame, painted[0].transpose(1, 2, 0), matrices[name])
+            patch = painted[0].transpose(1, 2, 0)
+            if name == "mouth":
+                patch = patch * _near(feeds[f"{name}_shapes"][0, 1])[..., None]
+            frame = self._lay(frame, patch, matrices[name])
         return frame
 
     def _lay(self, frame: NDArray[np.uint8], painted: Array, matrix: Array) -> NDArray[np.uint8]:
