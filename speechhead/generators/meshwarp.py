@@ -180,7 +180,8 @@ def sample(image: NDArray, flow: Array) -> NDArray:
     height, width = image.shape[:2]
     where = flow * np.array([width / 2, height / 2], np.float32)
     where += _places(*flow.shape[:2], height, width)
-    return cv2.remap(image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = cv2.split(where)
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 @lru_cache(maxsize=32)
