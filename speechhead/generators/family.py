@@ -1,0 +1,60 @@
+"""What every generator family can do: see a portrait, read motion off a picture, carry it over, and draw."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+Motion = dict[str, Tensor]
+"""Keypoints (and pose) of a batch of pictures. Always 'value', [B, K, 2 or 3] in [-1, 1], the keypoints that the
+generator reads; and what else the family has: 'jacobian' [B, K, 2, 2] (FOMM, DaGAN), or 'canonical' [B, K, 3],
+'rotation' [B, 3, 3], 'angles' [B, 3] (yaw, pitch, roll in degrees), 'translation' [B, 3], 'expression' [B, K, 3],
+'scale' [B, 1] (face-vid2vid, LivePortrait)."""
+
+Appearance = dict[str, Tensor]
+"""What is computed once per portrait."""
+
+
+class Family(nn.Module, ABC):
+    """A published generator: its networks under their published names, and the five steps of motion transfer.
+
+    Images are float32 [B, 3, H, W] RGB in [0, 1]. `config` is the frozen dataclass that rebuilds the family.
+    """
+
+    name: ClassVar[str]
+    """As on the command line: fomm, face-vid2vid, dagan, liveportrait."""
+
+    image_size: int
+    """Side of the square pictures it was made for, in and out of `appearance` and `motion`."""
+
+    config: Any
+
+    @abstractmethod
+    def appearance(self, image: Tensor) -> Appearance:
+        """Everything about the portrait that does not change from frame to frame."""
+
+    @abstractmethod
+    def motion(self, image: Tensor) -> Motion:
+        """Keypoints and pose of pictures."""
+
+    @abstractmethod
+    def transfer(self, source: Motion, driver: Motion, first: Motion | None = None, **options: Any) -> Motion:
+        """Motion of the portrait when it does what the driver does.
+
+        With `first`, the driver's first frame, the driver's motion relative to it is put on the portrait (the papers'
+        relative mode); without, the driver's own keypoints are taken over.
+        """
+
+    @abstractmethod
+    def render(self, appearance: Appearance, source: Motion, driving: Motion) -> Tensor:
+        """Pictures [B, 3, h, w] of the portrait in the driving motion."""
+
+    @abstractmethod
+    def to_latent(self, motion: Motion) -> Tensor:
+        """What Landmarks2Latents predicts for this family, [B, D]: the part of the motion that faces change."""
+
+    @abstractmethod
+    def from_latent(self, latent: Tensor, source: Motion) -> Motion:
+        """Driving motion of a portrait from such a latent; inverse of `to_latent` for the portrait's own."""
