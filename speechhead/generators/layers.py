@@ -1,0 +1,223 @@
+"""What the families share: grids, keypoint heat maps, warps, and convolution blocks, each for pictures and volumes.
+
+Conventions of all families. A picture is [B, C, H, W], a volume [B, C, D, H, W]; `shape` below is (H, W) or (D, H, W).
+Positions are (x, y) or (x, y, z) in the last axis, x right, y down, z inwards, with -1 and 1 at the centres of the
+first and the last cell. Volumes are halved and doubled in H and W only. The attribute names of the blocks are those of
+the published state dicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Activation = Callable[[Tensor], Tensor]
+
+KEYPOINT_VARIANCE = 0.01
+"""Variance of the Gaussian that stands for a keypoint; FOMM supplementary A.1."""
+
+_CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_POOL: dict[int, Activation] = {2: lambda x: F.avg_pool2d(x, 2), 3: lambda x: F.avg_pool3d(x, (1, 2, 2))}
+_LINEAR = {2: "bilinear", 3: "trilinear"}
+
+
+def conv(dims: int, inputs: int, outputs: int, kernel: int, padding: int | None = None) -> nn.Module:
+    """A convolution over pictures (dims 2) or volumes (3); it keeps the size unless a padding is given."""
+    return _CONV[dims](inputs, outputs, kernel, padding=kernel // 2 if padding is None else padding)
+
+
+def batch_norm(dims: int, features: int) -> nn.Module:
+    """Batch normalisation with affine parameters."""
+    return _NORM[dims](features)
+
+
+def widths(block_expansion: int, max_features: int, count: int) -> list[int]:
+    """Channels before and after `count` halvings: doubled each time, up to `max_features` (the first is not capped)."""
+    return [block_expansion] + [min(max_features, block_expansion * 2 ** (i + 1)) for i in range(count)]
+
+
+def coordinate_grid(shape: Sequence[int], like: Tensor | None = None) -> Tensor:
+    """Positions of the cells, float [*shape, n]; x (then y, z) in the last axis, of `like`'s type and device."""
+    options = {} if like is None else {"dtype": like.dtype, "device": like.device}
+    axes = [2 * torch.arange(n, **options) / max(n - 1, 1) - 1 for n in shape]  # type: ignore[call-overload]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)
+
+
+def gaussian(keypoints: Tensor, shape: Sequence[int], variance: float = KEYPOINT_VARIANCE) -> Tensor:
+    """Heat maps of keypoints, exp(-|z - p|^2 / (2 variance)); FOMM eq. 6's Gaussians, face-vid2vid likewise.
+
+    Parameters
+    ----------
+    keypoints : [..., n] in [-1, 1]; n = len(shape)
+
+    Returns
+    -------
+    [..., *shape], 1 at the keypoint
+    """
+    grid = coordinate_grid(shape, keypoints)
+    offsets = grid - keypoints.unflatten(-1, (1,) * len(shape) + (-1,))
+    return torch.exp(-0.5 * offsets.square().sum(-1) / variance)
+
+
+def soft_argmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Keypoints as the expected position under a softmax of `logits` [B, K, *shape] over all cells.
+
+    Returns
+    -------
+    positions [B, K, n] in [-1, 1], and the probabilities [B, K, *shape], which sum to 1
+    """
+    shape = logits.shape[2:]
+    probabilities = F.softmax(logits.flatten(2) / temperature, dim=2)
+    grid = coordinate_grid(shape, logits).reshape(-1, len(shape))
+    return probabilities @ grid, probabilities.unflatten(2, shape)
+
+
+def resize(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """`x` [B, C, ...] at another size, linearly; cell borders stay where they are (align_corners=False)."""
+    if tuple(x.shape[2:]) == tuple(shape):
+        return x
+    return F.interpolate(x, size=tuple(shape), mode=_LINEAR[x.dim() - 2], align_corners=False)
+
+
+def warp(x: Tensor, deformation: Tensor, align_corners: bool = False) -> Tensor:
+    """Read `x` [B, C, *shape] where `deformation` [B, *any, n] says; zero outside.
+
+    A deformation of another size than `x` is resized first. Positions are on the grid whose ends are cell centres;
+    reading them with align_corners=False, as everyone has since torch 1.3, shrinks the picture by (n - 1) / n about
+    its centre, and the published networks have been run so ever since. True is what torch up to 1.2 did, with which
+    FOMM and DaGAN were trained.
+    """
+    if deformation.shape[1:-1] != x.shape[2:]:
+        deformation = resize(deformation.movedim(-1, 1), x.shape[2:]).movedim(1, -1)
+    return F.grid_sample(x, deformation, padding_mode="zeros", align_corners=align_corners)
+
+
+class AntiAliasDown(nn.Module):
+    """Gaussian blur, then every (1/scale)-th pixel from the first; sigma = (1/scale - 1) / 2.
+
+    The kernel is in the state dict as `weight`; with scale 1 there is none and the picture passes through.
+    """
+
+    def __init__(self, channels: int, scale: float) -> None:
+        super().__init__()
+        self.step = int(1 / scale)
+        if scale == 1:
+            return
+        sigma = (1 / scale - 1) / 2
+        radius = round(4 * sigma)
+        offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
+        line = torch.exp(-(offsets**2) / (2 * sigma**2))
+        kernel = line[:, None] * line[None, :]
+        self.register_buffer("weight", (kernel / kernel.sum()).repeat(channels, 1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.step == 1:
+            return x
+        kernel = self.get_buffer("weight")
+        return F.conv2d(x, kernel, stride=self.step, padding=kernel.shape[-1] // 2, groups=x.shape[1])
+
+
+class ConvBlock(nn.Module):
+    """Convolution, batch norm, ReLU (or another activation), at the same size."""
+
+    def __init__(self, dims: int, inputs: int, outputs: int, kernel: int = 3, activation: Activation = F.relu) -> None:
+        super().__init__()
+        self.conv = conv(dims, inputs, outputs, kernel)
+        self.norm = batch_norm(dims, outputs)
+        self.dims, self.activation = dims, activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.norm(self.conv(x)))
+
+
+class DownBlock(ConvBlock):
+    """A ConvBlock, then the mean of 2x2 pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _POOL[self.dims](super().forward(x))
+
+
+class UpBlock(ConvBlock):
+    """Every pixel doubled in H and W, then a ConvBlock."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.interpolate(x, scale_factor=(1.0,) * (self.dims - 2) + (2.0, 2.0), mode="nearest"))
+
+
+class ResBlock(nn.Module):
+    """x + two times (batch norm, ReLU, convolution); He et al., "Identity mappings in deep residual networks"."""
+
+    def __init__(self, dims: int, features: int, kernel: int = 3) -> None:
+        super().__init__()
+        self.conv1 = conv(dims, features, features, kernel)
+        self.conv2 = conv(dims, features, features, kernel)
+        self.norm1 = batch_norm(dims, features)
+        self.norm2 = batch_norm(dims, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv1(F.relu(self.norm1(x)))
+        return x + self.conv2(F.relu(self.norm2(y)))
+
+
+class _Encoder(nn.Module):
+    def __init__(self, dims: int, inputs: int, channels: list[int]) -> None:
+        super().__init__()
+        self.down_blocks = nn.ModuleList(
+            DownBlock(dims, a, b) for a, b in zip([inputs, *channels[1:-1]], channels[1:], strict=True)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        levels = [x]
+        for block in self.down_blocks:
+            levels.append(block(levels[-1]))
+        return levels
+
+
+class _Decoder(nn.Module):
+    def __init__(self, dims: int, inputs: int, channels: list[int], last_conv: bool) -> None:
+        super().__init__()
+        last = len(channels) - 1
+        self.up_blocks = nn.ModuleList(
+            UpBlock(dims, channels[i] * (1 if i == last else 2), channels[i - 1]) for i in range(last, 0, -1)
+        )
+        self.outputs = channels[0] + inputs
+        self.last_conv = last_conv
+        if last_conv:
+            self.conv = conv(dims, self.outputs, self.outputs, 3)
+            self.norm = batch_norm(dims, self.outputs)
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        *skips, x = levels
+        for block, skip in zip(self.up_blocks, reversed(skips), strict=True):
+            x = torch.cat([block(x), skip], dim=1)  # the last skip is the hourglass's own input
+        return F.relu(self.norm(self.conv(x))) if self.last_conv else x
+
+
+class Hourglass(nn.Module):
+    """U-Net of FOMM's and face-vid2vid's motion networks: [B, inputs, ...] to [B, outputs, ...] of the same size.
+
+    `outputs` is block_expansion + inputs, for the input itself is the last skip connection. H and W must be multiples
+    of 2 ** num_blocks. `last_conv` adds the convolution block that face-vid2vid's 3-D hourglass ends with.
+    """
+
+    def __init__(
+        self,
+        dims: int,
+        block_expansion: int,
+        inputs: int,
+        num_blocks: int,
+        max_features: int,
+        last_conv: bool = False,
+    ) -> None:
+        super().__init__()
+        channels = widths(block_expansion, max_features, num_blocks)
+        self.encoder = _Encoder(dims, inputs, channels)
+        self.decoder = _Decoder(dims, inputs, channels, last_conv)
+        self.outputs = self.decoder.outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.encoder(x))
