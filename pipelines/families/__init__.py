@@ -1,0 +1,1 @@
+"""Losses, data and one trainer for the published generator families."""
