@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import DeviceError
+
 Activation = Callable[[Tensor], Tensor]
 
 KEYPOINT_VARIANCE = 0.01
@@ -94,6 +96,93 @@ def warp(x: Tensor, deformation: Tensor, align_corners: bool = False) -> Tensor:
     if deformation.shape[1:-1] != x.shape[2:]:
         deformation = resize(deformation.movedim(-1, 1), x.shape[2:]).movedim(1, -1)
     return F.grid_sample(x, deformation, padding_mode="zeros", align_corners=align_corners)
+
+
+def inverse_2x2(matrices: Tensor) -> Tensor:
+    """Inverse of matrices [..., 2, 2], by cofactors: exact enough here, and it exports to ONNX."""
+    (a, b), (c, d) = (row.unbind(-1) for row in matrices.unbind(-2))
+    adjugate = torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2)
+    return adjugate / (a * d - b * c)[..., None, None]
+
+
+def sparse_motions(source: Tensor, driving: Tensor, shape: Sequence[int], linear: Tensor | None = None) -> Tensor:
+    """Where each keypoint's motion alone would read the source from: FOMM eq. 4.
+
+    T_k(z) = source_k + J_k (z - driving_k), the first-order Taylor expansion of the motion about the keypoint. In front
+    of the K motions stands the background's, the identity.
+
+    Parameters
+    ----------
+    source, driving : keypoints [B, K, n]
+    linear : J_k [B, K, n, n], FOMM eq. 5; None is the identity, as in face-vid2vid
+
+    Returns
+    -------
+    [B, K + 1, *shape, n]
+    """
+    grid = coordinate_grid(shape, driving)
+    ones = (1,) * len(shape)
+    offsets = grid - driving.unflatten(-1, (*ones, -1))
+    if linear is not None:
+        offsets = (linear.unflatten(-2, (*ones, -1)) @ offsets[..., None]).squeeze(-1)
+    motions = offsets + source.unflatten(-1, (*ones, -1))
+    background = grid.expand(len(motions), 1, *grid.shape)
+    return torch.cat([background, motions], dim=1)
+
+
+def heatmap_differences(
+    source: Tensor, driving: Tensor, shape: Sequence[int], variance: float = KEYPOINT_VARIANCE
+) -> Tensor:
+    """Where each motion takes place: Gaussian(driving) - Gaussian(source), FOMM eq. 6; zero for the background.
+
+    [B, K, n] keypoints to [B, K + 1, *shape].
+    """
+    maps = gaussian(driving, shape, variance) - gaussian(source, shape, variance)
+    return torch.cat([torch.zeros_like(maps[:, :1]), maps], dim=1)
+
+
+def warp_each(x: Tensor, motions: Tensor, align_corners: bool = False) -> Tensor:
+    """`x` [B, C, *shape] warped by each of M motions [B, M, *shape, n]: [B, M, C, *shape]."""
+    count = motions.shape[1]
+    copies = x[:, None].expand(-1, count, *x.shape[1:]).flatten(0, 1)
+    return warp(copies, motions.flatten(0, 1), align_corners).unflatten(0, (-1, count))
+
+
+def combine_motions(mask: Tensor, motions: Tensor) -> Tensor:
+    """Dense motion, FOMM eq. 7: sum_k M_k(z) T_k(z); mask [B, M, *shape], motions [B, M, *shape, n]."""
+    return (mask[..., None] * motions).sum(dim=1)
+
+
+def adaptive_scale(source: Tensor, first: Tensor) -> Tensor:
+    """How much larger the portrait's keypoints spread than those of the driver's first frame, [B, 1, 1].
+
+    Square root of the ratio of the convex hulls' areas (volumes for 3-D keypoints, the root all the same); 1 where a
+    hull is flat. Relative motion of FOMM is scaled by it, so that a small face does not move like a large one.
+
+    Parameters
+    ----------
+    source, first : keypoints [B, K, n]; a batch of one is spread over the other's
+
+    Raises
+    ------
+    DeviceError without scipy.
+    """
+    try:
+        from scipy.spatial import ConvexHull, QhullError
+    except ImportError as error:
+        raise DeviceError("relative motion needs scipy, which is not installed. pip install scipy.") from error
+
+    def extents(keypoints: Tensor) -> Tensor:
+        sizes = []
+        for points in keypoints.detach().double().cpu().numpy():
+            try:
+                sizes.append(ConvexHull(points).volume)
+            except (QhullError, ValueError):
+                sizes.append(float("nan"))
+        return torch.tensor(sizes, dtype=torch.float64)
+
+    ratio = (extents(source).sqrt() / extents(first).sqrt()).nan_to_num(1.0, 1.0, 1.0)
+    return ratio[:, None, None].to(source)
 
 
 class AntiAliasDown(nn.Module):
