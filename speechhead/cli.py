@@ -7,14 +7,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from .cli_weights import weights_app
 from .errors import SpeechheadError
+from .terminal import progress as _progress
+from .terminal import table as _table
 
 app = typer.Typer(
     name="speechhead",
@@ -23,7 +24,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-weights_app = typer.Typer(help="The shipped networks: what they are, whether they are intact.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
 say_app = typer.Typer(name="python -m speechhead.say", add_completion=False, rich_markup_mode="rich")
 
@@ -194,31 +194,6 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-@weights_app.command("list")
-def weights_list() -> None:
-    """List the shipped networks with their licences."""
-    from . import weights
-
-    rows = []
-    for name, weight in weights.manifest().items():
-        path = weights.folder() / name
-        size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "missing"
-        rows.append((name, size, weight.licence, weight.description))
-    _table(("file", "size", "licence", "what"), rows)
-    print(weights.folder())
-
-
-@weights_app.command("verify")
-def weights_verify() -> None:
-    """Check every shipped network against its SHA-256."""
-    from . import weights
-
-    states = weights.verify()
-    _table(("file", "state"), list(states.items()))
-    if set(states.values()) - {"ok"}:
-        raise typer.Exit(1)
-
-
 def _controls(
     emotion: str | None, seed: int, head: str, head_amplitude: float, amplitude: float, blinks: float, look_away: float
 ) -> Any:
@@ -233,29 +208,6 @@ def _controls(
         head_amplitude=head_amplitude,
         seed=seed,
     )
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print aligned columns, the last one as long as it is: read by people and by `cut` alike."""
-    rows = [head, *rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head) - 1)]
-    for row in rows:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip())
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int | None], None] | None]:
-    """A progress bar on stderr where that is a terminal; stdout stays free for the path."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("frames", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def main() -> NoReturn:

@@ -1,9 +1,10 @@
-"""Shipped weights: where they are, what they are, and whether they are intact."""
+"""Weights, shipped and imported: where they are, what they are, and whether they are intact."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -84,3 +85,81 @@ def verify() -> dict[str, str]:
         found = folder() / name
         states[name] = "missing" if not found.is_file() else "ok" if sha256(found) == weight.sha256 else "damaged"
     return states
+
+
+USER_FOLDER = "SPEECHHEAD_HOME"
+"""Environment variable that names the folder of the user's own weights."""
+
+LATENTS = ".latents.safetensors"
+"""Ending of a Landmarks2Latents network, which lies beside its generator's weights: NAME.latents.safetensors."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Weights of a generator family that the user imported. name: as `--generator` takes it; path: the file;
+    family: of the network; metadata: of the file; speaks: whether its Landmarks2Latents lies beside it."""
+
+    name: str
+    path: Path
+    family: str
+    metadata: dict[str, str]
+    speaks: bool
+
+
+def user_folder() -> Path:
+    """Folder of the user's own weights: $SPEECHHEAD_HOME, or speechhead/weights among the user's data."""
+    home = os.environ.get(USER_FOLDER)
+    if home:
+        return Path(home).expanduser()
+    data = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "speechhead" / "weights"
+
+
+def imported() -> dict[str, Imported]:
+    """Generators in the user's folder by name; files that are none of ours are passed over."""
+    from .generators.registry import FORMAT, read_metadata
+
+    found = {}
+    for file in sorted(user_folder().glob("*.safetensors")):
+        if file.name.endswith(LATENTS):
+            continue
+        try:
+            metadata = read_metadata(file)
+        except WeightsError:
+            continue
+        if metadata.get("format") == FORMAT:
+            speaks = latents_path(file).is_file()
+            found[file.stem] = Imported(file.stem, file, metadata.get("family", ""), metadata, speaks)
+    return found
+
+
+def latents_path(generator: Path) -> Path:
+    """Where the Landmarks2Latents network of a generator's weight file lies."""
+    return generator.with_name(generator.name.removesuffix(".safetensors") + LATENTS)
+
+
+def find_generator(name: str) -> Path:
+    """Weight file of a generator in the user's folder, by the name it was imported as, or by its family.
+
+    Raises
+    ------
+    WeightsError if the name is unknown, or the family has no weights here, or several.
+    """
+    from .generators.registry import canonical, is_form
+
+    known = imported()
+    if name in known:
+        return known[name].path
+    family = canonical(name)
+    if family in known:
+        return known[family].path
+    fitting = [item for item in known.values() if is_form(item.family, family)]
+    if len(fitting) > 1:
+        names = ", ".join(item.name for item in fitting)
+        raise WeightsError(f"generator '{name}': several weights are here. Choose one with --generator: {names}.")
+    if not fitting:
+        raise WeightsError(
+            f"generator '{family}' has no weights here. Run `speechhead weights pull {family}`, or "
+            f"`speechhead weights import FILE --family {family}`."
+        )
+    return fitting[0].path

@@ -1,0 +1,227 @@
+"""The generator families by name, and their weights: safetensors that carry the config which rebuilds the network."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import tempfile
+import types
+import typing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DeviceError, WeightsError
+
+if TYPE_CHECKING:
+    import torch
+
+    from .family import Family
+
+FAMILIES: dict[str, str] = {
+    "fomm": "speechhead.generators.fomm:Fomm",
+    "face-vid2vid": "speechhead.generators.face_vid2vid:FaceVid2Vid",
+    "face-vid2vid-f2f": "speechhead.generators.face_vid2vid_f2f:FaceVid2VidF2F",
+    "dagan": "speechhead.generators.dagan:Dagan",
+    "liveportrait": "speechhead.generators.liveportrait:LivePortrait",
+}
+"""Where each family's class is. Nothing is imported before it is used: they need torch, the library does not."""
+
+FORMAT = "speechhead family"
+"""Metadata entry 'format' of a weight file of ours."""
+
+VERSION = "1"
+
+
+def canonical(name: str) -> str:
+    """A family's name as it is written here: `face_vid2vid` and `Face-Vid2Vid` are `face-vid2vid`.
+
+    Raises
+    ------
+    WeightsError for a name that is none.
+    """
+    known = name.strip().lower().replace("_", "-")
+    if known not in FAMILIES:
+        raise WeightsError(f"family '{name}' is unknown. Use one of {', '.join(FAMILIES)}.")
+    return known
+
+
+def is_form(found: str, wanted: str) -> bool:
+    """Whether weights of family `found` serve where `wanted` is asked for: face-vid2vid has two published forms."""
+    return found == wanted or found.startswith(f"{wanted}-")
+
+
+def need_torch(what: str) -> None:
+    """DeviceError, with the remedy, where torch is not installed; `what` needs it."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise DeviceError(f"{what} needs torch, which is not installed. pip install 'speechhead[train]'.") from error
+
+
+def family(name: str) -> type[Family]:
+    """The class of a family.
+
+    Raises
+    ------
+    WeightsError for an unknown name; DeviceError without torch.
+    """
+    known = canonical(name)
+    need_torch(f"generator '{known}'")
+    module, _, attribute = FAMILIES[known].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def config_class(name: str) -> Any:
+    """The frozen dataclass that describes a family's network: the type of its constructor's `config`."""
+    return typing.get_type_hints(family(name).__init__)["config"]
+
+
+def build(name: str, config: Any) -> Family:
+    """A family with fresh weights, from its config."""
+    made: Any = family(name)
+    return made(config)
+
+
+def config_from_json(kind: Any, data: Any) -> Any:
+    """A frozen dataclass, nested ones and tuples included, from what `dataclasses.asdict` and JSON made of it.
+
+    Raises
+    ------
+    WeightsError if fields are missing, unknown or of the wrong kind.
+    """
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        fields = {field.name for field in dataclasses.fields(kind) if field.init}
+        if not isinstance(data, dict) or set(data) - fields:
+            found = ", ".join(sorted(set(data) - fields)) if isinstance(data, dict) else type(data).__name__
+            raise WeightsError(
+                f"config of {getattr(kind, '__name__', kind)}: unknown {found}. Import the weights anew."
+            )
+        try:
+            make: Any = kind
+            return make(**{key: config_from_json(hints[key], value) for key, value in data.items()})
+        except TypeError as error:
+            raise WeightsError(f"config: {error}. Import the weights anew.") from error
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if data is None:
+            return None
+        return config_from_json(next(option for option in inner if option is not type(None)), data)
+    if origin is tuple and isinstance(data, list | tuple):
+        kinds = [inner[0]] * len(data) if inner[-1:] == (Ellipsis,) else list(inner)
+        return tuple(config_from_json(one, item) for one, item in zip(kinds, data))
+    if origin is dict and isinstance(data, dict):
+        return {key: config_from_json(inner[1], item) for key, item in data.items()}
+    return data
+
+
+def save_family(model: Family, path: str | Path, half: bool = False, **notes: str) -> Path:
+    """Write a family's weights with its config; see `save_state`."""
+    return save_state(model.state_dict(), model.name, model.config, path, half, **notes)
+
+
+def save_state(
+    state: typing.Mapping[str, torch.Tensor], name: str, config: Any, path: str | Path, half: bool = False, **notes: str
+) -> Path:
+    """Write a state dict of a family to safetensors, replacing an older file in one step.
+
+    Parameters
+    ----------
+    state : tensors by `<submodule>.<published key>`
+    config : the family's frozen dataclass, stored as JSON in the file's metadata
+    half : float16 instead of float32; half the size, computed in float32 all the same
+    notes : further metadata: where the weights come from
+
+    Raises
+    ------
+    WeightsError if the file can not be written.
+    """
+    need_torch("writing weights")
+    import torch
+    from safetensors.torch import save_file
+
+    kind = torch.float16 if half else torch.float32
+    tensors = {}
+    for key, tensor in state.items():
+        tensor = tensor.detach().to("cpu")
+        tensors[key] = tensor.to(kind).contiguous() if tensor.is_floating_point() else tensor.contiguous()
+    # Tensors that share memory are stored once each: safetensors knows no views.
+    tensors = {key: tensor.clone() for key, tensor in tensors.items()}
+    metadata = {"format": FORMAT, "version": VERSION, "family": name, "config": json.dumps(dataclasses.asdict(config))}
+    metadata |= notes
+    path = Path(path)
+    part = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}.", suffix=".part")
+        os.close(handle)
+        save_file(tensors, part, metadata)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except OSError as error:
+        raise WeightsError(f"{path}: can not be written ({error.strerror or error}). Choose another place.") from error
+    finally:
+        if part is not None and os.path.exists(part):
+            os.unlink(part)
+    return path
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Metadata of a safetensors file; no torch needed.
+
+    Raises
+    ------
+    WeightsError if the file is missing, damaged or no safetensors.
+    """
+    from safetensors import safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weight file. Import one with `speechhead weights import`.")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except Exception as error:  # safetensors raises classes of its own
+        reason = " ".join(str(error).split())[:100]
+        raise WeightsError(f"{path}: not an intact safetensors file ({reason}). Import the weights anew.") from error
+
+
+def open_family(path: str | Path, name: str | None = None) -> Family:
+    """The family in a weight file, ready to run (eval, float32, on the CPU).
+
+    Parameters
+    ----------
+    path : safetensors written by `save_family` or `speechhead weights import`
+    name : the family that it must be, or None
+
+    Raises
+    ------
+    WeightsError if the file is missing, damaged, another family's, or does not fit its own config.
+    """
+    metadata = read_metadata(path)
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(
+            f"{path}: weights without a config. Import them: speechhead weights import {path} --family NAME."
+        )
+    if metadata.get("version") != VERSION:
+        raise WeightsError(f"{path}: made by a newer speechhead (format {metadata.get('version')}). Update speechhead.")
+    found = canonical(metadata.get("family", ""))
+    if name is not None and not is_form(found, canonical(name)):
+        raise WeightsError(f"{path}: weights of {found}, not of {canonical(name)}. Use --generator {found}.")
+    need_torch(f"generator '{found}'")
+    from safetensors.torch import load_file
+
+    from .checkpoints import compare
+
+    try:
+        config = config_from_json(config_class(found), json.loads(metadata["config"]))
+    except (KeyError, ValueError) as error:
+        reason = str(error) if isinstance(error, WeightsError) else "config not readable"
+        raise WeightsError(f"{path}: {reason}. Import the weights anew.") from error
+    model = build(found, config)
+    state = load_file(str(path))
+    compare(state, model.state_dict(), str(path), found)
+    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+    return model.eval().requires_grad_(False)
