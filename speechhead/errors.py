@@ -39,3 +39,7 @@ class MediaError(SpeechheadError):
 
 class ControlError(SpeechheadError):
     """A control (emotion, gaze, pose, amplitude ...) is unknown or out of range."""
+
+
+class ServerError(SpeechheadError):
+    """The live server can not do what is asked: a setting, a limit, or its state forbids it."""

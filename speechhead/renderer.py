@@ -112,7 +112,8 @@ class Renderer:
             speech2landmarks = Speech2Landmarks.load()
         controls = controls or Controls()
         self.motion = Motion(avatar.neutral, avatar.pose, controls)
-        self._speech: SpeechStream = speech2landmarks.stream(self.motion.rest, dict(controls.emotion))
+        self._model = speech2landmarks
+        self._speech = self.open_stream()
         self._source = avatar.source(self.generator)
         self._clock = FrameClock(fps)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="draw")
@@ -136,9 +137,14 @@ class Renderer:
         return self.motion.step(motion, sound)
 
     def _pictures(self, faces: Array, poses: Sequence[Pose]) -> Iterator[Picture]:
-        return in_order(self._pool, self._draw, zip(faces, poses))
+        return in_order(self._pool, self.draw, zip(faces, poses))
 
-    def _draw(self, face: Array, pose: Pose) -> Picture:
+    def open_stream(self) -> SpeechStream:
+        """A new stream of speech for this portrait, in its present emotion, apart from that of `push`."""
+        return self._model.stream(self.motion.rest, dict(self.motion.controls.emotion))
+
+    def draw(self, face: Array, pose: Pose) -> Picture:
+        """The picture of landmarks [70, 3] in a pose; may be called from several threads."""
         frame = self.generator.render(self._source, face, pose)
         return self.avatar.paste(frame) if self.paste else frame
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import numpy.typing as npt
 
@@ -80,7 +82,7 @@ class Motion:
         self._silent = SILENCE_FRAMES
         self._speech = np.zeros((70, 3), np.float32)
         self._before_reset = self._speech
-        self._since_reset = INTERRUPT_FRAMES
+        self._since_reset = self._glide = INTERRUPT_FRAMES
 
     def update(self, controls: Controls) -> None:
         """Replace the controls; emotion, amplitudes and head fade over, gaze moves in a saccade.
@@ -91,10 +93,15 @@ class Motion:
             self._sources.switch(controls.head)
         self.controls = controls
 
-    def reset_speech(self) -> None:
-        """The speech was interrupted: the mouth glides from where it is into whatever speech motion comes next."""
-        self._before_reset, self._since_reset = self._speech, 0
+    def reset_speech(self, frames: int = INTERRUPT_FRAMES) -> None:
+        """The speech was interrupted: in `frames` frames the mouth glides from where it is into what comes next."""
+        self._before_reset, self._since_reset, self._glide = self._speech, 0, frames
         self._prosody = ProsodyStream()
+
+    def snapshot(self) -> Motion:
+        """A copy that goes on from this moment on its own: what was foreseen can be taken back."""
+        constant = (self.controls, self.rest, self.base_pose, self._emotions)  # never changed in place
+        return copy.deepcopy(self, {id(part): part for part in constant})
 
     def step(self, speech_motion: npt.ArrayLike, audio: npt.ArrayLike) -> tuple[Array, list[Pose]]:
         """Landmarks and poses of the next k frames.
@@ -163,9 +170,9 @@ class Motion:
         hold = self._hold.step(float(self._silent >= SILENCE_FRAMES))
         size = float(np.abs(speech[48:68]).max())
         speech *= np.float32(1.0 - hold * (1.0 - smoothstep(size, STILL, MOVING)))
-        if self._since_reset < INTERRUPT_FRAMES:
+        if self._since_reset < self._glide:
             self._since_reset += 1
-            new = np.float32(minimum_jerk(self._since_reset / INTERRUPT_FRAMES))
+            new = np.float32(minimum_jerk(self._since_reset / self._glide))
             speech = new * speech + (1 - new) * self._before_reset
         self._speech = speech
         return speech
