@@ -58,3 +58,8 @@ class Family(nn.Module, ABC):
     @abstractmethod
     def from_latent(self, latent: Tensor, source: Motion) -> Motion:
         """Driving motion of a portrait from such a latent; inverse of `to_latent` for the portrait's own."""
+
+
+def spread(parts: dict[str, Tensor], count: int) -> dict[str, Tensor]:
+    """A batch of one (a portrait) repeated to `count` frames, as views; other batches as they are."""
+    return {key: value.expand(count, *value.shape[1:]) if len(value) == 1 else value for key, value in parts.items()}

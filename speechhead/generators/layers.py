@@ -75,7 +75,8 @@ def soft_argmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     shape = logits.shape[2:]
     probabilities = F.softmax(logits.flatten(2) / temperature, dim=2)
     grid = coordinate_grid(shape, logits).reshape(-1, len(shape))
-    return probabilities @ grid, probabilities.unflatten(2, shape)
+    positions = (probabilities[..., None] * grid).sum(2)  # no matrix product: autocast would round it to half precision
+    return positions, probabilities.unflatten(2, shape)
 
 
 def resize(x: Tensor, shape: Sequence[int]) -> Tensor:
@@ -105,6 +106,11 @@ def inverse_2x2(matrices: Tensor) -> Tensor:
     return adjugate / (a * d - b * c)[..., None, None]
 
 
+def multiply(a: Tensor, b: Tensor) -> Tensor:
+    """Product of small matrices [..., n, n], kept in full precision under autocast."""
+    return (a[..., None] * b[..., None, :, :]).sum(-2)
+
+
 def sparse_motions(source: Tensor, driving: Tensor, shape: Sequence[int], linear: Tensor | None = None) -> Tensor:
     """Where each keypoint's motion alone would read the source from: FOMM eq. 4.
 
@@ -124,7 +130,7 @@ def sparse_motions(source: Tensor, driving: Tensor, shape: Sequence[int], linear
     ones = (1,) * len(shape)
     offsets = grid - driving.unflatten(-1, (*ones, -1))
     if linear is not None:
-        offsets = (linear.unflatten(-2, (*ones, -1)) @ offsets[..., None]).squeeze(-1)
+        offsets = (linear.unflatten(-2, (*ones, -1)) * offsets[..., None, :]).sum(-1)
     motions = offsets + source.unflatten(-1, (*ones, -1))
     background = grid.expand(len(motions), 1, *grid.shape)
     return torch.cat([background, motions], dim=1)
@@ -188,10 +194,10 @@ def adaptive_scale(source: Tensor, first: Tensor) -> Tensor:
 class AntiAliasDown(nn.Module):
     """Gaussian blur, then every (1/scale)-th pixel from the first; sigma = (1/scale - 1) / 2.
 
-    The kernel is in the state dict as `weight`; with scale 1 there is none and the picture passes through.
+    The kernel is in the state dict as `weight` if `stored`; with scale 1 there is none and the picture passes through.
     """
 
-    def __init__(self, channels: int, scale: float) -> None:
+    def __init__(self, channels: int, scale: float, stored: bool = True) -> None:
         super().__init__()
         self.step = int(1 / scale)
         if scale == 1:
@@ -201,7 +207,7 @@ class AntiAliasDown(nn.Module):
         offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
         line = torch.exp(-(offsets**2) / (2 * sigma**2))
         kernel = line[:, None] * line[None, :]
-        self.register_buffer("weight", (kernel / kernel.sum()).repeat(channels, 1, 1, 1))
+        self.register_buffer("weight", (kernel / kernel.sum()).repeat(channels, 1, 1, 1), persistent=stored)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.step == 1:
