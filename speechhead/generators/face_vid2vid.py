@@ -352,15 +352,14 @@ class FaceVid2Vid(PosedFamily):
     ) -> Motion:
         """The portrait's canonical keypoints in the driver's pose and expression.
 
-        With `first`, x = x_s + (x_d - x_d,0) * scale, all of them from the portrait's canonical keypoints; the scale,
-        with `adapt_scale`, is the root of the ratio of the hulls' volumes (`kp_norm` of the published code).
+        With `first`, the keypoints move as far as the driver's have since then, all of them with the portrait's
+        canonical keypoints; `adapt_scale` makes it more for larger faces (see `layers.adaptive_scale`).
         """
         refuse_unknown(options, self.name)
         driven = self._with_face_of(source, driver)
         if first is None:
             return driven
         start = self._with_face_of(source, first)
-        scale = adaptive_scale(source["value"], start["value"]) if adapt_scale else 1.0
         turn = driven["rotation"] @ start["rotation"].transpose(1, 2)
         moved = self.posed(
             canonical=driven["canonical"],
@@ -369,7 +368,12 @@ class FaceVid2Vid(PosedFamily):
             expression=source["expression"] + driven["expression"] - start["expression"],
         )
         # The parts say where the head is; the keypoints are moved as published.
-        return {**moved, "value": source["value"] + (driven["value"] - start["value"]) * scale}
+        return {**moved, "value": self.relative(source, driven, start, adapt_scale)}
+
+    def relative(self, source: Motion, driven: Motion, start: Motion, adapt_scale: bool) -> Tensor:
+        """x_s + (x_d - x_d,0) * scale, from 'value' of the three motions."""
+        scale = adaptive_scale(source["value"], start["value"]) if adapt_scale else 1.0
+        return source["value"] + (driven["value"] - start["value"]) * scale
 
     def _with_face_of(self, source: Motion, driver: Motion) -> Motion:
         canonical = source["canonical"].expand(len(driver["value"]), -1, -1)
