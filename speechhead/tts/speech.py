@@ -25,11 +25,16 @@ _LEAD, _TAIL = 0.04, 0.10  # seconds of the engine's own silence kept around a p
 
 @dataclass(frozen=True)
 class Phoneme:
-    """A speech sound: IPA symbol (or `SILENCE`), from start_s to end_s in seconds of its speech."""
+    """A speech sound: IPA symbol (or `SILENCE`), from start_s to end_s in seconds of its speech.
+
+    word: number of the word it belongs to as the engine divides its piece of text, from 0; engines draw short words
+    together ("of the"), so that there may be fewer than the text has.
+    """
 
     symbol: str
     start_s: float
     end_s: float
+    word: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ def _timed(phonemes: Iterable[Phoneme], trimmed: float, voiced: float, total: fl
     for phoneme in phonemes:
         start, end = (float(np.clip(t - trimmed, 0, voiced)) for t in (phoneme.start_s, phoneme.end_s))
         if end > start:
-            out.append(Phoneme(phoneme.symbol, start, end))
+            out.append(replace(phoneme, start_s=start, end_s=end))
     if not out:
         return out
     if out[-1].symbol == SILENCE:
@@ -162,6 +167,7 @@ def phonemes_from(symbols: Iterable[tuple[str, float]]) -> list[Phoneme]:
     out: list[Phoneme] = []
     at = 0.0
     carried = 0.0  # seconds to be given to the next sound
+    word, spoken = 0, False
     for symbol, seconds in symbols:
         begin, at = at - carried, at + seconds
         carried = 0.0
@@ -172,6 +178,7 @@ def phonemes_from(symbols: Iterable[tuple[str, float]]) -> list[Phoneme]:
             if out:
                 out[-1] = replace(out[-1], end_s=half)
             carried = at - half
+            word, spoken = word + spoken, False
         elif symbol in _MODIFIERS_AFTER and out:
             out[-1] = replace(out[-1], end_s=at)
         elif symbol in _PAUSES or not symbol.strip():
@@ -180,5 +187,6 @@ def phonemes_from(symbols: Iterable[tuple[str, float]]) -> list[Phoneme]:
             else:
                 out.append(Phoneme(SILENCE, begin, at))
         else:
-            out.append(Phoneme(symbol, begin, at))
+            out.append(Phoneme(symbol, begin, at, word))
+            spoken = True
     return out
