@@ -17,11 +17,6 @@ from .fixtures import Arrays, Weights
 FORMS = {"original": "orig", "spade": "spade"}
 """Forms of the generator, and what their arrays begin with."""
 
-NOISE = {"orig_prediction_sub8": 6e-3, "orig_prediction_rows120_122": 6e-3}
-"""From the README of the full-size fixtures: its own figures are those of one perturbation."""
-NOISE |= {name.replace("orig", "spade"): value for name, value in NOISE.items()}
-NOISE |= {f"deg_{who}_yaw_pitch_roll": 5e-3 for who in ("source", "driving", "driving_initial")}
-
 
 def load(config: dict[str, Any], weights: Weights, form: str) -> FaceVid2Vid:
     """The family with a fixture's weights and one of its generators."""

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ControlError, WeightsError
+from ..errors import WeightsError
 from .family import Appearance, Motion
 from .head_pose import CONVENTIONS
 from .layers import (
@@ -19,13 +19,12 @@ from .layers import (
     DownBlock,
     ResBlock,
     UpBlock,
-    adaptive_scale,
     batch_norm,
     conv,
     soft_argmax,
     widths,
 )
-from .posed import PosedFamily
+from .posed import FaceVid2VidMotion
 from .spade import SpadeDecoder
 from .volumes import DenseMotion3d, DenseMotionConfig, MotionField, VolumeEncoder, leaky_block, named, warp_volume
 
@@ -307,7 +306,7 @@ class Generator(VolumeEncoder):
         return self.decode(self.warped(volume, field)), field
 
 
-class FaceVid2Vid(PosedFamily):
+class FaceVid2Vid(FaceVid2VidMotion):
     """face-vid2vid: x = R x_c + t + delta (Wang et al., 2021, equation 1); driving keypoints have the source's x_c."""
 
     name = "face-vid2vid"
@@ -329,11 +328,6 @@ class FaceVid2Vid(PosedFamily):
         """'volume': f_s, [B, C, D, H / 4, W / 4]."""
         return {"volume": self.generator.encode(image)}
 
-    def keypoints(self, motion: Motion) -> Tensor:
-        """Equation 1, x = R x_c + t + delta, [B, K, 3]."""
-        turned = motion["canonical"] @ motion["rotation"].transpose(1, 2)
-        return turned + motion["translation"][:, None] + motion["expression"]
-
     def pose(self, head: Mapping[str, Tensor]) -> Motion:
         """Angles in degrees, translation and expression from the estimator's raw outputs."""
         angles = torch.stack([self.convention.degrees(head[name]) for name in ("yaw", "pitch", "roll")], dim=1)
@@ -342,51 +336,7 @@ class FaceVid2Vid(PosedFamily):
     def motion(self, image: Tensor) -> Motion:
         return self.posed(canonical=self.kp_detector(image), **self.pose(self.he_estimator(image)))
 
-    def transfer(
-        self,
-        source: Motion,
-        driver: Motion,
-        first: Motion | None = None,
-        adapt_scale: bool = True,
-        **options: Any,
-    ) -> Motion:
-        """The portrait's canonical keypoints in the driver's pose and expression.
-
-        With `first`, the keypoints move as far as the driver's have since then, all of them with the portrait's
-        canonical keypoints; `adapt_scale` makes it more for larger faces (see `layers.adaptive_scale`).
-        """
-        refuse_unknown(options, self.name)
-        driven = self._with_face_of(source, driver)
-        if first is None:
-            return driven
-        start = self._with_face_of(source, first)
-        turn = driven["rotation"] @ start["rotation"].transpose(1, 2)
-        moved = self.posed(
-            canonical=driven["canonical"],
-            rotation=turn @ source["rotation"],
-            translation=source["translation"] + driven["translation"] - start["translation"],
-            expression=source["expression"] + driven["expression"] - start["expression"],
-        )
-        # The parts say where the head is; the keypoints are moved as published.
-        return {**moved, "value": self.relative(source, driven, start, adapt_scale)}
-
-    def relative(self, source: Motion, driven: Motion, start: Motion, adapt_scale: bool) -> Tensor:
-        """x_s + (x_d - x_d,0) * scale, from 'value' of the three motions."""
-        scale = adaptive_scale(source["value"], start["value"]) if adapt_scale else 1.0
-        return source["value"] + (driven["value"] - start["value"]) * scale
-
-    def _with_face_of(self, source: Motion, driver: Motion) -> Motion:
-        canonical = source["canonical"].expand(len(driver["value"]), -1, -1)
-        parts = {key: driver[key] for key in ("rotation", "angles", "translation", "expression")}
-        return self.posed(canonical=canonical, **parts)
-
     def render(self, appearance: Appearance, source: Motion, driving: Motion) -> Tensor:
         driven, at_rest = torch.broadcast_tensors(driving["value"], source["value"])
         volume = appearance["volume"].expand(len(driven), -1, -1, -1, -1)
         return self.generator.generate(volume, driven, at_rest)[0]
-
-
-def refuse_unknown(options: Mapping[str, Any], name: str) -> None:
-    """ControlError if a family was given options that it does not have."""
-    if options:
-        raise ControlError(f"option '{next(iter(options))}' is unknown to {name}. Leave it out.")

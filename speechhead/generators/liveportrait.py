@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from .convnext import ConvNextV2
-from .face_vid2vid import refuse_unknown
 from .family import Appearance, Motion
 from .head_pose import LIVEPORTRAIT
 from .layers import conv
-from .posed import PosedFamily
+from .posed import PosedFamily, refuse_unknown
 from .retargeting import DriveOptions, Openings, Retargeting, RetargetingConfig, drive
 from .spade import SpadeDecoder
 from .volumes import DenseMotion3d, DenseMotionConfig, MotionField, VolumeEncoder, leaky_block, warp_volume

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..errors import ControlError
 from .family import Family, Motion
 from .head_pose import Convention, rotation_from_6d, rotation_to_6d
+from .layers import adaptive_scale
 
 
 class PosedFamily(Family):
@@ -34,7 +38,7 @@ class PosedFamily(Family):
         return {**parts, "value": self.keypoints(parts)}
 
     def rotate(self, motion: Motion, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Motion:
-        """Turn the head: free-view rotation (face-vid2vid, section 4.3, R_d <- R_u R_d with the user's angles added).
+        """Turn the head: free-view rotation (face-vid2vid, section 4.3, the user's angles added to the head's).
 
         Parameters
         ----------
@@ -43,13 +47,18 @@ class PosedFamily(Family):
 
         Returns
         -------
-        The motion with the keypoints moved as far as the new rotation moves them, expression and translation kept
+        The motion with the keypoints moved as far as the new rotation moves them, translation kept
         """
-        turn = motion["angles"].new_tensor([yaw, pitch, roll])
-        parts = {key: value for key, value in motion.items() if key not in ("value", "angles", "rotation")}
-        turned = self.posed(**parts, angles=motion["angles"] + turn)
+        angles = motion["angles"] + motion["angles"].new_tensor([yaw, pitch, roll])
+        parts = {key: value for key, value in motion.items() if key not in ("value", "rotation")}
+        parts["expression"] = self.turned_expression(motion, self.convention.rotation(angles))
+        turned = self.posed(**{**parts, "angles": angles})
         # After a relative transfer the keypoints are not exactly those of the parts: move them, rather than replace.
         return {**turned, "value": motion["value"] + turned["value"] - self.keypoints(motion)}
+
+    def turned_expression(self, motion: Motion, rotation: Tensor) -> Tensor:
+        """The expression [B, K, 3] when the head has another rotation; in most models it does not turn with it."""
+        return motion["expression"]
 
     def to_latent(self, motion: Motion) -> Tensor:
         """Expression, head pose and translation [B, 3 K + 9], with scale [B, 3 K + 10]; SPACE, section 3.3.
@@ -73,3 +82,56 @@ class PosedFamily(Family):
             expression=expression.unflatten(1, (count, 3)),
             **parts,
         )
+
+
+class FaceVid2VidMotion(PosedFamily):
+    """face-vid2vid's own equation and transfer, which both of its published forms have."""
+
+    def keypoints(self, motion: Motion) -> Tensor:
+        """Equation 1, x = R x_c + t + delta, [B, K, 3]."""
+        turned = motion["canonical"] @ motion["rotation"].transpose(1, 2)
+        return turned + motion["translation"][:, None] + motion["expression"]
+
+    def transfer(
+        self,
+        source: Motion,
+        driver: Motion,
+        first: Motion | None = None,
+        adapt_scale: bool = True,
+        **options: Any,
+    ) -> Motion:
+        """The portrait's canonical keypoints in the driver's pose and expression.
+
+        With `first`, the keypoints move as far as the driver's have since then, all of them with the portrait's
+        canonical keypoints; `adapt_scale` makes it more for larger faces (see `layers.adaptive_scale`).
+        """
+        refuse_unknown(options, self.name)
+        driven = self._with_face_of(source, driver)
+        if first is None:
+            return driven
+        start = self._with_face_of(source, first)
+        turn = driven["rotation"] @ start["rotation"].transpose(1, 2)
+        moved = self.posed(
+            canonical=driven["canonical"],
+            rotation=turn @ source["rotation"],
+            translation=source["translation"] + driven["translation"] - start["translation"],
+            expression=source["expression"] + driven["expression"] - start["expression"],
+        )
+        # The parts say where the head is; the keypoints are moved as published.
+        return {**moved, "value": self.relative(source, driven, start, adapt_scale)}
+
+    def relative(self, source: Motion, driven: Motion, start: Motion, adapt_scale: bool) -> Tensor:
+        """x_s + (x_d - x_d,0) * scale, from 'value' of the three motions."""
+        scale = adaptive_scale(source["value"], start["value"]) if adapt_scale else 1.0
+        return source["value"] + (driven["value"] - start["value"]) * scale
+
+    def _with_face_of(self, source: Motion, driver: Motion) -> Motion:
+        canonical = source["canonical"].expand(len(driver["value"]), -1, -1)
+        parts = {key: driver[key] for key in ("rotation", "angles", "translation", "expression")}
+        return self.posed(canonical=canonical, **parts)
+
+
+def refuse_unknown(options: Mapping[str, Any], name: str) -> None:
+    """ControlError if a family was given options that it does not have."""
+    if options:
+        raise ControlError(f"option '{next(iter(options))}' is unknown to {name}. Leave it out.")
