@@ -10,7 +10,8 @@ from torch import Tensor
 
 from speechhead.generators.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from speechhead.generators.family import Motion
-from speechhead.generators.fomm import Fomm, FommConfig
+from speechhead.generators.fomm import Fomm
+from speechhead.generators.fomm_config import FommConfig
 
 from .fixtures import Arrays, Weights
 

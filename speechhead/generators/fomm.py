@@ -7,8 +7,6 @@ X, T_{X<-R}(p_k), called `value`, and how its neighbourhood is deformed there, d
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
 from math import lcm
 from typing import Any, ClassVar
 
@@ -18,8 +16,8 @@ from torch import Tensor, nn
 
 from ..errors import ImageError
 from .family import Appearance, Family, Motion, spread
+from .fomm_config import DenseMotionConfig, FommConfig, GeneratorConfig, KeypointConfig
 from .layers import (
-    KEYPOINT_VARIANCE,
     AntiAliasDown,
     ConvBlock,
     DownBlock,
@@ -38,94 +36,6 @@ from .layers import (
     warp_each,
     widths,
 )
-
-
-@dataclass(frozen=True)
-class KeypointConfig:
-    """Keypoint detector. block_expansion, max_features, num_blocks: of its hourglass; temperature: of the soft-argmax;
-    scale_factor: size of the picture that it sees, of the whole."""
-
-    block_expansion: int
-    max_features: int
-    num_blocks: int
-    temperature: float = 0.1
-    scale_factor: float = 1.0
-
-
-@dataclass(frozen=True)
-class DenseMotionConfig:
-    """Dense motion network. block_expansion, max_features, num_blocks: of its hourglass; scale_factor: size of the
-    picture that it sees, of the whole; kp_variance: of the keypoints' Gaussians."""
-
-    block_expansion: int
-    max_features: int
-    num_blocks: int
-    scale_factor: float = 1.0
-    kp_variance: float = KEYPOINT_VARIANCE
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """Generator. num_down_blocks: halvings before the warp; num_bottleneck_blocks: residual blocks after it;
-    estimate_occlusion_map: whether the motion network also says what the portrait does not show."""
-
-    block_expansion: int
-    max_features: int
-    num_down_blocks: int
-    num_bottleneck_blocks: int
-    dense_motion_params: DenseMotionConfig
-    estimate_occlusion_map: bool = False
-
-    @classmethod
-    def from_published(cls, params: Mapping[str, Any]) -> GeneratorConfig:
-        """`generator_params` of a published configuration."""
-        return cls(**{**params, "dense_motion_params": DenseMotionConfig(**params["dense_motion_params"])})
-
-
-@dataclass(frozen=True)
-class FommConfig:
-    """The family. estimate_jacobian: keypoints with Jacobians, or plain ones (zeroth order, as in Monkey-Net);
-    align_corners: how warps read positions, see `layers.warp`; image_size: side of the pictures it was made for."""
-
-    num_kp: int
-    kp_detector: KeypointConfig
-    generator: GeneratorConfig
-    num_channels: int = 3
-    estimate_jacobian: bool = True
-    align_corners: bool = False
-    image_size: int = 256
-
-    @classmethod
-    def from_published(cls, published: Mapping[str, Any]) -> FommConfig:
-        """From a published YAML's content, or its `model_params` alone.
-
-        Raises KeyError, TypeError for what is missing or unknown there.
-        """
-        params = published.get("model_params", published)
-        common = params["common_params"]
-        return cls(
-            num_kp=common["num_kp"],
-            num_channels=common.get("num_channels", 3),
-            estimate_jacobian=common.get("estimate_jacobian", False),
-            kp_detector=KeypointConfig(**params["kp_detector_params"]),
-            generator=GeneratorConfig.from_published(params["generator_params"]),
-            image_size=published_size(published),
-        )
-
-    @classmethod
-    def full_size(cls) -> FommConfig:
-        """vox-256 and vox-adv-256, the published face models."""
-        return cls(num_kp=10, kp_detector=KeypointConfig(32, 1024, 5, 0.1, 0.25), generator=full_size_generator())
-
-
-def full_size_generator() -> GeneratorConfig:
-    """The generator of vox-256; DaGAN has the same."""
-    return GeneratorConfig(64, 512, 2, 6, DenseMotionConfig(64, 1024, 5, 0.25), estimate_occlusion_map=True)
-
-
-def published_size(published: Mapping[str, Any]) -> int:
-    """Side of the pictures that a published YAML's `dataset_params` state; 256 where it does not say."""
-    return int(published.get("dataset_params", {}).get("frame_shape", [256])[0])
 
 
 class KeypointDetector(nn.Module):
