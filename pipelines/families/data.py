@@ -63,7 +63,9 @@ def square(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 def track_frames(frames: Iterator[NDArray[np.uint8]], size: int) -> dict[str, Array]:
     """Track of square frames of side `size`, smoothed; see `Clip`."""
     lost = np.full((478, 3), np.nan, np.float32)
-    mesh = smooth_track(np.stack([lost if face is None else face.mesh for face in FaceTracker(threads=1).track(frames)]))
+    mesh = smooth_track(
+        np.stack([lost if face is None else face.mesh for face in FaceTracker(threads=1).track(frames)])
+    )
     count = len(mesh)
     track = {
         "landmarks": np.full((count, 70, 3), np.nan, np.float32),
@@ -131,7 +133,8 @@ def load_clips(source: Path, size: int, cache: Path, tracked: bool = False, shor
     if source.is_dir():
         paths = sorted(path for path in source.iterdir() if path.suffix.lower() in CLIP_SUFFIXES)
     if not paths:
-        raise MediaError(f"{source}: no videos ({', '.join(CLIP_SUFFIXES)}) there. Name a folder of talking-face clips.")
+        kinds = ", ".join(CLIP_SUFFIXES)
+        raise MediaError(f"{source}: no videos ({kinds}) there. Name a folder of talking-face clips.")
     clips = [load_clip(path, size, cache, tracked) for path in paths]
     clips = [clip for clip in clips if len(clip.usable) >= shortest]
     if not clips:

@@ -126,9 +126,7 @@ def depth_loss(disparities: list[Tensor], poses: PoseNetwork, target: Tensor, ot
     motions = [poses(target, other) for other in others]
     for scale, disparity in enumerate(disparities):
         depth = to_depth(F.interpolate(disparity, target.shape[2:], mode="bilinear", align_corners=False))
-        made = [
-            photometric(reproject(other, depth, *motion), target) for other, motion in zip(others, motions)
-        ]
+        made = [photometric(reproject(other, depth, *motion), target) for other, motion in zip(others, motions)]
         best = torch.cat(made, 1).amin(1, keepdim=True)
         small = F.interpolate(target, disparity.shape[2:], mode="area")
         total = total + torch.minimum(best, still).mean() + 1e-3 / 2**scale * smoothness(disparity, small)

@@ -29,7 +29,7 @@ def crop_pose(pose: Pose, size: float) -> Pose:
 
     Depth has the same unit. Landmarks under such a pose do not depend on the crop's resolution.
     """
-    translation = np.asarray(pose.translation, np.float32) * (2 / size) - np.float32([1, 1, 0])
+    translation = np.asarray(pose.translation, np.float32) * (2 / size) - np.array([1, 1, 0], np.float32)
     return Pose(pose.rotation, translation, pose.scale * 2 / size)
 
 
@@ -62,15 +62,16 @@ class FamilyLatents(nn.Module):
         super().__init__()
         self.config = config
         self.linear = nn.Linear(self.MOTION, config.latent, bias=False)
+        last = nn.Linear(config.hidden, config.latent)
         self.mlp = nn.Sequential(
             nn.Linear(self.MOTION + self.PORTRAIT + config.latent, config.hidden),
             nn.GELU(),
             nn.Linear(config.hidden, config.hidden),
             nn.GELU(),
-            nn.Linear(config.hidden, config.latent),
+            last,
         )
         nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.mlp[-1].weight)
+        nn.init.zeros_(last.weight)
         # Latents of one generator differ in size from number to number; the fit is on comparable ones.
         self.register_buffer("centre", torch.zeros(config.latent))
         self.register_buffer("spread", torch.ones(config.latent))
@@ -120,12 +121,10 @@ class FamilyLatents(nn.Module):
             raise LandmarkError(f"{len(poses)} poses for {len(driving)} frames. Give one pose, or one for each frame.")
         still, own = stack([source_normalised], [crop_pose(source_pose, size)])
         moved, turned = stack(driving, [crop_pose(pose, size) for pose in poses])
+        motion, portrait = motion_features(moved, turned, still, own)
         device = self.spread.device
-        one = [part.to(device).expand(len(driving), *part.shape[1:]) for part in (still, *own)]
-        motion, portrait = motion_features(
-            moved.to(device), tuple(p.to(device) for p in turned), one[0], (one[1], one[2], one[3])
-        )
-        return self(motion, portrait, source_latent.to(device).expand(len(driving), -1))
+        many = portrait.to(device).expand(len(motion), -1)
+        return self(motion.to(device), many, source_latent.to(device).expand(len(motion), -1))
 
     def drive(
         self,
@@ -139,9 +138,7 @@ class FamilyLatents(nn.Module):
     ) -> Motion:
         """Driving motion of a portrait, ready for `Family.render`; arguments as in `latent`."""
         with torch.no_grad():
-            latents = self.latent(
-                normalised, poses, source_normalised, source_pose, family.to_latent(source), size
-            )
+            latents = self.latent(normalised, poses, source_normalised, source_pose, family.to_latent(source), size)
             many = {key: value.expand(len(latents), *value.shape[1:]) for key, value in source.items()}
             return family.from_latent(latents, many)
 
@@ -211,12 +208,12 @@ def motion_features(
 
     Parameters
     ----------
-    driving, source : float32 [B, 70, 3]; normalised landmarks
+    driving, source : float32 [B, 70, 3]; normalised landmarks; one source for all, or one each
     driving_pose, source_pose : in crop units
 
     Returns
     -------
-    motion [B, 433], zero where nothing moves, and portrait [B, 223]
+    motion [B, 433], zero where nothing moves, and portrait [B, 223] (of one source, [1, 223])
     """
 
     seen = driving.new_tensor([1.0, 1.0, 0.0])  # a head's depth has no origin that a picture shows
@@ -224,7 +221,7 @@ def motion_features(
     def posed(landmarks: Tensor, pose: Placement) -> Tensor:
         return pose[2][:, None, None] * (landmarks @ pose[0].mT) + (pose[1] * seen)[:, None]
 
-    batch = len(driving)
+    batch, one = len(driving), len(source)
     # Factors bring every group to the order of one: lips move a tenth of the eyes' distance.
     motion = torch.cat(
         [
@@ -236,7 +233,7 @@ def motion_features(
         ],
         1,
     )
-    shape = 5 * (source - torch.from_numpy(REFERENCE).to(source)).reshape(batch, -1)
-    place = [3 * source_pose[0].reshape(batch, -1), source_pose[1] * seen, source_pose[2][:, None]]
+    shape = 5 * (source - torch.from_numpy(REFERENCE).to(source)).reshape(one, -1)
+    place = [3 * source_pose[0].reshape(one, -1), source_pose[1] * seen, source_pose[2][:, None]]
     portrait = torch.cat([shape, *place], 1)
     return motion, portrait
