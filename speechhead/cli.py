@@ -162,6 +162,74 @@ def render(
 
 
 @app.command()
+def animate(
+    source: Annotated[str, typer.Option("--source", "-s", help="Picture, or name of a shipped one.", metavar="IMG")],
+    driver: Annotated[Path, typer.Option("--driver", "-d", help="Video of one face that moves.", metavar="VIDEO")],
+    output: Output = Path("animate.mp4"),
+    generator: Annotated[
+        str,
+        typer.Option(help="compact, fomm, face-vid2vid, dagan, liveportrait, or a name from weights.", metavar="NAME"),
+    ] = "compact",
+    weights: Annotated[
+        Path | None, typer.Option(help="Weight file of the family; the imported one if not given.", metavar="FILE")
+    ] = None,
+    relative: Annotated[
+        bool, typer.Option("--relative/--absolute", help="The driver's motion, or its own keypoints and face shape.")
+    ] = True,
+    adapt_scale: Annotated[bool, typer.Option(help="Scale relative motion to the size of the portrait's face.")] = True,
+    find_best: Annotated[
+        bool, typer.Option("--find-best", help="Relative motion starts from the frame most like the portrait.")
+    ] = False,
+    yaw: Annotated[float, typer.Option(help="Degrees to turn the head on top; free view.")] = 0.0,
+    pitch: Annotated[float, typer.Option(help="Likewise, up or down.")] = 0.0,
+    roll: Annotated[float, typer.Option(help="Likewise, towards a shoulder.")] = 0.0,
+    region: Annotated[
+        str | None, typer.Option(help="What is driven: all, exp, pose, lip or eyes; liveportrait.", metavar="NAME")
+    ] = None,
+    multiplier: Annotated[float | None, typer.Option(help="Size of the motion; liveportrait.")] = None,
+    stitching: Annotated[bool, typer.Option(help="Keep the shoulders in place; liveportrait.")] = True,
+    size: Annotated[
+        int | None, typer.Option(help="Largest side of the face in pixels; with --crop the side of the video.")
+    ] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames per second, 1..60; the driver's own if not given.")] = None,
+    engine: Engine = "auto",
+    device: Device = "auto",
+    batch: Annotated[int | None, typer.Option(help="Frames computed at once; by device if not given.", min=1)] = None,
+    audio: Annotated[bool, typer.Option(help="Keep the driver's sound.")] = True,
+    face: Face = None,
+    crop: Crop = False,
+    watermark: Watermark = None,
+) -> None:
+    """Move a portrait as the person in a video moves."""
+    from .animate import Options
+    from .animate import animate as run
+
+    extra = {"region": region, "multiplier": multiplier, "stitching": None if stitching else False}
+    given = {name: value for name, value in extra.items() if value is not None}
+    options = Options(relative, adapt_scale, yaw, pitch, roll, find_best, given)
+    with _progress() as progress:
+        path = run(
+            source,
+            driver,
+            output,
+            generator,
+            weights,
+            options,
+            size=size,
+            fps=fps,
+            engine=engine,
+            device=device,
+            audio=audio,
+            crop=crop,
+            face=face,
+            batch=batch,
+            watermark=watermark,
+            progress=progress,
+        )
+    print(path)
+
+
+@app.command()
 def voices() -> None:
     """List the voices and whether they can speak on this machine."""
     from .tts import voices as known

@@ -24,7 +24,9 @@ def test_names():
 
 
 def test_the_table_needs_no_torch():
-    code = "import sys, speechhead.weights, speechhead.cli, speechhead.generators.registry; print('torch' in sys.modules)"
+    code = (
+        "import sys, speechhead.weights, speechhead.cli, speechhead.generators.registry; print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout.split() == ["False"], done.stderr
 

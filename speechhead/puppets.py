@@ -1,0 +1,141 @@
+"""Portraits that follow a video through the networks of a published family."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .animate import BATCH, Options, Start, best_start
+from .crops import Crop, Pasting, family_crop, resized
+from .errors import ControlError
+from .face.landmarks import remove_pose
+from .face.tracker import Face
+from .generators.family import Family, Motion
+from .image import Picture
+from .media import VideoReader
+from .pipeline import background
+
+
+def to_tensor(pictures: list[Picture], device: torch.device) -> Tensor:
+    """Pictures uint8 [H, W, 3] of one size to float32 [B, 3, H, W] in 0..1."""
+    stacked = torch.from_numpy(np.ascontiguousarray(np.stack(pictures))).to(device)
+    return stacked.permute(0, 3, 1, 2).float() / 255
+
+
+def to_pictures(images: Tensor) -> NDArray[np.uint8]:
+    """Images [B, 3, H, W], in 0..1 or a little beyond, to uint8 [B, H, W, 3]."""
+    return (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def check_options(model: Family, options: Options) -> None:
+    """ControlError if the family does not have what is asked for."""
+    if options.turned and not hasattr(model, "rotate"):
+        raise ControlError(f"yaw, pitch and roll: {model.name} has no free view. Use face-vid2vid or liveportrait.")
+    if _is_liveportrait(model):
+        from .generators.retargeting import DriveOptions
+
+        DriveOptions(**options.extra)
+    elif options.extra:
+        names = ", ".join(options.extra)
+        raise ControlError(f"{names}: {model.name} has no such option. Use liveportrait, or leave it out.")
+
+
+def _is_liveportrait(model: Family) -> bool:
+    return model.name.startswith("liveportrait")
+
+
+class FamilyPuppet:
+    """A portrait moved by a family: keypoints of both pictures, motion transferred, picture generated.
+
+    Parameters
+    ----------
+    model : family on its device
+    picture, face : the portrait
+    reader, start : the driver, and its first face
+    size : largest side of the face crop; a picture with a larger face is scaled down
+    batch : frames at once
+    """
+
+    def __init__(
+        self,
+        model: Family,
+        picture: Picture,
+        face: Face,
+        reader: VideoReader,
+        start: Start,
+        options: Options,
+        size: int | None,
+        batch: int | None,
+    ) -> None:
+        self.model, self.options = model, options
+        self.device = next(model.parameters()).device
+        self.batch = batch or BATCH[self.device.type]
+        crop = family_crop(model.name, face.mesh)
+        if size is not None and crop.side > size:
+            factor = size / crop.side
+            height, width = (max(16, round(n * factor)) for n in picture.shape[:2])
+            picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            crop = replace(crop.scaled(factor), side=size)
+        self.picture = np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
+        self._paste = Pasting(self.picture, crop)
+        if options.find_best:
+            shapes, poses = remove_pose(face.landmarks[None])
+            start = best_start(reader, shapes[0], poses[0]) or start
+        self._there: Crop = family_crop(model.name, start.face.mesh, driver=True)
+        self._extra = self._for_transfer(face)
+        with torch.inference_mode():
+            portrait = to_tensor([crop.cut(picture, model.image_size)], self.device)
+            self._appearance, self._source = model.appearance(portrait), model.motion(portrait)
+            self._first: Motion | None = None
+            if options.relative:
+                self._first = model.motion(to_tensor([self._there.cut(start.picture, model.image_size)], self.device))
+
+    def _for_transfer(self, face: Face) -> dict[str, Any]:
+        """Options for the family's `transfer`."""
+        model, extra = self.model, dict(self.options.extra)
+        if _is_liveportrait(model):
+            from .generators.retargeting import Openings
+
+            landmarks = torch.from_numpy(face.landmarks[None].astype(np.float32)).to(self.device)
+            return {"source_open": Openings.from_landmarks70(landmarks), **extra}
+        if "adapt_scale" in inspect.signature(model.transfer).parameters:
+            extra["adapt_scale"] = self.options.adapt_scale
+        return extra
+
+    def frames(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+        size = self.model.image_size
+        crops = (self._there.cut(picture, size) for picture in pictures)
+        with background(crops, depth=2 * self.batch) as ready:  # decoding and cropping overlap the networks
+            waiting: list[Picture] = []
+            for crop in ready:
+                waiting.append(crop)
+                if len(waiting) == self.batch:
+                    yield from self._generate(waiting)
+                    waiting = []
+            if waiting:
+                yield from self._generate(waiting)
+
+    @torch.inference_mode()
+    def _generate(self, crops: list[Picture]) -> NDArray[np.uint8]:
+        """Pictures [B, S, S, 3] for the driver's crops."""
+        model, options = self.model, self.options
+        driver = model.motion(to_tensor(crops, self.device))
+        driving = model.transfer(self._source, driver, self._first, **self._extra)
+        if options.turned:
+            rotate: Any = model.rotate
+            driving = rotate(driving, options.yaw, options.pitch, options.roll)
+        return to_pictures(model.render(self._appearance, self._source, driving))
+
+    def paste(self, frame: Picture) -> Picture:
+        return self._paste(frame)
+
+    def crop(self, frame: Picture, size: int | None) -> Picture:
+        return np.ascontiguousarray(resized(frame, size or frame.shape[0] // 2 * 2))
