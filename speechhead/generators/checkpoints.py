@@ -83,7 +83,7 @@ def import_checkpoint(
     if not isinstance(config, Mapping):
         config = read_config(config) if config is not None else None
     settings = configure(name, state, config)
-    compare(state, build(name, settings).state_dict(), label, name)
+    compare(state, skeleton(name, settings), label, name)
     return save_state(state, name, settings, output, half, source=", ".join(file.name for file in files), **notes), name
 
 
@@ -133,6 +133,14 @@ def configure(name: str, state: Mapping[str, Tensor], published: Mapping[str, An
         raise WeightsError(f"config: not one of {name} ({reason}). Use the model's published yaml.") from error
     adapt = getattr(config, "fitted_to", None)
     return adapt(dict(state)) if adapt is not None else config
+
+
+def skeleton(name: str, config: Any) -> State:
+    """A family's keys and shapes, without the numbers."""
+    import torch
+
+    with torch.device("meta"):
+        return build(name, config).state_dict()
 
 
 def compare(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], label: str, name: str) -> None:
