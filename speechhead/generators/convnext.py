@@ -24,7 +24,7 @@ class ChannelNorm(nn.Module):
 
 
 class ResponseNorm(nn.Module):
-    """Global response normalisation of [B, H, W, C] (Woo et al., 2023, section 3.2, algorithm 1).
+    """Global response normalisation of [B, H, W, C] (Woo et al., 2023, GRN).
 
     Each channel's L2 norm over the picture, relative to the mean of all channels' norms, scales that channel.
     """

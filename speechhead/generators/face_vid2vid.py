@@ -150,7 +150,7 @@ class FaceVid2VidConfig:
 
 
 class KeypointDetector(nn.Module):
-    """Canonical keypoints x_c,k of a face, whatever its pose and expression (face-vid2vid, section 3.1; figure 13b).
+    """Canonical keypoints x_c,k of a face, whatever its pose and expression (face-vid2vid, section 3.1).
 
     A 2-D encoder, whose channels are then seen as a volume, a 3-D decoder, and a soft argmax.
     """
@@ -213,7 +213,7 @@ class Bottleneck(nn.Module):
 
 
 class HeadEstimator(nn.Module):
-    """Head pose estimator H and expression deformation estimator Delta (face-vid2vid, section 3.1; figure 13c, d)."""
+    """Head pose estimator H and expression deformation estimator Delta (face-vid2vid, sections 3.1, 3.2)."""
 
     def __init__(self, config: HeadConfig, num_kp: int, image_channel: int = 3) -> None:
         super().__init__()
@@ -257,7 +257,7 @@ class HeadEstimator(nn.Module):
 
 
 class Generator(VolumeEncoder):
-    """Appearance volume, motion field and picture in one module (face-vid2vid, figures 3 and 4).
+    """Appearance volume, motion field and picture in one module (face-vid2vid, sections 3.1 and 3.3).
 
     `form` 'original' decodes by residual and upsampling blocks, 'spade' by a SPADE decoder.
     """

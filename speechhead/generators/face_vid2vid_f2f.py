@@ -211,7 +211,7 @@ class _Bottleneck(_Layers):
 
 
 class AppearanceExtractor(nn.Module):
-    """AFE: picture [B, 3, H, W] to f_s, [B, C, D, h, w] (face-vid2vid, section 3.1; figure 13a)."""
+    """AFE: picture [B, 3, H, W] to f_s, [B, C, D, h, w] (face-vid2vid, section 3.1)."""
 
     def __init__(self, config: AppearanceConfig) -> None:
         super().__init__()
@@ -228,7 +228,7 @@ class AppearanceExtractor(nn.Module):
 
 
 class KeypointDetector(nn.Module):
-    """CKD: canonical keypoints x_c [B, K, 3] (section 3.1; figure 13b)."""
+    """CKD: canonical keypoints x_c [B, K, 3] (section 3.1)."""
 
     def __init__(self, config: KeypointConfig) -> None:
         super().__init__()
@@ -251,7 +251,7 @@ class KeypointDetector(nn.Module):
 
 
 class HeadEstimator(nn.Module):
-    """HPE_EDE: head pose and expression deformation (section 3.1; figure 13c, d)."""
+    """HPE_EDE: head pose and expression deformation (sections 3.1 and 3.2)."""
 
     def __init__(self, config: HeadConfig) -> None:
         super().__init__()
@@ -280,7 +280,7 @@ class HeadEstimator(nn.Module):
 
 
 class MotionEstimator(nn.Module):
-    """MFE: keypoints and rotations to one motion field (section 3.2; figure 13e). Its hourglass has no skips."""
+    """MFE: keypoints and rotations to one motion field (section 3.3). Its hourglass has no skips."""
 
     def __init__(self, config: MotionConfig) -> None:
         super().__init__()
@@ -310,7 +310,7 @@ class MotionEstimator(nn.Module):
 
 
 class Generator(nn.Module):
-    """Warped volume and occlusion to a picture (section 3.3; figure 13f); the picture is not bounded."""
+    """Warped volume and occlusion to a picture (section 3.3); the picture is not bounded."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()

@@ -32,7 +32,7 @@ class Convention:
     def degrees(self, logits: Tensor) -> Tensor:
         """Expected angle under the softmax of `logits` [..., bins], in degrees [...].
 
-        face-vid2vid, appendix A, "head pose estimation"; Hopenet, equation 1's expectation.
+        Hopenet (Ruiz et al., 2018), whose classification over bins face-vid2vid's estimator keeps.
         """
         bins = torch.arange(logits.shape[-1], dtype=logits.dtype, device=logits.device)
         return (F.softmax(logits, dim=-1) * bins).sum(-1) * BIN_DEGREES - self.offset
@@ -82,7 +82,7 @@ def rotation_to_6d(rotation: Tensor) -> Tensor:
 
 
 def rotation_from_6d(rows: Tensor) -> Tensor:
-    """Rotations [..., 3, 3] nearest to two rows [..., 6], by Gram-Schmidt (Zhou et al., 2019, equation 15)."""
+    """Rotations [..., 3, 3] nearest to two rows [..., 6], by Gram-Schmidt (Zhou et al., 2019)."""
     first = F.normalize(rows[..., :3], dim=-1)
     second = rows[..., 3:] - (first * rows[..., 3:]).sum(-1, keepdim=True) * first
     second = F.normalize(second, dim=-1)

@@ -59,7 +59,7 @@ class WarpingConfig:
 class DecoderConfig:
     """Published `spade_generator_params`; `hidden` is a literal in the published code."""
 
-    upscale: int = 2
+    upscale: int | None = 2
     block_expansion: int = 64
     max_features: int = 512
     num_down_blocks: int = 2
@@ -155,7 +155,7 @@ class WarpingModule(nn.Module):
 
 
 class LivePortrait(PosedFamily):
-    """LivePortrait: x = s (x_c R + delta) + t (equation 3), rows as points; t_z does nothing."""
+    """LivePortrait: x = s (x_c R + delta) + t (section 3.2), rows as points; t_z does nothing."""
 
     name = "liveportrait"
     convention = LIVEPORTRAIT
@@ -181,7 +181,7 @@ class LivePortrait(PosedFamily):
             min(made.max_features, made.block_expansion * 2**made.num_down_blocks),
             made.out_channels,
             hidden=made.hidden,
-            upscale=made.upscale,
+            upscale=made.upscale or 1,
         )
         self.stitching_retargeting_module = Retargeting(config.retargeting)
 
@@ -190,7 +190,7 @@ class LivePortrait(PosedFamily):
         return {"volume": self.appearance_feature_extractor(image)}
 
     def keypoints(self, motion: Motion) -> Tensor:
-        """Equation 3, x = s (x_c R + delta) + t, [B, K, 3]."""
+        """The transformation of section 3.2, x = s (x_c R + delta) + t, [B, K, 3]."""
         turned = motion["canonical"] @ motion["rotation"] + motion["expression"]
         shift = motion["translation"] * motion["translation"].new_tensor([1.0, 1.0, 0.0])
         return motion["scale"][..., None] * turned + shift[:, None]

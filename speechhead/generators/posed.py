@@ -38,7 +38,7 @@ class PosedFamily(Family):
         return {**parts, "value": self.keypoints(parts)}
 
     def rotate(self, motion: Motion, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Motion:
-        """Turn the head: free-view rotation (face-vid2vid, section 4.3, the user's angles added to the head's).
+        """Turn the head: free-view rotation (face-vid2vid, "face redirection": R_d is the user's).
 
         Parameters
         ----------
@@ -61,9 +61,9 @@ class PosedFamily(Family):
         return motion["expression"]
 
     def to_latent(self, motion: Motion) -> Tensor:
-        """Expression, head pose and translation [B, 3 K + 9], with scale [B, 3 K + 10]; SPACE, section 3.3.
+        """Expression, head pose and translation [B, 3 K + 9], with scale [B, 3 K + 10].
 
-        The rotation is given by two of its rows, so that it has no jumps.
+        What SPACE's Landmarks2Latents predicts (Gururani et al., 2023). The rotation is given by two of its rows, so that it has no jumps.
         """
         parts = [motion["expression"].flatten(1), rotation_to_6d(motion["rotation"]), motion["translation"]]
         return torch.cat([*parts, motion["scale"]] if self.has_scale else parts, dim=1)

@@ -135,7 +135,7 @@ class Retargeting(nn.Module):
         return self.retarget_shoulder(source, driving)
 
     def stitch(self, source: Tensor, driving: Tensor) -> Tensor:
-        """x_d,st = x_d + Delta_st; equation 5. Keypoints [B, K, 3]."""
+        """x_d,st = x_d + Delta_st, section 3.3. Keypoints [B, K, 3]."""
         delta = self.stitch_delta(source, driving)
         offsets, shift = delta[:, :-2].unflatten(1, driving.shape[1:]), delta[:, -2:]
         return driving + offsets + nn.functional.pad(shift, (0, 1))[:, None]
@@ -185,7 +185,7 @@ def drive(
 
 
 def motion_parts(source: Motion, driver: Motion, first: Motion | None, options: DriveOptions) -> Motion:
-    """Rotation, expression, scale and translation of the portrait as `options` say; section 3.4, equations 10 to 13.
+    """Rotation, expression, scale and translation of the portrait as `options` say (section 3.4).
 
     Relative: R = (R_d R_0^T) R_s, delta = delta_s + delta_d - delta_0, s = s_s s_d / s_0, t = t_s + t_d - t_0.
     Rotations are those of row vectors. Absolute: the driver's R, t, and what of delta is not the shape of its face.
@@ -235,7 +235,7 @@ def _retarget(
     source_open: Openings | None,
     driver_open: Openings | None,
 ) -> Tensor:
-    """Eyes, lips and shoulders; section 3.4, "stitching and retargeting in inference" (algorithm 1)."""
+    """Eyes, lips and shoulders, in the order of the algorithm of section 3.4."""
     if options.eye_retargeting or options.lip_retargeting:
         # Relative motion would be added to what the ratios ask for: the portrait itself is retargeted instead.
         value = source.expand_as(driving) if options.relative else driving

@@ -59,7 +59,7 @@ class MotionField(NamedTuple):
 
 
 class DenseMotion3d(nn.Module):
-    """Keypoints to one motion field (face-vid2vid, section 3.2; FOMM eq. 4, 6 and 7 in three dimensions)."""
+    """Keypoints to one motion field (face-vid2vid, section 3.3; FOMM eq. 4, 6 and 7 in three dimensions)."""
 
     def __init__(self, config: DenseMotionConfig, num_kp: int, channels: int, occlusion: bool = True) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ def named(prefix: str, count: int, make: Callable[[], nn.Module]) -> nn.Sequenti
 def warp_volume(volume: Tensor, field: MotionField, third: nn.Module, fourth: nn.Module) -> Tensor:
     """Warp f_s, fold its depth into channels, and fade what the source does not show: [B, C', h, w].
 
-    face-vid2vid, section 3.3, "video synthesis": w(f_s) goes to the generator with the occlusion map.
+    face-vid2vid, section 3.3: w(f_s) goes to the generator with the occlusion map.
     """
     features = fourth(third(warp(volume, field.deformation).flatten(1, 2)))
     if field.occlusion is None:
