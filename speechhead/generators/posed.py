@@ -63,7 +63,8 @@ class PosedFamily(Family):
     def to_latent(self, motion: Motion) -> Tensor:
         """Expression, head pose and translation [B, 3 K + 9], with scale [B, 3 K + 10].
 
-        What SPACE's Landmarks2Latents predicts (Gururani et al., 2023). The rotation is given by two of its rows, so that it has no jumps.
+        What SPACE's Landmarks2Latents predicts (Gururani et al., 2023). The rotation is given by two of its rows, so
+        that it has no jumps.
         """
         parts = [motion["expression"].flatten(1), rotation_to_6d(motion["rotation"]), motion["translation"]]
         return torch.cat([*parts, motion["scale"]] if self.has_scale else parts, dim=1)
