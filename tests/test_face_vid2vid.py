@@ -87,7 +87,7 @@ def test_free_view(model, motions) -> None:
     source, _ = motions
     assert torch.allclose(model.rotate(source)["value"], source["value"], atol=1e-6)
     turned = model.rotate(source, yaw=25, roll=-5)
-    assert torch.allclose(turned["angles"] - source["angles"], torch.tensor([[25.0, 0, -5]]), atol=1e-4)
+    assert torch.allclose(turned["angles"] - source["angles"], torch.tensor([[-25.0, 0, -5]]), atol=1e-4)
     assert torch.allclose(turned["value"], model.keypoints(turned), atol=1e-5)
     back = model.rotate(turned, yaw=-25, roll=5)
     assert torch.allclose(back["value"], source["value"], atol=1e-5)

@@ -6,6 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from speechhead.face.landmarks import rotation_matrix  # noqa: E402
 from speechhead.generators.head_pose import (  # noqa: E402
     BETA,
     CONVENTIONS,
@@ -43,11 +44,20 @@ def test_rotation_is_orthonormal_and_gives_its_angles_back(convention) -> None:
     assert torch.allclose(convention.angles(convention.rotation(small)), small, atol=1e-6)
 
 
-def test_positive_yaw_turns_the_nose_to_the_left_of_the_image() -> None:
-    nose = torch.tensor([0.0, 0, -1])
-    yaw = torch.tensor([30.0, 0, 0])
-    assert (OSFV.rotation(yaw) @ nose)[0] < -0.4
-    assert (nose @ LIVEPORTRAIT.rotation(yaw))[0] < -0.4
+@pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=CONVENTIONS)
+def test_turns_are_those_of_the_librarys_pose(convention) -> None:
+    nose, ear = torch.tensor([0.0, 0, -1]), torch.tensor([1.0, 0, 0])
+
+    def turned(point, **angles):
+        names = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, **angles}
+        rotation = convention.rotation(torch.tensor(convention.turn(**names)))
+        return point @ rotation if convention.sign < 0 else rotation @ point
+
+    assert turned(nose, yaw=30.0)[0] > 0.4  # to the right of the image
+    assert turned(nose, pitch=30.0)[1] > 0.4  # down
+    assert turned(ear, roll=30.0)[1] > 0.4  # clockwise
+    pose = rotation_matrix([12.0, 0, 0])
+    assert turned(nose, yaw=12.0).tolist() == pytest.approx((pose @ nose.numpy()).tolist(), abs=1e-3)
 
 
 def test_beta_takes_the_angles_in_another_order() -> None:

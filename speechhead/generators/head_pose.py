@@ -52,6 +52,14 @@ class Convention:
         x, y, z = (radians[..., i] for i in self.order)
         return _about_x(x) @ _about_y(y) @ _about_z(z)
 
+    def turn(self, yaw: float, pitch: float, roll: float) -> tuple[float, ...]:
+        """What to add to a model's own angles, for this library's (`speechhead.face.landmarks.Pose`), in degrees.
+
+        The models' second axis turns the face to the left of the image, and one model calls its axes otherwise.
+        """
+        found = dict(zip(self.order, (pitch, -yaw, roll)))
+        return tuple(found[i] for i in range(3))
+
     def angles(self, rotation: Tensor) -> Tensor:
         """Yaw, pitch, roll in degrees [..., 3] of `rotation` [..., 3, 3]; the middle angle within 90 degrees."""
         x = torch.atan2(-rotation[..., 1, 2], rotation[..., 2, 2])

@@ -43,13 +43,14 @@ class PosedFamily(Family):
         Parameters
         ----------
         motion : of `motion`, `transfer` or `from_latent`
-        yaw, pitch, roll : degrees, added to the head's own
+        yaw, pitch, roll : degrees, added to the head's own; as everywhere in this library, yaw > 0 turns the face to
+            the right of the image, pitch > 0 makes it look down, roll > 0 tilts it clockwise
 
         Returns
         -------
         The motion with the keypoints moved as far as the new rotation moves them, translation kept
         """
-        angles = motion["angles"] + motion["angles"].new_tensor([yaw, pitch, roll])
+        angles = motion["angles"] + motion["angles"].new_tensor(self.convention.turn(yaw, pitch, roll))
         parts = {key: value for key, value in motion.items() if key not in ("value", "rotation")}
         parts["expression"] = self.turned_expression(motion, self.convention.rotation(angles))
         turned = self.posed(**{**parts, "angles": angles})
