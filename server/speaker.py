@@ -9,6 +9,7 @@ import logging
 import os
 import struct
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ log = logging.getLogger("speechhead.server")
 
 SILENT = 30.0
 """Seconds without a piece after which the process is taken for hung and is killed."""
+
+STABLE = 3.0
+"""Seconds that a process must have lived to be started anew without being asked for."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Speaker:
         self._jobs: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self._starting = asyncio.Lock()
         self._closed = False
+        self._started = 0.0
         self.restarts = 0
 
     @property
@@ -67,6 +72,7 @@ class Speaker:
                 return
             if self._process is not None:
                 self.restarts += 1
+            self._started = time.monotonic()
             root = str(Path(__file__).parent.parent)
             paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
             self._process = await asyncio.create_subprocess_exec(
@@ -132,8 +138,9 @@ class Speaker:
                 log.error("the voice process ended with code %s; it is started anew.", code)
                 for pieces in self._jobs.values():
                     pieces.put_nowait({"error": "the voice process ended in the middle of speech. Say it again."})
-                with contextlib.suppress(OSError):
-                    await self.start()
+                if time.monotonic() - self._started > STABLE:  # one that dies at once is tried again when it is needed
+                    with contextlib.suppress(OSError):
+                        await self.start()
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -100,7 +100,7 @@ class PictureTrack(Timed):
     kind = "video"
 
     def __init__(self, stage: Stage) -> None:
-        super().__init__()
+        super().__init__(stage)
         self.late = 0
         self._lead = 0.0  # seconds that encoding and sending take
         self._begun = 0.0

@@ -2,11 +2,12 @@
 
 Run by `speaker.Speaker` as `python -m server.voice_process`. Lines of JSON come in on stdin: {"job", "text", "voice"}
 or {"cancel": job}. Records go out on stdout: four bytes of length, a JSON head, and, where it has "samples", that many
-float32. Several jobs take turns piece by piece, so that a long text does not hold up a short one.
+float32.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -29,17 +30,23 @@ THREADS = 2
 """Worker threads of a neural voice: the first words come sooner, and it is idle most of the time."""
 
 
+AT_ONCE = 2
+"""Pieces made at the same time."""
+
+
 class Speakers:
     """Voices, opened once."""
 
     def __init__(self) -> None:
         self._open: dict[str, Voice] = {}
+        self._lock = threading.Lock()
 
     def get(self, name: str) -> Voice:
         """A voice by name."""
-        if name not in self._open:
-            self._open[name] = open_voice(name, threads=THREADS)
-        return self._open[name]
+        with self._lock:
+            if name not in self._open:
+                self._open[name] = open_voice(name, threads=THREADS)
+            return self._open[name]
 
 
 def speak(voice: Voice, text: str) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
@@ -51,65 +58,89 @@ def speak(voice: Voice, text: str) -> Iterator[tuple[dict[str, Any], np.ndarray]
             yield {"text": piece.text, "words": words}, np.concatenate([speech.samples, pause])
 
 
+class Turns:
+    """Jobs that take turns, one piece each, in a few threads: a text that is no longer wanted blocks none that is."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out, self._write_lock = out, threading.Lock()
+        self._turns: queue.Queue[tuple[str, Iterator[tuple[dict[str, Any], np.ndarray]]]] = queue.Queue()
+        self._cancelled: set[str] = set()
+        self._alive: set[str] = set()
+        for _ in range(AT_ONCE):
+            threading.Thread(target=self._run, daemon=True).start()
+
+    def begin(self, job: str, work: Iterator[tuple[dict[str, Any], np.ndarray]]) -> None:
+        """Queue a job."""
+        self._alive.add(job)
+        self._turns.put((job, work))
+
+    def cancel(self, job: str) -> None:
+        """Give a job no further turn."""
+        if job in self._alive:
+            self._cancelled.add(job)
+
+    def write(self, head: dict[str, Any], samples: np.ndarray | None = None) -> None:
+        """One record to the server."""
+        if samples is not None:
+            head["samples"] = len(samples)
+        data = json.dumps(head).encode()
+        with self._write_lock:
+            self._out.write(struct.pack("<I", len(data)) + data)
+            if samples is not None:
+                self._out.write(np.ascontiguousarray(samples, "<f4").tobytes())
+            self._out.flush()
+
+    def _run(self) -> None:
+        while True:
+            job, work = self._turns.get()
+            if job not in self._cancelled and self._turn(job, work):
+                self._turns.put((job, work))
+            else:
+                self._cancelled.discard(job)
+                self._alive.discard(job)
+
+    def _turn(self, job: str, work: Iterator[tuple[dict[str, Any], np.ndarray]]) -> bool:
+        """Make one piece; whether more may come."""
+        try:
+            head, samples = next(work)
+        except StopIteration:
+            self.write({"job": job, "end": True})
+        except SpeechheadError as error:
+            self.write({"job": job, "error": str(error)})
+        except Exception as error:
+            self.write({"job": job, "error": f"the voice failed ({type(error).__name__}: {str(error)[:100]})."})
+        else:
+            if job not in self._cancelled:
+                self.write({"job": job, **head}, samples)
+            return True
+        return False
+
+
 def main() -> None:
     """Serve jobs until stdin ends."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not be taken for a record
-    orders: queue.Queue[dict[str, Any] | None] = queue.Queue()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, orders), daemon=True).start()
-    voices = Speakers()
-    running: dict[str, Iterator[tuple[dict[str, Any], np.ndarray]]] = {}
-    _write(out, {"ready": True})
-    while True:
-        while not running or not orders.empty():
-            order = orders.get()
-            if order is None:
-                return
-            if "cancel" in order:
-                running.pop(order["cancel"], None)
-            elif order.get("text") is None:  # only open the voice
-                _open(voices, order["voice"])
-            else:
-                running[order["job"]] = _job(voices, order)
-        job = next(iter(running))
-        turn = running.pop(job)
-        try:
-            head, samples = next(turn)
-            _write(out, {"job": job, **head}, samples)
-            running[job] = turn
-        except StopIteration:
-            _write(out, {"job": job, "end": True})
-        except SpeechheadError as error:
-            _write(out, {"job": job, "error": str(error)})
-        except Exception as error:
-            _write(out, {"job": job, "error": f"the voice failed ({type(error).__name__}: {str(error)[:100]})."})
+    turns, voices = Turns(out), Speakers()
+    turns.write({"ready": True})
+    for line in sys.stdin.buffer:
+        order = json.loads(line)
+        if "cancel" in order:
+            turns.cancel(order["cancel"])
+        elif order.get("text") is None:  # only open the voice
+            turns.begin("", _open(voices, order["voice"]))
+        else:
+            turns.begin(order["job"], _job(voices, order))
+    os._exit(0)  # threads that are inside a network must not hold up the end
 
 
 def _job(voices: Speakers, order: dict[str, Any]) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     yield from speak(voices.get(order["voice"]), order["text"])
 
 
-def _open(voices: Speakers, name: str) -> None:
-    try:
+def _open(voices: Speakers, name: str) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    with contextlib.suppress(Exception):  # it will be said where it matters, when a text is to be spoken
         next(voices.get(name).speak("Hello."), None)  # the first piece of an engine takes longer than the rest
-    except Exception:  # it will be said where it matters, when a text is to be spoken
-        return
-
-
-def _read(stream: BinaryIO, orders: queue.Queue[dict[str, Any] | None]) -> None:
-    for line in stream:
-        orders.put(json.loads(line))
-    orders.put(None)
-
-
-def _write(out: BinaryIO, head: dict[str, Any], samples: np.ndarray | None = None) -> None:
-    if samples is not None:
-        head["samples"] = len(samples)
-    data = json.dumps(head).encode()
-    out.write(struct.pack("<I", len(data)) + data)
-    if samples is not None:
-        out.write(np.ascontiguousarray(samples, "<f4").tobytes())
-    out.flush()
+    yield from ()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,58 @@
+"""`speechhead serve`: build the server, say where it is, run it until it is told to end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from speechhead.errors import ServerError
+
+from .config import Settings, is_loopback
+
+GRACE = 5
+"""Seconds that open requests are given at the end."""
+
+SWITCH = 0.002
+"""Seconds after which a thread yields the interpreter: packets must not wait the usual 5 ms for a picture."""
+
+log = logging.getLogger("speechhead.server")
+
+
+def serve(settings: Settings) -> None:
+    """Run a server until SIGINT or SIGTERM.
+
+    Raises
+    ------
+    ServerError if a package is missing or the address can't be used.
+    """
+    try:
+        import uvicorn
+
+        from .app import Server
+    except ImportError as error:
+        raise ServerError(f"the server needs {error.name}. pip install 'speechhead[server]'.") from error
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    sys.setswitchinterval(SWITCH)
+    server = Server(settings)
+    config = uvicorn.Config(
+        server.app,
+        settings.host,
+        settings.port,
+        loop="asyncio",  # whose sockets can be bound to a range of ports
+        log_config=None,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=30,
+        ws_max_size=2 * 1024 * 1024,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        h11_max_incomplete_event_size=64 * 1024,
+        server_header=False,
+    )
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    note = f"http://{shown}:{settings.port}/ at {server.studio.size} px, {server.studio.capacity} session(s) at a time"
+    log.info("speechhead: %s%s.", note, "" if settings.token or is_loopback(settings.host) else "; open to everybody")
+    if not settings.token and not is_loopback(settings.host):
+        log.warning("anybody who reaches %s may use this server. Give --token to change that.", settings.host)
+    uvicorn.Server(config).run()

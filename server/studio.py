@@ -1,0 +1,127 @@
+"""What all sessions share and none changes: networks, cores, and how many real-time streams the machine holds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from speechhead.avatar import Avatar, Generator
+from speechhead.clocks import FPS
+from speechhead.motion.controls import Controls
+from speechhead.renderer import Renderer, SpeechModel, open_generator
+
+from .config import SIZES, Settings
+from .drawing import Drawing
+from .portrait import fills_picture, on_stage, to_i420
+
+log = logging.getLogger("speechhead.server")
+
+SHARE = 0.8
+"""Part of the drawing speed measured at start-up that is planned with: the rest is for encoding, sound and speech."""
+
+TRIAL = 8
+"""Pictures per core that are drawn to measure a size."""
+
+
+class Studio:
+    """Generators by size, the speech network, and threads that draw.
+
+    Parameters
+    ----------
+    generator, speech : stand-ins for the shipped networks; generator is a function from a size
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        generator: type[Generator] | None = None,
+        speech: SpeechModel | None = None,
+    ) -> None:
+        self.settings = settings
+        self.drawing = Drawing(settings.workers)
+        # Preparing portraits and opening sessions must not wait for pictures that are drawn, nor they for it.
+        self.errands = ThreadPoolExecutor(2, thread_name_prefix="errand")
+        self._make = generator
+        self._generators: dict[int, Generator] = {}
+        self._lock = threading.Lock()
+        if speech is None:
+            from speechhead.speech2landmarks.model import Speech2Landmarks
+
+            speech = Speech2Landmarks.load(threads=1)
+        self.speech = speech
+        self.speed: dict[int, float] = {}  # pictures per second of the whole machine, by size
+        self.size = settings.size or SIZES[-1]
+
+    def generator(self, size: int) -> Generator:
+        """The generator for pictures of a size; it keeps nothing of one session for another."""
+        with self._lock:
+            if size not in self._generators:
+                made = self._make(size) if self._make is not None else open_generator(size=size)  # type: ignore[call-arg]
+                self._generators[size] = made
+            return self._generators[size]
+
+    def renderer(self, avatar: Avatar, controls: Controls | None = None) -> Renderer:
+        """A renderer for one session of a portrait that is prepared for the stage."""
+        return Renderer(avatar, controls, self.generator(avatar.size), self.speech)
+
+    def prepare(self, avatar: Avatar, size: int) -> Avatar:
+        """A portrait made ready for the stage: cut, scaled, and its appearance features extracted."""
+        staged = on_stage(avatar, size)
+        staged.source(self.generator(size))
+        return staged
+
+    def choose_size(self, avatar: Avatar) -> int:
+        """Measure and take the largest size that the machine draws in real time, unless one was given."""
+        given = self.settings.size
+        if given is not None and self.settings.max_sessions is not None:
+            self.size = given
+            return given
+        for size in (given,) if given is not None else SIZES:
+            assert size is not None
+            self.speed[size] = self.measure(self.prepare(avatar, size))
+            self.size = size
+            log.info("size %d: %.0f pictures per second on this machine.", size, self.speed[size])
+            if self.load(size) <= 1:
+                break
+        else:
+            log.warning("this machine draws %.0f pictures per second at %d px, less than real time; frames will be "
+                        "left out.", self.speed[self.size], self.size)  # fmt: skip
+        return self.size
+
+    def measure(self, staged: Avatar) -> float:
+        """Pictures per second that all cores draw together."""
+        renderer = self.renderer(staged)
+        renderer.paste = not fills_picture(staged)
+        count = TRIAL * self.drawing.workers
+        faces, poses = renderer.motion.step(np.zeros((count, 70, 3), np.float32), np.zeros(0, np.float32))
+        for face, pose in zip(faces[:2], poses[:2]):
+            renderer.draw(face, pose)  # the first ones also set up their network's memory
+        begin = time.monotonic()
+        list(self.drawing.pool.map(lambda k: to_i420(renderer.draw(faces[k], poses[k])), range(count)))
+        return count / (time.monotonic() - begin)
+
+    def load(self, size: int) -> float:
+        """Part of the machine that one stream of a size takes."""
+        if not self.speed:
+            return 0.0
+        speed = self.speed.get(size)
+        if speed is None:  # by the number of pixels, from the nearest size that was measured; small ones cost relatively more
+            known = min(self.speed, key=lambda s: abs(s - size))
+            speed = self.speed[known] * min(1.5, (known / size) ** 1.5)
+        return FPS / (speed * SHARE)
+
+    @property
+    def capacity(self) -> int:
+        """Streams of the chosen size that run at the same time."""
+        if self.settings.max_sessions is not None:
+            return self.settings.max_sessions
+        return max(1, int(1 / self.load(self.size)))
+
+    def close(self) -> None:
+        """Stop all threads."""
+        self.errands.shutdown(wait=False, cancel_futures=True)
+        self.drawing.close()
