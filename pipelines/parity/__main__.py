@@ -68,6 +68,11 @@ def compare(model: str, path: Path, fixture: Any) -> Iterator[tuple[dict[str, An
             seen.add(missing.args[0])
             yield line(model, missing.args[0], None, None), False
             break
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+            if isinstance(error, SpeechheadError):
+                raise
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
+            raise WeightsError(f"configuration or arrays are not those of {model} ({reason}). Copy it anew.") from error
         seen.add(name)
         array = np.asarray(array.detach() if hasattr(array, "detach") else array)
         yield judge(model, name, array, io.get(name), noise.get(name, 0.0))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .layers import KEYPOINT_VARIANCE
+from .layers import KEYPOINT_VARIANCE, widths
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,17 +58,18 @@ class GeneratorConfig:
 
     def fitted_to(self, state: State) -> Self:
         """With the widths and depths that a generator's state dict has."""
-        downs = _widths(state, "down_blocks", 0)
+        downs = _widths(state, "down_blocks")
+        expansion = len(state["first.conv.weight"])
         network = "dense_motion_network"
         return replace(
             self,
-            block_expansion=len(state["first.conv.weight"]),
-            max_features=max([len(state["first.conv.weight"]), *downs]),
+            block_expansion=expansion,
+            max_features=_cap(expansion, downs, self.max_features),
             num_down_blocks=len(downs),
-            num_bottleneck_blocks=_count(state, "bottleneck.r", self.num_bottleneck_blocks),
+            num_bottleneck_blocks=_bottlenecks(state) if "final.weight" in state else self.num_bottleneck_blocks,
             dense_motion_params=replace(
                 self.dense_motion_params,
-                **_hourglass(state, f"{network}.hourglass"),
+                **_hourglass(state, f"{network}.hourglass", self.dense_motion_params.max_features),
                 scale_factor=_scale(state, f"{network}.down.weight"),
             ),
             estimate_occlusion_map=f"{network}.occlusion.weight" in state,
@@ -114,7 +115,9 @@ class FommConfig:
             num_channels=generator["first.conv.weight"].shape[1],
             estimate_jacobian="jacobian.weight" in detector,
             kp_detector=replace(
-                self.kp_detector, **_hourglass(detector, "predictor"), scale_factor=_scale(detector, "down.weight")
+                self.kp_detector,
+                **_hourglass(detector, "predictor", self.kp_detector.max_features),
+                scale_factor=_scale(detector, "down.weight"),
             ),
             generator=self.generator.fitted_to(generator),
         )
@@ -138,23 +141,27 @@ def submodule(state: State, name: str) -> dict[str, Tensor]:
     return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
 
 
-def _widths(state: State, blocks: str, axis: int) -> list[int]:
-    widths: list[int] = []
-    while (weight := state.get(f"{blocks}.{len(widths)}.conv.weight")) is not None:
-        widths.append(weight.shape[axis])
-    return widths
+def _widths(state: State, blocks: str) -> list[int]:
+    found: list[int] = []
+    while (weight := state.get(f"{blocks}.{len(found)}.conv.weight")) is not None:
+        found.append(len(weight))
+    return found
 
 
-def _count(state: State, prefix: str, default: int) -> int:
-    """How many numbers follow `prefix` in the keys; `default` for none."""
-    return len({key.removeprefix(prefix).split(".")[0] for key in state if key.startswith(prefix)}) or default
+def _cap(expansion: int, downs: list[int], cap: int) -> int:
+    """A max_features that gives these widths: the one that the config has, if it does."""
+    return cap if widths(expansion, cap, len(downs))[1:] == downs else max([expansion, *downs])
 
 
-def _hourglass(state: State, name: str) -> dict[str, int]:
-    down, up = _widths(state, f"{name}.encoder.down_blocks", 0), _widths(state, f"{name}.decoder.up_blocks", 0)
-    if not down or not up:
+def _bottlenecks(state: State) -> int:
+    return len({key.split(".")[1] for key in state if key.startswith("bottleneck.")})
+
+
+def _hourglass(state: State, name: str, cap: int) -> dict[str, int]:
+    downs, ups = _widths(state, f"{name}.encoder.down_blocks"), _widths(state, f"{name}.decoder.up_blocks")
+    if not downs or not ups:
         return {}
-    return {"block_expansion": up[-1], "max_features": max(down + up), "num_blocks": len(down)}
+    return {"block_expansion": ups[-1], "max_features": _cap(ups[-1], downs, cap), "num_blocks": len(downs)}
 
 
 def _scale(state: State, key: str) -> float:
