@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import sys
 
 from speechhead.errors import ServerError
@@ -35,6 +37,7 @@ def serve(settings: Settings) -> None:
     logging.getLogger("aioice").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     sys.setswitchinterval(SWITCH)
+    listener = listen(settings.host, settings.port)
     server = Server(settings)
     config = uvicorn.Config(
         server.app,
@@ -51,8 +54,20 @@ def serve(settings: Settings) -> None:
         server_header=False,
     )
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    note = f"http://{shown}:{settings.port}/ at {server.studio.size} px, {server.studio.capacity} session(s) at a time"
+    port = listener.getsockname()[1]
+    note = f"http://{shown}:{port}/ at {server.studio.size} px, {server.studio.capacity} session(s) at a time"
     log.info("speechhead: %s%s.", note, "" if settings.token or is_loopback(settings.host) else "; open to everybody")
     if not settings.token and not is_loopback(settings.host):
         log.warning("anybody who reaches %s may use this server. Give --token to change that.", settings.host)
-    uvicorn.Server(config).run()
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the signal that ended it, raised again by uvicorn
+        uvicorn.Server(config).run([listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; ServerError where that is not possible."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), port), family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ServerError(f"{host}:{port}: can not listen ({reason.lower()}). Choose another --host or --port.") from None

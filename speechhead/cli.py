@@ -250,6 +250,36 @@ def avatars() -> None:
 
 
 @app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen at; 127.0.0.1 by default.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 8080 by default.")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the picture; by default the largest this machine draws in real time.")
+    ] = None,
+    token: Annotated[str | None, typer.Option(help="Secret that every request must carry.")] = None,
+    origins: Annotated[
+        list[str] | None,
+        typer.Option("--origin", help="Page that may use the server, as https://example.org; may be repeated."),
+    ] = None,
+    stun: Annotated[list[str] | None, typer.Option(help="STUN server, as stun:host:3478; may be repeated.")] = None,
+    turn: Annotated[list[str] | None, typer.Option(help="TURN server, as turn:host:3478; may be repeated.")] = None,
+    turn_user: Annotated[str | None, typer.Option(help="Its user.")] = None,
+    turn_password: Annotated[str | None, typer.Option(help="Its password.")] = None,
+    udp_ports: Annotated[str | None, typer.Option(help="Ports for media, as 50000-50100.", metavar="A-B")] = None,
+    public_ip: Annotated[str | None, typer.Option(help="Address to announce, behind one-to-one NAT.")] = None,
+    max_sessions: Annotated[int | None, typer.Option(help="At a time; by default what the machine holds.")] = None,
+) -> None:
+    """Serve live avatars to browsers over WebRTC; see server/PROTOCOL.md. Options may be SPEECHHEAD_* variables."""
+    given = dict(locals())
+    try:
+        from server.config import from_environment
+        from server.serve import serve as run
+    except ImportError as error:
+        raise SpeechheadError(f"the server needs {error.name}. pip install 'speechhead[server]'.") from error
+    run(from_environment({name: None if value == [] else value for name, value in given.items()}))
+
+
+@app.command()
 def doctor() -> None:
     """Show what works on this machine, and how fast."""
     from .doctor import report
