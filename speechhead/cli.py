@@ -39,7 +39,9 @@ Emotion = Annotated[
         metavar="NAME[:0..1]",
     ),
 ]
-Generator = Annotated[str, typer.Option(help="Family that renders the face: compact.", metavar="NAME")]
+Generator = Annotated[
+    str, typer.Option(help="compact, or fomm, face-vid2vid, dagan, liveportrait with imported weights.", metavar="NAME")
+]
 Engine = Annotated[str, typer.Option(help="auto, onnx or torch.", metavar="NAME")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", metavar="NAME")]
 Seed = Annotated[int, typer.Option(help="Of blinks, glances and head motion; equal seeds give equal videos.")]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .avatar import Avatar, Generator
 from .clocks import FPS, SAMPLES_PER_FRAME
-from .errors import DeviceError, MediaError, WeightsError
+from .errors import DeviceError, MediaError
 from .face.landmarks import Pose, rotation_angles
 from .image import Picture
 from .motion.compose import Motion
@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 T = TypeVar("T")
 
 GENERATORS = ("compact",)
-"""Generator families that speak, the default one first."""
+"""Generators that ship with the library, the default one first; families speak with weights that a user imported."""
 
 ENGINES = ("auto", "onnx", "torch")
 
@@ -56,14 +56,17 @@ def open_generator(
 ) -> Generator:
     """A generator by name, for square crops of `size` pixels; its networks run in `threads` threads each.
 
+    `name` is compact, or a published family or the name of weights that were imported.
+
     Raises
     ------
-    WeightsError for an unknown family; DeviceError where it can not run on that engine or device.
+    WeightsError for an unknown family, or one without weights or without Landmarks2Latents here; DeviceError where it
+    can not run on that engine or device.
     """
-    if name not in GENERATORS:
-        raise WeightsError(f"generator '{name}' is unknown. Use one of {', '.join(GENERATORS)}.")
     if engine not in ENGINES:
         raise DeviceError(f"engine '{engine}' is unknown. Use one of {', '.join(ENGINES)}.")
+    if name not in GENERATORS:
+        return _open_family(name, size, engine, device)
     if engine == "torch":
         raise DeviceError(f"engine 'torch': generator '{name}' runs on onnxruntime. Use --engine onnx or auto.")
     from .engines.onnx import providers
@@ -71,6 +74,19 @@ def open_generator(
 
     providers(device)  # says so where there is no such device; the compact networks are small enough for any CPU
     return CompactGenerator.load(size=size, threads=threads)
+
+
+def _open_family(name: str, size: int, engine: str, device: str) -> Generator:
+    from .generators.registry import need_torch
+    from .weights import find_generator
+
+    find_generator(name)  # what is missing is said before torch is loaded
+    if engine == "onnx":
+        raise DeviceError(f"engine 'onnx': generator '{name}' runs on torch. Use --engine torch or auto.")
+    need_torch(f"generator '{name}'")
+    from .generators.driven import DrivenGenerator
+
+    return DrivenGenerator.load(name, size, engine, device)
 
 
 class Renderer:

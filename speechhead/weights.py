@@ -139,18 +139,24 @@ def latents_path(generator: Path) -> Path:
 
 
 def find_generator(name: str) -> Path:
-    """Weight file of a generator in the user's folder, by the name it was imported as, or by its family.
+    """Weight file of a generator: a path, or in the user's folder by the name it was imported as, or by its family.
 
     Raises
     ------
     WeightsError if the name is unknown, or the family has no weights here, or several.
     """
-    from .generators.registry import canonical, is_form
+    from .generators.registry import FAMILIES, canonical, is_form
 
+    if name.endswith(".safetensors"):
+        return Path(name)
     known = imported()
     if name in known:
         return known[name].path
-    family = canonical(name)
+    try:
+        family = canonical(name)
+    except WeightsError as error:
+        choices = ", ".join(["compact", *FAMILIES, *(own for own in known if own not in FAMILIES)])
+        raise WeightsError(f"generator '{name}' is unknown. Use one of {choices}.") from error
     if family in known:
         return known[family].path
     fitting = [item for item in known.values() if is_form(item.family, family)]

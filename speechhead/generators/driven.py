@@ -1,0 +1,107 @@
+"""A published family driven by landmarks: speech moves it as it moves the compact generator (SPACE, section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..avatar import border_ramp
+from ..crops import FADE, resized
+from ..engines.torch import open_model, weight_file
+from ..errors import WeightsError
+from ..face.landmarks import Pose, from_mesh, remove_pose
+from ..image import Picture
+from ..landmarks2latents.family import FamilyLatents
+from ..puppets import to_pictures, to_tensor
+from ..weights import latents_path
+from .family import Appearance, Family, Motion
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A portrait, prepared once: its crop, what the family's networks read off it, and its landmarks and pose."""
+
+    crop: Picture
+    appearance: Appearance
+    motion: Motion
+    normalised: Array
+    pose: Pose
+
+
+class DrivenGenerator:
+    """Portrait and driving landmarks to pictures, through a family and its Landmarks2Latents.
+
+    Parameters
+    ----------
+    model : family on its device
+    latents : fitted to it
+    size : side of the square crops; the networks see them at their own size
+    """
+
+    def __init__(self, model: Family, latents: FamilyLatents, size: int) -> None:
+        self.family, self.size = model.name, size
+        self.model = model
+        self.latents = latents.to(next(model.parameters()).device)
+        self._ramp = border_ramp(size, size, FADE)[..., None]
+
+    @classmethod
+    def load(cls, name: str, size: int = 512, engine: str = "auto", device: str = "auto") -> DrivenGenerator:
+        """Imported weights with the Landmarks2Latents beside them.
+
+        Raises
+        ------
+        WeightsError if either is missing or does not fit; DeviceError for a device that is not there.
+        """
+        path = weight_file(name)
+        fitted = latents_path(path)
+        if not fitted.is_file():
+            raise WeightsError(
+                f"generator '{name}' can not speak yet: {fitted.name} is missing beside its weights. Fit it: "
+                f"python -m pipelines.train landmarks2latents --generator {name} --clips DIR."
+            )
+        model = open_model(name, None, engine, device)
+        return cls(model, FamilyLatents.open(fitted, model.name), size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.model.parameters()).device
+
+    @torch.inference_mode()
+    def prepare(self, crop: Picture, mesh: Array) -> Source:
+        """Everything about a portrait that does not change from frame to frame.
+
+        Parameters
+        ----------
+        crop : uint8 [S, S, 3], S = size
+        mesh : float32 [478, 3]; the face mesh in crop pixels
+        """
+        normalised, poses = remove_pose(from_mesh(mesh)[None])
+        image = to_tensor([resized(crop, self.model.image_size)], self.device)
+        return Source(crop, self.model.appearance(image), self.model.motion(image), normalised[0], poses[0])
+
+    @torch.inference_mode()
+    def render(self, source: Source, normalised: Array, pose: Pose) -> Picture:
+        """One frame.
+
+        Parameters
+        ----------
+        source : from `prepare`
+        normalised : float32 [70, 3]; driving landmarks in normalised space, of the portrait's proportions
+        pose : driving head pose in crop pixels
+
+        Returns
+        -------
+        uint8 [S, S, 3]; fades into the portrait at the crop's border
+        """
+        driving = self.latents.drive(
+            self.model, source.motion, normalised[None], pose, source.normalised, source.pose, self.size
+        )
+        frame = to_pictures(self.model.render(source.appearance, source.motion, driving))[0]
+        mixed = resized(frame, self.size) * self._ramp + source.crop * (1 - self._ramp)
+        return np.round(mixed).astype(np.uint8)
