@@ -73,8 +73,8 @@ def soft_argmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     positions [B, K, n] in [-1, 1], and the probabilities [B, K, *shape], which sum to 1
     """
     shape = logits.shape[2:]
-    probabilities = F.softmax(logits.flatten(2) / temperature, dim=2)
-    grid = coordinate_grid(shape, logits).reshape(-1, len(shape))
+    probabilities = F.softmax(exact(logits).flatten(2) / temperature, dim=2)
+    grid = coordinate_grid(shape, probabilities).reshape(-1, len(shape))
     positions = (probabilities[..., None] * grid).sum(2)  # no matrix product: autocast would round it to half precision
     return positions, probabilities.unflatten(2, shape)
 
@@ -95,7 +95,8 @@ def warp(x: Tensor, deformation: Tensor, align_corners: bool = False) -> Tensor:
     FOMM and DaGAN were trained.
     """
     if deformation.shape[1:-1] != x.shape[2:]:
-        deformation = resize(deformation.movedim(-1, 1), x.shape[2:]).movedim(1, -1)
+        last = deformation.dim() - 1  # axes counted from the front: ONNX knows no others
+        deformation = resize(deformation.movedim(last, 1), x.shape[2:]).movedim(1, last)
     return F.grid_sample(x, deformation, padding_mode="zeros", align_corners=align_corners)
 
 
@@ -104,6 +105,11 @@ def inverse_2x2(matrices: Tensor) -> Tensor:
     (a, b), (c, d) = (row.unbind(-1) for row in matrices.unbind(-2))
     adjugate = torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2)
     return adjugate / (a * d - b * c)[..., None, None]
+
+
+def exact(x: Tensor) -> Tensor:
+    """At least float32: half precision would move keypoints by a pixel."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
