@@ -103,6 +103,30 @@ def test_a_family_follows_the_driver(tiny, driver, tmp_path, relative):
     assert frames(again).shape == (COUNT, 64, 64, 3)
 
 
+@pytest.mark.parametrize("name", ["fomm", "face-vid2vid", "face-vid2vid-f2f", "dagan", "liveportrait"])
+def test_every_family_makes_a_video(name, driver, tmp_path):
+    pytest.importorskip("torch")
+    from small_families import small
+
+    from speechhead.generators.registry import save_family
+
+    model = small(name)
+    path = save_family(model, tmp_path / "any.safetensors")
+    made = {}
+    plain = Options(find_best=True)
+    turned = Options(False, yaw=20) if hasattr(model, "rotate") else Options(False)
+    for key, options in {"relative": plain, "absolute": turned}.items():
+        out = animate("grace_hopper", driver, tmp_path / f"{key}.mp4", name, path, options, crop=True, batch=4)
+        made[key] = frames(out)
+        assert len(made[key]) == COUNT and made[key].shape[1] == made[key].shape[2] >= model.image_size
+    assert (made["relative"] != made["absolute"]).any()
+    if name == "liveportrait":
+        extra = Options(extra={"region": "lip", "multiplier": 1.5, "stitching": False})
+        assert len(frames(animate("grace_hopper", driver, tmp_path / "c.mp4", name, path, extra))) == COUNT
+        with pytest.raises(ControlError, match="region 'nose' is unknown"):
+            animate("grace_hopper", driver, tmp_path / "d.mp4", name, path, Options(extra={"region": "nose"}))
+
+
 def test_the_best_frame_is_the_most_similar(driver, portrait):
     face = FaceTracker().locate(portrait)
     from speechhead.face.landmarks import remove_pose
