@@ -67,3 +67,11 @@ def test_decoder_enlarges(upscale: int, side: int) -> None:
 def test_decoder_takes_another_segmentation() -> None:
     decoder = SpadeDecoder(4, 3, labels=5, hidden=2, middle=2)
     assert decoder(torch.randn(1, 4, 4, 6), torch.randn(1, 5, 16, 24)).shape == (1, 3, 16, 24)
+
+
+def test_mixed_precision_keeps_the_norm_exact() -> None:
+    conv = SpectralConv2d(3, 5, 3).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(conv.normalised_weight(), conv.normalised_weight().float())
+        assert conv(torch.rand(1, 3, 8, 8)).dtype is torch.bfloat16
+    assert conv.normalised_weight().dtype is torch.float32

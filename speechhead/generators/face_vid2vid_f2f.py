@@ -19,6 +19,7 @@ from .layers import (
     conv,
     gaussian,
     heatmap_differences,
+    multiply,
     soft_argmax,
     sparse_motions,
     warp,
@@ -297,7 +298,7 @@ class MotionEstimator(nn.Module):
         shape = volume.shape[2:]
         x_d, x_s = driving["value"], source["value"]
         # w_k(z) = R_s R_d^-1 (z - x_d,k) + x_s,k
-        turn = source["rotation"] @ driving["rotation"].transpose(1, 2)
+        turn = multiply(source["rotation"], driving["rotation"].transpose(1, 2))
         flows = sparse_motions(x_s, x_d, shape, turn[:, None].expand(-1, x_d.shape[1], -1, -1))
         heatmaps = heatmap_differences(x_s, x_d, shape)[:, :, None]
         candidates = warp_each(self.compress(volume), flows, align_corners=True)
@@ -377,7 +378,8 @@ class FaceVid2VidF2F(FaceVid2VidMotion):
 
     def turned_expression(self, motion: Motion, rotation: Tensor) -> Tensor:
         """R_new R_old^-1 delta."""
-        return motion["expression"] @ (rotation @ motion["rotation"].transpose(1, 2)).transpose(1, 2)
+        turn = multiply(rotation, motion["rotation"].transpose(1, 2))
+        return multiply(motion["expression"], turn.transpose(1, 2))
 
     def turned(self, motion: Motion, angles: Tensor) -> Motion:
         """The head at other angles [B, 3] in degrees; all zero is its frontal view.

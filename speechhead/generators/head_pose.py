@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .layers import exact, multiply
+
 BIN_DEGREES = 3.0
 """Width of a bin of the pose classifiers; Hopenet (Ruiz et al., 2018) has 66 of them."""
 
@@ -34,8 +36,9 @@ class Convention:
 
         Hopenet (Ruiz et al., 2018), whose classification over bins face-vid2vid's estimator keeps.
         """
-        bins = torch.arange(logits.shape[-1], dtype=logits.dtype, device=logits.device)
-        return (F.softmax(logits, dim=-1) * bins).sum(-1) * BIN_DEGREES - self.offset
+        likely = F.softmax(exact(logits), dim=-1)
+        bins = torch.arange(logits.shape[-1], dtype=likely.dtype, device=likely.device)
+        return (likely * bins).sum(-1) * BIN_DEGREES - self.offset
 
     def bins(self, degrees: Tensor, count: int = 66) -> Tensor:
         """Probabilities [..., count] of the two nearest bins whose expectation is `degrees` [...]; a trainer's target.
@@ -50,7 +53,7 @@ class Convention:
         """Rotation matrices [..., 3, 3] of yaw, pitch, roll `angles` [..., 3] in degrees."""
         radians = angles * (self.sign * self.pi / 180)
         x, y, z = (radians[..., i] for i in self.order)
-        return _about_x(x) @ _about_y(y) @ _about_z(z)
+        return multiply(multiply(_about_x(x), _about_y(y)), _about_z(z))
 
     def turn(self, yaw: float, pitch: float, roll: float) -> tuple[float, ...]:
         """What to add to a model's own angles, for this library's (`speechhead.face.landmarks.Pose`), in degrees.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .convnext import ConvNextV2
 from .family import Appearance, Motion
 from .head_pose import LIVEPORTRAIT
-from .layers import conv
+from .layers import conv, multiply
 from .posed import PosedFamily, refuse_unknown
 from .retargeting import DriveOptions, Openings, Retargeting, RetargetingConfig, drive
 from .spade import SpadeDecoder
@@ -191,7 +191,7 @@ class LivePortrait(PosedFamily):
 
     def keypoints(self, motion: Motion) -> Tensor:
         """The transformation of section 3.2, x = s (x_c R + delta) + t, [B, K, 3]."""
-        turned = motion["canonical"] @ motion["rotation"] + motion["expression"]
+        turned = multiply(motion["canonical"], motion["rotation"]) + motion["expression"]
         shift = motion["translation"] * motion["translation"].new_tensor([1.0, 1.0, 0.0])
         return motion["scale"][..., None] * turned + shift[:, None]
 

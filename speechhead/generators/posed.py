@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import ControlError
 from .family import Family, Motion
 from .head_pose import Convention, rotation_from_6d, rotation_to_6d
-from .layers import adaptive_scale
+from .layers import adaptive_scale, exact, multiply
 
 
 class PosedFamily(Family):
@@ -31,6 +31,7 @@ class PosedFamily(Family):
 
     def posed(self, **parts: Tensor) -> Motion:
         """A motion from its parts; either of 'angles' and 'rotation' is enough."""
+        parts = {name: exact(part) for name, part in parts.items()}
         if "rotation" not in parts:
             parts["rotation"] = self.convention.rotation(parts["angles"])
         if "angles" not in parts:
@@ -91,7 +92,7 @@ class FaceVid2VidMotion(PosedFamily):
 
     def keypoints(self, motion: Motion) -> Tensor:
         """Equation 1, x = R x_c + t + delta, [B, K, 3]."""
-        turned = motion["canonical"] @ motion["rotation"].transpose(1, 2)
+        turned = multiply(motion["canonical"], motion["rotation"].transpose(1, 2))
         return turned + motion["translation"][:, None] + motion["expression"]
 
     def transfer(
@@ -112,10 +113,10 @@ class FaceVid2VidMotion(PosedFamily):
         if first is None:
             return driven
         start = self._with_face_of(source, first)
-        turn = driven["rotation"] @ start["rotation"].transpose(1, 2)
+        turn = multiply(driven["rotation"], start["rotation"].transpose(1, 2))
         moved = self.posed(
             canonical=driven["canonical"],
-            rotation=turn @ source["rotation"],
+            rotation=multiply(turn, source["rotation"]),
             translation=source["translation"] + driven["translation"] - start["translation"],
             expression=source["expression"] + driven["expression"] - start["expression"],
         )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import ControlError
 from .family import Motion
-from .layers import adaptive_scale
+from .layers import adaptive_scale, multiply
 
 LIP_KEYPOINTS = (6, 12, 14, 17, 19, 20)
 EYE_KEYPOINTS = (11, 13, 15, 16, 18)
@@ -195,7 +195,8 @@ def motion_parts(source: Motion, driver: Motion, first: Motion | None, options: 
     expression, wanted = source["expression"], driver["expression"]
     if options.relative and first is not None:
         if head:
-            rotation = (driver["rotation"] @ first["rotation"].transpose(1, 2)) @ rotation
+            since = multiply(driver["rotation"], first["rotation"].transpose(1, 2))
+            rotation = multiply(since, rotation)
             translation = translation + driver["translation"] - first["translation"]
         if options.region == "all":
             scale = scale * driver["scale"] / first["scale"]

@@ -33,13 +33,14 @@ class _Spectral(nn.Module):
         """W / sigma, of the convolution's own shape."""
         matrix = self.weight_orig.flatten(1)
         u, v = self.weight_u, self.weight_v
+        # Sums of products, not matrix products: autocast would round those to half precision.
         if self.training:
             with torch.no_grad():
-                v.copy_(F.normalize(matrix.t() @ u, dim=0, eps=1e-12))
-                u.copy_(F.normalize(matrix @ v, dim=0, eps=1e-12))
+                v.copy_(F.normalize((matrix * u[:, None]).sum(0), dim=0, eps=1e-12))
+                u.copy_(F.normalize((matrix * v).sum(1), dim=0, eps=1e-12))
             # The next pass overwrites the buffers, but this pass's gradient needs them.
             u, v = u.clone(), v.clone()
-        return self.weight_orig / torch.dot(u, matrix @ v)
+        return self.weight_orig / ((matrix * v).sum(1) * u).sum()
 
 
 class SpectralConv2d(_Spectral, nn.Conv2d):
