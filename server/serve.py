@@ -34,6 +34,7 @@ def serve(settings: Settings) -> None:
     except ImportError as error:
         raise ServerError(f"the server needs {error.name}. pip install 'speechhead[server]'.") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.getLogger("speechhead").handlers = []  # those of the command line, which would say all of it again
     logging.getLogger("aioice").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     sys.setswitchinterval(SWITCH)

@@ -262,8 +262,10 @@ class Stage:
     def _start_run(self, frame: int) -> None:
         """Begin to listen when there is sound and nothing but silence lies ahead."""
         run = self._run
-        if run is not None and (run.silence < run.fed - (frame - run.start) or self._segment is not None):
-            return
+        if run is not None:
+            silent = run.silence >= run.fed - (frame - run.start)
+            if not silent or self._segment is not None or self._gap > 0:
+                return
         with self._lock:
             waits = self._queue[0].ready if self._queue else self._live_ready()
         if not waits:
