@@ -32,8 +32,8 @@ def test_soft_argmax_finds_the_peak() -> None:
 
 
 def test_soft_argmax_keeps_full_precision_under_autocast() -> None:
-    logits = torch.rand(1, 4, 16, 16)
-    wanted, _ = layers.soft_argmax(logits, 0.1)
+    logits = torch.rand(1, 4, 16, 16).bfloat16()  # as a convolution leaves them
+    wanted, _ = layers.soft_argmax(logits.float(), 0.1)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.allclose(layers.soft_argmax(logits, 0.1)[0], wanted, atol=1e-6)
 

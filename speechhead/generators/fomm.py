@@ -26,6 +26,7 @@ from .layers import (
     UpBlock,
     adaptive_scale,
     combine_motions,
+    exact,
     heatmap_differences,
     inverse_2x2,
     multiply,
@@ -59,7 +60,7 @@ class KeypointDetector(nn.Module):
         value, where = soft_argmax(self.kp(features), self.temperature)
         if self.jacobian is None:
             return {"value": value}
-        maps = self.jacobian(features).unflatten(1, (-1, 4))
+        maps = exact(self.jacobian(features)).unflatten(1, (-1, 4))
         jacobian = (where[:, :, None] * maps).sum((-2, -1)).unflatten(-1, (2, 2))
         return {"value": value, "jacobian": jacobian}
 
@@ -99,7 +100,7 @@ class DenseMotionNetwork(nn.Module):
         deformed = warp_each(image, motions, self.align_corners)
 
         features = self.hourglass(torch.cat([heatmap[:, :, None], deformed], dim=2).flatten(1, 2))
-        mask = F.softmax(self.mask(features), dim=1)
+        mask = F.softmax(exact(self.mask(features)), dim=1)
         field = {
             "heatmap": heatmap,
             "sparse_motion": motions,
