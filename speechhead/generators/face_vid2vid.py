@@ -28,9 +28,6 @@ from .posed import FaceVid2VidMotion
 from .spade import SpadeDecoder
 from .volumes import DenseMotion3d, DenseMotionConfig, MotionField, VolumeEncoder, leaky_block, named, warp_volume
 
-STAGE_BLOCKS = (3, 3, 5, 2)
-"""Bottlenecks after the first of each stage of the head pose estimator (ResNet-50 has one fewer in the third)."""
-
 
 @dataclass(frozen=True)
 class KeypointConfig:
@@ -217,31 +214,33 @@ class HeadEstimator(nn.Module):
 
     def __init__(self, config: HeadConfig, num_kp: int, image_channel: int = 3) -> None:
         super().__init__()
-        stages = config.stages
-        self.conv1 = nn.Conv2d(image_channel, config.block_expansion, 7, stride=2, padding=3)
-        self.norm1 = batch_norm(2, config.block_expansion)
-        for i, (before, after) in enumerate(zip([config.block_expansion, *stages], stages)):
-            self.add_module(f"conv{i + 2}", nn.Conv2d(before, after, 1))
-            self.add_module(f"norm{i + 2}", batch_norm(2, after))
-            if i > 0:
-                self.add_module(f"block{2 * i}", Bottleneck(after, stride=2))
-            more = named(f"b{2 * i + 1}_", STAGE_BLOCKS[i], partial(Bottleneck, after))
-            self.add_module(f"block{2 * i + 1}", more)
-        self.num_stages = len(stages)
-        self.fc_yaw = nn.Linear(stages[-1], config.num_bins)
-        self.fc_pitch = nn.Linear(stages[-1], config.num_bins)
-        self.fc_roll = nn.Linear(stages[-1], config.num_bins)
-        self.fc_t = nn.Linear(stages[-1], 3)
-        self.fc_exp = nn.Linear(stages[-1], 3 * num_kp)
+        stem, (first, second, third, fourth) = config.block_expansion, config.stages
+        # ResNet-50: stages of 3, 4, 6 and 3 bottlenecks.
+        self.conv1, self.norm1 = nn.Conv2d(image_channel, stem, 7, stride=2, padding=3), batch_norm(2, stem)
+        self.conv2, self.norm2 = nn.Conv2d(stem, first, 1), batch_norm(2, first)
+        self.block1 = named("b1_", 3, partial(Bottleneck, first))
+        self.conv3, self.norm3 = nn.Conv2d(first, second, 1), batch_norm(2, second)
+        self.block2 = Bottleneck(second, stride=2)
+        self.block3 = named("b3_", 3, partial(Bottleneck, second))
+        self.conv4, self.norm4 = nn.Conv2d(second, third, 1), batch_norm(2, third)
+        self.block4 = Bottleneck(third, stride=2)
+        self.block5 = named("b5_", 5, partial(Bottleneck, third))
+        self.conv5, self.norm5 = nn.Conv2d(third, fourth, 1), batch_norm(2, fourth)
+        self.block6 = Bottleneck(fourth, stride=2)
+        self.block7 = named("b7_", 2, partial(Bottleneck, fourth))
+        self.fc_yaw = nn.Linear(fourth, config.num_bins)
+        self.fc_pitch = nn.Linear(fourth, config.num_bins)
+        self.fc_roll = nn.Linear(fourth, config.num_bins)
+        self.fc_t = nn.Linear(fourth, 3)
+        self.fc_exp = nn.Linear(fourth, 3 * num_kp)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Logits 'yaw', 'pitch', 'roll' [B, bins], 't' [B, 3] and 'exp' [B, 3 K] of pictures [B, 3, H, W]."""
         x = F.max_pool2d(F.relu(self.norm1(self.conv1(image))), 3, stride=2, padding=1)
-        for i in range(self.num_stages):
-            x = F.relu(self._at(f"norm{i + 2}")(self._at(f"conv{i + 2}")(x)))
-            if i > 0:
-                x = self._at(f"block{2 * i}")(x)
-            x = self._at(f"block{2 * i + 1}")(x)
+        x = self.block1(F.relu(self.norm2(self.conv2(x))))
+        x = self.block3(self.block2(F.relu(self.norm3(self.conv3(x)))))
+        x = self.block5(self.block4(F.relu(self.norm4(self.conv4(x)))))
+        x = self.block7(self.block6(F.relu(self.norm5(self.conv5(x)))))
         x = x.mean((2, 3))
         # Published weights were trained with yaw and roll crossed.
         return {
@@ -251,9 +250,6 @@ class HeadEstimator(nn.Module):
             "t": self.fc_t(x),
             "exp": self.fc_exp(x),
         }
-
-    def _at(self, name: str) -> nn.Module:
-        return self.get_submodule(name)
 
 
 class Generator(VolumeEncoder):
