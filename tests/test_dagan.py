@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from published import own_keys, published_keys  # noqa: E402
 
+from speechhead.errors import ImageError  # noqa: E402
 from speechhead.generators import registry  # noqa: E402
 from speechhead.generators.dagan import (  # noqa: E402
     CrossModalAttention,
@@ -77,6 +78,14 @@ def test_depth_decides_the_keypoints(pictures: torch.Tensor) -> None:
     before = model.motion(pictures)["value"]
     model.depth_decoder.decoder[10].conv.bias += 3
     assert not torch.allclose(model.motion(pictures)["value"], before, atol=1e-4)
+
+
+def test_the_least_picture(pictures: torch.Tensor) -> None:
+    model = make(SMALL)
+    assert model.motion(pictures[..., :64, :])["value"].isfinite().all()
+    for picture in (pictures[..., :48, :], pictures[..., :32, :32]):
+        with pytest.raises(ImageError, match="multiples of 32 from 64 on"):
+            model.motion(picture)
 
 
 def test_attention() -> None:

@@ -159,9 +159,14 @@ def test_gradients_reach_the_detector(pictures: torch.Tensor) -> None:
 
 
 def test_a_picture_that_does_not_fit_is_one_clear_line(model: Fomm) -> None:
-    with pytest.raises(ImageError, match=r"70x64 does not fit .* Resize to 64x64, or to multiples of 16\.") as error:
+    with pytest.raises(
+        ImageError, match=r"70x64 does not fit .* Resize to 64x64, or to multiples of 16 from 32"
+    ) as error:
         model.motion(torch.rand(1, 3, 64, 70))
     assert "\n" not in str(error.value)
+    with pytest.raises(ImageError, match="16x16"):
+        model.appearance(torch.rand(1, 3, 16, 16))
+    assert model.motion(torch.rand(1, 3, 32, 32))["value"].isfinite().all()
 
 
 def test_full_size_has_the_published_keys() -> None:

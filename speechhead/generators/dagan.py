@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import lcm
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -206,6 +207,14 @@ class Dagan(Fomm):
     def depth(self, image: Tensor) -> Tensor:
         """Disparity [B, 1, H, W] in 0..1 of pictures; section 3.1."""
         return self.depth_decoder(self.depth_encoder(image))[0]
+
+    @property
+    def multiple(self) -> int:
+        return lcm(super().multiple, 32)  # the ResNet halves five times
+
+    @property
+    def smallest(self) -> int:
+        return max(super().smallest, 64)  # its last map is mirrored at the border, which takes two pixels
 
     def appearance(self, image: Tensor) -> Appearance:
         self.check(image)

@@ -241,9 +241,17 @@ class Fomm(Family):
             2**generator.num_down_blocks,
         )
 
+    @property
+    def smallest(self) -> int:
+        """Least side of a picture: the keypoint maps lose 6 pixels and must have some left."""
+        return int(8 / self.config.kp_detector.scale_factor)
+
     def check(self, image: Tensor) -> None:
         """ImageError unless the picture's sides fit the networks."""
         height, width = image.shape[2:]
-        if height % self.multiple or width % self.multiple:
-            remedy = f"Resize to {self.image_size}x{self.image_size}, or to multiples of {self.multiple}."
+        if height % self.multiple or width % self.multiple or min(height, width) < self.smallest:
+            remedy = (
+                f"Resize to {self.image_size}x{self.image_size}, or to multiples of {self.multiple} "
+                f"from {self.smallest} on."
+            )
             raise ImageError(f"{self.name}: a picture of {width}x{height} does not fit the network. {remedy}")
