@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import time
 from collections import OrderedDict
@@ -28,6 +29,9 @@ BODY = 256 * 1024
 
 ADDRESSES = 10_000
 """Addresses whose rate is remembered."""
+
+DRAIN = 2.0
+"""Seconds for which the rest of a body that is too large is still read."""
 
 FAILED = "the server failed at this; its log says why. Please report it."
 
@@ -73,12 +77,10 @@ class Guard:
             try:
                 await self._app(scope, body, answer.send)
             except Exception as error:
-                if body.refused is not None:
-                    raise body.refused from None
-                if not isinstance(error, Refused):
-                    answer.body = None
+                if body.refused is None:
                     raise Refused(500, FAILED) from error  # its line is in the log already
-                raise
+            if body.refused is not None:
+                raise body.refused
         except Refused as refused:
             self._metrics.refused.labels(str(refused.status)).inc()
             await answer.refuse(refused)
@@ -177,9 +179,9 @@ class _Answer:
         self.body: _Body | None = None
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        """Pass on what the application answers."""
+        """Pass on what the application answers, unless that is only what it makes of a refused body."""
         if self.body is not None and self.body.refused is not None and not self._started:
-            raise self.body.refused  # which the framework has turned into an error of its own
+            return
         if message["type"] == "http.response.start":
             self._started = True
             message = {**message, "headers": [*message.get("headers", []), *self._cors]}
@@ -194,6 +196,15 @@ class _Answer:
         await self.send({"type": "http.response.start", "status": 204, "headers": headers})
         await self.send({"type": "http.response.body", "body": b""})
 
+    async def _drain(self) -> None:
+        """Read on for a moment: a connection that is closed on a client that still sends loses the answer."""
+        until = time.monotonic() + DRAIN
+        with contextlib.suppress(asyncio.TimeoutError):
+            while (left := until - time.monotonic()) > 0:
+                message = await asyncio.wait_for(self._receive(), left)
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+
     async def refuse(self, refused: Refused) -> None:
         """Say no, in one line."""
         if self._started:
@@ -202,7 +213,9 @@ class _Answer:
         if refused.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         if refused.status in (408, 413):
-            headers["Connection"] = "close"  # the rest of the body is not read
+            headers["Connection"] = "close"
+        if refused.status == 413:
+            await self._drain()
         if self._scope["type"] == "websocket":
             await self._receive()
             await self._send({"type": "websocket.close", "code": 1008, "reason": str(refused)[:120]})

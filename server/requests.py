@@ -101,11 +101,13 @@ async def file_of(request: Request, kind: str) -> tuple[bytes, str]:
             raise
         except Exception:
             raise Refused(400, "the form is malformed. Send multipart/form-data with the field 'file'.") from None
-        async with form:
+        try:
             upload = form.get("file")
             if upload is None or isinstance(upload, str):
                 raise Refused(422, "the form has no file. Send it in the field 'file'.")
             data, name = await upload.read(), upload.filename or ""
+        finally:
+            await form.close()
     elif content.startswith(f"{kind}/") or content in ("application/octet-stream", "video/mp4", "video/webm"):
         data, name = await request.body(), ""
     else:

@@ -26,7 +26,7 @@ from .segment import Samples, Segment
 from .speaker import Speaker, Spoken
 from .stage import Stage
 from .tracks import skew
-from .viewer import Viewer
+from .viewer import Viewer, check_offer
 
 log = logging.getLogger("speechhead.server")
 
@@ -212,16 +212,24 @@ class Session:
 
     async def view(self, offer: str) -> tuple[Viewer, str]:
         """A new viewer and the answer to its offer."""
+        check_offer(offer)
+        if len(self.viewers) >= self._settings.max_viewers:
+            strangers = [viewer for viewer in self.viewers.values() if viewer.state != "connected"]
+            if strangers:  # one that never came, such as a page that was left while it connected
+                await strangers[0].close()
         if len(self.viewers) >= self._settings.max_viewers:
             most = self._settings.max_viewers
             raise Refused(503, f"session {self.name} has {most} viewers already. Make a session of your own.", 10)
         viewer = Viewer(self._settings, self.stage, self.size, self._gone, self._heard)
         viewer.hello = self.hello
         self.viewers[viewer.name] = viewer
-        answer = await viewer.answer(offer)
-        if self.closed:
+        try:
+            answer = await viewer.answer(offer)
+            if self.closed:
+                raise Refused(404, f"session {self.name} has ended.")
+        except BaseException:
             await viewer.close()
-            raise Refused(404, f"session {self.name} has ended.")
+            raise
         return viewer, answer
 
     def _gone(self, viewer: Viewer) -> None:
@@ -234,13 +242,12 @@ class Session:
         elif message["type"] == "interrupt":
             self.interrupt()
 
-    @property
-    def abandoned(self) -> bool:
-        """Whether nobody has looked for longer than is waited for; one that `/whep` made ends with its viewer."""
+    def abandoned(self, seconds: float) -> bool:
+        """Whether nobody has looked for so long; a session that `/whep` made ends with its viewer."""
         if self.viewers or self.listeners:
             self.seen_at = time.monotonic()
             return False
-        return time.monotonic() - self.seen_at > (1.0 if self.single else self._settings.idle_timeout)
+        return time.monotonic() - self.seen_at > (1.0 if self.single else seconds)
 
     # What is known of it.
 

@@ -26,6 +26,9 @@ log = logging.getLogger("speechhead.server")
 LOOK_ROUND = 1.0
 """Seconds between two looks for abandoned sessions."""
 
+FORSAKEN = 10.0
+"""Seconds without a viewer after which a session gives way to a new one, where there is no room for both."""
+
 QUICK = "piper"
 """Engine whose voices speak several times faster than real time; where none is asked for, one of them speaks."""
 
@@ -92,7 +95,11 @@ class Sessions:
         size = self.check_size(size)
         voice = self.check_voice(voice, avatar)
         entry = self.gallery.get(avatar)
-        load = self._admit(size)
+        try:
+            load = self._admit(size)
+        except Refused:
+            await self._make_room()
+            load = self._admit(size)
         self._coming += load
         try:
             staged = await self.gallery.staged(avatar, size)
@@ -144,6 +151,12 @@ class Sessions:
             )
         return load
 
+    async def _make_room(self) -> None:
+        """End what nobody has looked at for a while: it would keep out somebody who does."""
+        for session in [s for s in self._sessions.values() if s.abandoned(FORSAKEN)]:
+            log.info("session %s: nobody looks, it makes room.", session.name)
+            await self.end(session.name)
+
     def get(self, name: str) -> Session:
         """A session by its id."""
         session = self._sessions.get(name)
@@ -154,8 +167,10 @@ class Sessions:
     async def end(self, name: str) -> None:
         """End a session and free it."""
         session = self.get(name)
-        await session.close()
-        self._sessions.pop(name, None)
+        try:
+            await session.close()
+        finally:
+            self._sessions.pop(name, None)
 
     async def end_viewer(self, session: Session, name: str) -> None:
         """End a viewer, and the session that was made for it alone."""
@@ -174,13 +189,16 @@ class Sessions:
         while True:
             await asyncio.sleep(LOOK_ROUND)
             for session in list(self._sessions.values()):
-                if session.abandoned:
-                    log.info("session %s: nobody looks any more, ended.", session.name)
-                    try:
-                        await session.close()
-                    except Exception:
-                        log.exception("session %s: ending failed", session.name)
-                    self._sessions.pop(session.name, None)
+                try:
+                    for viewer in list(session.viewers.values()):
+                        await viewer.check()
+                    if session.abandoned(self.settings.idle_timeout):
+                        log.info("session %s: nobody looks any more, ended.", session.name)
+                        await self.end(session.name)
+                except Refused:  # it has ended by itself
+                    continue
+                except Exception:
+                    log.exception("session %s: looking after it failed", session.name)
             self._measure()
 
     def _measure(self) -> None:

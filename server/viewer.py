@@ -40,6 +40,9 @@ CODECS = ("video/H264", "video/VP8")
 CONNECT = 30.0
 """Seconds in which a viewer must connect."""
 
+VANISHED = 15.0
+"""Seconds without a packet from a viewer after which it is taken for gone; ICE itself takes twice as long to notice."""
+
 LONGEST_OFFER = 64 * 1024
 """Bytes of an SDP offer at most; browsers send about 5 kB."""
 
@@ -78,6 +81,7 @@ class Viewer:
         self._deadline: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self._heard_at = 0.0
+        self._received, self._received_at = -1, 0.0
 
     async def answer(self, offer: str) -> str:
         """The SDP answer to an offer, all candidates in it.
@@ -86,7 +90,6 @@ class Viewer:
         ------
         Refused (400) if the offer is malformed or has nothing in common with what can be sent.
         """
-        check_offer(offer)
         connection = self.connection
         connection.on("connectionstatechange", self._state_changed)
         connection.on("datachannel", self._channel_opened)
@@ -111,7 +114,6 @@ class Viewer:
             assert answer is not None
             await connection.setLocalDescription(answer)
         except Exception as error:  # aiortc raises whatever its parser stumbles over
-            await self.close()
             if "send parameters" in str(error):
                 raise Refused(400, "the offer has no codec in common: offer H264 or VP8, and Opus.") from None
             raise Refused(400, f"the SDP offer is not usable ({one_line(error)[:120]}). Send a complete one.") from None
@@ -142,6 +144,20 @@ class Viewer:
                     rtt = report.roundTripTime
                     shown |= {"rtt_ms": None if rtt is None else round(1e3 * rtt, 1), "lost": report.packetsLost}
         return shown
+
+    async def check(self) -> None:
+        """End a connection whose other side has vanished: a receiver reports every few seconds at least."""
+        if self.state != "connected" or self._closed:
+            return
+        received = 0
+        for sender in self.connection.getSenders():
+            received += sum(r.packetsReceived for r in (await sender.getStats()).values() if r.type == "transport")
+        now = time.monotonic()
+        if received != self._received:
+            self._received, self._received_at = received, now
+        elif now - self._received_at > VANISHED:
+            log.info("viewer %s: nothing heard for %g s, ended.", self.name, VANISHED)
+            self._end()
 
     async def close(self) -> None:
         """End the connection and free all of it."""
