@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .depth import RESNET18, RESNET50, DepthConfig, DepthDecoder, DepthEncoder
 from .family import Appearance, Motion
-from .fomm import Fomm, Generator, KeypointDetector
+from .fomm import Fomm, Generator
 from .fomm_config import FommConfig, GeneratorConfig, published_common, submodule
 from .layers import ConvBlock, DownBlock, resize, warp
 from .spade import SpadeDecoder
@@ -188,15 +188,12 @@ class Dagan(Fomm):
     """Depth networks, RGBD keypoint detector and depth-aware generator, under their published names."""
 
     name: ClassVar[str] = "dagan"
+    depth_channels: ClassVar[int] = 1  # section 3.2: keypoints are found in the picture and its depth together
     config: DaganConfig
     generator: DepthAwareGenerator
 
     def __init__(self, config: DaganConfig) -> None:
         super().__init__(config)
-        # Section 3.2: keypoints are found in the picture and its depth together.
-        self.kp_detector = KeypointDetector(
-            config.kp_detector, config.num_kp, config.num_channels + 1, config.estimate_jacobian
-        )
         self.depth_encoder = DepthEncoder(config.depth)
         self.depth_decoder = DepthDecoder(config.depth)
 

@@ -173,12 +173,18 @@ class Fomm(Family):
 
     name: ClassVar[str] = "fomm"
 
+    depth_channels: ClassVar[int] = 0
+    """Channels that the keypoint detector sees beside the picture's."""
+
     def __init__(self, config: FommConfig) -> None:
         super().__init__()
         self.config = config
         self.image_size = config.image_size
         self.kp_detector = KeypointDetector(
-            config.kp_detector, config.num_kp, config.num_channels, config.estimate_jacobian
+            config.kp_detector,
+            config.num_kp,
+            config.num_channels + self.depth_channels,
+            config.estimate_jacobian,
         )
         self.generator = self.make_generator()
 
