@@ -146,3 +146,5 @@ def test_relative_motion_needs_its_start(fresh) -> None:
         drive(fresh, keypoints, SOURCE, DRIVER, None, DriveOptions())
     with pytest.raises(ControlError, match="region 'nose'"):
         DriveOptions(region="nose")
+    with pytest.raises(ControlError, match="openings"):
+        drive(fresh, keypoints, SOURCE, DRIVER, FIRST, DriveOptions(eye_retargeting=True), OPEN)

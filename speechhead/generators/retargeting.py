@@ -165,11 +165,15 @@ def drive(
     ----------
     keypoints : the family's equation, x = s (x_c R + delta) + t
     source : of the portrait, a batch of one; driver : B frames; first : the frame that relative motion starts from
-    source_open, driver_open : for retargeting and lip normalisation, which do nothing without them
+    source_open, driver_open : for retargeting; the portrait's lips are closed first only where `source_open` is given
 
     Returns
     -------
     The parts of the motion, and the keypoints [B, K, 3]
+
+    Raises
+    ------
+    ControlError if relative motion has no first frame, or retargeting no openings.
     """
     if options.relative and first is None:
         raise ControlError("relative driving needs the driver's first frame. Give it, or set relative=False.")
@@ -240,17 +244,18 @@ def _retarget(
     if options.eye_retargeting or options.lip_retargeting:
         # Relative motion would be added to what the ratios ask for: the portrait itself is retargeted instead.
         value = source.expand_as(driving) if options.relative else driving
-        if source_open is not None and driver_open is not None:
-            count = len(driving)
-            if options.eye_retargeting:
-                target = driver_open.eyes[:, :1].expand(count, -1)
-                eyes = torch.cat([source_open.eyes.expand(count, -1), target], dim=1)
-                value = value + networks.eye_delta(source, eyes)
-            if options.lip_retargeting:
-                target = driver_open.lips.expand(count, -1)
-                value = value + networks.lip_delta(
-                    source, torch.cat([source_open.lips.expand(count, -1), target], dim=1)
-                )
+        if source_open is None or driver_open is None:
+            raise ControlError(
+                "retargeting of eyes or lips needs both faces' openings. Give source_open and driver_open."
+            )
+        count = len(driving)
+        if options.eye_retargeting:
+            target = driver_open.eyes[:, :1].expand(count, -1)
+            ratios = torch.cat([source_open.eyes.expand(count, -1), target], dim=1)
+            value = value + networks.eye_delta(source, ratios)
+        if options.lip_retargeting:
+            ratios = torch.cat([source_open.lips.expand(count, -1), driver_open.lips.expand(count, -1)], dim=1)
+            value = value + networks.lip_delta(source, ratios)
         return networks.stitch(source, value) if options.stitching else value
     value = networks.stitch(source, driving) if options.stitching else driving
     if options.normalise_lip and options.relative and source_open is not None and source_open.lips.item() >= OPEN_LIPS:

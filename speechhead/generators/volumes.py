@@ -24,6 +24,7 @@ from .layers import (
     sparse_motions,
     warp,
     warp_each,
+    widths,
 )
 
 
@@ -115,7 +116,7 @@ class VolumeEncoder(nn.Module):
         super().__init__()
         self.volume = (reshape_channel, reshape_depth)
         self.first = ConvBlock(2, image_channel, block_expansion, first_kernel)
-        steps = [min(max_features, block_expansion * 2**i) for i in range(num_down_blocks + 1)]
+        steps = widths(block_expansion, max_features, num_down_blocks)
         self.down_blocks = nn.ModuleList(DownBlock(2, a, b) for a, b in zip(steps, steps[1:]))
         self.second = conv(2, steps[-1], max_features, 1)
         self.resblocks_3d = named("3dr", num_resblocks, partial(ResBlock, 3, reshape_channel))
