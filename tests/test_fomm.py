@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from published import own_keys, published_keys  # noqa: E402
 
-from speechhead.errors import ImageError  # noqa: E402
+from speechhead.errors import ControlError, ImageError  # noqa: E402
 from speechhead.generators import registry  # noqa: E402
 from speechhead.generators.fomm import Fomm  # noqa: E402
 from speechhead.generators.fomm_config import (  # noqa: E402
@@ -85,6 +85,8 @@ def test_relative_motion_follows_the_driver(model: Fomm, pictures: torch.Tensor)
     adapted = model.transfer(twice, driver, first)  # a portrait of twice the driver's size moves twice as far
     assert torch.allclose(adapted["value"], twice["value"] + 0.2, atol=1e-5)
     assert torch.equal(model.transfer(source, driver)["value"], driver["value"])  # absolute
+    with pytest.raises(ControlError, match="option 'wink' is unknown to fomm"):
+        model.transfer(source, driver, wink=True)
 
 
 def test_occlusion_hides_features(model: Fomm, pictures: torch.Tensor) -> None:

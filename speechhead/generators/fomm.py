@@ -37,10 +37,11 @@ from .layers import (
     warp_each,
     widths,
 )
+from .posed import refuse_unknown
 
 
 class KeypointDetector(nn.Module):
-    """Picture to keypoints and Jacobians, each picture by itself; section 3.1, "Local Motion Approximation"."""
+    """Picture to keypoints and Jacobians, each picture by itself; section 3.1, T_{X<-R} and its derivative."""
 
     def __init__(self, config: KeypointConfig, num_kp: int, num_channels: int, estimate_jacobian: bool) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class KeypointDetector(nn.Module):
 
 
 class DenseMotionNetwork(nn.Module):
-    """Keypoints of source and driving picture to one motion field; section 3.1, "Combining Local Motions"."""
+    """Keypoints of source and driving picture to one motion field T_{S<-D}; section 3.1, "combining local motions"."""
 
     def __init__(
         self, config: DenseMotionConfig, num_kp: int, num_channels: int, occlusion: bool, align_corners: bool
@@ -114,7 +115,7 @@ class DenseMotionNetwork(nn.Module):
 
 
 class Generator(nn.Module):
-    """Occlusion-aware generator; section 3.2."""
+    """Source picture and motion to the driving picture; section 3.2, "occlusion-aware image generation"."""
 
     def __init__(self, config: GeneratorConfig, num_kp: int, num_channels: int, align_corners: bool) -> None:
         super().__init__()
@@ -203,12 +204,13 @@ class Fomm(Family):
     def transfer(
         self, source: Motion, driver: Motion, first: Motion | None = None, adapt_scale: bool = True, **options: Any
     ) -> Motion:
-        """Section 3.3, "Testing Stage: Relative Motion Transfer".
+        """The testing stage: relative motion transfer.
 
         With `first`, eq. 14 and 15: every keypoint of the portrait moves as the driver's has moved since its first
         frame, and its neighbourhood is deformed as the driver's has been since. `adapt_scale` scales the way by how
         much larger the portrait's face is than the driver's.
         """
+        refuse_unknown(options, self.name)
         if first is None:
             return dict(driver)
         scale = adaptive_scale(source["value"], first["value"]) if adapt_scale else 1.0
