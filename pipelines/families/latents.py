@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def read_latents(family: Family, clips: list[Clip], seconds: float | None = None
     for done, (number, rows) in enumerate(track(jobs, f"Motion of {family.name}", transient=True)):
         if seconds is not None and done >= len(clips) and time.monotonic() - began > seconds:
             break
-        frames = torch.from_numpy(np.asarray(clips[number].frames[np.sort(rows)])).to(device)
+        frames = torch.from_numpy(np.array(clips[number].frames[np.sort(rows)])).to(device)
         with torch.no_grad():
             motion = family.motion(frames.permute(0, 3, 1, 2).float() / 255)
             found = family.to_latent(motion).float().cpu()
@@ -101,22 +102,20 @@ def predict(network: FamilyLatents, source: Talk, driver: Talk, jitter: float = 
     return network(motion, portrait, source.latents)
 
 
-def pairs(talks: list[Talk], count: int, random: np.random.Generator) -> tuple[Talk, Talk]:
-    """Random sources and drivers of the same clip."""
-    lengths = np.sqrt([len(talk) for talk in talks])
-    chosen = random.choice(len(talks), max(count // 16, 1), p=lengths / lengths.sum())
-    sources, drivers = [], []
-    for number in chosen:
-        rows = torch.from_numpy(random.integers(0, len(talks[number]), (2, 16)))
-        sources.append(talks[number].rows(rows[0]))
-        drivers.append(talks[number].rows(rows[1]))
-    return Talk.join(sources), Talk.join(drivers)
+def pairs(talks: list[Talk], random: np.random.Generator, count: int = BATCH) -> Iterator[tuple[Talk, Talk]]:
+    """Endless batches of random sources and drivers of the same clip."""
+    everything, lengths = Talk.join(talks), np.array([len(talk) for talk in talks])
+    starts, chance = lengths.cumsum() - lengths, np.sqrt(lengths) / np.sqrt(lengths).sum()
+    while True:
+        chosen = random.choice(len(talks), count, p=chance)
+        rows = torch.from_numpy(starts[chosen] + (random.random((2, count)) * lengths[chosen]).astype(np.int64))
+        yield everything.rows(rows[0]), everything.rows(rows[1])
 
 
 @torch.no_grad()
 def error(network: FamilyLatents, talks: list[Talk], count: int = 2048) -> float:
     """Mean absolute error of latents over their mean absolute motion, each number weighted by its spread."""
-    source, driver = pairs(talks, count, np.random.default_rng(0))
+    source, driver = next(pairs(talks, np.random.default_rng(0), count))
     missed = (predict(network, source, driver) - driver.latents) / network.spread
     moved = (source.latents - driver.latents) / network.spread
     return float(missed.abs().mean() / moved.abs().mean().clamp_min(1e-9))
@@ -145,6 +144,7 @@ def fit(
     spread = within.std(0)
     network.spread.copy_(spread.clamp_min(float(spread.median()) * 0.05 + 1e-6))
     optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+    stream = pairs(learnt, random)
     for step in range(steps):
         spent = time.monotonic() - began
         done = step / steps if budget is None else max(step / steps, spent / budget)
@@ -152,7 +152,7 @@ def fit(
             break
         for group in optimiser.param_groups:
             group["lr"] = LEARNING_RATE * (1 - done)
-        source, driver = pairs(learnt, BATCH, random)
+        source, driver = next(stream)
         loss = ((predict(network, source, driver, JITTER) - driver.latents) / network.spread).abs().mean()
         optimiser.zero_grad()
         loss.backward()

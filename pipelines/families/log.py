@@ -16,7 +16,7 @@ from speechhead.generators.family import Family
 
 from .config import TrainConfig
 from .data import Pairs, seed
-from .objectives import fit, reenact
+from .objectives import disparities_of, fit, reenact
 
 
 class Log:
@@ -87,7 +87,7 @@ class Sheets:
         """Write the sheet as a PNG, one pair in a row; of the depth stage the driver and its depth."""
         if self.depth:
             driver = fit(self.batch["driver"], self.seen)
-            columns = [driver, family.disparities(driver)[0].expand(-1, 3, -1, -1)]
+            columns = [driver, disparities_of(family, driver)[0].expand(-1, 3, -1, -1)]
         else:
             made = self.predict(family)
             columns = [fit(self.batch[name], made.shape[-1]) for name in ("source", "driver")] + [made]

@@ -117,6 +117,12 @@ class Reenactment(nn.Module):
         return found
 
 
+def disparities_of(family: Family, image: Tensor) -> list[Tensor]:
+    """DaGAN's sigmoid disparities [B, 1, h, w] of pictures, full resolution first."""
+    maps = family.depth_decoder(family.depth_encoder(image))
+    return [maps[scale] for scale in range(len(maps))]
+
+
 class Depth(nn.Module):
     """DaGAN's first stage: the depth network learns from neighbouring frames (Hong et al., 2022, sec. 3.1)."""
 
@@ -128,7 +134,7 @@ class Depth(nn.Module):
     def forward(self, batch: dict[str, Tensor], number: int) -> Result:
         """Photometric loss of the driver and the frames before and after it."""
         target, before, after = (fit(batch[name], self.seen) for name in ("driver", "before", "after"))
-        disparities = [d.float() for d in self.family.disparities(target)]
+        disparities = [d.float() for d in disparities_of(self.family, target)]
         with torch.autocast(target.device.type, enabled=False):
             return {"depth": depth_loss(disparities, self.poses, target, [before, after])}, None, None
 
