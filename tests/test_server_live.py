@@ -1,0 +1,356 @@
+"""A viewer on loopback: pictures and sound in time, speech, interrupt, microphone, and what can go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import random
+import signal
+import sys
+import time
+import weakref
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+pytest.importorskip("aiortc")
+pytest.importorskip("httpx")
+websockets = pytest.importorskip("websockets")
+
+import av
+from aiortc import MediaStreamTrack
+from fakes import speech_like
+from live import FakeSpeaker, Watcher, make, running, session, until
+
+from server.speaker import Speaker
+
+
+def play(scenario, **options):
+    """Run a scenario against a server of fakes."""
+
+    async def run():
+        server = make(**options)
+        async with running(server) as client:
+            await scenario(client, server)
+
+    asyncio.run(run())
+
+
+def lips(watcher):
+    """(media seconds, mean brightness of the lower half of the face) of every picture."""
+    return np.array([(pts / 90_000, grey[64:104, 40:88].mean()) for _, pts, grey in watcher.pictures])
+
+
+def test_pictures_and_sound_arrive_in_time_and_belong_together():
+    async def scenario(client, server):
+        made = await session(client)
+        watcher = await Watcher(client, made["whep"]).connect(20)
+        assert watcher.session == made["id"] and watcher.pictures[0][2].shape == (128, 128)
+        count, begin = len(watcher.pictures), time.monotonic()
+        await asyncio.sleep(1.5)
+        assert (len(watcher.pictures) - count) / (time.monotonic() - begin) > 20
+        await client.post(f"/sessions/{made['id']}/say", json={"text": "one two three four. five six"})
+        await until(lambda: watcher.heard("done"), 8)
+        stats = (await client.get(f"/sessions/{made['id']}/stats")).json()
+        assert abs(stats["skew_ms"]) < 45 and stats["first_frame_ms"] < 700
+        assert stats["viewers"][0]["codec"] == "H264" and stats["viewers"][0]["state"] == "connected"
+        kinds = [message["type"] for _, message in watcher.messages]
+        assert kinds[0] == "hello" and kinds.count("caption") == 2 and kinds.count("word") == 6
+        states = [message["state"] for message in watcher.heard("state")]
+        await until(lambda: watcher.heard("state")[-1]["state"] == "idle")
+        assert states[:2] == ["thinking", "speaking"]
+        words = watcher.heard("word")
+        assert [word["word"] for word in words] == ["one", "two", "three", "four", "five", "six"]
+        assert all(0.2 < word["end"] - word["start"] < 0.3 for word in words)
+        loud = [arrived for arrived, _, level in watcher.loudness if level > 300]
+        said_at = next(at for at, message in watcher.messages if message["type"] == "caption")
+        assert abs(loud[0] - said_at) < 0.25
+        watcher.channel.send(json.dumps({"type": "ping", "t": 5}))
+        await until(lambda: watcher.heard("pong"))
+        assert watcher.heard("pong")[0]["t"] == 5
+        await watcher.close()
+
+    play(scenario)
+
+
+def test_an_interrupt_is_heard_at_once():
+    async def scenario(client, server):
+        made = await session(client)
+        watcher = await Watcher(client, made["whep"]).connect(10)
+        await client.post(f"/sessions/{made['id']}/say", json={"text": "one two three four five six seven eight nine"})
+        await until(lambda: len(watcher.heard("word")) > 2)
+        watcher.channel.send(json.dumps({"type": "interrupt"}))
+        await until(lambda: watcher.heard("done"))
+        at = time.monotonic()
+        await asyncio.sleep(0.8)
+        assert watcher.heard("done")[0]["interrupted"] and watcher.heard("done")[0]["position"] < 1.6
+        assert all(level < 50 for arrived, _, level in watcher.loudness if arrived > at + 0.3)
+        assert len(watcher.heard("word")) < 7
+        stats = (await client.get(f"/sessions/{made['id']}/stats")).json()
+        assert stats["interrupt_ms"] <= 205 and stats["state"] == "idle"
+        await watcher.close()
+
+    play(scenario)
+
+
+def test_whep_alone_makes_a_session_that_ends_with_its_viewer():
+    async def scenario(client, server):
+        watcher = await Watcher(client, "/whep?avatar=eileen_collins", codecs=["video/VP8"]).connect(5)
+        stats = (await client.get(f"/sessions/{watcher.session}/stats")).json()
+        assert stats["viewers"][0]["codec"] == "VP8"
+        assert (await client.patch(watcher.location)).status_code == 405
+        assert (await client.delete(watcher.location)).status_code == 200
+        assert (await client.get(f"/sessions/{watcher.session}")).status_code == 404
+        await watcher.close()
+
+    play(scenario)
+
+
+def test_two_sessions_keep_their_own_faces():
+    async def scenario(client, server):
+        made = [await session(client, avatar=name) for name in ("grace_hopper", "eileen_collins")]
+        watchers = [await Watcher(client, one["whep"]).connect(15) for one in made]
+        second = await Watcher(client, made[0]["whep"]).connect(5)  # who comes late sees at once
+        await client.post(f"/sessions/{made[0]['id']}/say", json={"text": "one two three four"})
+        await until(lambda: watchers[0].heard("done") and second.heard("done"))
+        assert not watchers[1].heard("state") and not [1 for _, _, level in watchers[1].loudness if level > 50]
+        portraits = []
+        for one in made:
+            staged = server.sessions.get(one["id"]).stage.renderer.avatar.picture
+            portraits.append(staged.mean(axis=2))
+        for watcher, own, other in ((watchers[0], 0, 1), (watchers[1], 1, 0), (second, 0, 1)):
+            for _, _, grey in watcher.pictures[::5]:
+                near, far = (np.abs(grey - portraits[k]).mean() for k in (own, other))
+                assert near < 0.5 * far
+        for watcher in (*watchers, second):
+            await watcher.close()
+
+    play(scenario)
+
+
+class Microphone(MediaStreamTrack):
+    """Speech-like sound in real time."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sound = (speech_like(20.0, 48_000) * 32767).astype(np.int16)
+        self.number, self.begin = 0, time.monotonic()
+
+    async def recv(self):
+        await asyncio.sleep(max(0.0, self.begin + self.number * 0.02 - time.monotonic()))
+        block = self.sound[self.number * 960 : self.number * 960 + 960]
+        frame = av.AudioFrame.from_ndarray(block[None], format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, self.number * 960, Fraction(1, 48_000)
+        self.number += 1
+        return frame
+
+
+def test_a_microphone_moves_the_mouth():
+    async def scenario(client, server):
+        made = await session(client, controls={"blink_rate": 0, "look_away": 0, "head": "retained"})
+        watcher = await Watcher(client, made["whep"], microphone=Microphone()).connect(5)
+        await until(lambda: [m for m in watcher.heard("state") if m["state"] == "listening"], 8)
+        count = len(watcher.pictures)
+        await asyncio.sleep(2)
+        moved = lips(watcher)[count:, 1]
+        assert moved.std() > 0.1
+        assert [1 for _, _, level in watcher.loudness[-50:] if level > 300]  # it comes back in time with the lips
+        assert (await client.get(f"/sessions/{made['id']}/stats")).json()["microphone"]
+        await watcher.close()
+
+    play(scenario)
+
+
+def test_live_pcm_is_spoken_and_told_of():
+    async def scenario(client, server):
+        made = await session(client)
+        url = f"ws://127.0.0.1:{client.base_url.port}/sessions/{made['id']}/pcm"
+        async with websockets.connect(url) as socket:
+            assert json.loads(await socket.recv()) == {"type": "ready"}
+            data = (speech_like(0.8) * 32767).astype("<i2").tobytes()
+            for i in range(0, len(data), 999):
+                await socket.send(data[i : i + 999])
+            await socket.send(json.dumps({"type": "end"}))
+            assert json.loads(await socket.recv()) == {"type": "started"}
+            finished = json.loads(await socket.recv())
+            assert finished == {"type": "finished", "position": 0.8, "interrupted": False}
+            await socket.send(data * 5)
+            assert json.loads(await socket.recv()) == {"type": "started"}
+            await socket.send(json.dumps({"type": "clear"}))
+            finished = json.loads(await socket.recv())
+            assert finished["interrupted"] and finished["position"] < 2
+        async with websockets.connect(f"{url}?format=f32le&rate=48000") as socket:
+            await socket.recv()
+            await socket.send(np.full(48_000, np.nan, "<f4").tobytes())
+            assert json.loads(await socket.recv()) == {"type": "started"}
+        assert server.sessions.get(made["id"]).stage._thread.is_alive()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    "query, message, code",
+    [
+        ("?format=mp3", None, 1008),
+        ("?rate=x", None, 1008),
+        ("", "no json", 1008),
+        ("", '{"type": "dance"}', 1008),
+        ("", b"x" * 1_100_000, 1009),
+        ("", None, 1008),  # connects and says nothing: a slow loris
+    ],
+)
+def test_a_socket_that_breaks_the_rules_is_closed(query, message, code):
+    async def scenario(client, server):
+        made = await session(client)
+        url = f"ws://127.0.0.1:{client.base_url.port}/sessions/{made['id']}/pcm{query}"
+        async with websockets.connect(url) as socket:
+            if message is not None:
+                await socket.recv()
+                await socket.send(message)
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                while True:
+                    last = json.loads(await asyncio.wait_for(socket.recv(), 5))
+            assert closed.value.rcvd.code == code
+            assert last["type"] == "error" and "\n" not in last["error"]
+
+    play(scenario, socket_timeout=0.5)
+
+
+def test_a_session_unknown_to_a_socket():
+    async def scenario(client, server):
+        async with websockets.connect(f"ws://127.0.0.1:{client.base_url.port}/sessions/nobody/pcm") as socket:
+            assert "unknown" in json.loads(await socket.recv())["error"]
+        with pytest.raises(websockets.WebSocketException):
+            origin = {"origin": "https://evil.org"}
+            async with websockets.connect(f"ws://127.0.0.1:{client.base_url.port}/sessions/x/pcm", **origin):
+                pass
+
+    play(scenario)
+
+
+def test_a_tenth_of_the_packets_lost(monkeypatch):
+    """Pictures and sound go on: retransmission, keyframes on request, and Opus' own correction."""
+    from aiortc.rtcdtlstransport import RTCDtlsTransport
+
+    send, loss = RTCDtlsTransport._send_rtp, random.Random(1)
+
+    async def lossy(self, data):
+        if loss.random() > 0.1:
+            await send(self, data)
+
+    async def scenario(client, server):
+        made = await session(client)
+        watcher = await Watcher(client, made["whep"]).connect(5, timeout=20)
+        monkeypatch.setattr(RTCDtlsTransport, "_send_rtp", lossy)
+        count, begin = len(watcher.pictures), time.monotonic()
+        await client.post(f"/sessions/{made['id']}/say", json={"text": "one two three four five six seven eight"})
+        await until(lambda: watcher.heard("done"), 10)
+        await asyncio.sleep(1)
+        assert (len(watcher.pictures) - count) / (time.monotonic() - begin) > 12
+        stats = (await client.get(f"/sessions/{made['id']}/stats")).json()
+        assert stats["viewers"][0]["state"] == "connected"
+        monkeypatch.undo()
+        await watcher.close()
+
+    play(scenario)
+
+
+def test_a_viewer_that_vanishes_is_noticed_and_everything_is_freed(monkeypatch):
+    monkeypatch.setattr("server.viewer.VANISHED", 1.5)
+
+    async def scenario(client, server):
+        made = await session(client)
+        watcher = await Watcher(client, made["whep"]).connect(5)
+        one = server.sessions.get(made["id"])
+        viewer = next(iter(one.viewers.values()))
+        kept = [weakref.ref(thing) for thing in (one, one.stage, viewer)]
+        thread = one.stage._thread
+        for transceiver in watcher.connection.getTransceivers():  # it falls silent without a farewell
+            await transceiver.receiver.transport.transport._connection.close()
+            break
+        await until(lambda: len(server.sessions) == 0, 12)
+        assert not thread.is_alive() and viewer.state == "closed"
+        await watcher.close()
+        del one, viewer
+        await asyncio.sleep(0.2)
+        gc.collect()
+        assert [ref() for ref in kept] == [None] * 3
+
+    play(scenario, idle_timeout=0.5)
+
+
+VOICE = """
+import json, struct, sys, time
+def write(head, data=b""):
+    text = json.dumps(head).encode()
+    sys.stdout.buffer.write(struct.pack("<I", len(text)) + text + data)
+    sys.stdout.buffer.flush()
+write({"ready": True})
+for line in sys.stdin:
+    order = json.loads(line)
+    if "job" in order:
+        for piece in range(3):
+            write({"job": order["job"], "text": "x", "words": [["x", 0, 0.5]], "samples": 8000}, bytes(32000))
+            time.sleep(0.3)
+        write({"job": order["job"], "end": True})
+"""
+
+
+def test_the_voice_process_may_die():
+    async def scenario(client, server):
+        first, second = await session(client), await session(client)
+        watcher = await Watcher(client, first["whep"]).connect(5)
+        speaker = server.sessions.speaker
+        await client.post(f"/sessions/{first['id']}/say", json={"text": "one"})
+        await until(lambda: watcher.heard("caption"))
+        os.kill(speaker.pid, signal.SIGKILL)
+        await until(lambda: watcher.heard("error") and watcher.heard("done"))
+        assert "\n" not in watcher.heard("error")[0]["error"]
+        count = len(watcher.pictures)
+        for one in (first, second):  # and is there again for everybody
+            await client.post(f"/sessions/{one['id']}/say", json={"text": "two"})
+        await until(lambda: len(watcher.heard("done")) == 2, 8)
+        assert not watcher.heard("done")[1]["interrupted"] and len(watcher.pictures) > count + 10
+        await until(lambda: server.sessions.get(second["id"]).state == "idle")
+        assert speaker.restarts == 1
+        pid = speaker.pid
+        await watcher.close()
+        await speaker.close()
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    play(scenario, speaker=Speaker([sys.executable, "-c", VOICE]))
+
+
+def test_a_text_that_can_not_be_spoken_is_said_so_and_the_next_one_is():
+    async def scenario(client, server):
+        made = await session(client)
+        watcher = await Watcher(client, made["whep"]).connect(5)
+        for text in ("one crash", "two"):
+            await client.post(f"/sessions/{made['id']}/say", json={"text": text})
+        await until(lambda: len(watcher.heard("done")) == 2)
+        assert len(watcher.heard("error")) == 1 and len(watcher.heard("word")) == 1
+        await watcher.close()
+
+    play(scenario, speaker=FakeSpeaker(0.05))
+
+
+def test_the_server_ends_in_good_order():
+    async def run():
+        server = make()
+        async with running(server) as client:
+            made = await session(client)
+            watcher = await Watcher(client, made["whep"]).connect(5)
+            await client.post(f"/sessions/{made['id']}/say", json={"text": "one two three four five six"})
+            stage = server.sessions.get(made["id"]).stage
+        await until(lambda: watcher.connection.connectionState in ("closed", "failed"))
+        assert not stage._thread.is_alive() and len(server.sessions) == 0
+        assert "ended" in watcher.heard("error")[0]["error"]
+        await watcher.close()
+
+    asyncio.run(run())
