@@ -171,7 +171,7 @@ class Server:
         @api.post("/sessions", status_code=201, tags=["sessions"])
         async def open_session(response: Response, body: SessionBody | None = None) -> dict[str, Any]:
             """Make a session; then POST an SDP offer to its `whep`."""
-            body = body or SessionBody()
+            body = body or SessionBody.model_validate({})
             changes = body.controls.changes() if body.controls else None
             session = await sessions.open(body.avatar, body.voice, body.size, changes)
             response.headers["Location"] = f"/sessions/{session.name}"
@@ -325,7 +325,8 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    what = {404: f"there is nothing at {request.url.path[:100]}. See /docs.", 405: f"{request.method} is not possible here."}
+    what = {404: f"there is nothing at {request.url.path[:100]}. See /docs."}
+    what[405] = f"{request.method} is not possible here. See /docs."
     return JSONResponse({"error": what.get(error.status_code) or one_line(Exception(error.detail))}, error.status_code)
 
 

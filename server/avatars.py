@@ -64,9 +64,7 @@ class Gallery:
 
     def __init__(self, settings: Settings, studio: Studio) -> None:
         self._settings, self._studio = settings, studio
-        self._entries = {
-            name: Entry(name, name.replace("_", " ").title(), True, "ready", 1.0) for name in shipped()
-        }
+        self._entries = {name: Entry(name, name.replace("_", " ").title(), True, "ready", 1.0) for name in shipped()}
         self.default = next(iter(self._entries))
         self._one = asyncio.Lock()  # preparing is heavy: one portrait at a time, and streams go on
         self._tracker: FaceTracker | None = None

@@ -82,7 +82,7 @@ class Settings:
             try:
                 ipaddress.ip_address(self.public_ip)
             except ValueError:
-                raise ServerError(f"public address {self.public_ip!r} is not an IP address. Write 203.0.113.7.") from None
+                raise ServerError(f"public IP {self.public_ip!r} is not an address. Write 203.0.113.7.") from None
         for name in ("max_viewers", "text_limit", "upload_limit", "audio_limit", "queue_limit", "rate", "burst"):
             if getattr(self, name) <= 0:
                 raise ServerError(f"{name} {getattr(self, name)} allows nothing. Give a positive number.")
@@ -94,9 +94,7 @@ class Settings:
         """STUN and TURN servers as RTCPeerConnection takes them, here and in the browser."""
         servers: list[dict[str, Any]] = [{"urls": [url]} for url in self.stun]
         if self.turn:
-            servers.append(
-                {"urls": list(self.turn), "username": self.turn_user, "credential": self.turn_password}
-            )
+            servers.append({"urls": list(self.turn), "username": self.turn_user, "credential": self.turn_password})
         return servers
 
     @property

@@ -43,7 +43,7 @@ class Events:
             if message["interrupted"]:
                 self._heap = [entry for entry in self._heap if entry[2].get("utterance") != name]
                 heapq.heapify(self._heap)
-            self._over.add(name)
+            self._over.add(str(name))
         elif name is not None and name in self._over:
             return
         heapq.heappush(self._heap, (at, next(self._order), message))

@@ -27,4 +27,4 @@ def use_ports(loop: asyncio.AbstractEventLoop, first: int, last: int) -> None:
                 refused = error
         raise OSError(f"all UDP ports {first}-{last} are taken. Give a wider range.") from refused
 
-    loop.create_datagram_endpoint = create  # type: ignore[method-assign]
+    loop.create_datagram_endpoint = create  # type: ignore[method-assign, assignment]

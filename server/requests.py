@@ -111,7 +111,7 @@ async def file_of(request: Request, kind: str) -> tuple[bytes, str]:
     elif content.startswith(f"{kind}/") or content in ("application/octet-stream", "video/mp4", "video/webm"):
         data, name = await request.body(), ""
     else:
-        raise Refused(415, f"content type {content[:60]!r} is not taken. Send {kind}/*, or a form with the field 'file'.")
+        raise Refused(415, f"content type {content[:60]!r} is not taken. Send {kind}/*, or a form with a 'file'.")
     if not data:
         raise Refused(422, "the file is empty. Send one with content.")
     return data, name

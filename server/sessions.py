@@ -188,18 +188,22 @@ class Sessions:
         """End what nobody looks at, and note how punctual the others are."""
         while True:
             await asyncio.sleep(LOOK_ROUND)
-            for session in list(self._sessions.values()):
-                try:
-                    for viewer in list(session.viewers.values()):
-                        await viewer.check()
-                    if session.abandoned(self.settings.idle_timeout):
-                        log.info("session %s: nobody looks any more, ended.", session.name)
-                        await self.end(session.name)
-                except Refused:  # it has ended by itself
-                    continue
-                except Exception:
-                    log.exception("session %s: looking after it failed", session.name)
+            for name in list(self._sessions):
+                await self._look_after(name)
             self._measure()
+
+    async def _look_after(self, name: str) -> None:
+        try:
+            session = self.get(name)
+            for viewer in list(session.viewers.values()):
+                await viewer.check()
+            if session.abandoned(self.settings.idle_timeout):
+                log.info("session %s: nobody looks any more, ended.", name)
+                await self.end(name)
+        except Refused:  # it has ended by itself
+            return
+        except Exception:
+            log.exception("session %s: looking after it failed", name)
 
     def _measure(self) -> None:
         seen = {s.name: (s.stage.pictures.drawn, s.stage.pictures.late) for s in self._sessions.values()}

@@ -103,7 +103,7 @@ class Speaker:
                     head = await asyncio.wait_for(pieces.get(), SILENT)
                 except asyncio.TimeoutError:
                     self._kill()
-                    raise ServerError(f"the voice gave nothing for {SILENT:g} s. Try again, or another voice.") from None
+                    raise ServerError(f"the voice gave nothing for {SILENT:g} s. Try another voice.") from None
                 if "error" in head:
                     raise ServerError(head["error"])
                 if "end" in head:

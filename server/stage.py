@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speechhead.clocks import SAMPLES_PER_FRAME
 from speechhead.motion.compose import Motion

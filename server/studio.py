@@ -109,7 +109,7 @@ class Studio:
         if not self.speed:
             return 0.0
         speed = self.speed.get(size)
-        if speed is None:  # by the number of pixels, from the nearest size that was measured; small ones cost relatively more
+        if speed is None:  # from the nearest size that was measured; networks cost the same at every size
             known = min(self.speed, key=lambda s: abs(s - size))
             speed = self.speed[known] * min(1.5, (known / size) ** 1.5)
         return FPS / (speed * SHARE)

@@ -9,7 +9,7 @@ from speechhead.tts.speech import SILENCE, Phoneme
 from speechhead.tts.text import CLAUSE_PAUSE, Piece, split_text
 
 FIRST, SECOND = 26, 70
-"""Characters of the first and the second piece at most. A piece is heard when it is made as a whole, so the first one is
+"""Characters of the first and the second piece at most. A piece is heard when all of it is made, so the first one is
 short; while it is heard the next is made, and may be longer."""
 
 SHORTEST = 6
@@ -55,7 +55,7 @@ def _cut(text: str, limit: int) -> tuple[int | None, float]:
 def word_times(text: str, phonemes: Sequence[Phoneme], seconds: float) -> list[tuple[str, float, float]]:
     """When each word of a piece is heard: (word, start, end) in seconds of the piece.
 
-    From the engine's own words where it has as many as the text; else the words share the sounded time by their letters.
+    From the engine's own words where it has as many as the text; else they share the sounded time by their letters.
 
     Parameters
     ----------

@@ -259,7 +259,8 @@ def test_huge_and_slow_bodies_are_cut_off():
         one_line(await client.post("/avatars", content=chunks(200_000), headers=headers), 413)
         one_line(await client.post("/sessions", content=chunks(400_000)), 413)
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
-        writer.write(b"POST /avatars HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\nx")
+        head = "POST /avatars HTTP/1.1", "Host: 127.0.0.1", "Content-Type: image/png", "Content-Length: 99"
+        writer.write("\r\n".join([*head, "", "x"]).encode())
         answer = await asyncio.wait_for(reader.read(), 5)  # a byte, and then nothing more
         assert b" 408 " in answer and b"within 1 s" in answer
         writer.close()

@@ -18,9 +18,10 @@ import pytest
 
 pytest.importorskip("aiortc")
 pytest.importorskip("httpx")
-websockets = pytest.importorskip("websockets")
+pytest.importorskip("websockets")
 
 import av
+import websockets
 from aiortc import MediaStreamTrack
 from fakes import speech_like
 from live import FakeSpeaker, Watcher, make, running, session, until

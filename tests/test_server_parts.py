@@ -241,7 +241,10 @@ def test_a_public_address_is_announced_before_the_own_one():
     assert announce("v=0\r\n", "") == "v=0\r\n"
 
 
-@pytest.mark.parametrize("offer", ["", "hello", "v=0", "v=0\r\nm=audio 9 X 1\r\n", "v=0\r\nm=image 9 X 1\r\n", "v=0" * 40_000])
+BAD_OFFERS = ["", "hello", "v=0", "v=0\r\nm=audio 9 X 1\r\n", "v=0\r\nm=image 9 X 1\r\n", "v=0" * 40_000]
+
+
+@pytest.mark.parametrize("offer", BAD_OFFERS)
 def test_what_is_no_offer_is_refused(offer):
     with pytest.raises(Refused):
         check_offer(offer)
@@ -267,4 +270,3 @@ def test_the_voice_process_speaks_its_protocol(monkeypatch):
     data = out.getvalue()
     (size,) = struct.unpack("<I", data[:4])
     assert b'"Hello there."' in data[4 : 4 + size] and len(data) == 4 + size + 4 * 1600
-

@@ -52,7 +52,8 @@ class Recorded(Stage):
 
     def named(self, kind):
         """Events of a kind whose time has come and whose frames are there."""
-        return [(at, e) for at, e in list(self.events) if e["type"] == kind and at <= max(self.faces, default=0) * FRAME]
+        now = max(self.faces, default=0) * FRAME
+        return [(at, event) for at, event in list(self.events) if event["type"] == kind and at <= now]
 
 
 @pytest.fixture(scope="module")
