@@ -81,8 +81,6 @@ def _open_family(name: str, size: int, engine: str, device: str) -> Generator:
     from .weights import find_generator
 
     find_generator(name)  # what is missing is said before torch is loaded
-    if engine == "onnx":
-        raise DeviceError(f"engine 'onnx': generator '{name}' runs on torch. Use --engine torch or auto.")
     need_torch(f"generator '{name}'")
     from .generators.driven import DrivenGenerator
 

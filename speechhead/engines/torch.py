@@ -10,7 +10,8 @@ from ..errors import DeviceError
 from ..generators.family import Family
 from ..generators.registry import canonical, open_family
 from ..weights import find_generator
-from .onnx import DEVICES
+from .exported import use_exported
+from .onnx import DEVICES, providers
 
 
 def torch_device(device: str = "auto") -> torch.device:
@@ -38,18 +39,6 @@ def torch_device(device: str = "auto") -> torch.device:
     return torch.device("cuda" if there and device == "auto" else "cpu")
 
 
-def weight_file(generator: str, weights: str | Path | None = None) -> Path:
-    """The weight file of a generator: the one given, or the one in the user's folder.
-
-    Raises
-    ------
-    WeightsError if there is none, or the given one is another family's.
-    """
-    if weights is None:
-        return find_generator(generator)
-    return Path(weights)
-
-
 def open_model(generator: str, weights: str | Path | None = None, engine: str = "auto", device: str = "auto") -> Family:
     """A family with weights, on a device.
 
@@ -57,16 +46,23 @@ def open_model(generator: str, weights: str | Path | None = None, engine: str = 
     ----------
     generator : family, or name of imported weights
     weights : file; the imported one if None
+    engine : 'onnx' has onnxruntime compute what was exported; otherwise torch does
 
     Raises
     ------
     WeightsError if weights are missing or do not fit; DeviceError for an engine or device that is not there.
     """
-    chosen = torch_device(device)
-    path = weight_file(generator, weights)
-    if weights is not None:
-        canonical(generator)  # a given file may have any name, its family must be one
-        model = open_family(path, generator)
+    if engine == "onnx":
+        chosen = torch.device("cpu")
+        providers(device)
     else:
+        chosen = torch_device(device)
+    if weights is None:
+        path = find_generator(generator)
         model = open_family(path)
+    else:
+        path = Path(weights)
+        model = open_family(path, canonical(generator))  # a given file may have any name, its family must be one
+    if engine == "onnx":
+        return use_exported(model, path, device)
     return model.to(chosen)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from ..avatar import border_ramp
 from ..crops import FADE, resized
-from ..engines.torch import open_model, weight_file
+from ..engines.torch import open_model
 from ..errors import WeightsError
 from ..face.landmarks import Pose, from_mesh, remove_pose
 from ..image import Picture
 from ..landmarks2latents.family import FamilyLatents
 from ..puppets import to_pictures, to_tensor
-from ..weights import latents_path
+from ..weights import find_generator, latents_path
 from .family import Appearance, Family, Motion
 
 Array = NDArray[np.float32]
@@ -57,7 +57,7 @@ class DrivenGenerator:
         ------
         WeightsError if either is missing or does not fit; DeviceError for a device that is not there.
         """
-        path = weight_file(name)
+        path = find_generator(name)
         fitted = latents_path(path)
         if not fitted.is_file():
             raise WeightsError(
