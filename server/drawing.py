@@ -24,8 +24,14 @@ log = logging.getLogger("speechhead.server")
 
 Planar = NDArray[np.uint8]
 
-AHEAD = (2, 5)
-"""Frames that are moved before they are shown: at least, and at most on a machine that is late."""
+AHEAD = (2, 12)
+"""Frames that are moved before they are shown: at least, and at most on a machine that is slow."""
+
+WAITING = 1
+"""Pictures of one stage that may wait for a core; more are left out at once, so that those that are drawn are in time."""
+
+RISE, FALL = 0.3, 0.04
+"""How quickly the latency follows a picture that took longer, and one that took less."""
 
 KEPT = 3
 """Frames kept after they were shown."""
@@ -50,7 +56,8 @@ class Drawing:
 class Easel:
     """The pictures of one stage. A picture that is not ready at its time is left out; none is ever shown late.
 
-    drawn, late: counts; cost: seconds of one core per picture; latency: seconds from the wish to the picture.
+    drawn, late: counts; cost: seconds of one core per picture; latency: seconds from the wish to the picture, of the
+    slower ones.
     """
 
     def __init__(self, drawing: Drawing, clock: Clock, renderer: Renderer) -> None:
@@ -75,6 +82,8 @@ class Easel:
         """Draw a frame for its time, if anybody looks."""
         if not self.watched or self._closed:
             return
+        if len(self._wanted) >= self._drawing.workers + WAITING:
+            return
         wish = object()  # a frame that is taken back and drawn anew is another wish
         with self._lock:
             self._wanted[frame] = wish, self._drawing.pool.submit(self._draw, frame, face, pose, wish, time.monotonic())
@@ -82,7 +91,7 @@ class Easel:
     def _draw(self, frame: int, face: Any, pose: Pose, wish: object, asked: float) -> None:
         if self._clock.frame > frame or self._closed:  # nobody would see it
             self._granted(frame, wish)
-            self.latency += 0.1 * (time.monotonic() - asked - self.latency)
+            self._took(time.monotonic() - asked)
             return
         begin = time.thread_time()
         try:
@@ -92,7 +101,7 @@ class Easel:
             self._granted(frame, wish)
             return
         self.cost += 0.05 * (time.thread_time() - begin - self.cost)
-        self.latency += 0.1 * (time.monotonic() - asked - self.latency)
+        self._took(time.monotonic() - asked)
         if self._granted(frame, wish):
             with self._lock:
                 self.drawn += 1
@@ -101,6 +110,11 @@ class Easel:
                     self._last, self._last_frame = planar, frame
                 for old in [old for old in self._ready if old < self._clock.frame - KEPT]:
                     del self._ready[old]
+
+    def _took(self, seconds: float) -> None:
+        """Follow the slower pictures, so that nine of ten are in time, and forget them slowly."""
+        share = RISE if seconds > self.latency else FALL
+        self.latency += share * (seconds - self.latency)
 
     def _granted(self, frame: int, wish: object) -> bool:
         """Whether a wish still stands, now that it is fulfilled."""

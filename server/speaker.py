@@ -80,7 +80,6 @@ class Speaker:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-                start_new_session=True,  # Ctrl-C is for the server, which ends it in its own time
             )
             self._reader = asyncio.create_task(self._read(self._process))
             for voice in self._warm:

@@ -22,8 +22,14 @@ from .segment import Samples, Segment
 
 log = logging.getLogger("speechhead.server")
 
-EASE = 3
-"""Frames in which the mouth comes to rest after an interrupt: 120 ms, a quick but natural closing."""
+AT_REST = 0.19
+"""Seconds after an interrupt at which the mouth is to be at rest."""
+
+EASE = (2, 4)
+"""Frames in which it comes to rest, at least and at most: 80 to 160 ms, a quick but natural closing."""
+
+REDRAW = 0.06
+"""Seconds that are allowed for drawing a frame anew at most; on a slower machine it is left out."""
 
 GAP = 5
 """Blocks of silence between two utterances that wait for one another."""
@@ -270,7 +276,7 @@ class Stage:
         if not waits:
             return
         if run is not None:
-            self._motion.reset_speech(EASE)
+            self._motion.reset_speech(EASE[0])
         self._past.clear()
         self._gap = 0
         self._controls = self._said_with(self._queue[0] if self._queue else None)
@@ -352,7 +358,7 @@ class Stage:
 
     def _take_back(self, interrupt: Interrupt) -> None:
         """Go back to the first frame that can still be redrawn in time, and let the mouth come to rest from there."""
-        frame = int((self.clock.seconds + self.pictures.latency) * RATE) // FRAME + 1
+        frame = int((self.clock.seconds + min(REDRAW, self.pictures.latency)) * RATE) // FRAME + 1
         if frame < self._next and self._run is not None and self._past and self._past[0][0] <= frame:
             steps = [entry for entry in self._past if entry[0] < frame]
             begin = max((i for i, entry in enumerate(self._past) if entry[1] and entry[0] <= frame), default=None)
@@ -363,10 +369,12 @@ class Stage:
                     motion.step(speech[None], block)
                 self.pictures.take_back(frame)
                 self._motion, self._next = motion, frame
-        self._motion.reset_speech(EASE)
+        left = interrupt.at + AT_REST - self._next * FRAME / RATE
+        ease = min(EASE[1], max(EASE[0], 1 + int(left * RATE / FRAME)))
+        self._motion.reset_speech(ease)
         self._run = None
         self._past.clear()
-        self._rest = self._next + EASE - 1, interrupt.at
+        self._rest = self._next + ease - 1, interrupt.at
 
     def _forget(self, shown: int) -> None:
         with self._lock:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import struct
 import sys
 import threading
@@ -118,6 +119,7 @@ class Turns:
 
 def main() -> None:
     """Serve jobs until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process in its own time
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not be taken for a record
     turns, voices = Turns(out), Speakers()
