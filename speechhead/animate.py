@@ -44,6 +44,8 @@ class Options:
     adapt_scale : relative motion is scaled to the size of the portrait's face
     yaw, pitch, roll : degrees by which the portrait's head is turned on top (free view)
     find_best : relative motion starts from the frame whose face is most like the portrait's, not from the first
+    whole : source and driver are square face crops already, as the papers' demonstrations take them: their middle
+        squares are used as they are, no face is looked for, and the video shows the square
     extra : further options of a family's `transfer`, such as LivePortrait's region
     """
 
@@ -53,6 +55,7 @@ class Options:
     pitch: float = 0.0
     roll: float = 0.0
     find_best: bool = False
+    whole: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -125,6 +128,9 @@ def animate(
     if fps is not None:
         check_fps(fps)
     puppet: Puppet
+    if options.whole and (options.find_best or generator == "compact"):
+        other = "--find-best" if options.find_best else "generator compact"
+        raise ControlError(f"--whole: {other} needs to find the faces. Leave one of them out.")
     if generator == "compact":
         if weights is not None:
             raise ControlError(f"{weights}: the compact generator has its own weights. Choose a family by --generator.")
@@ -140,8 +146,9 @@ def animate(
         model = open_model(generator, weights, engine, device)
         check_options(model, options)
         reader = VideoReader(driver, fps)
-        start = _start(reader, str(driver))
-        picture, found = _portrait(source, face)
+        start = Start(0, next(reader.frames(0, 1))) if options.whole else _start(reader, str(driver))
+        picture, found = _portrait(source, face, options.whole)
+        crop |= options.whole
         puppet = FamilyPuppet(model, picture, found, reader, start, options, None if crop else size, batch)
     total, sounds = _tracks(reader)
     sound = None
@@ -165,11 +172,11 @@ def animate(
 
 @dataclass(frozen=True)
 class Start:
-    """The driver's first face. number: of the frame; picture: the frame; face: in it."""
+    """Where relative motion begins. number: of the driver's frame; picture: the frame; face: in it, if looked for."""
 
     number: int
     picture: Picture
-    face: Face
+    face: Face | None = None
 
 
 def _start(reader: VideoReader, name: str) -> Start:
@@ -183,8 +190,8 @@ def _start(reader: VideoReader, name: str) -> Start:
     raise FaceError(f"{name}: no face found in the first {SEARCH_SECONDS:g} s. Use a video that starts with a face.")
 
 
-def _portrait(source: str | Path, face: int | None) -> tuple[Picture, Face]:
-    """The source picture, its sides at most MAX_SIDE, and its face."""
+def _portrait(source: str | Path, face: int | None, whole: bool) -> tuple[Picture, Face | None]:
+    """The source picture, its sides at most MAX_SIDE, and its face unless it is taken whole."""
     known = shipped()
     path = known[str(source)].path if str(source) in known and not Path(source).is_file() else Path(source)
     picture = load_image(path)
@@ -192,6 +199,8 @@ def _portrait(source: str | Path, face: int | None) -> tuple[Picture, Face]:
     if factor < 1:
         height, width = (max(16, round(n * factor)) for n in picture.shape[:2])
         picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    if whole:
+        return picture, None
     found = FaceTracker().locate(picture, face, str(source))
     if found.candidates > 1 and face is None:
         others = "2" if found.candidates == 2 else f"2 to {found.candidates}"
@@ -271,6 +280,7 @@ class CompactPuppet:
         self.options = options
         if options.find_best:
             start = best_start(reader, self.avatar.neutral, self.avatar.pose) or start
+        assert start.face is not None
         shapes, poses = remove_pose(start.face.landmarks[None])
         self._first, self._first_rest = poses[0], rest_face(shapes[0])
         self._rest = rest_face(self.avatar.neutral)

@@ -182,6 +182,9 @@ def animate(
     find_best: Annotated[
         bool, typer.Option("--find-best", help="Relative motion starts from the frame most like the portrait.")
     ] = False,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Source and driver are square face crops already: use them as they are.")
+    ] = False,
     yaw: Annotated[float, typer.Option(help="Degrees to turn the head on top; free view.")] = 0.0,
     pitch: Annotated[float, typer.Option(help="Likewise, up or down.")] = 0.0,
     roll: Annotated[float, typer.Option(help="Likewise, towards a shoulder.")] = 0.0,
@@ -208,7 +211,7 @@ def animate(
 
     extra = {"region": region, "multiplier": multiplier, "stitching": None if stitching else False}
     given = {name: value for name, value in extra.items() if value is not None}
-    options = Options(relative, adapt_scale, yaw, pitch, roll, find_best, given)
+    options = Options(relative, adapt_scale, yaw, pitch, roll, find_best, whole, given)
     with _progress() as progress:
         path = run(
             source,

@@ -47,6 +47,12 @@ class Crop:
         return resized(np.asarray(square, np.uint8), size)
 
 
+def middle_square(picture: Picture) -> Crop:
+    """The largest square in the middle of a picture."""
+    height, width = picture.shape[:2]
+    return Crop((width - 1) / 2, (height - 1) / 2, min(height, width))
+
+
 class Pasting:
     """Frames of a crop laid back into its picture, fading out at the crop's border."""
 

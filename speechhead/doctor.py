@@ -39,6 +39,8 @@ def report() -> Iterator[tuple[str, str, bool]]:
         yield "weights", ", ".join(bad) or f"{len(states)} files intact in {weights.folder()}", not bad
     except SpeechheadError as error:
         yield "weights", str(error), False
+    own = [f"{item.name}{'' if item.speaks else ' (animate only)'}" for item in weights.imported().values()]
+    yield "generators", ", ".join(["compact", *own]), True
     try:
         rate = render_speed()
         yield "speed", f"{rate:.1f} frames per second of the default portrait ({FPS} is real time)", True

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .animate import BATCH, Options, Start, best_start
-from .crops import Crop, Pasting, family_crop, resized
+from .crops import Crop, Pasting, family_crop, middle_square, resized
 from .errors import ControlError
 from .face.landmarks import remove_pose
 from .face.tracker import Face
@@ -58,8 +58,8 @@ class FamilyPuppet:
     Parameters
     ----------
     model : family on its device
-    picture, face : the portrait
-    reader, start : the driver, and its first face
+    picture, face : the portrait; without a face its middle square is taken
+    reader, start : the driver, and its first face; likewise
     size : largest side of the face crop; a picture with a larger face is scaled down
     batch : frames at once
     """
@@ -68,7 +68,7 @@ class FamilyPuppet:
         self,
         model: Family,
         picture: Picture,
-        face: Face,
+        face: Face | None,
         reader: VideoReader,
         start: Start,
         options: Options,
@@ -78,7 +78,7 @@ class FamilyPuppet:
         self.model, self.options = model, options
         self.device = next(model.parameters()).device
         self.batch = batch or BATCH[self.device.type]
-        crop = family_crop(model.name, face.mesh)
+        crop = family_crop(model.name, face.mesh) if face is not None else middle_square(picture)
         if size is not None and crop.side > size:
             factor = size / crop.side
             height, width = (max(16, round(n * factor)) for n in picture.shape[:2])
@@ -86,10 +86,12 @@ class FamilyPuppet:
             crop = replace(crop.scaled(factor), side=size)
         self.picture = np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
         self._paste = Pasting(self.picture, crop)
-        if options.find_best:
+        if options.find_best and face is not None:
             shapes, poses = remove_pose(face.landmarks[None])
             start = best_start(reader, shapes[0], poses[0]) or start
-        self._there: Crop = family_crop(model.name, start.face.mesh, driver=True)
+        self._there: Crop = middle_square(start.picture)
+        if start.face is not None:
+            self._there = family_crop(model.name, start.face.mesh, driver=True)
         self._extra = self._for_transfer(face)
         with torch.inference_mode():
             portrait = to_tensor([crop.cut(picture, model.image_size)], self.device)
@@ -98,10 +100,10 @@ class FamilyPuppet:
             if options.relative:
                 self._first = model.motion(to_tensor([self._there.cut(start.picture, model.image_size)], self.device))
 
-    def _for_transfer(self, face: Face) -> dict[str, Any]:
+    def _for_transfer(self, face: Face | None) -> dict[str, Any]:
         """Options for the family's `transfer`."""
         model, extra = self.model, dict(self.options.extra)
-        if _is_liveportrait(model):
+        if face is not None and _is_liveportrait(model):
             from .generators.retargeting import Openings
 
             landmarks = torch.from_numpy(face.landmarks[None].astype(np.float32)).to(self.device)

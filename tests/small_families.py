@@ -116,9 +116,10 @@ def small(name: str, seed: int = 0, lively: bool = True):
     model = registry.build(name, dataclasses.replace(config, image_size=SIZE)).eval()
     if lively:
         with torch.no_grad():
-            for parameter in model.parameters():
+            for key, parameter in model.named_parameters():
                 if parameter.dim() > 1:
-                    parameter.copy_(torch.randn_like(parameter) / parameter[0].numel() ** 0.5)
+                    size = 0.1 if key.startswith("stitching") else 1.0  # else it throws the keypoints off the picture
+                    parameter.copy_(size * torch.randn_like(parameter) / parameter[0].numel() ** 0.5)
     return model
 
 

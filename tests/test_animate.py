@@ -120,6 +120,8 @@ def test_every_family_makes_a_video(name, driver, tmp_path):
         made[key] = frames(out)
         assert len(made[key]) == COUNT and made[key].shape[1] == made[key].shape[2] >= model.image_size
     assert (made["relative"] != made["absolute"]).any()
+    whole = animate("grace_hopper", driver, tmp_path / "w.mp4", name, path, Options(whole=True))
+    assert frames(whole).shape == made["relative"].shape
     if name == "liveportrait":
         extra = Options(extra={"region": "lip", "multiplier": 1.5, "stitching": False})
         assert len(frames(animate("grace_hopper", driver, tmp_path / "c.mp4", name, path, extra))) == COUNT
@@ -175,6 +177,12 @@ def test_what_is_wrong_is_said(tiny, compact, driver, tmp_path, portrait):
         (WeightsError, "no such weight file", ("grace_hopper", driver, out, "fomm", tmp_path / "x"), {}),
         (ControlError, "no free view", ("grace_hopper", driver, out, "fomm"), {"options": Options(yaw=9)}),
         (ControlError, "region", ("grace_hopper", driver, out, "fomm"), {"options": Options(extra={"region": "lip"})}),
+        (
+            ControlError,
+            "--whole",
+            ("grace_hopper", driver, out, "fomm"),
+            {"options": Options(whole=True, find_best=True)},
+        ),
         (ControlError, "own weights", ("grace_hopper", driver, out, "compact", tiny), {}),
         (DeviceError, "'tpu' is unknown", ("grace_hopper", driver, out, "fomm"), {"device": "tpu"}),
         (DeviceError, "'tpu' is unknown", ("grace_hopper", driver, out, "fomm"), {"engine": "tpu"}),

@@ -18,6 +18,7 @@ from ..landmarks2latents.family import FamilyLatents
 from ..puppets import to_pictures, to_tensor
 from ..weights import find_generator, latents_path
 from .family import Appearance, Family, Motion
+from .liveportrait import LivePortrait
 
 Array = NDArray[np.float32]
 
@@ -102,6 +103,9 @@ class DrivenGenerator:
         driving = self.latents.drive(
             self.model, source.motion, normalised[None], pose, source.normalised, source.pose, self.size
         )
+        if isinstance(self.model, LivePortrait):  # shoulders stay where they are
+            stitch = self.model.stitching_retargeting_module.stitch
+            driving = {**driving, "value": stitch(source.motion["value"], driving["value"])}
         frame = to_pictures(self.model.render(source.appearance, source.motion, driving))[0]
         mixed = resized(frame, self.size) * self._ramp + source.crop * (1 - self._ramp)
         return np.round(mixed).astype(np.uint8)
