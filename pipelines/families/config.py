@@ -57,6 +57,7 @@ class Losses:
         if family in ("fomm", "dagan"):
             prior = 10.0 if family == "dagan" else 0.0  # DaGAN L_D keeps keypoints apart
             return cls(adversarial=1, equivariance_value=10, equivariance_jacobian=10, prior=prior)
+        # The weight 20 of head pose is for angles in units of 90 degrees.
         shared = {"adversarial": 1.0, "equivariance_value": 20.0, "head_pose": 20.0 / 90, "deformation": 5.0}
         if family == "liveportrait":
             return cls(prior=10, guidance=10, **shared)
