@@ -272,14 +272,16 @@ class Stage:
             if not silent or self._segment is not None or self._gap > 0:
                 return
         with self._lock:
-            waits = self._queue[0].ready if self._queue else self._live_ready()
+            # A voice that was silent for so long that nobody listened any more goes on where it was.
+            following = self._segment or (self._queue[0] if self._queue else None)
+            waits = following.ready if following is not None else self._live_ready()
         if not waits:
             return
         if run is not None:
             self._motion.reset_speech(EASE[0])
         self._past.clear()
         self._gap = 0
-        self._controls = self._said_with(self._queue[0] if self._queue else None)
+        self._controls = self._said_with(following)
         if self._controls != self._motion.controls:
             self._motion.update(self._controls)
         self._run = Run(self.renderer.open_stream(), frame)
