@@ -19,9 +19,20 @@ export class NoPath extends Error {
  * @param {Api} api
  * @param {string} whep path of the session's endpoint
  * @param {object[]} iceServers as the server's configuration has them
- * @param {{message: Function, lost: Function}} on called with data-channel messages, and once if the path breaks
+ * @param {{message: Function, lost: Function}} on called with data-channel messages; if the path breaks later
  */
 export class Connection {
+  #api;
+  #whep;
+  #on;
+  #voice;
+  #channel;
+  #location = "";
+  #settle = null;
+  #timer = 0;
+  #closed = false;
+  #last = new Map();
+
   constructor(api, whep, iceServers, on) {
     this.stream = new MediaStream();
     this.microphone = null;
@@ -37,17 +48,6 @@ export class Connection {
     pc.ontrack = ({ track }) => this.stream.addTrack(track);
     pc.onconnectionstatechange = () => this.#changed();
   }
-
-  #api;
-  #whep;
-  #on;
-  #voice;
-  #channel;
-  #location = "";
-  #settle = null;
-  #timer = 0;
-  #closed = false;
-  #last = new Map();
 
   /** Resolves when media can flow; rejects with a Problem of the server or with NoPath. */
   async open() {
@@ -134,6 +134,7 @@ export class Connection {
     if (state === "connected") {
       clearTimeout(this.#timer);
       this.#settle?.resolve();
+      this.#settle = null;
     } else if (state === "failed") {
       this.#failed();
     } else if (state === "disconnected") {
@@ -148,8 +149,9 @@ export class Connection {
     const sides = [this.pc.localDescription, this.pc.remoteDescription].map((d) => d?.sdp ?? "");
     const local = [...sides[0].matchAll(/^a=candidate:.* typ (\w+)/gm)].map((found) => found[1]);
     const remote = [...sides[1].matchAll(/^a=candidate:\S+ \d+ \S+ \d+ (\S+) /gm)].map((found) => found[1]);
-    this.#settle?.reject(new NoPath(new Set(local), new Set(remote)));
-    this.#on.lost();
+    if (this.#settle) this.#settle.reject(new NoPath(new Set(local), new Set(remote)));
+    else this.#on.lost();
+    this.#settle = null;
   }
 
   /** Growth of a counter since the last look. */

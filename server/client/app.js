@@ -1,0 +1,442 @@
+/** The page: joins session, connection, captions, controls and portraits to what is on the screen. */
+
+import { Api, Problem } from "./api.js";
+import { Captions } from "./captions.js";
+import { Connection, openMicrophone } from "./connection.js";
+import { Controls } from "./controls.js";
+import { explain } from "./messages.js";
+import { Portraits } from "./portraits.js";
+import { Readout } from "./readout.js";
+import { Recorder } from "./recorder.js";
+
+const MEND = [500, 2000, 5000]; // ms before each new attempt after a broken path
+const SAID = { idle: "Live", thinking: "Thinking", speaking: "Speaking", listening: "Listening" };
+const THEMES = { auto: "as the system", light: "light", dark: "dark" };
+
+const $ = (id) => document.getElementById(id);
+const api = new Api();
+const captions = new Captions($("captions"), $("spoken"));
+const recorder = new Recorder();
+const readout = new Readout(document, () => api.get(`/sessions/${session.id}/stats`));
+const portraits = new Portraits(
+  api,
+  {
+    list: $("portraits"), file: $("portrait-file"), box: $("upload"), preview: $("upload-preview"),
+    text: $("upload-text"), bar: $("upload-bar"), cancel: $("upload-cancel"),
+  },
+  { chosen: choosePortrait, failed: tell, ready: (avatar) => announce(`${avatar.name} is ready`) },
+);
+
+let config = null;
+let controls = null;
+let session = null;
+let connection = null;
+let state = "idle";
+let muted = false; // by the visitor; a microphone mutes besides
+let turn = 0; // of starts and stops: what belongs to an earlier one is dropped
+
+// Beginning.
+
+async function begin() {
+  clearNotice();
+  try {
+    config = await api.get("/config");
+    const [{ voices }] = await Promise.all([api.get("/voices"), portraits.load(config.limits.upload)]);
+    fillVoices(voices);
+  } catch (error) {
+    tell(error, begin);
+    return;
+  }
+  $("size").replaceChildren(...config.sizes.map((size) => new Option(`${size} × ${size}`, size, false, size === config.size)));
+  $("text").maxLength = config.limits.text;
+  controls ??= new Controls(
+    { sliders: $("sliders"), reset: $("reset"), emotions: $("emotions"), intensity: $("intensity") }, config.emotions, sendControls);
+  await showPoster(portraits.chosen);
+  $("start").disabled = $("speak").disabled = $("mic").disabled = $("sound").disabled = false;
+}
+
+function fillVoices(voices) {
+  const groups = new Map();
+  for (const { name, gender, language } of voices) {
+    if (!groups.has(language)) groups.set(language, Object.assign(document.createElement("optgroup"), { label: languageName(language) }));
+    groups.get(language).append(new Option(gender ? `${name} (${gender})` : name, name));
+  }
+  $("voice").replaceChildren($("voice").options[0], ...groups.values());
+}
+
+function languageName(code) {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(code.replace("_", "-")) ?? code;
+  } catch {
+    return code;
+  }
+}
+
+async function showPoster(avatar) {
+  const address = await portraits.picture(avatar).catch(() => "");
+  $("poster").src = address;
+  $("poster").hidden = !address;
+  $("ambient").style.backgroundImage = address && `url(${address})`;
+}
+
+// Session and connection.
+
+async function start() {
+  const mine = ++turn;
+  clearNotice();
+  show("connecting");
+  try {
+    await release();
+    const body = { avatar: portraits.chosen.id, size: Number($("size").value), controls: controls.values };
+    const made = await api.json("POST", "/sessions", body);
+    if (mine !== turn) {
+      api.send("DELETE", `/sessions/${made.id}`).catch(() => {});
+      return;
+    }
+    session = made;
+    await connect(mine);
+  } catch (error) {
+    if (mine !== turn || error.name === "AbortError") return;
+    await stop();
+    tell(error, start);
+  }
+}
+
+async function connect(mine) {
+  const microphone = connection?.microphone ?? null;
+  connection?.close();
+  const made = (connection = new Connection(api, session.whep, config.ice_servers, {
+    message: (message) => made === connection && hear(message),
+    lost: () => mine === turn && mend(mine),
+  }));
+  await made.open();
+  if (mine !== turn) return;
+  if (microphone?.readyState === "live") await made.speak(microphone);
+  const video = $("video");
+  video.srcObject = made.stream;
+  applySound();
+  await video.play().catch(async () => { // sound needs a click on the page first
+    muted = true;
+    applySound();
+    await video.play();
+  });
+  if (mine !== turn) return;
+  show("live");
+  readout.start(made);
+  announce("Connected");
+}
+
+/** Try again what has worked before; the session waits for us meanwhile. */
+async function mend(mine) {
+  show("mending");
+  readout.stop();
+  for (const pause of MEND) {
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    if (mine !== turn) return;
+    try {
+      await connect(mine);
+      return;
+    } catch (error) {
+      if (mine !== turn) return;
+      if (pause === MEND.at(-1) || error.status === 404) {
+        await stop();
+        tell(error, start);
+        return;
+      }
+    }
+  }
+}
+
+async function stop() {
+  turn++;
+  show("off");
+  await release();
+}
+
+/** Free everything here and at the server, which may hold no second session. */
+async function release(vanishing = false) {
+  recorder.stop();
+  readout.stop();
+  captions.clear();
+  endMicrophone();
+  const [ended, closed] = [session, connection];
+  session = connection = null;
+  $("video").srcObject = null;
+  closed?.close(vanishing);
+  if (ended) await api.send("DELETE", `/sessions/${ended.id}`, { keepalive: vanishing }).catch(() => {});
+}
+
+async function live() {
+  if (stage().phase === "off") await start();
+  return stage().phase === "live";
+}
+
+async function choosePortrait(avatar) {
+  await showPoster(avatar);
+  if (stage().phase !== "off") await start();
+}
+
+// What the server says.
+
+function hear(message) {
+  if (message.type === "state") showState(message.state);
+  else if (message.type === "caption") captions.caption(message);
+  else if (message.type === "word") captions.word(message);
+  else if (message.type === "done") captions.done(message);
+  else if (message.type === "error") {
+    if (message.utterance === null) stop(); // the session itself
+    tell(new Problem(message.error, message.utterance === null ? 404 : 422), message.utterance === null ? start : undefined);
+  }
+}
+
+// What the visitor asks for.
+
+async function say(interrupt) {
+  const text = $("text").value.trim();
+  if (!text) {
+    $("text").focus();
+    return;
+  }
+  try {
+    if (!(await live())) return;
+    const voice = $("voice").value || undefined;
+    await api.json("POST", `/sessions/${session.id}/say`, { text, voice, interrupt });
+    $("text").value = "";
+    count();
+  } catch (error) {
+    tell(error);
+  }
+}
+
+async function play(file) {
+  try {
+    if (file.size > config.limits.audio) {
+      throw new Problem(`${file.name} is too large: at most ${Math.floor(config.limits.audio / 2 ** 20)} MB.`, 413);
+    }
+    if (!(await live())) return;
+    await api.upload(`/sessions/${session.id}/audio`, file, () => {});
+  } catch (error) {
+    tell(error);
+  }
+}
+
+function interrupt() {
+  if (!connection) return;
+  if (!connection.tell({ type: "interrupt" })) api.json("POST", `/sessions/${session.id}/interrupt`).catch(tell);
+  announce("Stopped");
+}
+
+function sendControls() {
+  if (session) api.json("PATCH", `/sessions/${session.id}/controls`, controls.values).catch(tell);
+}
+
+async function toggleMicrophone() {
+  if (connection?.microphone) {
+    endMicrophone();
+    announce("Microphone off");
+    return;
+  }
+  try {
+    const track = await openMicrophone();
+    if (!(await live())) {
+      track.stop();
+      return;
+    }
+    track.addEventListener("ended", endMicrophone); // unplugged, or taken back in the browser's bar
+    await connection.speak(track);
+    applySound();
+    $("mic").setAttribute("aria-pressed", "true");
+    announce("Microphone on: the avatar speaks with you, its sound is muted here");
+  } catch (error) {
+    tell(error);
+  }
+}
+
+function endMicrophone() {
+  const track = connection?.microphone;
+  if (track) {
+    track.stop();
+    connection.speak(null).catch(() => {});
+  }
+  $("mic").setAttribute("aria-pressed", "false");
+  applySound();
+}
+
+/** No echo: the avatar is silent here while it repeats the microphone, and the microphone while it says something. */
+function applySound() {
+  const microphone = connection?.microphone;
+  if (microphone) microphone.enabled = state !== "speaking";
+  $("video").muted = muted || Boolean(microphone?.enabled);
+  $("mute").setAttribute("aria-pressed", String(muted));
+  $("mute").querySelector("use").setAttribute("href", muted ? "#i-mute" : "#i-sound");
+}
+
+function toggleRecording() {
+  if (recorder.running) {
+    recorder.stop();
+    return;
+  }
+  recorder.start(connection.stream, (name, size) => {
+    showRecording();
+    announce(`Recording saved as ${name}, ${(size / 2 ** 20).toFixed(1)} megabytes`);
+  });
+  showRecording();
+  announce("Recording");
+}
+
+// What is on the screen.
+
+function stage() {
+  return $("stage").dataset;
+}
+
+function show(phase) {
+  stage().phase = phase;
+  const on = phase === "live";
+  for (const id of ["record", "mute", "interrupt"]) $(id).disabled = !on;
+  $("record").disabled ||= !Recorder.possible;
+  $("leave").disabled = phase === "off";
+  $("start").hidden = phase !== "off";
+  showState("idle");
+}
+
+function showState(now) {
+  state = now;
+  stage().state = now;
+  const phase = { off: "Not connected", connecting: "Connecting", mending: "Connection lost, trying again" }[stage().phase];
+  $("pill-text").textContent = phase ?? SAID[now] ?? now;
+  applySound();
+}
+
+function showRecording() {
+  const on = recorder.running;
+  $("record").setAttribute("aria-pressed", String(on));
+  $("record").setAttribute("aria-label", on ? "Stop the recording and save it" : "Record");
+  $("record").dataset.time = on ? clockTime(recorder.seconds) : "";
+  if (on) setTimeout(showRecording, 500);
+}
+
+function clockTime(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+}
+
+/** Show a problem with a way out of it; a missing token is asked for instead. */
+function tell(error, again = begin) {
+  if (error.status === 401) {
+    ask(again);
+    return;
+  }
+  const { title, text, again: label } = explain(error, config);
+  $("notice-title").textContent = title;
+  $("notice-text").textContent = text;
+  $("notice-act").hidden = !label;
+  $("notice-act").textContent = label ?? "";
+  $("notice-act").onclick = () => again();
+  $("notice").hidden = false;
+  if (error.status === 503 && error.retryAfter) countDown(error.retryAfter, label);
+  console.warn(`${title}: ${text}`);
+}
+
+/** Trying earlier than the server says is in vain. */
+function countDown(seconds, label) {
+  const button = $("notice-act");
+  const step = () => {
+    if ($("notice").hidden || button.onclick !== mine) return;
+    button.disabled = seconds > 0;
+    button.textContent = seconds > 0 ? `${label} in ${seconds} s` : label;
+    if (seconds-- > 0) setTimeout(step, 1000);
+  };
+  const mine = button.onclick;
+  step();
+}
+
+function clearNotice() {
+  $("notice").hidden = true;
+  $("notice-act").disabled = false;
+}
+
+function ask(again) {
+  $("ask-text").classList.toggle("wrong", Boolean(api.token));
+  $("ask-title").textContent = api.token ? "That token is not the right one" : "This server asks for a token";
+  $("ask-form").onsubmit = () => {
+    api.setToken($("token").value);
+    $("token").value = "";
+    again();
+  };
+  if (!$("ask").open) $("ask").showModal();
+}
+
+function announce(text) {
+  $("announce").textContent = text;
+}
+
+function count() {
+  const [length, most] = [$("text").value.length, config?.limits.text ?? Infinity];
+  $("count").textContent = length > 0.8 * most ? `${most - length} left` : "";
+}
+
+function setTheme(theme) {
+  localStorage.setItem("speechhead-theme", theme);
+  document.documentElement.dataset.theme = theme;
+  $("theme").setAttribute("aria-label", `Colours: ${THEMES[theme]}`);
+  $("theme").title = `Colours: ${THEMES[theme]}`;
+}
+
+// Wiring.
+
+$("start").addEventListener("click", start);
+$("leave").addEventListener("click", stop);
+$("interrupt").addEventListener("click", interrupt);
+$("mic").addEventListener("click", toggleMicrophone);
+$("record").addEventListener("click", toggleRecording);
+$("mute").addEventListener("click", () => {
+  muted = !muted;
+  applySound();
+});
+$("full").addEventListener("click", () => {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else $("stage").requestFullscreen?.().catch(() => {});
+});
+$("full").hidden = !document.fullscreenEnabled;
+$("sound").addEventListener("click", () => $("sound-file").click());
+$("sound-file").addEventListener("change", ({ target }) => {
+  if (target.files[0]) play(target.files[0]);
+  target.value = "";
+});
+$("composer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  say(false);
+});
+$("text").addEventListener("input", count);
+$("text").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  if (!$("speak").disabled) say(event.ctrlKey || event.metaKey);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !event.defaultPrevented && !$("ask").open && stage().phase === "live") interrupt();
+});
+$("size").addEventListener("change", () => stage().phase !== "off" && start());
+$("notice-close").addEventListener("click", clearNotice);
+$("ask").addEventListener("cancel", (event) => event.preventDefault()); // nothing works without it
+$("theme").addEventListener("click", () => {
+  const names = Object.keys(THEMES);
+  setTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
+});
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => {
+    if (![...event.dataTransfer.types].includes("Files")) return;
+    event.preventDefault();
+    const file = event.dataTransfer.files[0];
+    if (name === "drop" && file && config) (file.type.startsWith("audio/") ? play : portraits.upload.bind(portraits))(file);
+  });
+}
+addEventListener("pagehide", () => {
+  turn++;
+  release(true);
+});
+addEventListener("pageshow", (event) => event.persisted && show("off"));
+
+setTheme(localStorage.getItem("speechhead-theme") ?? "auto");
+show("off");
+begin();

@@ -1,0 +1,51 @@
+/** What went wrong, in words for the visitor: a title, what happened, and what to do. */
+
+import { NoPath } from "./connection.js";
+
+/**
+ * @param {Error} error
+ * @param {object} config of the server, null where it is not known yet
+ * @returns {{title: string, text: string, again?: string}} `again` labels the button that tries once more
+ */
+export function explain(error, config) {
+  if (error instanceof NoPath) return noPath(error, config);
+  const text = sentence(error.message);
+  switch (error.status) {
+    case 0:
+      return { title: "The server can't be reached", text, again: "Try again" };
+    case 403:
+      return { title: "This page may not use the server", text };
+    case 404:
+      return { title: "It is gone", text, again: "Start anew" };
+    case 413:
+      return { title: "Too large", text };
+    case 429:
+      return { title: "Too much at once", text };
+    case 503:
+      return { title: "The server is full", text, again: "Try again" };
+    default:
+      return { title: error.status >= 500 ? "The server failed" : "That did not work", text };
+  }
+}
+
+function noPath({ local, remote }, config) {
+  const title = "No way through for picture and sound";
+  const again = "Try again";
+  const servers = (config?.ice_servers ?? []).flatMap((server) => server.urls);
+  const turn = servers.some((url) => url.startsWith("turn"));
+  if (!local.size) {
+    return { title, again, text: "The browser offered no address at all. A privacy extension, a policy or a VPN blocks WebRTC: allow it for this page." };
+  }
+  const tried = `Web pages load, but media over UDP to ${[...remote].slice(0, 4).join(", ") || "the server"} does not arrive.`;
+  if (turn && !local.has("relay")) {
+    return { title, again, text: `${tried} The TURN server gave no relay: check its address, user and password (--turn, --turn-user, --turn-password), and that its port is open.` };
+  }
+  if (turn) {
+    return { title, again, text: `${tried} Not even by the TURN server: check that the server itself reaches it, and try another network here.` };
+  }
+  return { title, again, text: `${tried} In the same network: open the server's UDP ports in its firewall. Server in a container or behind NAT: start it with --udp-ports and --public-ip. From elsewhere, or behind a strict firewall: give it a TURN server with --turn.` };
+}
+
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

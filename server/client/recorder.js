@@ -1,0 +1,49 @@
+/** Recording of what is seen and heard to a file on the visitor's machine. */
+
+const KINDS = [
+  ["video/mp4;codecs=avc1.42E01F,mp4a.40.2", "mp4"],
+  ["video/webm;codecs=vp8,opus", "webm"],
+  ["video/webm", "webm"],
+  ["video/mp4", "mp4"],
+];
+
+export class Recorder {
+  #recorder = null;
+  #begun = 0;
+
+  static get possible() {
+    return typeof MediaRecorder !== "undefined" && KINDS.some(([type]) => MediaRecorder.isTypeSupported(type));
+  }
+
+  get running() {
+    return this.#recorder?.state === "recording";
+  }
+
+  get seconds() {
+    return this.running ? (performance.now() - this.#begun) / 1000 : 0;
+  }
+
+  /** Begin; `done` is called with the file's name and size when it has been handed to the browser. */
+  start(stream, done) {
+    const [mimeType, ending] = KINDS.find(([type]) => MediaRecorder.isTypeSupported(type));
+    const parts = [];
+    const recorder = (this.#recorder = new MediaRecorder(stream, { mimeType, videoBitsPerSecond: 2_500_000 }));
+    recorder.ondataavailable = ({ data }) => data.size && parts.push(data);
+    recorder.onstop = () => {
+      const file = new Blob(parts, { type: mimeType.split(";")[0] });
+      const name = `speechhead-${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}.${ending}`;
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(file);
+      link.download = name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+      done(name, file.size);
+    };
+    recorder.start(1000);
+    this.#begun = performance.now();
+  }
+
+  stop() {
+    if (this.running) this.#recorder.stop();
+  }
+}
