@@ -172,6 +172,11 @@ class LiveAvatar:
         return bool(self._waiting or self._said or self._happened)
 
     @property
+    def watched(self) -> bool:
+        """Whether somebody reads `moments`."""
+        return self._read
+
+    @property
     def interrupt_ms(self) -> float | None:
         """From the last interrupt to the mouth at rest."""
         return self._stage.interrupt_ms
