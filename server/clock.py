@@ -51,4 +51,6 @@ class Clock:
 
     async def wait(self, samples: float) -> None:
         """Sleep until a sample is due; gives way to others at least once."""
-        await asyncio.sleep(max(0.0, self.until(samples)))
+        await asyncio.sleep(0)
+        while (left := self.until(samples)) > 0:
+            await asyncio.sleep(left)

@@ -355,3 +355,39 @@ def test_the_server_ends_in_good_order():
         await watcher.close()
 
     asyncio.run(run())
+
+
+def test_the_shipped_networks_and_voice_speak(monkeypatch):
+    """Four times slower than life, so that a busy machine draws all pictures in time."""
+    from server.app import Server
+    from server.clock import Clock
+    from server.config import Settings
+    from speechhead.tts import voices
+
+    if not any(voice.available and voice.engine == "piper" for voice in voices()):
+        pytest.skip("no Piper voice on this machine")
+
+    monkeypatch.setattr("server.session.Clock", lambda: Clock(lambda: time.monotonic() / 4))
+
+    async def run():
+        server = Server(Settings(size=256, max_sessions=2))
+        async with running(server) as client:
+            made = await session(client, controls={"head": "retained", "blink_rate": 0, "look_away": 0, "idle": False})
+            watcher = await Watcher(client, made["whep"]).connect(20, timeout=40)
+
+            def mouth(since):
+                return np.array([grey[165:210, 95:165].mean() for _, _, grey in watcher.pictures[since:]])
+
+            still = mouth(len(watcher.pictures) - 8)
+            before = len(watcher.pictures)
+            await client.post(f"/sessions/{made['id']}/say", json={"text": "Hello there, my friend."})
+            await until(lambda: watcher.heard("done"), 40)
+            words = [message["word"] for message in watcher.heard("word")]
+            assert " ".join(words) == "Hello there, my friend."
+            assert mouth(before).std() > max(0.3, 4 * still.std())
+            assert max(level for _, _, level in watcher.loudness) > 1000
+            stats = (await client.get(f"/sessions/{made['id']}/stats")).json()
+            assert abs(stats["skew_ms"]) < 45
+            await watcher.close()
+
+    asyncio.run(run())
