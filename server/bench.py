@@ -43,6 +43,33 @@ MOUTH = (0.60, 0.82, 0.36, 0.64)
 """Top, bottom, left and right of the mouth's surroundings in the picture, parts of its side."""
 
 
+class Sent:
+    """When a track's packets reach this end, before the receiver's jitter buffer holds the sound back (by 80 ms)."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._first: int | None = None
+        self._offset: float | None = None
+
+    def watch(self, receiver: Any) -> None:
+        """Note the packets of a receiver."""
+        handle = receiver._handle_rtp_packet
+
+        async def noted(packet: Any, *more: Any, **options: Any) -> None:
+            if self._first is None:
+                self._first = packet.timestamp
+            media = ((packet.timestamp - self._first) % 2**32) / self._rate
+            offset = time.monotonic() - media
+            self._offset = offset if self._offset is None else self._offset + 0.01 * (offset - self._offset)
+            await handle(packet, *more, **options)
+
+        receiver._handle_rtp_packet = noted
+
+    def at(self, pts: int, now: float) -> float:
+        """The usual arrival of what is stamped `pts`, whose first packet has 0."""
+        return now if self._offset is None else pts / self._rate + self._offset
+
+
 class Eye:
     """A viewer that keeps when each picture and packet came, how open the mouth looks, and how loud it is."""
 
@@ -58,7 +85,8 @@ class Eye:
         self._first: np.ndarray | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.channel.on("message", lambda text: self.messages.append((time.monotonic(), json.loads(text))))
-        self.connection.on("track", lambda track: self._tasks.append(asyncio.ensure_future(self._read(track))))
+        self.sent: dict[str, Sent] = {"audio": Sent(48_000), "video": Sent(90_000)}
+        self.connection.on("track", self._track)
         self.connection.addTransceiver("audio", "recvonly")
         self.connection.addTransceiver("video", "recvonly")
 
@@ -71,13 +99,20 @@ class Eye:
         await until(lambda: bool(self.pictures), 20)
         return self
 
+    def _track(self, track: MediaStreamTrack) -> None:
+        for receiver in self.connection.getReceivers():
+            if receiver.track is track:
+                self.sent[track.kind].watch(receiver)
+        self._tasks.append(asyncio.ensure_future(self._read(track)))
+
     async def _read(self, track: MediaStreamTrack) -> None:
         with contextlib.suppress(MediaStreamError):
             while True:
                 frame: Any = await track.recv()
                 now = time.monotonic()
                 if track.kind == "audio":
-                    self.packets.append((now, float(np.abs(frame.to_ndarray().astype(np.int32)).mean())))
+                    at = self.sent["audio"].at(frame.pts, now)
+                    self.packets.append((at, float(np.abs(frame.to_ndarray().astype(np.int32)).mean())))
                     continue
                 self.side = frame.width
                 plane = frame.planes[0]  # luminance, of which only the mouth is looked at
@@ -86,7 +121,7 @@ class Eye:
                 mouth = grey[top:bottom, left:right].astype(np.int16)
                 if self._first is None:
                     self._first = mouth
-                self.pictures.append((now, float(np.abs(mouth - self._first).mean())))
+                self.pictures.append((self.sent["video"].at(frame.pts, now), float(np.abs(mouth - self._first).mean())))
 
     def rest_again(self) -> None:
         """Take the next picture for the mouth at rest."""

@@ -28,7 +28,7 @@ AHEAD = (2, 12)
 """Frames that are moved before they are shown: at least, and at most on a machine that is slow."""
 
 WAITING = 1
-"""Pictures of one stage that may wait for a core; more are left out at once, so that those that are drawn are in time."""
+"""Pictures of one stage that may wait for a core; more are left out at once, so that those drawn are in time."""
 
 RISE, FALL = 0.3, 0.04
 """How quickly the latency follows a picture that took longer, and one that took less."""
