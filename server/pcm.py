@@ -22,12 +22,17 @@ log = logging.getLogger("speechhead.server")
 LARGEST = 1024 * 1024
 """Bytes of one message at most: 16 s of float32 at 16 kHz."""
 
+SOCKETS = 8
+"""Of one session at a time."""
+
 
 async def serve_pcm(socket: WebSocket, sessions: Sessions, name: str) -> None:
     """Serve one socket until it ends; a session's own end ends it too."""
     await socket.accept()
     try:
         session = sessions.get(name)
+        if len(session.listeners) >= SOCKETS:
+            raise Refused(429, f"session {name} has {SOCKETS} sockets already. Close one.")
         rate = socket.query_params.get("rate", "16000")
         if not rate.isascii() or not rate.isdigit() or len(rate) > 6:
             raise Refused(422, f"PCM rate {rate[:20]!r} is not a number. Give it in Hz.")

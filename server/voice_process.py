@@ -27,8 +27,8 @@ from speechhead.tts.text import clean_text
 
 from .words import pieces, word_times
 
-THREADS = 2
-"""Worker threads of a neural voice: the first words come sooner, and it is idle most of the time."""
+THREADS = 1
+"""Worker threads of a neural voice: a few words are spoken no sooner by two, and the other core draws."""
 
 
 AT_ONCE = 2

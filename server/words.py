@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from speechhead.tts.speech import SILENCE, Phoneme
 from speechhead.tts.text import CLAUSE_PAUSE, Piece, split_text
 
-FIRST, SECOND = 26, 70
+FIRST, SECOND = 24, 54
 """Characters of the first and the second piece at most. A piece is heard when all of it is made, so the first one is
 short; while it is heard the next is made, and may be longer."""
 
