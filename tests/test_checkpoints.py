@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import numpy as np
@@ -114,6 +115,31 @@ def test_keys_and_shapes_are_checked(tiny, tmp_path):
     refused(changed(lambda c: c["generator"].update(more=torch.zeros(1))), "1 unexpected", "generator.more")
     refused(changed(lambda c: c["generator"].update({"0.bias": torch.zeros(9)})), "generator.0.bias is 9, not 4")
     refused(changed(lambda c: c.pop("kp_detector")), "kp_detector of fomm missing", "generator")
+
+
+def test_senseless_configs_are_one_line(monkeypatch):
+    monkeypatch.setitem(registry.FAMILIES, "fomm", "speechhead.generators.fomm:Fomm")
+    from speechhead.generators.checkpoints import configure, skeleton
+    from speechhead.generators.registry import FAMILIES, config_from_json
+
+    for name in FAMILIES:
+        for content in (
+            {},
+            {"model_params": None},
+            {"model_params": []},
+            {"model_params": {"common_params": 3}},
+            {"a": 1},
+        ):
+            with pytest.raises(WeightsError, match="published yaml"):
+                configure(name, {}, content)
+        config = registry.config_class(name).full_size()
+        data = dataclasses.asdict(config)
+        for key, value in data.items():
+            if isinstance(value, dict):
+                broken = {**data, key: dict.fromkeys(value, "x")}
+                with pytest.raises(WeightsError) as caught:
+                    skeleton(name, config_from_json(type(config), broken))
+                assert "\n" not in str(caught.value)
 
 
 def test_another_family_is_named(tiny, tmp_path):

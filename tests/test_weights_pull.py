@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import signal
@@ -129,6 +130,12 @@ def test_the_published_files_are_all_parts_of_the_family():
     known = hub.PUBLISHED["liveportrait"]
     stems = {file.split("/")[-1].removesuffix(".pth") for file in known.files}
     assert stems == {part.split(".")[0] for part in checkpoints.PARTS["liveportrait"].values()}
+
+
+def test_the_hub_client_takes_the_calls_that_are_made():
+    client = pytest.importorskip("huggingface_hub")
+    inspect.signature(client.HfApi.model_info).bind(None, "repo", revision=None, files_metadata=True)
+    inspect.signature(client.hf_hub_download).bind("repo", "file", revision="c0ffee")
 
 
 def command(*arguments, home, blocked=()):

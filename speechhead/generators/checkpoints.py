@@ -46,6 +46,10 @@ PARTS: dict[str, dict[str, str]] = {
 the family's submodule that it is. Optimizers, discriminators and epoch numbers lie beside them and are left there."""
 
 
+_MISFITS = (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError, ArithmeticError)
+"""What building a network raises when its config makes no sense."""
+
+
 def import_checkpoint(
     paths: Sequence[str | Path] | str | Path,
     name: str,
@@ -126,21 +130,30 @@ def configure(name: str, state: Mapping[str, Tensor], published: Mapping[str, An
     kind = config_class(name)
     try:
         config = kind.full_size() if published is None else kind.from_published(dict(published))
-    except (KeyError, TypeError, ValueError) as error:
+    except _MISFITS as error:
         if isinstance(error, WeightsError):
             raise
         reason = f"{type(error).__name__}: {error}"
         raise WeightsError(f"config: not one of {name} ({reason}). Use the model's published yaml.") from error
     adapt = getattr(config, "fitted_to", None)
-    return adapt(dict(state)) if adapt is not None else config
+    try:
+        return adapt(dict(state)) if adapt is not None else config
+    except _MISFITS:  # so unlike the family that nothing can be read off: the comparison will say how
+        return config
 
 
 def skeleton(name: str, config: Any) -> State:
     """A family's keys and shapes, without the numbers."""
     import torch
 
-    with torch.device("meta"):
-        return build(name, config).state_dict()
+    try:
+        with torch.device("meta"):
+            return build(name, config).state_dict()
+    except _MISFITS as error:
+        reason = " ".join(str(error).split())[:100]
+        raise WeightsError(
+            f"config: no {name} can be built from it ({reason}). Use the model's published yaml."
+        ) from error
 
 
 def compare(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], label: str, name: str) -> None:

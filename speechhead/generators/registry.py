@@ -112,8 +112,9 @@ def config_from_json(kind: Any, data: Any) -> Any:
     if origin is tuple and isinstance(data, list | tuple):
         kinds = [inner[0]] * len(data) if inner[-1:] == (Ellipsis,) else list(inner)
         return tuple(config_from_json(one, item) for one, item in zip(kinds, data))
-    if origin is dict and isinstance(data, dict):
-        return {key: config_from_json(inner[1], item) for key, item in data.items()}
+    fits = isinstance(data, float | int) if kind is float else type(data) is kind
+    if origin is tuple or (kind in (bool, int, float, str) and not fits):
+        raise WeightsError(f"config: {data!r:.40} is no {getattr(kind, '__name__', kind)}. Import the weights anew.")
     return data
 
 
@@ -160,8 +161,9 @@ def save_state(
         save_file(tensors, part, metadata)
         os.chmod(part, 0o644)
         os.replace(part, path)
-    except OSError as error:
-        raise WeightsError(f"{path}: can not be written ({error.strerror or error}). Choose another place.") from error
+    except Exception as error:  # safetensors raises a class of its own when the disk is full
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
+        raise WeightsError(f"{path}: can not be written ({reason}). Choose another place.") from error
     finally:
         if part is not None and os.path.exists(part):
             os.unlink(part)
@@ -213,15 +215,16 @@ def open_family(path: str | Path, name: str | None = None) -> Family:
     need_torch(f"generator '{found}'")
     from safetensors.torch import load_file
 
-    from .checkpoints import compare
+    from .checkpoints import compare, skeleton
 
     try:
         config = config_from_json(config_class(found), json.loads(metadata["config"]))
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
     except (KeyError, ValueError) as error:
-        reason = str(error) if isinstance(error, WeightsError) else "config not readable"
-        raise WeightsError(f"{path}: {reason}. Import the weights anew.") from error
-    model = build(found, config)
+        raise WeightsError(f"{path}: config not readable. Import the weights anew.") from error
     state = load_file(str(path))
-    compare(state, model.state_dict(), str(path), found)
+    compare(state, skeleton(found, config), str(path), found)
+    model = build(found, config)
     model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
     return model.eval().requires_grad_(False)
