@@ -149,3 +149,14 @@ async def session(client, **body):
     answer = await client.post("/sessions", json=body)
     assert answer.status_code == 201, answer.text
     return answer.json()
+
+
+def play(scenario, **options):
+    """Run a scenario against a server of fakes."""
+
+    async def run():
+        server = make(**options)
+        async with running(server) as client:
+            await scenario(client, server)
+
+    asyncio.run(run())

@@ -12,20 +12,9 @@ import pytest
 pytest.importorskip("aiortc")
 pytest.importorskip("httpx")
 
-from live import make, running, session, until
+from live import play, session, until
 
 from speechhead.audio.io import save_wav
-
-
-def play(scenario, **options):
-    """Run a scenario against a server of fakes."""
-
-    async def run():
-        server = make(**options)
-        async with running(server) as client:
-            await scenario(client, server)
-
-    asyncio.run(run())
 
 
 def one_line(answer, status):
