@@ -91,7 +91,7 @@ class Guard:
         """A server for this machine only is called by its own names: a foreign name that resolves here is an attack."""
         host = headers.get("host", "")
         name = urlsplit(f"//{host}").hostname or ""
-        if not self._settings.local_only or is_loopback(name) or name in ("testserver", "test"):
+        if not self._settings.local_only or is_loopback(name):
             return
         if "*" in self._settings.origins or any(urlsplit(o).hostname == name for o in self._settings.origins):
             return
