@@ -4,7 +4,7 @@ import { Api, Problem } from "./api.js";
 import { Captions } from "./captions.js";
 import { Connection, openMicrophone } from "./connection.js";
 import { Controls } from "./controls.js";
-import { explain } from "./messages.js";
+import { Notices } from "./notices.js";
 import { Portraits } from "./portraits.js";
 import { Readout } from "./readout.js";
 import { Recorder } from "./recorder.js";
@@ -17,6 +17,7 @@ const $ = (id) => document.getElementById(id);
 const api = new Api();
 const captions = new Captions($("captions"), $("spoken"));
 const recorder = new Recorder();
+const notices = new Notices(document);
 const readout = new Readout(document, () => api.get(`/sessions/${session.id}/stats`));
 const portraits = new Portraits(
   api,
@@ -38,7 +39,7 @@ let turn = 0; // of starts and stops: what belongs to an earlier one is dropped
 // Beginning.
 
 async function begin() {
-  clearNotice();
+  notices.clear();
   try {
     config = await api.get("/config");
     const [{ voices }] = await Promise.all([api.get("/voices"), portraits.load(config.limits.upload)]);
@@ -83,7 +84,7 @@ async function showPoster(avatar) {
 
 async function start() {
   const mine = ++turn;
-  clearNotice();
+  notices.clear();
   show("connecting");
   try {
     await release();
@@ -114,16 +115,23 @@ async function connect(mine) {
   if (microphone?.readyState === "live") await made.speak(microphone);
   const video = $("video");
   video.srcObject = made.stream;
+  whenSeen(video, () => video.classList.add("seen"));
   applySound();
-  await video.play().catch(async () => { // sound needs a click on the page first
-    muted = true;
+  video.play().catch((error) => {
+    if (error.name !== "NotAllowedError" || mine !== turn) return;
+    muted = true; // sound needs a click on the page first
     applySound();
-    await video.play();
+    video.play().catch(() => {});
   });
-  if (mine !== turn) return;
   show("live");
   readout.start(made);
   announce("Connected");
+}
+
+/** The still portrait stays until the first frame has come. */
+function whenSeen(video, seen) {
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(seen);
+  else video.addEventListener("playing", seen, { once: true });
 }
 
 /** Try again what has worked before; the session waits for us meanwhile. */
@@ -162,7 +170,8 @@ async function release(vanishing = false) {
   const [ended, closed] = [session, connection];
   session = connection = null;
   $("video").srcObject = null;
-  closed?.close(vanishing);
+  $("video").classList.remove("seen");
+  closed?.close(false);
   if (ended) await api.send("DELETE", `/sessions/${ended.id}`, { keepalive: vanishing }).catch(() => {});
 }
 
@@ -322,48 +331,8 @@ function clockTime(seconds) {
 
 /** Show a problem with a way out of it; a missing token is asked for instead. */
 function tell(error, again = begin) {
-  if (error.status === 401) {
-    ask(again);
-    return;
-  }
-  const { title, text, again: label } = explain(error, config);
-  $("notice-title").textContent = title;
-  $("notice-text").textContent = text;
-  $("notice-act").hidden = !label;
-  $("notice-act").textContent = label ?? "";
-  $("notice-act").onclick = () => again();
-  $("notice").hidden = false;
-  if (error.status === 503 && error.retryAfter) countDown(error.retryAfter, label);
-  console.warn(`${title}: ${text}`);
-}
-
-/** Trying earlier than the server says is in vain. */
-function countDown(seconds, label) {
-  const button = $("notice-act");
-  const step = () => {
-    if ($("notice").hidden || button.onclick !== mine) return;
-    button.disabled = seconds > 0;
-    button.textContent = seconds > 0 ? `${label} in ${seconds} s` : label;
-    if (seconds-- > 0) setTimeout(step, 1000);
-  };
-  const mine = button.onclick;
-  step();
-}
-
-function clearNotice() {
-  $("notice").hidden = true;
-  $("notice-act").disabled = false;
-}
-
-function ask(again) {
-  $("ask-text").classList.toggle("wrong", Boolean(api.token));
-  $("ask-title").textContent = api.token ? "That token is not the right one" : "This server asks for a token";
-  $("ask-form").onsubmit = () => {
-    api.setToken($("token").value);
-    $("token").value = "";
-    again();
-  };
-  if (!$("ask").open) $("ask").showModal();
+  if (error.status === 401) notices.ask(api, again);
+  else notices.show(error, config, again);
 }
 
 function announce(text) {
@@ -414,11 +383,9 @@ $("text").addEventListener("keydown", (event) => {
   if (!$("speak").disabled) say(event.ctrlKey || event.metaKey);
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !event.defaultPrevented && !$("ask").open && stage().phase === "live") interrupt();
+  if (event.key === "Escape" && !document.querySelector("dialog[open]") && stage().phase === "live") interrupt();
 });
 $("size").addEventListener("change", () => stage().phase !== "off" && start());
-$("notice-close").addEventListener("click", clearNotice);
-$("ask").addEventListener("cancel", (event) => event.preventDefault()); // nothing works without it
 $("theme").addEventListener("click", () => {
   const names = Object.keys(THEMES);
   setTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);

@@ -59,7 +59,7 @@ export class Connection {
     this.#location = response.headers.get("Location") ?? "";
     const answer = await response.text();
     if (this.#closed) {
-      this.#leave(false);
+      this.#leave();
       throw new DOMException("closed", "AbortError");
     }
     const flowing = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
@@ -112,8 +112,8 @@ export class Connection {
     return found;
   }
 
-  /** End it here and at the server. `vanishing`: the page goes away, so the farewell must outlive it. */
-  close(vanishing = false) {
+  /** End it here, and at the server unless `farewell` is false because the whole session ends. */
+  close(farewell = true) {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -121,11 +121,11 @@ export class Connection {
     this.#channel.onmessage = null;
     this.pc.close();
     this.#settle?.reject(new DOMException("closed", "AbortError"));
-    this.#leave(vanishing);
+    if (farewell) this.#leave();
   }
 
-  #leave(keepalive) {
-    if (this.#location) this.#api.send("DELETE", this.#location, { keepalive }).catch(() => {});
+  #leave() {
+    if (this.#location) this.#api.send("DELETE", this.#location).catch(() => {});
     this.#location = "";
   }
 

@@ -137,6 +137,8 @@ export class Controls {
 function fill(input, text) {
   input.parentElement.querySelector("output").value = text;
   input.setAttribute("aria-valuetext", text);
-  const part = (input.value - input.min) / (input.max - input.min);
-  input.style.setProperty("--part", `${100 * part}%`);
+  const part = (value) => (100 * (value - input.min)) / (input.max - input.min);
+  const ends = [part(Math.max(0, input.min)), part(input.value)].sort((a, b) => a - b); // from the middle where that is 0
+  input.style.setProperty("--from", `${ends[0]}%`);
+  input.style.setProperty("--to", `${ends[1]}%`);
 }

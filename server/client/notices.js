@@ -1,13 +1,67 @@
-/** What went wrong, in words for the visitor: a title, what happened, and what to do. */
+/** What went wrong, in words for the visitor: a title, what happened, and what to do; and the dialogue for the token. */
 
 import { NoPath } from "./connection.js";
+
+/** Where problems are shown. */
+export class Notices {
+  /** @param {Document} page with the elements of the notice and the dialogue `ask` */
+  constructor(page) {
+    this.$ = (id) => page.getElementById(id);
+    this.$("notice-close").addEventListener("click", () => this.clear());
+    this.$("ask").addEventListener("cancel", (event) => event.preventDefault()); // nothing works without it
+  }
+
+  /** @param {Function} again what the notice's button does */
+  show(error, config, again) {
+    const { title, text, again: label } = explain(error, config);
+    const button = this.$("notice-act");
+    this.$("notice-title").textContent = title;
+    this.$("notice-text").textContent = text;
+    button.hidden = !label;
+    button.disabled = false;
+    button.textContent = label ?? "";
+    button.onclick = () => again();
+    this.$("notice").hidden = false;
+    if (label && error.retryAfter) this.#countDown(error.retryAfter, label);
+    console.warn(`${title}: ${text}`);
+  }
+
+  clear() {
+    this.$("notice").hidden = true;
+  }
+
+  /** Ask for the token, then go on. */
+  ask(api, again) {
+    this.$("ask-text").hidden = Boolean(api.token);
+    this.$("ask-wrong").hidden = !api.token;
+    this.$("ask-form").onsubmit = () => {
+      api.setToken(this.$("token").value);
+      this.$("token").value = "";
+      again();
+    };
+    if (!this.$("ask").open) this.$("ask").showModal();
+  }
+
+  /** Trying earlier than the server says is in vain. */
+  #countDown(seconds, label) {
+    const button = this.$("notice-act");
+    const mine = button.onclick;
+    const step = () => {
+      if (button.onclick !== mine) return;
+      button.disabled = seconds > 0;
+      button.textContent = seconds > 0 ? `${label} in ${seconds} s` : label;
+      if (seconds-- > 0) setTimeout(step, 1000);
+    };
+    step();
+  }
+}
 
 /**
  * @param {Error} error
  * @param {object} config of the server, null where it is not known yet
  * @returns {{title: string, text: string, again?: string}} `again` labels the button that tries once more
  */
-export function explain(error, config) {
+function explain(error, config) {
   if (error instanceof NoPath) return noPath(error, config);
   const text = sentence(error.message);
   switch (error.status) {
