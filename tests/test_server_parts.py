@@ -270,3 +270,22 @@ def test_the_voice_process_speaks_its_protocol(monkeypatch):
     data = out.getvalue()
     (size,) = struct.unpack("<I", data[:4])
     assert b'"Hello there."' in data[4 : 4 + size] and len(data) == 4 + size + 4 * 1600
+
+
+@pytest.mark.parametrize("milliseconds, size", [(2, 512), (11, 384), (40, 256)])
+def test_the_server_chooses_the_largest_size_it_can_draw(milliseconds, size, portrait, monkeypatch):
+    import time
+
+    from fakes import FakeGenerator, FakeSpeech
+
+    from server.studio import Studio
+
+    class Timed(FakeGenerator):
+        def render(self, source, normalised, pose):
+            time.sleep(milliseconds * (self.size / 256) ** 2 / 1000)
+            return source
+
+    studio = Studio(Settings(workers=1), Timed, FakeSpeech())
+    assert studio.choose_size(Avatar.from_image(portrait)) == size
+    assert studio.capacity >= 1
+    studio.close()
