@@ -58,6 +58,14 @@ class Options:
     whole: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name, value in (("yaw", self.yaw), ("pitch", self.pitch), ("roll", self.roll)):
+            if not -90 <= value <= 90:
+                raise ControlError(f"{name} {value:g} is not usable. Give -90 to 90 degrees.")
+        multiplier = self.extra.get("multiplier", 1.0)
+        if not 0 <= multiplier <= 5:
+            raise ControlError(f"multiplier {multiplier:g} is not usable. Give 0 to 5.")
+
     @property
     def turned(self) -> bool:
         """Whether a free view is asked for."""

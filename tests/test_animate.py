@@ -193,6 +193,12 @@ def test_what_is_wrong_is_said(tiny, compact, driver, tmp_path, portrait):
     assert not out.exists() and not list(tmp_path.glob(".*part"))
 
 
+@pytest.mark.parametrize("options", [{"yaw": float("nan")}, {"roll": 200.0}, {"extra": {"multiplier": float("inf")}}])
+def test_senseless_numbers_are_refused(options):
+    with pytest.raises(ControlError, match="is not usable"):
+        Options(**options)
+
+
 def test_the_command(tiny, driver, tmp_path, monkeypatch, capsys):
     before = signal.getsignal(signal.SIGTERM)
 
