@@ -26,6 +26,9 @@ LIVE_MOST = 2 * LIVE_START
 SILENCE_ENDS = 12
 """Blocks without new sound after which live PCM that nobody closed has ended."""
 
+MEMORY = 1000
+"""Blocks of a microphone whose frames are remembered."""
+
 
 class Fifo:
     """Samples in the order they came."""
@@ -72,6 +75,7 @@ class Segment:
         self.pushed = 0  # samples at 16 kHz so far
         self.starved = 0  # blocks in a row for which there was nothing
         self.placed: list[int] = []  # frame numbers at which its blocks are heard
+        self._taken = 0
         self._heard, self._shown = Fifo(), Fifo()
         self._resampler = StreamResampler(SAMPLE_RATE, RATE)
         self._lock = threading.Lock()
@@ -150,8 +154,11 @@ class Segment:
                 self.starved += 1
                 return None
             self.starved = 0
-            begin = len(self.placed) * SAMPLES_PER_FRAME
+            begin = self._taken * SAMPLES_PER_FRAME
+            self._taken += 1
             self.placed.append(frame)
+            if self.kind == "microphone" and len(self.placed) > MEMORY:  # it runs for hours, and has no position
+                del self.placed[: MEMORY // 2]
             cues = []
             while self.cues and self.cues[0][0] < begin + SAMPLES_PER_FRAME:
                 at, event = self.cues.popleft()

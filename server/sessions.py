@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from typing import Any
 
@@ -104,7 +105,7 @@ class Sessions:
         try:
             staged = await self.gallery.staged(avatar, size)
             loop = asyncio.get_running_loop()
-            chosen = Controls(**(controls or {}))
+            chosen = Controls(**{"seed": secrets.randbelow(2**31), **(controls or {})})  # no two blink in step
             renderer = await loop.run_in_executor(self.studio.errands, self.studio.renderer, staged, chosen)
             self._refuse_if_closing()
             session = Session(

@@ -18,7 +18,7 @@ from speechhead.renderer import Renderer, SpeechStream
 
 from .clock import FRAME, PACKET, RATE, Clock
 from .drawing import Drawing
-from .segment import Samples, Segment
+from .segment import SILENCE_ENDS, Samples, Segment
 
 log = logging.getLogger("speechhead.server")
 
@@ -324,7 +324,7 @@ class Stage:
                 self._on_event(frame * FRAME, {"type": "state", "state": state, "utterance": None})
             return live.take(frame) if live else None
         taken = segment.take(frame)
-        if taken is None and (segment.exhausted or (segment.kind == "pcm" and segment.starved > 12)):
+        if taken is None and (segment.exhausted or (segment.kind == "pcm" and segment.starved > SILENCE_ENDS)):
             self._end_segment(frame)
         return taken
 
