@@ -102,6 +102,7 @@ class Sessions:
             await self._make_room()
             load = self._admit(size)
         self._coming += load
+        self.speaker.warm(voice)
         try:
             staged = await self.gallery.staged(avatar, size)
             loop = asyncio.get_running_loop()

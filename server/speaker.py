@@ -51,7 +51,7 @@ class Speaker:
 
     def __init__(self, command: list[str] | None = None, warm: tuple[str, ...] = ()) -> None:
         self._command = command or [sys.executable, "-m", "server.voice_process"]
-        self._warm = warm
+        self._warm = set(warm)
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._jobs: dict[str, asyncio.Queue[dict[str, Any]]] = {}
@@ -84,6 +84,12 @@ class Speaker:
             self._reader = asyncio.create_task(self._read(self._process))
             for voice in self._warm:
                 self._order({"voice": voice})
+
+    def warm(self, voice: str) -> None:
+        """Open a voice that will be needed soon."""
+        if voice not in self._warm:
+            self._warm.add(voice)
+            self._order({"voice": voice})
 
     async def speak(self, text: str, voice: str) -> AsyncIterator[Spoken]:
         """Pieces of a text as they are made.

@@ -29,6 +29,9 @@ class FakeSpeaker:
     async def close(self):
         pass
 
+    def warm(self, voice):
+        pass
+
     async def speak(self, text, voice):
         from server.speaker import Spoken
 
