@@ -87,8 +87,8 @@ class Segment:
 
     @property
     def waiting(self) -> int:
-        """Blocks that are there and not taken."""
-        return self._heard.count // SAMPLES_PER_FRAME
+        """Blocks that are there and not taken, for the lips and for the ear: a resampler holds back a little."""
+        return min(self._heard.count // SAMPLES_PER_FRAME, self._shown.count // FRAME)
 
     @property
     def seconds_waiting(self) -> float:

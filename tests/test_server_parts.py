@@ -94,6 +94,7 @@ def test_cues_come_with_the_block_of_their_time():
     segment = Segment("a")
     segment.push(speech_like(0.2), cues=[(0.0, {"n": 0}), (0.05, {"n": 1})])
     segment.push(speech_like(0.2), cues=[(0.1, {"n": 2})])
+    segment.close()
     found = [cue for frame in range(100, 110) for cue in segment.take(frame)[2]]
     assert [event["n"] for _, event in found] == [0, 1, 2]
     assert [at for at, _ in found] == [100 * 1920, 100 * 1920 + 2400, 100 * 1920 + 14400]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from speechhead.audio.io import StreamResampler
-from speechhead.clocks import SAMPLE_RATE, SAMPLES_PER_FRAME
+from speechhead.clocks import SAMPLE_RATE
 from speechhead.errors import AudioError
 
 from ..clock import FRAME, PACKET, RATE
@@ -50,11 +50,6 @@ class Utterance(Segment):
         self._rate = 0
         self._for_lips: StreamResampler | None = None
         self._for_ears: StreamResampler | None = None
-
-    @property
-    def waiting(self) -> int:
-        """Blocks of which both lips and ears have their sound; the two resamplers hold back a little each."""
-        return min(self._heard.count // SAMPLES_PER_FRAME, self._shown.count // FRAME)
 
     @property
     def ready(self) -> bool:
