@@ -8,22 +8,25 @@ import shutil
 import sys
 import wave
 
-import chromium
 import numpy as np
 import pytest
-from conftest import ROOT
 
-for package in ("aiortc", "fastapi", "httpx", "websockets"):
-    pytest.importorskip(package)
-if chromium.find() is None:
-    pytest.skip("no Chromium found. apt install chromium, or set CHROMIUM.", allow_module_level=True)
+pytest.importorskip("aiortc")
+pytest.importorskip("fastapi")
+pytest.importorskip("websockets")
+pytest.importorskip("httpx")
 
 import av
+import chromium
 import httpx
+from conftest import ROOT
 from fakes import speech_like
 from live import make, running, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium.find() is None, reason="no Chromium found. apt install chromium, or set CHROMIUM."),
+]
 
 WATCH = """
 window.peers = [];
@@ -34,12 +37,15 @@ window.energy = async () => {  // of all sound that was played
   for (const report of (await peers.at(-1).getStats()).values())
     if (report.type === "inbound-rtp" && report.kind === "audio") return report.totalAudioEnergy;
 };
-window.mouth = async (milliseconds) => {  // how much the mouth changes over a while: [pictures, mean deviation of its pixels]
+window.mouth = async (milliseconds) => {  // over a while: [pictures, mean deviation of the mouth's pixels]
   const video = document.querySelector("video"), side = 32;
   const context = new OffscreenCanvas(side, side).getContext("2d", {willReadFrequently: true});
   const seen = [], end = performance.now() + milliseconds;
   while (performance.now() < end) {
-    await Promise.race([new Promise((go) => video.requestVideoFrameCallback(go)), new Promise((go) => setTimeout(go, 500))]);
+    await new Promise((go) => {
+      video.requestVideoFrameCallback(go);
+      setTimeout(go, 500);
+    });
     const {videoWidth: w, videoHeight: h} = video;
     context.drawImage(video, 0.3 * w, 0.5 * h, 0.4 * w, 0.35 * h, 0, 0, side, side);
     seen.push(context.getImageData(0, 0, side, side).data.filter((_, i) => i % 4 === 1));
@@ -115,18 +121,23 @@ async def sessions(client, wanted=0):
     raise AssertionError(f"{found} sessions, not {wanted}")
 
 
+def busy(serving, count):
+    """The shipped networks need a machine that has nothing else to do."""
+    if serving is real:
+        pytest.skip(f"this machine is too busy: {count} pictures in two seconds")
+    return False
+
+
 @pytest.mark.parametrize("serving", [fakes, real])
 def test_a_visit(serving, tmp_path):
     async def visit():
         async with serving() as client, chromium.browser() as page:
             await enter(page, client)
-            exact = serving is fakes  # the shipped networks on a busy machine: whatever it gives
-
             # Idle: real pictures, a mouth at rest, silence.
             count, rest = await page.run("mouth(2000)")
             quiet = await page.run("energy()")
-            assert count >= (20 if exact else 2)
-            assert await page.run("document.querySelector('video').videoWidth") == (128 if exact else 256)
+            assert count >= 20 or busy(serving, count)
+            assert await page.run("document.querySelector('video').videoWidth") == (128 if serving is fakes else 256)
 
             # A text, spoken by the Enter key: the mouth moves, there is sound, words light up.
             text = "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -189,9 +200,10 @@ def test_the_microphone_moves_the_mouth(serving, tmp_path):
     if serving is fakes:
         sound = speech_like(30, 48_000)
     else:
-        from speechhead.tts import speak
+        from speechhead.tts import synthesize
 
-        sound = np.tile(np.interp(np.arange(0, 240_000) / 3, np.arange(80_000), speak("One two three four five. " * 2)[:80_000]), 4)
+        said = synthesize("One two three four five six seven eight nine ten eleven twelve.").samples
+        sound = np.repeat(np.tile(said, 6), 3)  # 48 kHz, roughly
     with wave.open(str(tmp_path / "voice.wav"), "wb") as file:
         file.setparams((1, 2, 48_000, 0, "NONE", ""))
         file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
@@ -200,7 +212,8 @@ def test_the_microphone_moves_the_mouth(serving, tmp_path):
         flags = (f"--use-file-for-fake-audio-capture={tmp_path}/voice.wav", "--use-fake-ui-for-media-stream")
         async with serving() as client, chromium.browser(*flags) as page:
             await enter(page, client)
-            _, rest = await page.run("mouth(1500)")
+            count, rest = await page.run("mouth(2000)")
+            assert count >= 20 or busy(serving, count)
             await page.click("#mic")
             await page.until(f"{STATE} === 'listening'", 30)
             assert await page.run("document.querySelector('video').muted")  # or it would echo
@@ -245,15 +258,32 @@ def test_refusals_say_what_to_do():
     asyncio.run(visit())
 
 
-def test_a_browser_without_udp_is_told_so():
+NOWHERE = """
+{
+  const known = Object.getOwnPropertyDescriptor(RTCPeerConnection.prototype, "localDescription").get;
+  const astray = (sdp) => sdp?.replace(/^(a=candidate:\\S+ \\d+ \\S+ \\d+) \\S+ \\d+/gm, "$1 203.0.113.9 9");
+  const answered = RTCPeerConnection.prototype.setRemoteDescription;
+  Object.defineProperty(RTCPeerConnection.prototype, "localDescription", {
+    get() { const own = known.call(this); return own && {type: own.type, sdp: astray(own.sdp)}; },
+  });
+  RTCPeerConnection.prototype.setRemoteDescription = function ({type, sdp}) {
+    return answered.call(this, {type, sdp: astray(sdp)});
+  };
+}
+"""
+
+
+def test_media_that_can_not_get_through():
+    """Both sides name an address that nobody answers at, as behind a firewall that stops UDP."""
+
     async def visit():
-        flag = "--force-webrtc-ip-handling-policy=disable_non_proxied_udp"
-        async with fakes() as client, chromium.browser(flag) as page:
+        async with fakes() as client, chromium.browser() as page:
+            await page.call("Page.addScriptToEvaluateOnNewDocument", source=NOWHERE)
             await page.open(str(client.base_url))
             await page.until("!document.querySelector('#start').disabled")
             await page.click("#start")
             said = await page.until(NOTICE, 45)
-            assert "No way through" in said and ("--turn" in said or "allow it" in said)
+            assert "No way through" in said and "203.0.113.9" in said and "--turn" in said
             await sessions(client, 0)
 
     asyncio.run(visit())
