@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import cv2
 import numpy as np
@@ -52,9 +51,3 @@ def preview(avatar: Avatar, size: int = 256) -> bytes:
     done, data = cv2.imencode(".jpg", cv2.cvtColor(square, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
     assert done
     return bytes(data)
-
-
-def cut_source(avatar: Avatar, generator: Any) -> Avatar:
-    """`avatar` with its appearance features extracted now, so that sessions only read it from here on."""
-    avatar.source(generator)
-    return avatar
