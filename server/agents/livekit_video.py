@@ -12,7 +12,8 @@ runner's `audio_recv`); its `playback_started` and `playback_finished(position, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 
 from speechhead.clocks import FPS
 from speechhead.errors import ServerError
@@ -24,8 +25,11 @@ except ImportError as error:
     raise ServerError(f"the LiveKit adapter needs {error.name}. pip install 'speechhead[livekit]'.") from error
 
 from ..clock import RATE
-from .avatar import Finished, LiveAvatar
+from .avatar import Finished, LiveAvatar, Moment
 from .speech import from_pcm, to_pcm
+
+IN_HAND = 0.2
+"""Seconds for which a frame may be in the runner's hand before nobody waits for it any more."""
 
 
 class AvatarVideo(VideoGenerator):
@@ -40,6 +44,8 @@ class AvatarVideo(VideoGenerator):
         self.avatar = avatar
         self._saying = False  # a segment has ended for the agent and is still being said
         self._said = asyncio.Event()
+        self._back = asyncio.Event()  # the runner has sent what it was given
+        self._back.set()
 
     @property
     def options(self) -> AvatarOptions:
@@ -68,25 +74,43 @@ class AvatarVideo(VideoGenerator):
         if generation == self.avatar.generation:
             await self.avatar.hear(from_pcm(bytes(frame.data), frame.num_channels), frame.sample_rate)
 
-    def clear_buffer(self) -> None:
-        """Stop at once: nothing that was pushed before is heard from here on, the mouth comes to rest."""
+    async def clear_buffer(self) -> None:
+        """Stop at once: nothing that was pushed before is heard from here on, the mouth comes to rest.
+
+        Returns when the runner has sent the frame that it has in hand: it counts it only then, and would otherwise
+        count it to the next segment and keep silent about its start.
+        """
         self.avatar.interrupt()
         self._heard()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._back.wait(), IN_HAND)
 
     def __aiter__(self) -> AsyncIterator[rtc.VideoFrame | rtc.AudioFrame | AudioSegmentEnd]:
         return self._frames()
 
     async def _frames(self) -> AsyncIterator[rtc.VideoFrame | rtc.AudioFrame | AudioSegmentEnd]:
         async for moment in self.avatar.moments():
-            if moment.picture is not None:
-                size, planar = self.avatar.size, moment.picture.tobytes()
-                yield rtc.VideoFrame(size, size, rtc.VideoBufferType.I420, planar)
-            if moment.sound is not None:
-                yield rtc.AudioFrame(to_pcm(moment.sound), RATE, 1, len(moment.sound))
-            for finished in moment.finished:
-                if _is_news(finished):
-                    yield AudioSegmentEnd()
+            generation = self.avatar.generation
+            for frame in self._frames_of(moment):
+                if generation != self.avatar.generation and not isinstance(frame, rtc.VideoFrame):
+                    continue  # cleared while the picture was sent
+                self._back.clear()
+                try:
+                    yield frame
+                finally:
+                    self._back.set()
+                if isinstance(frame, AudioSegmentEnd):
                     self._heard()
+
+    def _frames_of(self, moment: Moment) -> Iterator[rtc.VideoFrame | rtc.AudioFrame | AudioSegmentEnd]:
+        if moment.picture is not None:
+            size, planar = self.avatar.size, moment.picture.tobytes()
+            yield rtc.VideoFrame(size, size, rtc.VideoBufferType.I420, planar)
+        if moment.sound is not None:
+            yield rtc.AudioFrame(to_pcm(moment.sound), RATE, 1, len(moment.sound))
+        for finished in moment.finished:
+            if _is_news(finished):
+                yield AudioSegmentEnd()
 
     def _heard(self) -> None:
         self._saying = False
