@@ -1,5 +1,4 @@
-"""Home of the live server: WebRTC and HTTP, sessions, the browser client (design section 2).
+"""The live server: one clock, a stage that is alive at all times, WebRTC viewers, HTTP around it (design section 2).
 
-Nothing is here yet. The streaming half that it will stand on is `speechhead.pipeline.Renderer`: audio
-chunks go in, frames come out.
+`PROTOCOL.md` is the contract with clients; `docs/server.md` tells how to deploy it.
 """
