@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from pipelines.families.config import TrainConfig  # noqa: E402
+from pipelines.families.config import ConfigError, TrainConfig  # noqa: E402
 from pipelines.families.objectives import column, reenact  # noqa: E402
 from pipelines.families.retargeting import ellipse  # noqa: E402
 from pipelines.families.train import Trainer  # noqa: E402
@@ -52,12 +52,12 @@ MODELS: dict[str, Any] = {
 STAGES = [(family, "motion") for family in MODELS] + [("dagan", "depth"), ("liveportrait", "retargeting")]
 
 
-def trainer(family: str, stage: str) -> Trainer:
+def trainer(family: str, stage: str, **more: Any) -> Trainer:
     values = {"family": family, "model": MODELS[family], "stage": stage, "size": 64, "perceptual": "pixels"}
     values |= {"threads": 1, "discriminator": {"block_expansion": 4, "max_features": 8, "num_blocks": 2}}
     if stage != "motion":
         values["losses"] = {"adversarial": 0}
-    return Trainer(TrainConfig.from_dict(values))
+    return Trainer(TrainConfig.from_dict(values | more))
 
 
 def batch() -> dict[str, Any]:
@@ -92,6 +92,16 @@ def test_a_step_changes_what_the_stage_trains(family: str, stage: str) -> None:
     posed = {"prior", "head_pose", "deformation"} | ({"guidance"} if family == "liveportrait" else set())
     if stage == "motion":
         assert values.keys() == losses["motion"] | more.get(family, posed)
+
+
+def test_keypoints_are_learnt_before_pictures() -> None:
+    run = trainer("face-vid2vid", "motion", pictures_after=1, losses={"guidance": 5})
+    drawing = {name: value.clone() for name, value in run.family.generator.state_dict().items()}
+    assert run.update([batch()]).keys() == {"prior", "head_pose", "deformation", "guidance"}
+    assert all(torch.equal(value, drawing[name]) for name, value in run.family.generator.state_dict().items())
+    assert "perceptual" in run.update([batch()])
+    with pytest.raises(ConfigError, match="pictures_after"):
+        TrainConfig.from_dict({"family": "fomm", "pictures_after": 1})
 
 
 @pytest.mark.parametrize("family", ["face-vid2vid", "liveportrait"])

@@ -37,7 +37,7 @@ class Losses:
     prior : keypoints apart, at mean depth 0.33
     head_pose : against the face tracker's rotation, per degree
     deformation : L1 of expression
-    guidance : LivePortrait's keypoints follow landmarks
+    guidance : the first ten keypoints follow landmarks; LivePortrait's, of use to small runs of others
     """
 
     perceptual: float = 10.0
@@ -78,6 +78,8 @@ class TrainConfig:
     batch : pairs in one pass and process; accumulate : passes in one step
     steps : of the optimiser; milestones : fractions of them at which the learning rate is multiplied by `decay`
     clip_gradient : largest norm of the gradient, 0 for any
+    pictures_after : step before which only head pose, guidance and the priors are learnt, of which steps are cheap; a
+        small run's motion field would else settle for the identity while its keypoints still mean nothing
     adversarial_after : step at which the discriminator joins; discriminator : its config
     ema : decay of the averaged weights, which are what is kept; it grows from 0.1 to this
     precision : auto (bf16 or fp16 on a GPU, fp32 on a CPU), fp32, bf16, fp16
@@ -104,6 +106,7 @@ class TrainConfig:
     milestones: tuple[float, ...] = (0.6, 0.9)
     decay: float = 0.1
     clip_gradient: float = 0.0
+    pictures_after: int = 0
     adversarial_after: int = 0
     discriminator: dict[str, Any] = field(default_factory=dict)
     ema: float = 0.999
@@ -148,6 +151,8 @@ class TrainConfig:
         if options.stage not in STAGES or family not in STAGES[options.stage]:
             possible = [stage for stage, families in STAGES.items() if family in families]
             raise ConfigError(f"{where}: stage '{options.stage}' of {family}. Use {' or '.join(possible)}.")
+        if options.pictures_after and not (options.losses.head_pose or options.losses.guidance):
+            raise ConfigError(f"{where}: pictures_after needs a loss before. Set losses.guidance or losses.head_pose.")
         if options.precision not in PRECISIONS:
             raise ConfigError(f"{where}: precision '{options.precision}'. Use one of {', '.join(PRECISIONS)}.")
         return options

@@ -19,7 +19,7 @@ from .perceptual import PerceptualPyramid
 from .warps import ThinPlate
 
 GUIDES = [36, 39, 42, 45, 48, 54, *range(INNER_LIPS.start + 2, INNER_LIPS.stop, 4), *range(IRISES.start, IRISES.stop)]
-"""Landmarks that LivePortrait's first ten keypoints follow: eye and mouth corners, mid lips, irises."""
+"""Landmarks that the first ten keypoints follow under `guidance`: eye and mouth corners, mid lips, irises."""
 
 Result = tuple[dict[str, Tensor], Tensor | None, Tensor | None]
 """Weighted losses by name, the pictures that a discriminator may judge [B, 3, H, W], and their keypoints."""
@@ -60,6 +60,8 @@ class Reenactment(nn.Module):
         self.family = family
         self.weights: Losses = options.losses
         self.seen = options.input_size or options.size
+        self.drawing = True
+        """False while keypoints and pose are learnt alone; the trainer says when that is over."""
         # In a list, so that the feature network is neither trained nor stored.
         vgg = None if options.vgg is None else Path(options.vgg)
         needs = self.weights.perceptual > 0
@@ -73,6 +75,8 @@ class Reenactment(nn.Module):
         source, driver = fit(batch["source"], self.seen), fit(batch["driver"], self.seen)
         source_motion, driver_motion = family.motion(source), family.motion(driver)
         driving = reenact(family, source_motion, driver_motion)
+        if not self.drawing:
+            return self._weighted(self._pose_losses(batch, source_motion, driving)), None, None
         made = family.render(family.appearance(source), source_motion, driving)
         # Losses are computed in full precision, whatever the networks ran in.
         with torch.autocast(made.device.type, enabled=False):
@@ -84,8 +88,11 @@ class Reenactment(nn.Module):
             found |= self._pose_losses(batch, source_motion, driving)
         if weights.equivariance_value or weights.equivariance_jacobian:
             found |= self._equivariance(driver, source_motion, driving, number)
-        weighted = {name: getattr(weights, name) * value for name, value in found.items() if getattr(weights, name) > 0}
-        return weighted, made, driving["value"]
+        return self._weighted(found), made, driving["value"]
+
+    def _weighted(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        weights = {name: getattr(self.weights, name) for name in found}
+        return {name: weights[name] * value for name, value in found.items() if weights[name] > 0}
 
     def _pose_losses(self, batch: dict[str, Tensor], source: Motion, driving: Motion) -> dict[str, Tensor]:
         weights, found = self.weights, {}
@@ -99,7 +106,8 @@ class Reenactment(nn.Module):
                 [losses.head_pose(column(self.family, motion), batch[name]) for motion, name in both]
             ).mean()
         if weights.guidance:
-            marks = [batch[f"{name}_landmarks"][:, GUIDES, :2] for name in ("source", "driver")]
+            guides = GUIDES[: source["value"].shape[1]]
+            marks = [batch[f"{name}_landmarks"][:, guides, :2] for name in ("source", "driver")]
             found["guidance"] = losses.landmark_guidance(source["value"].float(), driving["value"].float(), *marks)
         return found
 

@@ -21,7 +21,7 @@ from .config import ConfigError, TrainConfig
 from .critic import Critic, adversarial_losses
 from .data import Pairs, batches, load_clips
 from .log import Log, Sheets
-from .objectives import Result, make_objective, trained
+from .objectives import Reenactment, Result, make_objective, trained
 from .parallel import Workers
 
 RESUME = "resume.pt"
@@ -68,6 +68,8 @@ class Trainer:
             optimiser.param_groups[0]["lr"] = self.rate()
             optimiser.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
+        if isinstance(self.objective, Reenactment):
+            self.objective.drawing = self.step >= options.pictures_after
         for index, batch in enumerate(passes):
             batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
             number = (self.step * options.accumulate + index) * self.workers.world + self.workers.rank
