@@ -11,9 +11,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from torch.nn import functional as F  # noqa: E402
+
 from pipelines.generator.data import load_clips, make_pair  # noqa: E402
 from pipelines.generator.export import export  # noqa: E402
-from pipelines.generator.networks import CompactConfig, CompactGenerator  # noqa: E402
+from pipelines.generator.networks import CompactConfig, CompactGenerator, warp  # noqa: E402
 from pipelines.generator.train import forward, load_checkpoint, main  # noqa: E402
 from speechhead import weights  # noqa: E402
 from speechhead.engines.onnx import load_session  # noqa: E402
@@ -94,13 +96,16 @@ def test_exported_graphs_agree_with_torch(folder: Path, run: Path) -> None:
             f"{name}_source_shapes": item[f"{name}_source_shapes"][None],
         }
     appearance = load_session(folder / "compact_source.onnx").run(None, feeds)[0]
-    maps = {key: item[key][None] for key in ("prior", "rigid", "coverage")}
-    made = load_session(folder / "compact_motion.onnx").run(None, {"appearance": appearance, "small": small, **maps})
     with torch.no_grad():
-        wanted = model.motion(
-            model.appearance(torch.from_numpy(small)),
-            *(torch.from_numpy(m) for m in maps.values()),
-            torch.from_numpy(small),
-        )
-    for ours, theirs in zip(made, wanted):
+        tensors = {key: torch.from_numpy(item[key][None]) for key in ("prior", "rigid", "coverage", "small")}
+        wanted = model.motion(model.appearance(tensors["small"]), *tensors.values())
+        # What the runtime does between the graphs: warp the picture, then the appearance.
+        tensors["warped"] = warp(tensors["small"], tensors["prior"])
+        motion = load_session(folder / "compact_motion.onnx")
+        masks, residual, half, whole = motion.run(None, {key: value.numpy() for key, value in tensors.items()})
+        flow = masks[:, 1:2] * item["prior"] + masks[:, 2:3] * item["rigid"] + residual
+        features = warp(torch.from_numpy(appearance), F.avg_pool2d(torch.from_numpy(flow), 2))
+    feeds = {"features": features.numpy(), "half": half, "whole": whole}
+    occlusion, hidden = load_session(folder / "compact_hidden.onnx").run(None, feeds)
+    for ours, theirs in zip((masks, residual, occlusion, hidden), wanted):
         assert np.abs(ours - theirs.numpy()).max() < 5e-3  # weights are stored in half precision

@@ -20,7 +20,7 @@ from speechhead.face.landmarks import (
     to_pixels,
 )
 from speechhead.generators.meshwarp import MeshWarp, pixel_grid, sample
-from speechhead.generators.windows import WINDOWS
+from speechhead.generators.windows import WINDOWS, near
 from speechhead.landmarks2latents import CompactLatents
 
 Array = NDArray[np.float32]
@@ -171,7 +171,8 @@ def render_inputs(
         item[f"{name}_grid"] = chw(grid)
         item[f"{name}_prior"] = chw(sample(fine, grid - pixel_grid(window.height, window.width)))
         item[f"{name}_target"] = chw(patch(target, grid))
-        item[f"{name}_shapes"] = window.shapes(posed, there, pose, size)
+        shapes = item[f"{name}_shapes"] = window.shapes(posed, there, pose, size)
+        item[f"{name}_edge"] = (window.edge() * (near(shapes[1]) if name == "mouth" else 1))[None]
         item[f"{name}_source"] = chw(patch(source, window.grid(here)))
         item[f"{name}_source_shapes"] = window.shapes(at_rest, here, source_pose, size)
         item[f"{name}_motion"] = window.motion(from_mesh(canonical), from_mesh(keypoints), source_pose, pose)

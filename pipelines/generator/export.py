@@ -1,4 +1,4 @@
-"""Export a trained compact generator to the three ONNX files that run it."""
+"""Export a trained compact generator to the four ONNX files that run it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from .train import load_checkpoint
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
+FRAME_INPUTS = ("warped", "shapes", "motion", "source", "source_shapes", "quarter", "eighth")
+"""Of a window's network, in order; all but the first three belong to the portrait."""
+
 
 class SourceGraph(nn.Module):
     """Once per portrait: small picture and window patches to appearance features."""
@@ -35,6 +38,28 @@ class SourceGraph(nn.Module):
         return tuple(outputs)
 
 
+class MotionGraph(nn.Module):
+    """Per frame, first half: which motion holds where. Warping is left to the runtime, which is quicker at it."""
+
+    def __init__(self, model: CompactGenerator) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return self.model.motion.choose(*inputs)
+
+
+class HiddenGraph(nn.Module):
+    """Per frame, second half: what the portrait does not show, from its appearance features in their new places."""
+
+    def __init__(self, model: CompactGenerator) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return self.model.motion.fill(*inputs)
+
+
 class WindowsGraph(nn.Module):
     """Per frame and window: what to add and what to cover, faded out towards the window's edge."""
 
@@ -45,13 +70,13 @@ class WindowsGraph(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         outputs = []
         for number, (name, window) in enumerate(WINDOWS.items()):
-            change, cover = self.model.windows[name](*inputs[5 * number : 5 * number + 5])
+            change, cover = self.model.windows[name](*inputs[7 * number : 7 * number + 7])
             outputs.append(torch.cat([change, cover], 1) * torch.tensor(window.edge())[None, None])
         return tuple(outputs)
 
 
 def export(checkpoint: Path, folder: Path) -> list[Path]:
-    """Write compact_source.onnx, compact_motion.onnx, compact_windows.onnx (float16 storage) and compact.json."""
+    """Write compact_source, _motion, _hidden and _windows.onnx (float16 storage) and compact.json."""
     model, metadata = load_checkpoint(checkpoint)
     config, m = model.config, model.config.motion_resolution
     half, w = m // 2, config.window_width
@@ -63,23 +88,22 @@ def export(checkpoint: Path, folder: Path) -> list[Path]:
         names += [f"{name}_source", f"{name}_source_shapes"]
         feature_names += [f"{name}_quarter", f"{name}_eighth"]
         frame += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v), torch.zeros(1, window.motion_size)]
+        frame += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v)]
         frame += [torch.zeros(1, 3 * w, h // 4, v // 4), torch.zeros(1, 4 * w, h // 8, v // 8)]
-        frame_names += [f"{name}_{part}" for part in ("warped", "shapes", "motion", "quarter", "eighth")]
-    motion = (
-        torch.zeros(1, config.appearance, half, half),
-        torch.zeros(1, 2, m, m),
-        torch.zeros(1, 2, m, m),
-        torch.zeros(1, 1, m, m),
-        torch.zeros(1, 3, m, m),
-    )
+        frame_names += [f"{name}_{part}" for part in FRAME_INPUTS]
+    flow, picture = torch.zeros(1, 2, m, m), torch.zeros(1, 3, m, m)
+    motion = (flow, flow, torch.zeros(1, 1, m, m), picture, picture)
+    c = config.motion_width
+    hidden = (torch.zeros(1, config.appearance, half, half), torch.zeros(1, 2 * c, half, half), torch.zeros(1, c, m, m))
     graphs = {
         "compact_source": (SourceGraph(model), tuple(inputs), names, feature_names),
         "compact_motion": (
-            model.motion,
+            MotionGraph(model),
             motion,
-            ["appearance", "prior", "rigid", "coverage", "small"],
-            ["masks", "residual", "occlusion", "hidden"],
+            ["prior", "rigid", "coverage", "small", "warped"],
+            ["masks", "residual", "half", "whole"],
         ),
+        "compact_hidden": (HiddenGraph(model), hidden, ["features", "half", "whole"], ["occlusion", "hidden"]),
         "compact_windows": (WindowsGraph(model), tuple(frame), frame_names, list(WINDOWS)),
     }
     written = []

@@ -1,4 +1,4 @@
-"""Losses of the compact generator: weighted L1, network features, least-squares GAN with feature matching."""
+"""Losses of the compact generator: weighted L1, network features, relativistic GAN with feature matching."""
 
 from __future__ import annotations
 
@@ -69,20 +69,50 @@ def weighted_l1(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
     return ((made - real).abs() * weight).mean() / weight.mean()
 
 
+def texture_loss(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
+    """Distance of local sharpness: of the root mean square of fine detail around every place, at two scales.
+
+    Where the teeth can not be known, L1 asks for their mean, which is a blur. This asks for as much detail as there
+    should be, wherever in the neighbourhood it lies (the idea of style losses, Gatys et al., 2016, on the Laplacian).
+    """
+    loss = made.new_zeros(())
+    for _ in range(2):
+        made_detail, real_detail = (
+            (F.avg_pool2d((x - F.avg_pool2d(x, 3, 1, 1)).pow(2), 7, 1, 3) + 1e-4).sqrt() for x in (made, real)
+        )
+        loss = loss + ((made_detail - real_detail).abs() * weight).mean() / weight.mean()
+        made, real, weight = (F.avg_pool2d(x, 2) for x in (made, real, weight))
+    return loss
+
+
 def judged_where(shapes: Tensor, score: Tensor) -> Tensor:
-    """Weights of a score map, mean 1: lips, mouth, lids and irises; elsewhere both pictures show real skin."""
-    where = F.adaptive_avg_pool2d(shapes.amax(1, keepdim=True) + shapes[:, :1], score.shape[2:]) + 0.05
+    """Weights of a score map, mean 1: inside the mouth or between the lids, hardly on what the warp shows well."""
+    where = F.adaptive_avg_pool2d(shapes[:, :1] + 0.05 * shapes.amax(1, keepdim=True), score.shape[2:]) + 0.005
     return where / where.mean()
 
 
+def focus_of(shapes: Tensor) -> Tensor:
+    """Where a critic may look, [N, 1, H, W] in 0..1: lips and mouth, or lids and eyes, and a little around them.
+
+    Elsewhere it is shown the real pixels: the warped skin has tells of its own, which no window network can mend, and
+    a critic that sees them looks at nothing else.
+    """
+    wide = F.max_pool2d(shapes.amax(1, keepdim=True), 7, 1, 3)
+    return F.avg_pool2d(wide, 5, 1, 2, count_include_pad=False)
+
+
 def discriminator_loss(real: Tensor, made: Tensor, where: Tensor) -> Tensor:
-    """Least-squares GAN (Mao et al., 2017) of the discriminator, weighted by place."""
-    return ((real - 1).pow(2) * where).mean() + (made.pow(2) * where).mean()
+    """Relativistic pairing GAN (Jolicoeur-Martineau, 2018; Huang et al., 2024) of the discriminator, by place.
+
+    Most of a window is the same skin in both pictures. A least-squares critic stayed at chance on it; told which of
+    the two is real, place by place, it learns from the difference alone.
+    """
+    return (F.softplus(made - real) * where).mean()
 
 
-def generator_loss(made: Tensor, where: Tensor) -> Tensor:
-    """Least-squares GAN of the generator, weighted by place."""
-    return ((made - 1).pow(2) * where).mean()
+def generator_loss(real: Tensor, made: Tensor, where: Tensor) -> Tensor:
+    """The same of the generator: the made window should look more real than the real one."""
+    return (F.softplus(real - made) * where).mean()
 
 
 def feature_matching(made: list[Tensor], real: list[Tensor]) -> Tensor:

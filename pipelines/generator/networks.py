@@ -115,7 +115,15 @@ class DenseMotion(nn.Module):
         masks [N, 3, M, M], residual flow [N, 2, M, M], occlusion [N, 1, M, M] (1 = the portrait shows it),
         hidden colours [N, 3, M, M] in 0..1
         """
-        warped = warp(source, prior)
+        masks, residual, y1, y0 = self.choose(prior, rigid, coverage, source, warp(source, prior))
+        # Motion field: sum over candidates of mask times flow (eq. 4 of FOMM), plus the residual.
+        flow = masks[:, 1:2] * prior + masks[:, 2:3] * rigid + residual
+        return masks, residual, *self.fill(warp(appearance, F.avg_pool2d(flow, 2)), y1, y0)
+
+    def choose(
+        self, prior: Tensor, rigid: Tensor, coverage: Tensor, source: Tensor, warped: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Masks and residual flow, features [N, 2 W, M / 2, M / 2] and [N, W, M, M] for `fill`."""
         x0 = self.first(torch.cat([prior * 4, rigid * 4, coverage, source, warped], 1))
         x1 = self.down1(x0)
         x2 = self.down2(x1)
@@ -123,15 +131,14 @@ class DenseMotion(nn.Module):
         y1 = self.up1(self.up2(x3, x2), x1)
         y0 = self.up0(y1, x0)
         heads = self.heads(F.leaky_relu(y0, 0.2))
-        masks = torch.softmax(heads[:, :3], 1)
-        residual = 0.1 * torch.tanh(heads[:, 3:])
-        # Motion field: sum over candidates of mask times flow (eq. 4 of FOMM), plus the residual.
-        flow = masks[:, 1:2] * prior + masks[:, 2:3] * rigid + residual
-        features = warp(appearance, F.avg_pool2d(flow, 2))
+        return torch.softmax(heads[:, :3], 1), 0.1 * torch.tanh(heads[:, 3:]), y1, y0
+
+    def fill(self, features: Tensor, y1: Tensor, y0: Tensor) -> tuple[Tensor, Tensor]:
+        """Occlusion and hidden colours, from the appearance warped to where it is wanted."""
         z = self.paint(torch.cat([features, y1], 1))
         z = F.interpolate(self.show(F.leaky_relu(z, 0.2)), scale_factor=2.0, mode="nearest") + y0
         z = self.colour(F.leaky_relu(z, 0.2))
-        return masks, residual, torch.sigmoid(z[:, 3:] + 3), torch.sigmoid(z[:, :3])
+        return torch.sigmoid(z[:, 3:] + 3), torch.sigmoid(z[:, :3])
 
 
 def grid(height: int, width: int) -> Tensor:
@@ -167,10 +174,11 @@ class WindowEncoder(nn.Module):
 class WindowGenerator(nn.Module):
     """Pixels of one window: mouth interior and lips, or lids and eyes.
 
-    A U-net over the warped portrait and the driving shapes, which takes in the portrait's features at its lower
-    levels and the driving landmarks by FiLM. It changes the warped portrait by adding to it, so that skin and lips keep
-    the photo's detail at any resolution; inside the mouth, where the warp knows nothing but stretched lips, it covers
-    the portrait and begins from darkness.
+    A U-net over the warped portrait, the driving shapes, and the portrait's own window as it is: windows hang on the
+    skull, so that teeth seen in the portrait lie where they are wanted. It takes in the portrait's features at its
+    lower levels and the driving landmarks by FiLM. It changes the warped portrait by adding to it, so that skin and
+    lips keep the photo's detail at any resolution; inside the mouth, where the warp knows nothing but stretched lips,
+    it covers the portrait and begins from darkness.
     """
 
     DARK = (0.22, 0.10, 0.10)
@@ -179,7 +187,7 @@ class WindowGenerator(nn.Module):
         super().__init__()
         self.mouth = mouth
         w = width
-        self.first = nn.Conv2d(5, w, 3, 1, 1)
+        self.first = nn.Conv2d(10, w, 3, 1, 1)
         self.down1, self.down2, self.down3 = down(w, 2 * w), down(2 * w, 3 * w), down(3 * w, 4 * w)
         self.join2, self.join3 = nn.Conv2d(6 * w, 3 * w, 1), nn.Conv2d(8 * w, 4 * w, 1)
         self.film = nn.Sequential(nn.Linear(motion, 96), nn.LeakyReLU(0.2), nn.Linear(96, 8 * w))
@@ -192,10 +200,17 @@ class WindowGenerator(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(
-        self, warped: Tensor, shapes: Tensor, motion: Tensor, quarter: Tensor, eighth: Tensor
+        self,
+        warped: Tensor,
+        shapes: Tensor,
+        motion: Tensor,
+        source: Tensor,
+        source_shapes: Tensor,
+        quarter: Tensor,
+        eighth: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """What to add, [N, 3, H, W], and what to cover before, [N, 1, H, W] in 0..1: (1 - cover) * warped + change."""
-        x0 = self.first(torch.cat([warped, shapes], 1))
+        x0 = self.first(torch.cat([warped, shapes, source, source_shapes], 1))
         x1 = self.down1(x0)
         x2 = self.level2(self.join2(torch.cat([self.down2(x1), quarter], 1)))
         x3 = self.join3(torch.cat([self.down3(x2), eighth], 1))
@@ -231,21 +246,26 @@ class CompactGenerator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Patch discriminator of one window, shown the shapes; returns its score map and its features."""
+    """Patch discriminator of one window; returns its score map and its features.
 
-    def __init__(self, width: int = 24) -> None:
+    It is shown the shapes and the same window of the portrait: what is sharp for one camera is soft for another, so a
+    blurred mouth betrays itself only beside its own source.
+    """
+
+    def __init__(self, width: int = 32) -> None:
         super().__init__()
         w = width
         self.layers = nn.ModuleList(
-            [nn.Conv2d(5, w, 4, 2, 1), nn.Conv2d(w, 2 * w, 4, 2, 1), nn.Conv2d(2 * w, 4 * w, 4, 2, 1)]
+            [nn.Conv2d(8, w, 4, 2, 1), nn.Conv2d(w, 2 * w, 4, 2, 1), nn.Conv2d(2 * w, 4 * w, 4, 2, 1)]
         )
+        self.norms = nn.ModuleList([nn.Identity(), *(nn.InstanceNorm2d(c, affine=True) for c in (2 * w, 4 * w))])
         self.score = nn.Conv2d(4 * w, 1, 3, 1, 1)
         for layer in self.layers:  # full-size features from the first step on: they judge and are matched
             nn.init.kaiming_normal_(layer.weight, 0.2)
 
-    def forward(self, image: Tensor, shapes: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x, features = torch.cat([image * 2 - 1, shapes], 1), []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.2)
+    def forward(self, image: Tensor, shapes: Tensor, source: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x, features = torch.cat([image * 2 - 1, shapes, source * 2 - 1], 1), []
+        for layer, norm in zip(self.layers, self.norms):
+            x = F.leaky_relu(norm(layer(x)), 0.2)
             features.append(x)
         return self.score(x), features

@@ -22,7 +22,16 @@ from speechhead.generators.meshwarp import border_taper
 from speechhead.generators.windows import WINDOWS
 
 from .data import Pairs, load_clips, make_pair
-from .losses import FeatureLoss, discriminator_loss, feature_matching, generator_loss, judged_where, weighted_l1
+from .losses import (
+    FeatureLoss,
+    discriminator_loss,
+    feature_matching,
+    focus_of,
+    generator_loss,
+    judged_where,
+    texture_loss,
+    weighted_l1,
+)
 from .networks import CompactConfig, CompactGenerator, Discriminator, warp
 
 
@@ -41,10 +50,12 @@ class TrainConfig:
     critic_rate: float = 0.5
     minutes: float = 60.0
     adversarial_after: int = 600
+    motion_every: int = 4
     l1: float = 2.0
     adversarial: float = 0.1
     matching: float = 1.0
     features: float = 0.5
+    texture: float = 3.0
     change_cost: float = 0.05
     hidden_cost: float = 0.01
     ema: float = 0.997
@@ -106,12 +117,14 @@ def forward(
 
     patches, before, changes = {}, {}, {}
     for name in names:
-        window = WINDOWS[name]
         at = batch[f"{name}_grid"]
         base = warp(batch["source"], (at - _identity(at) + flow_at(at, batch[f"{name}_prior"])).detach())
-        features = model.encoders[name](batch[f"{name}_source"], batch[f"{name}_source_shapes"])
-        change, cover = model.windows[name](base, batch[f"{name}_shapes"], batch[f"{name}_motion"], *features)
-        edge = torch.from_numpy(window.edge())[None, None]
+        portrait = batch[f"{name}_source"], batch[f"{name}_source_shapes"]
+        features = model.encoders[name](*portrait)
+        change, cover = model.windows[name](
+            base, batch[f"{name}_shapes"], batch[f"{name}_motion"], *portrait, *features
+        )
+        edge = batch[f"{name}_edge"]
         patches[name], before[name], changes[name] = (
             (1 - cover * edge) * base + change * edge,
             base,
@@ -213,8 +226,8 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
         makers.param_groups[0]["lr"], critics.param_groups[0]["lr"] = rate, rate * options.critic_rate
         batch = {key: _channels_last(value) for key, value in next(loader).items()}
         # The mouth learns at every step; dense motion and eyes, which need less, take turns.
-        motion_turn = step % 2 == 0
-        names = ["mouth"] if motion_turn else list(WINDOWS)
+        motion_turn = step % options.motion_every == 0
+        names = list(WINDOWS) if step % 2 else ["mouth"]
         out = forward(model, batch, names, motion_turn)
         loss, log = torch.zeros(()), {}
         if motion_turn:
@@ -224,38 +237,42 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
         judged = {}
         for name in names:
             made, real, shapes = out.patches[name], batch[f"{name}_target"], batch[f"{name}_shapes"]
+            source = batch[f"{name}_source"]
             care = 1 + 3 * F.max_pool2d(shapes.amax(1, keepdim=True), 5, 1, 2) + 10 * shapes[:, :1]
             l1, seen = weighted_l1(made, real, care), perceptual(made, real)
-            loss = (
-                loss + options.l1 * l1 + options.features * seen + options.change_cost * out.changes[name].abs().mean()
-            )
+            # What fades out at the border must not shout to be heard there.
+            change = (out.changes[name].abs() * (1 + 20 * (1 - batch[f"{name}_edge"]))).mean()
+            detail = texture_loss(made, real, care)
+            loss = loss + options.l1 * l1 + options.features * seen + options.texture * detail
+            loss = loss + options.change_cost * change
             log |= {f"{name}_l1": l1.item(), f"{name}_warp": weighted_l1(out.warped[name], real, care).item()}
-            log[f"{name}_seen"] = seen.item()
+            log |= {f"{name}_seen": seen.item(), f"{name}_detail": detail.item()}
+            focus = focus_of(shapes)
+            shown_made = focus * made + (1 - focus) * real
             if adversarial:
                 judges[name].requires_grad_(False)
-                score, features = judges[name](made, shapes)
+                score, features = judges[name](shown_made, shapes, source)
                 with torch.no_grad():
-                    _, wanted = judges[name](real, shapes)
+                    truth, wanted = judges[name](real, shapes, source)
                 loss = loss + options.adversarial * (
-                    generator_loss(score, judged_where(shapes, score))
+                    generator_loss(truth, score, judged_where(shapes, score))
                     + options.matching * feature_matching(features, wanted)
                 )
                 judges[name].requires_grad_(True)
-                judged[name] = (made.detach(), real, shapes)
+            judged[name] = (shown_made.detach(), real, shapes, source)
         makers.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         makers.step()
-        if judged:
-            cost = torch.zeros(())
-            for name, (made, real, shapes) in judged.items():
-                score = judges[name](real, shapes)[0]
-                doubt = discriminator_loss(score, judges[name](made, shapes)[0], judged_where(shapes, score))
-                cost = cost + doubt
-                log[f"{name}_doubt"] = doubt.item()
-            critics.zero_grad()
-            cost.backward()
-            critics.step()
+        cost = torch.zeros(())
+        for name, (made, real, shapes, source) in judged.items():
+            score = judges[name](real, shapes, source)[0]
+            doubt = discriminator_loss(score, judges[name](made, shapes, source)[0], judged_where(shapes, score))
+            cost = cost + doubt
+            log[f"{name}_doubt"] = doubt.item()
+        critics.zero_grad()
+        cost.backward()
+        critics.step()
         step += 1
         decay = min(options.ema, step / (step + 20))
         with torch.no_grad():

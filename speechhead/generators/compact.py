@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..engines.onnx import load_session
 from ..face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
 from ..landmarks2latents import CompactLatents
-from .meshwarp import MeshWarp, border_taper, pixel_grid, sample
-from .windows import WINDOWS
+from .meshwarp import MeshWarp, border_taper, pixel_grid, sample, upsample
+from .windows import WINDOWS, near
 
 Array = NDArray[np.float32]
 
@@ -51,10 +51,9 @@ def _chw(image: NDArray[np.uint8]) -> Array:
     return np.ascontiguousarray(image.astype(np.float32).transpose(2, 0, 1)[None] / 255)
 
 
-def _near(lips: Array) -> Array:
-    """Weight [h, w]: 1 on the lips and their surroundings, 0 further off, where the jaw's edge may be in the window."""
-    wide = cv2.dilate(lips, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13)))
-    return np.asarray(cv2.GaussianBlur(wide, (13, 13), 0), np.float32)
+def _planar(field: NDArray) -> Array:
+    """[H, W, C] as a batch of one, [1, C, H, W]."""
+    return np.ascontiguousarray(field.transpose(2, 0, 1)[None], np.float32)
 
 
 def _read(image: NDArray, grid: Array) -> NDArray:
@@ -79,7 +78,8 @@ class CompactGenerator:
         self._source = load_session("compact_source.onnx", threads=threads)
         self._motion = load_session("compact_motion.onnx", threads=threads)
         self._windows = load_session("compact_windows.onnx", threads=threads)
-        self._resolution = int(self._motion.get_inputs()[1].shape[2])
+        self._hidden = load_session("compact_hidden.onnx", threads=threads)
+        self._resolution = int(self._motion.get_inputs()[0].shape[2])
         self._taper = border_taper(PRIOR_RESOLUTION)[..., None]
 
     @classmethod
@@ -105,7 +105,9 @@ class CompactGenerator:
             feeds[f"{name}_source_shapes"] = window.shapes(mesh, matrix, pose, self.size)[None]
         names = [output.name for output in self._source.get_outputs()]
         features = dict(zip(names, self._source.run(None, feeds)))
-        features["small"] = feeds["small"]
+        features |= feeds
+        for name in ("appearance", "small"):
+            features[f"{name}_hwc"] = np.ascontiguousarray(features[name][0].transpose(1, 2, 0))
         return Source(crop, canonical, pose.rotation, pose.translation, float(pose.scale), features)
 
     def _small(self, image: NDArray) -> NDArray:
@@ -136,37 +138,38 @@ class CompactGenerator:
         matrix, offset = warper.rigid(pose)
         flow, shown, hidden = self._dense(source, prior, coverage, matrix, offset)
 
-        size = self.size
-        fine = np.asarray(cv2.resize(flow, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
-        frame = sample(source.crop, fine)
+        frame = upsample(source.crop, flow)
         if shown.min() < 0.99:
-            cover = cv2.resize(shown, (size, size))[..., None]
-            behind = cv2.resize(hidden, (size, size), interpolation=cv2.INTER_CUBIC) * 255
-            frame = np.clip(frame * cover + behind * (1 - cover) + 0.5, 0, 255).astype(np.uint8)
+            cover = cv2.resize(shown, frame.shape[1::-1])
+            hidden = np.clip(hidden * 255 + 0.5, 0, 255).astype(np.uint8)
+            behind = cv2.resize(hidden, frame.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+            frame = np.asarray(cv2.blendLinear(frame, behind, cover, 1 - cover), np.uint8)
         return self._paint(frame, source, keypoints, pose)
 
     def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> tuple[Array, ...]:
         """Dense motion field [N, N, 2], what is shown [M, M], and colours of what is not [M, M, 3]."""
         m = (self._resolution, self._resolution)
-        low = cv2.resize(prior, m, interpolation=cv2.INTER_AREA)
-        rigid = pixel_grid(*m) @ matrix.T + offset
-        masks, residual, occlusion, hidden = self._motion.run(
-            None,
-            {
-                "appearance": source.features["appearance"],
-                "prior": low.transpose(2, 0, 1)[None],
-                "rigid": rigid.transpose(2, 0, 1)[None].astype(np.float32),
-                "coverage": cv2.resize(coverage, m, interpolation=cv2.INTER_AREA)[None, None],
-                "small": source.features["small"],
-            },
-        )
-        fine = prior.shape[1::-1]
+        rigid = cv2.transform(pixel_grid(*m), np.column_stack([matrix, offset]))
+        low = np.asarray(cv2.resize(prior, m, interpolation=cv2.INTER_AREA), np.float32)
+        coverage = np.asarray(cv2.resize(coverage, m, interpolation=cv2.INTER_AREA), np.float32)
+        appearance, small = source.features["appearance_hwc"], source.features["small_hwc"]
+        feeds = {"prior": _planar(low), "rigid": _planar(rigid), "coverage": coverage[None, None]}
+        feeds |= {"small": source.features["small"], "warped": _planar(sample(small, low))}
+        masks, residual, half, whole = self._motion.run(None, feeds)
         parts = np.concatenate([masks[0, 1:], residual[0]]).transpose(1, 2, 0)
-        parts = cv2.resize(parts, fine, interpolation=cv2.INTER_LINEAR)
-        whole = pixel_grid(*prior.shape[:2]) @ matrix.T + offset
-        flow = (parts[..., :1] * prior + parts[..., 1:2] * whole + parts[..., 2:]) * self._taper
+
+        def combined(prior: Array, parts: Array) -> Array:
+            """The motion field: the sum over candidates of mask times flow (FOMM, eq. 4), plus the residual."""
+            head = cv2.transform(pixel_grid(*prior.shape[:2]), np.column_stack([matrix, offset]))
+            return np.asarray(parts[..., :1] * prior + parts[..., 1:2] * head + parts[..., 2:], np.float32)
+
+        there = cv2.resize(combined(low, parts), appearance.shape[1::-1], interpolation=cv2.INTER_AREA)
+        feeds = {"features": _planar(sample(appearance, np.asarray(there, np.float32))), "half": half, "whole": whole}
+        occlusion, hidden = self._hidden.run(None, feeds)
+        parts = np.asarray(cv2.resize(parts, prior.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+        flow = combined(prior, parts) * self._taper
         shown = 1 - (1 - occlusion[0, 0]) * border_taper(self._resolution)
-        return flow.astype(np.float32), shown.astype(np.float32), np.ascontiguousarray(hidden[0].transpose(1, 2, 0))
+        return flow, shown.astype(np.float32), np.ascontiguousarray(hidden[0].transpose(1, 2, 0))
 
     def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Generate the windows and lay them over the warped portrait."""
@@ -178,12 +181,12 @@ class CompactGenerator:
             feeds[f"{name}_warped"] = _chw(_read(soft, window.grid(matrix)))
             feeds[f"{name}_shapes"] = window.shapes(posed, matrix, pose, self.size)[None]
             feeds[f"{name}_motion"] = window.motion(source.landmarks, driving, source.pose, pose)[None]
-            for part in ("quarter", "eighth"):
+            for part in ("source", "source_shapes", "quarter", "eighth"):
                 feeds[f"{name}_{part}"] = source.features[f"{name}_{part}"]
         for name, painted in zip(matrices, self._windows.run(None, feeds)):
             patch = painted[0].transpose(1, 2, 0)
             if name == "mouth":
-                patch = patch * _near(feeds[f"{name}_shapes"][0, 1])[..., None]
+                patch = patch * near(feeds[f"{name}_shapes"][0, 1])[..., None]
             frame = self._lay(frame, patch, matrices[name])
         return frame
 
@@ -201,16 +204,23 @@ class CompactGenerator:
         half = np.array([width / 2, height / 2])
         linear = np.diag(half) @ np.linalg.inv(matrix[:, :2]) * (2 / self.size)
         corner = linear @ (np.array([x0, y0]) + 0.5 - (matrix[:, 2] + 1) * (self.size / 2)) + half - 0.5
-        mapped = cv2.warpAffine(
-            np.ascontiguousarray(painted),
-            np.column_stack([linear, corner]),
-            (int(x1 - x0), int(y1 - y0)),
-            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=0,
-        )
-        cover = np.clip(mapped[..., 3:], 0, 1)
+
+        def placed(part: NDArray) -> NDArray:
+            return cv2.warpAffine(
+                np.ascontiguousarray(part),
+                np.column_stack([linear, corner]),
+                (int(x1 - x0), int(y1 - y0)),
+                flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_CONSTANT,
+                borderValue=0,
+            )
+
         region = frame[y0:y1, x0:x1]
-        mixed = region * (1 - cover) + mapped[..., :3] * 255
-        frame[y0:y1, x0:x1] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+        mixed = placed(painted[..., :3]) * np.float32(255)
+        if painted[..., 3].any():  # the eyes cover nothing
+            cover = np.clip(placed(painted[..., 3]), 0, 1)
+            mixed += region * (1 - cover)[..., None]
+        else:
+            mixed += region
+        frame[y0:y1, x0:x1] = cv2.convertScaleAbs(np.maximum(mixed, 0))  # rounds, and stops at 255
         return frame

@@ -126,37 +126,39 @@ class MeshWarp:
         driving = self._vertices(normalised, pose, self._still)
         triangles, rings, holes = _topology()
         corners, origin = driving[triangles], self.source[triangles]
-        # Affine map of each triangle: source = origin0 + M (z - corner0).
-        edges = (corners[:, 1:, :2] - corners[:, :1, :2]).transpose(0, 2, 1)
-        source_edges = (origin[:, 1:, :2] - origin[:, :1, :2]).transpose(0, 2, 1)
-        determinant = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
+        # Affine map of each triangle: source = origin0 + M (z - corner0); here as displacement, M - 1.
+        (ax, ay), (bx, by) = (corners[:, k, :2].T - corners[:, 0, :2].T for k in (1, 2))
+        (sx, sy), (tx, ty) = (origin[:, k, :2].T - origin[:, 0, :2].T for k in (1, 2))
+        determinant = ax * by - bx * ay
         drawn = np.abs(determinant) > 1e-7
         openings = slice(rings, rings + holes)
         drawn[openings] = determinant[openings] > 2e-5  # all turn clockwise; where lips or lids have met, nothing shows
-        safe = np.where(drawn, determinant, 1)
-        adjugate = np.stack([edges[:, 1, 1], -edges[:, 0, 1], -edges[:, 1, 0], edges[:, 0, 0]], 1).reshape(-1, 2, 2)
-        matrix = source_edges @ (adjugate / safe[:, None, None])
-        offset = origin[:, 0, :2] - np.einsum("fij,fj->fi", matrix, corners[:, 0, :2])
-        matrix = matrix - np.eye(2, dtype=np.float32)  # displacement, not position
+        scale = 1 / np.where(drawn, determinant, 1)
+        affine = np.zeros((len(triangles) + 1, 6), np.float32)  # row 0: where nothing is drawn, nothing moves
+        affine[1:, 0], affine[1:, 1] = (sx * by - tx * ay) * scale - 1, (tx * ax - sx * bx) * scale
+        affine[1:, 2], affine[1:, 3] = (sy * by - ty * ay) * scale, (ty * ax - sy * bx) * scale - 1
+        x, y = corners[:, 0, 0], corners[:, 0, 1]
+        affine[1:, 4] = origin[:, 0, 0] - x - affine[1:, 0] * x - affine[1:, 1] * y
+        affine[1:, 5] = origin[:, 0, 1] - y - affine[1:, 2] * x - affine[1:, 3] * y
 
         face = np.arange(rings + holes, len(triangles))
         depth = corners[face, :, 2].sum(1)
         order = np.concatenate([np.arange(rings + holes), face[np.argsort(-depth, kind="stable")]])
+        order = order[drawn[order]]
         index = np.zeros((resolution, resolution), np.int32)
         shift = 4
         points = np.round(((corners[..., :2] + 1) * (resolution / 2) - 0.5) * (1 << shift)).astype(np.int32)
-        for number in order[drawn[order]]:
-            cv2.fillConvexPoly(index, points[number], int(number) + 1, cv2.LINE_8, shift)
+        for number, polygon in zip((order + 1).tolist(), points[order]):
+            cv2.fillConvexPoly(index, polygon, number, cv2.LINE_8, shift)
 
-        matrix = np.concatenate([np.zeros((1, 2, 2), np.float32), matrix]).astype(np.float32)
-        offset = np.concatenate([np.zeros((1, 2), np.float32), offset]).astype(np.float32)
+        local = affine[index]
         grid = pixel_grid(resolution, resolution)
-        local = matrix[index]
-        flow = local[..., 0] * grid[..., :1] + local[..., 1] * grid[..., 1:] + offset[index]
         # Single pixels between folded triangles belong to none; the median takes the flow around them.
-        flow = np.stack([cv2.medianBlur(np.ascontiguousarray(flow[..., axis]), 3) for axis in (0, 1)], -1)
-        coverage = np.where(index > rings, 1.0, np.where(index > rings // 2, 0.5, 0.0)).astype(np.float32)
-        return flow, coverage
+        x, y = grid[..., 0], grid[..., 1]
+        parts = (local[..., 2 * k] * x + local[..., 2 * k + 1] * y + local[..., 4 + k] for k in (0, 1))
+        flow = cv2.merge([cv2.medianBlur(part, 3) for part in parts])
+        coverage = np.where(index > rings, np.float32(1), np.where(index > rings // 2, np.float32(0.5), np.float32(0)))
+        return np.asarray(flow, np.float32), coverage
 
     def rigid(self, pose: Pose) -> tuple[Array, Array]:
         """Affine displacement of the whole head as a plane at the depth of the eyes' corners.
@@ -182,6 +184,26 @@ def sample(image: NDArray, flow: Array) -> NDArray:
     where += _places(*flow.shape[:2], height, width)
     x, y = cv2.split(where)
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def upsample(image: NDArray, flow: Array) -> NDArray:
+    """Read `image` [H, W, C] at its own resolution through a coarser flow [h, w, 2]; else as `sample`.
+
+    Plane by plane: at full resolution this is memory traffic and little else.
+    """
+    height, width = image.shape[:2]
+    maps = []
+    for axis, extent in enumerate((width, height)):
+        part = np.ascontiguousarray(flow[..., axis]) * np.float32(extent / 2)
+        fine = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
+        maps.append(cv2.add(fine, _plane(height, width, axis), fine))
+    return cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@lru_cache(maxsize=8)
+def _plane(height: int, width: int, axis: int) -> Array:
+    """Column (axis 0) or row (axis 1) of every pixel, float32 [height, width]."""
+    return np.ascontiguousarray(np.indices((height, width), np.float32)[1 - axis])
 
 
 @lru_cache(maxsize=32)

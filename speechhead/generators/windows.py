@@ -22,6 +22,14 @@ from .meshwarp import (
 
 Array = NDArray[np.float32]
 
+FADE = 6
+"""Pixels over which a window fades out at its border."""
+
+NEAR_LIPS = 5
+"""Pixels of the mouth's window: what is painted reaches half as far from the lips, and fades over as much again.
+
+Further out the networks have learned shading that shows as a smudge on the sharper skin of a large portrait."""
+
 IRIS_RADIUS = 0.065
 """Radius of the iris in outer eye distances (11.7 mm across, against about 90 mm)."""
 
@@ -116,11 +124,21 @@ class Window:
 
     def edge(self) -> Array:
         """Weight [height, width] that falls to 0 at the window's border, where the warped portrait stays."""
-        distance = 1 - np.abs(pixel_grid(self.height, self.width)).max(-1)
-        ramp = np.clip(distance / 0.2, 0, 1)
+        beyond = 1 - np.abs(pixel_grid(self.height, self.width))
+        distance = (beyond * np.array([self.width / 2, self.height / 2], np.float32)).min(-1)
+        ramp = np.clip(distance / FADE, 0, 1)
         return ramp * ramp * (3 - 2 * ramp)
 
 
-MOUTH = Window(SUBNASALE, (0.0, 0.42), (0.55, 0.55), 80, 80, tuple(range(48, 68)))
+MOUTH = Window(SUBNASALE, (0.0, 0.40), (0.495, 0.44), 64, 72, tuple(range(48, 68)))
 EYES = Window(None, (0.0, 0.0), (0.62, 0.248), 32, 80, (*range(36, 48), 68, 69))
 WINDOWS = {"mouth": MOUTH, "eyes": EYES}
+
+
+def near(lips: Array) -> Array:
+    """Weight [h, w]: 1 on the lips and their surroundings, 0 further off, where the jaw's edge may be in the window.
+
+    lips: float32 [h, w]; the mouth's second mask of `Window.shapes`
+    """
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (NEAR_LIPS, NEAR_LIPS))
+    return np.asarray(cv2.GaussianBlur(cv2.dilate(lips, kernel), (NEAR_LIPS, NEAR_LIPS), 0), np.float32)
