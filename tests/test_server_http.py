@@ -190,7 +190,7 @@ def test_no_more_sessions_than_the_machine_holds():
 
 def test_admission_follows_the_measured_speed():
     async def scenario(client, server):
-        server.studio.speed = {128: 80.0}  # pictures per second: two streams and a rest
+        server.studio.speed = {128: 100.0}  # pictures per second: two streams and a rest
         assert server.studio.capacity == 2
         await session(client)
         await session(client)
