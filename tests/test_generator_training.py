@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from pipelines.generator.data import load_clips, make_pair  # noqa: E402
 from pipelines.generator.export import export  # noqa: E402
+from pipelines.generator.losses import focus_of, texture_loss  # noqa: E402
 from pipelines.generator.networks import CompactConfig, CompactGenerator, warp  # noqa: E402
 from pipelines.generator.train import forward, load_checkpoint, main  # noqa: E402
 from speechhead import weights  # noqa: E402
@@ -109,3 +110,15 @@ def test_exported_graphs_agree_with_torch(folder: Path, run: Path) -> None:
     occlusion, hidden = load_session(folder / "compact_hidden.onnx").run(None, feeds)
     for ours, theirs in zip((masks, residual, occlusion, hidden), wanted):
         assert np.abs(ours - theirs.numpy()).max() < 5e-3  # weights are stored in half precision
+
+
+def test_a_blurred_mouth_lacks_detail_and_the_critic_sees_lips_only() -> None:
+    real = torch.rand(1, 3, 32, 32)
+    blurred = F.avg_pool2d(real, 3, 1, 1)
+    ones = torch.ones(1, 1, 32, 32)
+    assert texture_loss(real, real, ones) == 0
+    assert texture_loss(blurred, real, ones) > texture_loss(real.flip(3), real, ones)  # the place matters less
+    shapes = torch.zeros(1, 2, 32, 32)
+    shapes[:, 1, 14:18, 12:20] = 1
+    focus = focus_of(shapes)
+    assert focus[..., 14:18, 12:20].min() == 1 and focus[..., :8, :].max() == 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from speechhead.errors import ImageError
-from speechhead.image import BACKGROUND, as_picture, load_image
+from speechhead.image import BACKGROUND, as_picture, load_image, yuv420
 
 
 @pytest.fixture
@@ -98,3 +99,16 @@ def test_arrays():
     for bad in (np.zeros(5), np.zeros((70, 80, 2)), np.zeros((70, 80, 3), np.int64), np.zeros((9, 80, 3), np.uint8)):
         with pytest.raises(ImageError):
             as_picture(bad)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (66, 34)])
+def test_planar_colours_are_those_of_libswscale(size):
+    import av
+    from av.video.reformatter import Colorspace, Interpolation
+
+    smooth = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8), size[::-1])
+    frame = av.VideoFrame.from_ndarray(smooth, format="rgb24")
+    wanted = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=Interpolation.BILINEAR)
+    found = yuv420(smooth)
+    assert found.shape == (size[0] * 3 // 2, size[1])
+    assert np.abs(found.astype(int) - wanted.to_ndarray().astype(int)).max() <= 3

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_70, Pose, to_pixels
-from speechhead.generators.meshwarp import MeshWarp, border_taper, pixel_grid, sample
+from speechhead.generators.meshwarp import MeshWarp, border_taper, pixel_grid, sample, upsample
 
 SIZE = 256
 POSE = Pose.from_angles(yaw=6, pitch=-4, roll=3, translation=(130, 110, 0), scale=68)
@@ -58,3 +59,11 @@ def test_sample_reads_where_the_flow_points() -> None:
     shift[..., 0] = 2 / 8  # one pixel to the right
     assert np.allclose(sample(image, shift)[:, :-1], image[:, 1:, 0], atol=1e-4)
     assert np.allclose(pixel_grid(2, 4)[0, :, 0], [-0.75, -0.25, 0.25, 0.75])
+
+
+def test_a_coarse_flow_reads_like_its_fine_one() -> None:
+    image = cv2.resize(np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8), (128, 128))
+    flow = (0.05 * border_taper(32)[..., None] * np.float32([1, -0.5])).astype(np.float32)
+    fine = cv2.resize(flow, (128, 128))
+    assert np.abs(upsample(image, flow).astype(int) - sample(image, fine).astype(int)).max() <= 1
+    assert np.array_equal(upsample(image, np.zeros_like(flow)), image)

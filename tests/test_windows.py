@@ -6,7 +6,7 @@ import numpy as np
 
 from speechhead.face.landmarks import MESH_REFERENCE, Pose, from_mesh, to_pixels
 from speechhead.generators.meshwarp import LOWER_INNER_LIP
-from speechhead.generators.windows import EYES, MOUTH, WINDOWS
+from speechhead.generators.windows import EYES, MOUTH, WINDOWS, near
 
 SIZE = 256
 POSE = Pose.from_angles(roll=10, translation=(128, 110, 0), scale=66)
@@ -49,3 +49,10 @@ def test_grid_covers_the_window_and_motion_has_its_length() -> None:
     landmarks = from_mesh(MESH_REFERENCE)
     assert EYES.motion(landmarks, landmarks, POSE, POSE).shape == (EYES.motion_size,)
     assert EYES.edge()[[0, -1]].max() < 0.1
+
+
+def test_paint_stays_near_the_lips() -> None:
+    lips = np.zeros((MOUTH.height, MOUTH.width), np.float32)
+    lips[24:40, 20:52] = 1
+    weight = near(lips)
+    assert weight[26:38, 22:50].min() == 1 and weight[:16].max() == weight[48:].max() == 0

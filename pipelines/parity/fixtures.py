@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +39,12 @@ class Arrays(dict[str, NDArray[Any]]):
         return array / 255 if name.endswith("_u8") else array
 
 
-class Weights:
+class Weights(ABC):
     """Weights of a fixture, by the names of its submodules ("groups")."""
 
+    @abstractmethod
     def has(self, group: str) -> bool:
         """Whether there are weights of this submodule."""
-        raise NotImplementedError
 
     def load(self, group: str, module: Module) -> Module:
         """Fill a network, strictly: the same keys and shapes; then eval, without gradients.
@@ -63,8 +64,9 @@ class Weights:
         module.load_state_dict(state)
         return module.eval().requires_grad_(False)
 
+    @abstractmethod
     def _state(self, group: str, module: nn.Module) -> dict[str, Tensor]:
-        raise NotImplementedError
+        """The submodule's state dict."""
 
 
 class StoredWeights(Weights):
