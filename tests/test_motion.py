@@ -12,9 +12,10 @@ from speechhead.motion.compose import Motion
 from speechhead.motion.controls import EMOTIONS, Controls, parse_emotion
 from speechhead.motion.emotion import displacements
 from speechhead.motion.gaze import EYEBALL, Gaze, turn_eyes
-from speechhead.motion.mouth import lip_gaps
+from speechhead.motion.mouth import THINNER, keep_body, lip_gaps
 from speechhead.motion.pose import turned
 from speechhead.motion.rest import rest_face
+from speechhead.motion.stillness import Stillness
 
 BASE = Pose.from_angles(4.0, -3.0, 2.0, np.array([250.0, 210.0, 0.0], np.float32), 110.0)
 FRAMES = 90
@@ -215,6 +216,38 @@ def test_mouth_is_still_in_silence_while_eyes_and_head_live():
     assert np.abs(np.diff(faces[:, 37], axis=0)).max() > 0.01
     angles = np.array([p.angles for p in poses])
     assert 0.05 < angles.std(0).max() < 3.0
+
+
+def test_lips_go_slowly_in_a_pause_and_at_once_when_the_voice_is_back():
+    """Hesitations of the network in a pause are not seen; the closure of a /p/ in running speech is."""
+    wanted = np.zeros((60, 70, 3), np.float32)
+    wanted[20:40:2, 65:68, 1] = 0.08  # lips that flutter between two words
+
+    def shown(energy: list[float]) -> np.ndarray:
+        still = Stillness()
+        return np.array([still.step(w, e, True)[66, 1] for w, e in zip(wanted, energy, strict=True)])
+
+    spoken, paused = shown([-25.0] * 60), shown([-25.0] * 12 + [-70.0] * 28 + [-25.0] * 20)
+    assert np.array_equal(spoken, wanted[:, 66, 1])
+    assert np.square(np.diff(paused[20:40])).sum() < 0.2 * np.square(np.diff(spoken[20:40])).sum()
+    wanted[:] = wanted[20]
+    assert shown([-25.0] * 12 + [-70.0] * 28 + [-25.0] * 20)[46] == pytest.approx(0.08, rel=0.02)
+    wanted[10:13] = 0.0
+    assert shown([-25.0] * 10 + [-60.0] * 3 + [-25.0] * 47)[11:13].max() < 0.01
+
+
+def test_lips_keep_their_body_when_they_open():
+    thin = np.zeros((70, 3), np.float32)
+    thin[61:64, 1], thin[65:68, 1] = -0.04, 0.08  # inner lips alone
+    faces = thin.copy()
+    keep_body(faces)
+    assert np.array_equal(lip_gaps(faces), lip_gaps(thin))
+    assert np.allclose(faces[56:59, 1], 0.08 - THINNER * 0.12, atol=1e-5)
+    assert np.allclose(faces[50:53, 1], -0.04 + THINNER * 0.12, atol=1e-5)
+    assert 0.3 * faces[57, 1] < faces[8, 1] < faces[57, 1]
+    whole = faces.copy()
+    keep_body(whole)
+    assert np.allclose(whole, faces, atol=1e-6)  # lips that are thick enough are left alone
 
 
 def test_blinks_do_not_move_the_head():

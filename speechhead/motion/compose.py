@@ -13,13 +13,14 @@ from ..errors import AudioError, LandmarkError
 from ..face.landmarks import Pose
 from .blink import Blinks, close_eyes
 from .controls import Controls
-from .easing import LowPass, minimum_jerk, smoothstep
+from .easing import LowPass, minimum_jerk
 from .emotion import POSTURE_PITCH, fitted, mix
 from .gaze import Gaze, turn_eyes
 from .idle import Idle
-from .mouth import gain_mask, intended_gaps, lip_gaps, set_gaps
+from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
 from .pose import HeadMotion, HeadSources, turned
 from .rest import rest_face
+from .stillness import Stillness
 
 Array = npt.NDArray[np.float32]
 
@@ -28,12 +29,6 @@ FADE_SECONDS = 0.5
 
 INTERRUPT_FRAMES = 6
 """Frames in which the mouth glides to the new speech after `reset_speech`."""
-
-SILENCE_FRAMES = 6
-"""Frames without voice after which small mouth motion is held back; pauses between words are shorter."""
-
-STILL, MOVING = 0.012, 0.03
-"""Mouth displacement, outer eye distances, that is held back entirely, and not at all, in silence."""
 
 EYE_CONTACT = 0.85
 """Part of a head turn that the eyes turn back (vestibulo-ocular reflex), up to EYE_CONTACT_LIMIT degrees."""
@@ -78,8 +73,7 @@ class Motion:
         self._prosody = ProsodyStream()
         self._faded = LowPass(FADE_SECONDS, self._targets())
         self._level = LowPass(0.3, 0.0)  # 0 in silence, 1 in speech
-        self._hold = LowPass(0.24, 1.0)  # 1 where small mouth motion is held back
-        self._silent = SILENCE_FRAMES
+        self._stillness = Stillness()
         self._speech = np.zeros((70, 3), np.float32)
         self._before_reset = self._speech
         self._since_reset = self._glide = INTERRUPT_FRAMES
@@ -144,7 +138,7 @@ class Motion:
         energy, active = self._hear(block)
         level = self._level.step(float(active))
 
-        speech = self._articulation(displacement, active)
+        speech = self._articulation(displacement, energy, active)
         face = self.rest + speech * (1.0 + np.float32(mouth - 1.0) * _MOUTH)
         expression = np.tensordot(weights.astype(np.float32), self._emotions, 1)
         face += expression * (_REST + np.float32(1.0 - SPEECH_YIELD * level) * _MOUTH)
@@ -162,14 +156,12 @@ class Motion:
         heard = self._prosody.push(block)
         return float(heard.energy[0]), bool(heard.active[0])
 
-    def _articulation(self, displacement: Array, active: bool) -> Array:
-        """Speech motion to show: without eyes, still in silence, gliding after an interrupt."""
+    def _articulation(self, displacement: Array, energy: float, active: bool) -> Array:
+        """Speech motion to show: without eyes, still in silence, lips of flesh, gliding after an interrupt."""
         speech = displacement.copy()
         speech[_EYES] = 0.0
-        self._silent = 0 if active else self._silent + 1
-        hold = self._hold.step(float(self._silent >= SILENCE_FRAMES))
-        size = float(np.abs(speech[48:68]).max())
-        speech *= np.float32(1.0 - hold * (1.0 - smoothstep(size, STILL, MOVING)))
+        speech = self._stillness.step(speech, energy, active).copy()
+        keep_body(speech)
         if self._since_reset < self._glide:
             self._since_reset += 1
             new = np.float32(minimum_jerk(self._since_reset / self._glide))

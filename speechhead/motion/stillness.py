@@ -1,0 +1,65 @@
+"""Lips at rest in silence: small motion is held back, and larger motion goes slowly."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..clocks import FPS
+from .easing import LowPass, smoothstep
+
+Array = npt.NDArray[np.float32]
+
+SILENCE_FRAMES = 6
+"""Frames without voice after which small mouth motion is held back; pauses between words are shorter."""
+
+STILL, MOVING = 0.012, 0.03
+"""Mouth displacement, outer eye distances, that is held back entirely, and not at all, in silence."""
+
+QUIET_DB = 25.0
+"""A frame this far below the voice is a pause, whatever the background: breath and room tone lie there."""
+
+QUIET_FRAMES = 3
+"""Frames of a pause before the lips slow down: the closure of a /p/ is over by then."""
+
+VOICE_FALL_DB = 3.0
+"""By how much the level of the voice is forgotten in a second."""
+
+FOLLOW = 0.35
+"""Part of the way to where the network wants the lips that they go in a frame of a long pause. They decay into rest
+and start into a word, as lips do, but the network's hesitations in between are no longer seen."""
+
+_SLOWER, _FASTER = 0.4, 0.6  # per frame: how soon the lips are slow in a pause, and quick again when the voice returns
+
+
+class Stillness:
+    """What of the speech motion to show, one video frame at a time."""
+
+    def __init__(self) -> None:
+        self._hold = LowPass(0.24, 1.0)  # 1 where small mouth motion is held back
+        self._silent = SILENCE_FRAMES
+        self._voice = -100.0  # dB
+        self._pause = 0
+        self._slow = 0.0  # 0 the lips follow at once, 1 as FOLLOW says
+        self._shown: Array = np.zeros((70, 3), np.float32)
+
+    def step(self, speech: Array, energy: float, active: bool) -> Array:
+        """Displacement float32 [70, 3] to show in place of `speech`.
+
+        Parameters
+        ----------
+        speech : float32 [70, 3], displacement from the closed-mouth face, normalised space
+        energy : dB of the frame's sound; active : somebody speaks
+        """
+        self._silent = 0 if active else self._silent + 1
+        hold = self._hold.step(float(self._silent >= SILENCE_FRAMES))
+        size = float(np.abs(speech[48:68]).max())
+        wanted = speech * np.float32(1.0 - hold * (1.0 - smoothstep(size, STILL, MOVING)))
+
+        self._voice = max(self._voice - VOICE_FALL_DB / FPS, energy if active else -100.0)
+        self._pause = self._pause + 1 if energy < self._voice - QUIET_DB else 0
+        paused = self._pause >= QUIET_FRAMES
+        self._slow += (_SLOWER if paused else _FASTER) * (float(paused) - self._slow)
+        follow = np.float32(1.0 - self._slow * (1.0 - FOLLOW))
+        self._shown = (self._shown + follow * (wanted - self._shown)).astype(np.float32)
+        return self._shown
