@@ -1,0 +1,1 @@
+"""Talking-head footage in, sharded training samples out: cuts, one face, crops, landmarks, sound in sync."""
