@@ -1,4 +1,7 @@
-"""Clips to samples: decode, track, smooth, remove the head pose; what every trainer reads."""
+"""Ready clips to samples: decode, track, smooth, remove the head pose; what every trainer reads.
+
+Raw footage, and clips whose sound or quality is to be judged, go through `pipelines.footage`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import numpy as np
 import typer
 from numpy.lib.format import open_memmap
 from rich.progress import track
+
+from pipelines.footage.landmarks import landmark_arrays
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -28,8 +33,8 @@ def read_frames(path: Path) -> np.ndarray:
 def prepare_clip(path: Path, output: Path, meshes: Path | None = None) -> int:
     """Write `<stem>.npy` (frames, uint8 [T, H, W, 3]) and `<stem>.npz` (landmarks) for one clip.
 
-    The npz holds mesh [T, 478, 3] in pixels (smoothed), normalised [T, 478, 3], rotation [T, 3, 3],
-    translation [T, 3], scale [T] and index [T] (the frame each row belongs to). Frames without a face are left out.
+    The npz holds what `landmark_arrays` gives, and index [T] (the frame each row belongs to). Frames without a face
+    are left out.
 
     Parameters
     ----------
@@ -39,8 +44,6 @@ def prepare_clip(path: Path, output: Path, meshes: Path | None = None) -> int:
     -------
     int : frames with a face
     """
-    from speechhead.face.landmarks import from_mesh, remove_pose, to_normalised
-    from speechhead.face.smoothing import smooth_track
     from speechhead.face.tracker import FaceTracker
 
     frames = read_frames(path)
@@ -52,18 +55,8 @@ def prepare_clip(path: Path, output: Path, meshes: Path | None = None) -> int:
     index = np.flatnonzero(np.isfinite(mesh).all((1, 2)))
     if len(index) < 8:
         return 0
-    mesh = smooth_track(mesh[index].astype(np.float32))
-    _, poses = remove_pose(from_mesh(mesh))
-    normalised = np.stack([to_normalised(points, pose) for pose, points in zip(poses, mesh)])
-    np.savez(
-        output / f"{path.stem}.npz",
-        mesh=mesh,
-        normalised=normalised.astype(np.float32),
-        rotation=np.stack([pose.rotation for pose in poses]).astype(np.float32),
-        translation=np.stack([pose.translation for pose in poses]).astype(np.float32),
-        scale=np.float32([pose.scale for pose in poses]),
-        index=index,
-    )
+    arrays = landmark_arrays(mesh[index])
+    np.savez(output / f"{path.stem}.npz", **arrays, index=index)
     store = open_memmap(output / f"{path.stem}.npy", "w+", np.uint8, frames.shape)
     store[:] = frames
     store.flush()

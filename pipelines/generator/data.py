@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
+from pipelines.footage.shards import prepared_clips
 from speechhead.face.landmarks import (
     MESH_REFERENCE,
     Pose,
@@ -44,11 +45,9 @@ class Clip:
 def load_clips(folder: Path) -> list[Clip]:
     """All prepared clips of a folder, frames memory-mapped."""
     clips = []
-    for path in sorted(folder.glob("*.npz")):
-        arrays = np.load(path)
-        opening = mouth_opening(from_mesh(arrays["normalised"]))
-        frames = np.load(path.with_suffix(".npy"), mmap_mode="r")
-        clips.append(Clip(frames, arrays["mesh"], arrays["index"], np.argsort(-opening)))
+    for frames, mesh, index, normalised in prepared_clips(folder):
+        opening = mouth_opening(from_mesh(normalised))
+        clips.append(Clip(frames, mesh, index, np.argsort(-opening)))
     return clips
 
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from pipelines.footage.shards import prepared_clips
 from speechhead.face.landmarks import REFERENCE, from_mesh
 
 
@@ -59,7 +60,7 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
     options = LatentsConfig(**json.loads(config.read_text()))
     torch.manual_seed(options.seed)
     random = np.random.default_rng(options.seed)
-    clips = [np.load(path)["normalised"] for path in sorted(Path(options.data).glob("*.npz"))]
+    clips = [clip.normalised for clip in prepared_clips(Path(options.data))]
     network = LatentsNetwork(options)
     if resume is not None:
         network.load_state_dict(load_file(resume))
