@@ -28,7 +28,7 @@ from rich.table import Table
 from speechhead import weights
 from speechhead.errors import SpeechheadError
 
-from .evaluation import markdown
+from .evaluation import detail, earlier, failures, markdown, shifts, targets
 from .evaluation.clips import Entry, list_clips
 from .evaluation.run import NO_GENERATOR, Evaluator, Row, Settings, mean
 
@@ -61,20 +61,31 @@ def evaluate(entries: Sequence[Entry], settings: Settings, workers: int = 1) -> 
         yield from pool.map(_clip, entries)
 
 
-def report(rows: Sequence[Row], settings: Settings) -> dict[str, Any]:
-    """The JSON document: what ran, every clip, and the means over clips and over people."""
+def report(rows: Sequence[Row], settings: Settings, before: str = "", sharpness: Sequence[Row] = ()) -> dict[str, Any]:
+    """The JSON document: what ran, every clip, the means over clips, over people and over subsets, and the rest.
+
+    before: what `earlier` is; sharpness: rows of `detail.measure`.
+    """
     try:
         code = version("speechhead")
     except PackageNotFoundError:
         code = "source tree"
     shown = {"generator": settings.generator, "size": settings.size, "seconds": settings.seconds}
+    chosen = targets.subsets(list(rows))
+    shifted = [row["shifts"] for row in rows if "shifts" in row]
     return {
         "code": code,
         "weights": {name: weight.sha256 for name, weight in weights.manifest().items()},
+        "weights_bytes": sum(weights.path(name).stat().st_size for name in weights.manifest()),
         "settings": shown,
+        "earlier": before,
         "clips": list(rows),
         "mean": mean(rows),
         "mean_over_people": mean(rows, by_person=True),
+        "subset_clips": {name: [row["file"] for row in own] for name, own in chosen.items()},
+        "subsets": {name: mean(own) for name, own in chosen.items()},
+        "shifts": shifts.summary(shifted) if shifted else [],
+        "detail": list(sharpness),
     }
 
 
@@ -102,8 +113,33 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, help="side of the rendered face crop (default: the clip's own resolution)")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
     parser.add_argument("--markdown", type=Path, help="also write the report as a page to read")
+    parser.add_argument("--notes", type=Path, help="Markdown written by hand, to stand after the failures of that page")
+    before = parser.add_mutually_exclusive_group()
+    before.add_argument("--weights-before", type=Path, help="folder of other weights, evaluated too, as 'earlier'")
+    before.add_argument("--weights-before-rev", help="the same from a git revision, run with that revision's own code")
+    parser.add_argument(
+        "--portraits", type=Path, nargs="*", help="pictures to measure detail on (default: the shipped)"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)")
     return parser.parse_args(arguments)
+
+
+def revision_arguments(options: argparse.Namespace) -> list[str]:
+    """The options that choose clips and generator, for an evaluation that runs elsewhere."""
+    chosen = [
+        "--clips",
+        str(options.clips.resolve()),
+        "--generator",
+        options.generator,
+        "--workers",
+        str(options.workers),
+    ]
+    for name in ("catalog", "split", "limit_seconds", "size"):
+        value = getattr(options, name)
+        if value is not None:
+            given = str(value.resolve()) if isinstance(value, Path) else str(value)
+            chosen += [f"--{name.replace('_', '-')}", given]
+    return chosen
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,24 +153,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not entries:
         print(f"{options.clips}: no clips{f' of split {options.split}' if options.split else ''}.", file=sys.stderr)
         return 2
-    settings = Settings(options.generator, options.size, options.limit_seconds, options.sheets)
+    settings = Settings(
+        options.generator, options.size, options.limit_seconds, options.sheets, before=options.weights_before
+    )
     workers = min(options.workers, len(entries))
     if workers == 1:
         settings = replace(settings, threads=os.cpu_count() or 1)
     started = time.monotonic()
     try:
         rows = list(progress(evaluate(entries, settings, workers), "clips", len(entries), console=Console(stderr=True)))
+        if options.weights_before_rev:
+            earlier.beside(rows, earlier.revision_rows(options.weights_before_rev, revision_arguments(options)))
+        sharpness = []
+        if settings.generator != NO_GENERATOR:
+            sharpness = [detail.measure(path, settings.generator) for path in detail.portraits(options.portraits)]
     except SpeechheadError as error:
         print(error, file=sys.stderr)
         return 2
-    document = report(rows, settings)
+    if options.sheets is not None:
+        failures.sheet(rows, options.sheets)
+    before = options.weights_before_rev or (str(options.weights_before) if options.weights_before else "")
+    document = report(rows, settings, before, sharpness)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if options.markdown is not None:
         given = sys.argv[1:] if arguments is None else arguments
         command = shlex.join(["python", "-m", "pipelines.evaluate", *given])
         options.markdown.parent.mkdir(parents=True, exist_ok=True)
-        options.markdown.write_text(markdown.page(document, command), encoding="utf-8")
+        notes = options.notes.read_text(encoding="utf-8") if options.notes else ""
+        options.markdown.write_text(markdown.page(document, command, notes), encoding="utf-8")
     for row in rows:
         if "skipped" in row:
             console.print(f"skipped {row['skipped']}")

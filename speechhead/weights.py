@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,12 +37,35 @@ class Weight:
     code_version: str = ""
 
 
+_instead: Path | None = None  # of the shipped ones, see `using`
+
+
 def folder() -> Path:
     """Folder of the shipped weights (inside the installed package, or the checkout's)."""
-    return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+    return _instead or (_PACKAGED if _PACKAGED.is_dir() else _CHECKOUT)
 
 
-@cache
+@contextmanager
+def using(other: Path | None) -> Iterator[None]:
+    """Networks that are opened inside this context come from another folder of weights, to compare with them.
+
+    One thread at a time; None changes nothing.
+
+    Raises
+    ------
+    WeightsError if there is no manifest in it.
+    """
+    global _instead
+    if other is not None and not (other / MANIFEST).is_file():
+        raise WeightsError(f"{other}: no {MANIFEST} here. Give a folder of weights.")
+    before = _instead
+    _instead = other or before
+    try:
+        yield
+    finally:
+        _instead = before
+
+
 def manifest() -> dict[str, Weight]:
     """The manifest by file name.
 
@@ -48,7 +73,11 @@ def manifest() -> dict[str, Weight]:
     ------
     WeightsError if the manifest is absent or not readable.
     """
-    path = folder() / MANIFEST
+    return _manifest(folder() / MANIFEST)
+
+
+@cache
+def _manifest(path: Path) -> dict[str, Weight]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["weights"]
         return {entry["file"]: Weight(**entry) for entry in entries}

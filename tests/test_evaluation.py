@@ -154,6 +154,7 @@ def test_command_on_a_real_clip_and_on_one_without_a_face(tmp_path, shared, caps
     assert person["frames"] == 40
     assert set(person["self_reenactment"]) == {"copy", "warp", "warp_68"}
     assert set(person["speech"]) == {"still", "mean_face", "energy_jaw", "truth"}
+    assert report["subsets"]["head_motion"]["speech"] == {} and report["subset_clips"]["broadcast"] == []
     assert person["self_reenactment"]["warp"]["mouth_akd"] < person["self_reenactment"]["copy"]["mouth_akd"]
     assert report["mean"]["speech"]["truth"]["correlation"] == pytest.approx(1)
     assert (tmp_path / "sheets" / "person.png").is_file()

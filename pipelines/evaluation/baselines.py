@@ -74,17 +74,24 @@ def border_points(width: int, height: int) -> Array:
     return np.array([(x * (width - 1), y * (height - 1)) for x, y in sides], np.float32)
 
 
-def triangulated_warp(clip: Clip) -> Frames:
-    """The first frame warped by the clip's 68 landmarks: piecewise affine on their Delaunay triangles.
+def triangulated_warp(clip: Clip, driving: Array | None = None) -> Frames:
+    """The first frame warped by 68 landmarks: piecewise affine on their Delaunay triangles.
 
     Points along the border of the picture stay where they are.
+
+    Parameters
+    ----------
+    clip : its first frame is warped
+    driving : float32 [T, 70, 3] in pixels of the clip; the clip's own landmarks if None
     """
     height, width = clip.frames.shape[1:3]
     border = border_points(width, height)
-    inside = clip.truth.landmarks[:, :68, :2].clip(0, [width - 1, height - 1]).astype(np.float32)
+    source = clip.truth.landmarks[:1]
+    moved = clip.truth.landmarks if driving is None else driving
+    inside = np.concatenate([source, moved])[:, :68, :2].clip(0, [width - 1, height - 1]).astype(np.float32)
     points = np.concatenate([inside, np.broadcast_to(border, (len(inside), *border.shape))], axis=1)
     triangles = triangulate(points[0], width, height)
-    return np.stack([triangle_warp(clip.frames[0], points[0], driving, triangles) for driving in points])
+    return np.stack([triangle_warp(clip.frames[0], points[0], shape, triangles) for shape in points[1:]])
 
 
 def jaw_opened(face: Array, opening: Array) -> Array:

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhead.avatar import Generator
+from speechhead import weights
 from speechhead.errors import SpeechheadError
-from speechhead.face.landmarks import eye_opening, mouth_opening
+from speechhead.face.landmarks import apply_pose, eye_opening, mouth_opening
 from speechhead.face.tracker import FaceTracker
 from speechhead.motion.controls import Controls
 from speechhead.renderer import open_generator
 from speechhead.speech2landmarks.model import Speech2Landmarks
 
-from . import baselines, motion, ours, picture, sheets, sync
+from . import baselines, failures, motion, ours, picture, sheets, shifts, sync
 from .clips import Clip, Entry, Frames, Track, load, track
+from .opening import fidelity
 
 Array = NDArray[np.float32]
 Row = dict[str, Any]
@@ -33,7 +34,8 @@ class Settings:
     """What an evaluation runs with.
 
     generator: name, or 'none'; size: side of its face crop in pixels, the clip's own resolution if None;
-    seconds: of each clip, all if None; sheets: folder for contact sheets, none if None; threads: of each network call.
+    seconds: of each clip, all if None; sheets: folder for contact sheets, none if None; threads: of each network call;
+    before: folder of other weights, which are evaluated too, as `earlier`.
     """
 
     generator: str = "compact"
@@ -41,6 +43,7 @@ class Settings:
     seconds: float | None = None
     sheets: Path | None = None
     threads: int = 1
+    before: Path | None = None
 
 
 def picture_metrics(frames: Frames, clip: Clip) -> Row:
@@ -63,7 +66,7 @@ def keypoint_metrics(seen: Track | None, clip: Clip) -> Row:
         "akd": motion.keypoint_distance(seen.landmarks, clip.truth.landmarks) * clip.unit,
         "mouth_akd": motion.keypoint_distance(seen.landmarks, clip.truth.landmarks, motion.MOUTH) * clip.unit,
         "found": seen.found,
-    }
+    } | fidelity(mouth_opening(clip.truth.normalised), mouth_opening(seen.normalised))
 
 
 def speech_metrics(normalised: Array, clip: Clip) -> Row:
@@ -100,19 +103,23 @@ class Evaluator:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.tracker = FaceTracker(threads=settings.threads)
-        self.speech: Speech2Landmarks | None = None
+        self.sets: dict[str, Path | None] = {}  # folder of the weights, by method
         if settings.generator != NO_GENERATOR:
-            self._generator(settings.size or 256)  # a missing weight is an error now, not at the first clip
-            self.speech = Speech2Landmarks.load(threads=settings.threads)
+            self.sets = {"ours": None} | ({"earlier": settings.before} if settings.before else {})
+        self.speech: dict[str, Speech2Landmarks] = {}
+        for name, folder in self.sets.items():
+            with weights.using(folder):
+                open_generator(settings.generator, 256, threads=1)  # what is missing is an error now, not at a clip
+                self.speech[name] = Speech2Landmarks.load(threads=settings.threads)
 
-    def _generator(self, size: int) -> Generator:
-        return open_generator(self.settings.generator, size, threads=self.settings.threads)
-
-    def _rendered(self, clip: Clip) -> ours.Rendered | None:
-        if self.settings.generator == NO_GENERATOR:
-            return None
+    def _rendered(self, clip: Clip) -> dict[str, ours.Rendered]:
         size = self.settings.size or ours.native_size(clip)
-        return ours.Rendered(clip, self._generator(size), size)
+        opened = {}
+        for name, folder in self.sets.items():
+            with weights.using(folder):
+                generator = open_generator(self.settings.generator, size, threads=self.settings.threads)
+            opened[name] = ours.Rendered(clip, generator, size)
+        return opened
 
     def clip(self, entry: Entry) -> Row:
         """Every metric of one clip; a clip that can not be used is a row with the reason in `skipped`."""
@@ -123,18 +130,21 @@ class Evaluator:
         except SpeechheadError as error:
             return row | {"skipped": str(error)}
         row |= {"frames": len(clip.frames), "size": list(clip.frames.shape[1:3]), "found": clip.truth.found}
+        row["head_range"] = motion.head_range(clip.truth.angles)
         rendered = self._rendered(clip)
         videos = {"copy": baselines.copy_source(clip), "warp": baselines.mesh_warp(clip)}
         videos["warp_68"] = baselines.triangulated_warp(clip)
-        if rendered is not None:
-            videos["ours"] = ours.reenacted(clip, rendered)
+        videos |= {name: ours.reenacted(clip, own) for name, own in rendered.items()}
         row["self_reenactment"] = {name: self._picture_row(name, frames, clip) for name, frames in videos.items()}
         if clip.audio is not None:
             row["speech"], talking = self._speech_rows(clip, rendered)
-            if talking is not None:
-                videos["ours from speech"] = talking
+            if "ours" in self.speech:
+                row["shifts"] = shifts.validate(clip, self.speech["ours"])
+            videos |= talking
         if self.settings.sheets is not None:
             sheets.save(self.settings.sheets / f"{entry.path.stem}.png", clip, videos)
+            if "ours" in videos:
+                row["worst_frame"] = failures.save(self.settings.sheets / f"{entry.path.stem}.worst.png", clip, videos)
         return row
 
     def _picture_row(self, name: str, frames: Frames, clip: Clip) -> Row:
@@ -145,12 +155,12 @@ class Evaluator:
             seen = track(frames, self.tracker)
         return picture_metrics(frames, clip) | keypoint_metrics(seen, clip)
 
-    def _speech_rows(self, clip: Clip, rendered: ours.Rendered | None) -> tuple[dict[str, Row], Frames | None]:
+    def _speech_rows(self, clip: Clip, rendered: dict[str, ours.Rendered]) -> tuple[dict[str, Row], dict[str, Frames]]:
         """Rows of all speech-driven methods, and the frames of ours.
 
         `ours` is measured by the tracker on rendered frames; `ours_landmarks` and the baselines on the driving
-        landmarks, so that no generator stands between them and the truth. Blinks and head motion of `ours` are
-        those of the default controls.
+        landmarks, so that no generator stands between them and the truth; `ours_warp_68` on the source warped by our
+        landmarks with no generator. Blinks and head motion of `ours` are those of the default controls.
         """
         truth = clip.truth.normalised
         rows = {
@@ -159,16 +169,26 @@ class Evaluator:
             "energy_jaw": speech_metrics(baselines.energy_jaw(clip), clip),
             "truth": speech_metrics(truth, clip) | life_metrics(truth, clip.truth.angles),
         }
-        if rendered is None or self.speech is None:
-            return rows, None
-        faces, poses = ours.spoken(clip, self.speech, ours.LIPS_ONLY)
-        rows["ours_landmarks"] = speech_metrics(faces, clip)
-        frames = rendered.frames(faces, poses)
+        talking = {}
+        for name, own in rendered.items():
+            faces, poses = ours.spoken(clip, self.speech[name], ours.LIPS_ONLY)
+            rows[f"{name}_landmarks"] = speech_metrics(faces, clip)
+            frames = own.frames(faces, poses)
+            alive, turned = ours.spoken(clip, self.speech[name], Controls())
+            life = life_metrics(alive, np.array([pose.angles for pose in turned], np.float32))
+            rows[name] = self._seen_row(frames, faces, clip) | life
+            if name == "ours":
+                talking["ours from speech"] = frames
+                warped = baselines.triangulated_warp(clip, apply_pose(faces, poses))
+                rows["ours_warp_68"] = self._seen_row(warped, faces, clip)
+        return rows, talking
+
+    def _seen_row(self, frames: Frames, asked: Array, clip: Clip) -> Row:
+        """Lip-sync of rendered frames as the tracker sees them, and how much of the opening asked for is in them."""
         seen = track(frames, self.tracker)
-        alive, turned = ours.spoken(clip, self.speech, Controls())
-        life = life_metrics(alive, np.array([pose.angles for pose in turned], np.float32))
-        rows["ours"] = life if seen is None else speech_metrics(seen.normalised, clip) | life
-        return rows, frames
+        if seen is None:
+            return {}
+        return speech_metrics(seen.normalised, clip) | fidelity(mouth_opening(asked), mouth_opening(seen.normalised))
 
 
 def mean(rows: Sequence[Row], by_person: bool = False) -> Row:

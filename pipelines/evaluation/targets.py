@@ -1,0 +1,156 @@
+"""The targets of the weights, each computed from the report beside what it is measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Document = Mapping[str, Any]
+
+HEAD_MOTION = 5.0
+"""Degrees of head range (see `motion.head_range`) from which a clip counts as one with head motion."""
+
+BROADCAST = ("HDTF", "P_", "dfrf", "mimictalk", "vretalk", "pcavs")
+"""Beginnings of the names of clips of continuous broadcast speech."""
+
+
+def subsets(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Clips of special interest, by name of the subset."""
+    used = [row for row in rows if "skipped" not in row]
+    return {
+        "head_motion": [row for row in used if row["head_range"] >= HEAD_MOTION],
+        "broadcast": [row for row in used if row["file"].startswith(BROADCAST)],
+    }
+
+
+@dataclass(frozen=True)
+class Target:
+    """One line of the table.
+
+    name: what is asked; goal: in words; value: what was reached, of the report, None where it was not measured;
+    low, high: bounds, inclusive; beside: what the baselines or the truth have, in words.
+    """
+
+    name: str
+    goal: str
+    value: Callable[[Document], float | None]
+    low: float = float("-inf")
+    high: float = float("inf")
+    beside: Callable[[Document], str] = lambda document: ""
+
+    def met(self, document: Document) -> bool | None:
+        """Whether it is reached; None where it was not measured."""
+        value = self.value(document)
+        return None if value is None else self.low <= value <= self.high
+
+
+def _read(scope: str, task: str, method: str, metric: str) -> Callable[[Document], float | None]:
+    def value(document: Document) -> float | None:
+        found: Any = document
+        for key in (*scope.split("."), task, method, metric):
+            found = found.get(key) or {} if key != metric else found.get(key)
+        return found if isinstance(found, int | float) else None
+
+    return value
+
+
+def _others(scope: str, task: str, metric: str, names: tuple[str, ...]) -> Callable[[Document], str]:
+    def words(document: Document) -> str:
+        values = {name: _read(scope, task, name, metric)(document) for name in names}
+        shown = (f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items() if value is not None)
+        return ", ".join(shown)
+
+    return words
+
+
+def _gain(document: Document) -> float | None:
+    """Percent by which the L1 of ours is under the mesh warp's, on clips with head motion."""
+    ours, warp = (_read("subsets.head_motion", "self_reenactment", name, "l1")(document) for name in ("ours", "warp"))
+    return None if ours is None or not warp else 100 * (1 - ours / warp)
+
+
+def _margin(document: Document) -> float | None:
+    """Velocity error of ours under that of the best baseline; negative where a baseline is better."""
+    read = [_read("mean", "speech", name, "velocity_error")(document) for name in ("ours", *_SILENT)]
+    numbers = [value for value in read if value is not None]
+    return None if read[0] is None or len(numbers) < 2 else min(numbers[1:]) - numbers[0]
+
+
+def _detail(moving: bool) -> Callable[[Document], float | None]:
+    def value(document: Document) -> float | None:
+        rows = document.get("detail") or []
+        names = ("skin_moving", "hair_moving") if moving else ("skin", "hair")
+        return min(sum(row[name] for row in rows) / len(rows) for name in names) if rows else None
+
+    return value
+
+
+def _mebibytes(document: Document) -> float | None:
+    size = document.get("weights_bytes")
+    return None if size is None else size / 2**20
+
+
+_SILENT = ("still", "mean_face", "energy_jaw")
+_SPEECH = ("earlier", "energy_jaw", "ours_landmarks")
+_PICTURE = ("earlier", "warp", "warp_68", "copy")
+
+
+def _picture(name: str, goal: str, metric: str, low: float, high: float) -> Target:
+    read = _read("mean", "self_reenactment", "ours", metric)
+    return Target(name, goal, read, low, high, _others("mean", "self_reenactment", metric, _PICTURE))
+
+
+def _speech(name: str, goal: str, metric: str, low: float, high: float, scope: str = "mean") -> Target:
+    others = (*_SPEECH, "truth") if metric == "silence_motion" else _SPEECH
+    return Target(
+        name, goal, _read(scope, "speech", "ours", metric), low, high, _others(scope, "speech", metric, others)
+    )
+
+
+INFINITE = float("inf")
+
+TARGETS = (
+    _speech("Lip-opening correlation, mean over people", ">= 0.65", "correlation", 0.65, 1, "mean_over_people"),
+    _speech("Lip-opening correlation, broadcast speech", ">= 0.5", "correlation", 0.5, 1, "subsets.broadcast"),
+    _speech("Amplitude over the truth's", "0.8-1.3", "amplitude_ratio", 0.8, 1.3),
+    _speech("Clips with the best lag within one frame", ">= 0.9", "lag_within_1", 0.9, 1),
+    _speech("Closures hit", ">= 0.8", "closure_recall", 0.8, 1),
+    Target(
+        "Velocity error under the best baseline's by",
+        "> 0",
+        _margin,
+        1e-9,
+        INFINITE,
+        _others("mean", "speech", "velocity_error", ("ours", "ours_landmarks", "earlier", *_SILENT)),
+    ),
+    _speech("Mouth motion in silence over that in speech", "< 0.05", "silence_motion", 0, 0.05),
+    _picture("AKD, px at 256", "<= 1.5", "akd", 0, 1.5),
+    _picture("Mouth AKD, px at 256", "<= 1.5", "mouth_akd", 0, 1.5),
+    Target(
+        "L1 under the warp's on clips with head motion, percent",
+        ">= 25",
+        _gain,
+        25,
+        INFINITE,
+        _others("subsets.head_motion", "self_reenactment", "l1", ("ours", *_PICTURE)),
+    ),
+    _picture("Mouth-region sharpness ratio", "0.8-1.2", "mouth_sharpness_ratio", 0.8, 1.2),
+    _picture("Flicker ratio", "<= 1.2", "flicker_ratio", 0, 1.2),
+    Target("Sharpness of skin and hair, head at rest", ">= 0.9", _detail(False), 0.9, INFINITE),
+    Target("Sharpness of skin and hair, head moving", ">= 0.9", _detail(True), 0.9, INFINITE),
+    Target("Tracked weights, MiB", "< 16", _mebibytes, 0, 16),
+)
+"""Real time is measured by `speechhead bench`."""
+
+
+def table(document: Document) -> list[list[str]]:
+    """Cells of the table: target, goal, reached, met, and what it is printed beside."""
+    rows = []
+    for target in TARGETS:
+        value, met = target.value(document), target.met(document)
+        reached = "" if value is None else f"{value:.3f}"
+        rows.append(
+            [target.name, target.goal, reached, {True: "yes", False: "**no**", None: ""}[met], target.beside(document)]
+        )
+    return rows
