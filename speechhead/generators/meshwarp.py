@@ -177,6 +177,15 @@ class MeshWarp:
         return (matrix - np.eye(2)).astype(np.float32), offset.astype(np.float32)
 
 
+def on_face(coverage: Array) -> Array:
+    """Weight [N, N] in 0..1 of the places well inside the face mesh, where the landmark warp stands as it is.
+
+    coverage : float32 [N, N] of `MeshWarp.flow`
+    """
+    mesh = cv2.erode((coverage >= 1).astype(np.float32), np.ones((7, 7), np.uint8))
+    return np.asarray(cv2.blur(mesh, (5, 5)), np.float32)
+
+
 def sample(image: NDArray, flow: Array) -> NDArray:
     """Read `image` [H, W, C] through a backward flow [h, w, 2] ([-1, 1] units); bilinear, clamped at the border."""
     height, width = image.shape[:2]

@@ -1,0 +1,134 @@
+"""Two layers of a portrait: the person, cut out softly, and the background behind, which stays where it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engines.onnx import load_session
+from .meshwarp import OVAL
+
+Array = NDArray[np.float32]
+
+SIDE = 256
+"""Pixels of the segmentation's square input."""
+
+EDGE = 0.012
+"""Reach of the edge's refinement, parts of the crop's side."""
+
+MARGIN = 0.010
+"""By how much the person is cut out generously, parts of the crop's side: strands of hair take a rim of background
+along with them, which is seen less than hair that stays behind."""
+
+EPSILON = 2e-4
+"""Contrast, squared, of an edge in the picture that the matte follows (He et al., 2010, "Guided image filtering")."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A crop in two layers: crop = person + (1 - alpha) * background, exactly.
+
+    person: float32 [S, S, 4], premultiplied colours in 0..255, negative where the background was guessed too bright,
+    and alpha in 0..1; one array, as one of four channels is moved quickest
+    background: float32 [S, S, 3] in 0..255; behind the person it is guessed from its surroundings
+    """
+
+    person: Array
+    background: Array
+
+    @classmethod
+    def split(cls, crop: NDArray[np.uint8], alpha: Array) -> Layers:
+        """The layers of a crop [S, S, 3] of which `alpha` [S, S] is the person."""
+        background = fill(crop, alpha > 0).astype(np.float32)
+        person = crop - (1 - alpha[..., None]) * background
+        return cls(np.dstack([person, alpha]).astype(np.float32), background)
+
+    @property
+    def alpha(self) -> Array:
+        """How much of each pixel is the person: float32 [S, S] in 0..1."""
+        return self.person[..., 3]
+
+    def compose(self, person: Array) -> NDArray[np.uint8]:
+        """The picture with the person's layer moved, [S, S, 4]: uint8 [S, S, 3]."""
+        behind = cv2.multiply(self.background, cv2.merge([np.float32(1) - cv2.extractChannel(person, 3)] * 3))
+        colours = cv2.cvtColor(person, cv2.COLOR_RGBA2RGB)
+        return np.asarray(cv2.add(colours, behind, dtype=cv2.CV_8U), np.uint8)  # rounds, and stops at 0 and 255
+
+
+class Matte:
+    """Cuts the person out of a portrait (MediaPipe's selfie segmentation, refined on the picture's own edges)."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._session = load_session("person.onnx", threads=threads)
+
+    def __call__(self, crop: NDArray[np.uint8], mesh: Array) -> Layers:
+        """Layers of a crop.
+
+        Parameters
+        ----------
+        crop : uint8 [S, S, 3]
+        mesh : float32 [478, 3]; the face mesh in crop pixels, all of which is person
+        """
+        return Layers.split(crop, self.alpha(crop, mesh))
+
+    def alpha(self, crop: NDArray[np.uint8], mesh: Array) -> Array:
+        """How much of each pixel is the person: float32 [S, S] in 0..1."""
+        size = crop.shape[0]
+        shrink = cv2.INTER_AREA if size > SIDE else cv2.INTER_LINEAR
+        small = cv2.resize(crop, (SIDE, SIDE), interpolation=shrink).astype(np.float32) / 255
+        found = self._session.run(None, {"image": small[None]})[0].reshape(SIDE, SIDE)
+        rough = np.asarray(cv2.resize(found, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+        face = cv2.fillPoly(np.zeros((size, size), np.uint8), [np.round(mesh[OVAL, :2]).astype(np.int32)], 1)
+        rough = np.maximum(rough, face.astype(np.float32))
+        _, parts = cv2.connectedComponents((rough > 0.5).astype(np.uint8))
+        centre = np.clip(np.round(mesh[OVAL, :2].mean(0)).astype(int), 0, size - 1)
+        others = (parts != parts[centre[1], centre[0]]) & (parts > 0)  # people and things further back
+        rough = np.where(cv2.dilate(others.astype(np.uint8), _disc(EDGE * size)) > 0, np.float32(0), rough).astype(
+            np.float32
+        )
+        guide = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+        alpha = cv2.dilate(guided(guide, rough, max(2, round(EDGE * size))), _disc(MARGIN * size))
+        alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.6, MARGIN * size / 2))
+        alpha = np.clip((alpha - 0.06) / 0.84, 0, 1)
+        return np.maximum(alpha, face).astype(np.float32)
+
+
+def _disc(radius: float) -> NDArray[np.uint8]:
+    side = 2 * max(1, round(radius)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+
+
+def guided(guide: Array, rough: Array, radius: int) -> Array:
+    """`rough` with its edges moved to those of `guide`, both float32 [H, W] (He et al., 2010, eqs. 5, 6 and 8)."""
+
+    def mean(x: Array) -> Array:
+        return np.asarray(cv2.blur(x, (2 * radius + 1, 2 * radius + 1)), np.float32)
+
+    middle, target = mean(guide), mean(rough)
+    slope = (mean(guide * rough) - middle * target) / (mean(guide * guide) - middle * middle + np.float32(EPSILON))
+    return np.clip(mean(slope) * guide + mean(target - slope * middle), 0, 1)
+
+
+def fill(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """`image` [H, W, 3] with the hole filled from around it, from coarse to fine (push and pull; Gortler et al., 1996).
+
+    All of it is a hole: the mean colour.
+    """
+    known = (~hole).astype(np.float32)
+    if not known.any():
+        return np.broadcast_to(image.mean((0, 1)).astype(np.uint8), image.shape).copy()
+    colours, weights = [image.astype(np.float32) * known[..., None]], [known]
+    while min(weights[-1].shape) > 1:
+        colour, weight = cv2.pyrDown(colours[-1]), cv2.pyrDown(weights[-1])
+        weights.append(np.minimum(4 * weight, 1))  # a quarter of the neighbourhood is enough to be sure
+        colours.append(colour * (weights[-1] / np.maximum(weight, 1e-6))[..., None])
+    filled = colours[-1] / max(float(weights[-1].max()), 1e-6)
+    for colour, weight in zip(colours[-2::-1], weights[-2::-1]):
+        height, width = weight.shape
+        coarse = cv2.resize(filled.reshape(*filled.shape[:2], 3), (width, height), interpolation=cv2.INTER_LINEAR)
+        filled = colour + (1 - weight[..., None]) * coarse
+    filled[~hole] = image[~hole]
+    return np.clip(np.round(filled), 0, 255).astype(np.uint8)

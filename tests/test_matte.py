@@ -1,0 +1,66 @@
+"""The matte: a portrait in two layers that give it back exactly, and a background without the person."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from speechhead.avatar import Avatar
+from speechhead.generators.matte import Layers, Matte, fill, guided
+
+
+@pytest.fixture(scope="module")
+def avatar() -> Avatar:
+    return Avatar.default(256)
+
+
+@pytest.fixture(scope="module")
+def layers(avatar: Avatar) -> Layers:
+    return Matte(threads=1)(avatar.crop, avatar.mesh)
+
+
+def test_layers_at_rest_are_the_portrait(avatar: Avatar, layers: Layers) -> None:
+    assert np.array_equal(layers.compose(layers.person), avatar.crop)
+
+
+def test_the_person_is_cut_out(avatar: Avatar, layers: Layers) -> None:
+    face = cv2.fillPoly(np.zeros((256, 256), np.uint8), [avatar.mesh[[10, 234, 152, 454], :2].astype(np.int32)], 1) > 0
+    assert layers.alpha[face].min() == 1
+    corners = layers.alpha[:40, [*range(20), *range(-20, 0)]]
+    assert corners.max() < 0.05
+    assert 0.25 < layers.alpha.mean() < 0.7
+
+
+def test_where_the_person_moves_away_the_background_is_without_it(avatar: Avatar, layers: Layers) -> None:
+    """The navy cap before a blue wall moves 8 px to the left; what it leaves is as bright as the wall."""
+    matrix = np.float32([[1, 0, -8], [0, 1, 0]])
+    moved = cv2.warpAffine(layers.person, matrix, (256, 256), borderMode=cv2.BORDER_REPLICATE)
+    picture = layers.compose(moved)
+    left_behind = (layers.alpha > 0.9) & (moved[..., 3] < 0.05)
+    left_behind[120:] = left_behind[:, :128] = False
+    assert left_behind.sum() > 50
+    wall = avatar.crop[:100, 220:250].reshape(-1, 3).mean(0)
+    assert np.abs(picture[left_behind].mean(0) - wall).max() < 25
+
+
+def test_a_hole_is_filled_from_around_it_and_all_else_is_kept() -> None:
+    ramp = np.repeat(np.linspace(0, 250, 64).astype(np.uint8)[None, :, None], 64, 0).repeat(3, 2)
+    hole = np.zeros((64, 64), bool)
+    hole[20:44, 20:44] = True
+    holed = np.where(hole[..., None], np.uint8(255), ramp)
+    filled = fill(holed, hole)
+    assert np.array_equal(filled[~hole], ramp[~hole])
+    error = np.abs(filled[hole].astype(int) - ramp[hole])
+    assert error.mean() < 15 and error.max() < 60
+    assert np.array_equal(fill(ramp, np.ones((64, 64), bool))[0, 0], ramp.mean((0, 1)).astype(np.uint8))
+
+
+def test_a_rough_edge_follows_the_picture() -> None:
+    guide = np.zeros((64, 64), np.float32)
+    guide[:, 32:] = 0.6
+    rough = np.zeros((64, 64), np.float32)
+    rough[:, 35:] = 1
+    refined = guided(guide, cv2.blur(rough, (9, 9)), 6)
+    edge = np.abs(np.diff(refined.mean(0))).argmax()
+    assert edge == 31
