@@ -14,6 +14,7 @@ import typer
 
 from .cli_weights import weights_app
 from .errors import SpeechheadError
+from .memory import keep_freed_pictures
 from .terminal import progress as _progress
 from .terminal import table as _table
 
@@ -327,6 +328,7 @@ def _run(application: typer.Typer, name: str) -> NoReturn:
     """Run an application; whatever is wrong with the input ends in one line on stderr and exit code 2."""
     # A terminated run unwinds like an interrupted one, so that no half-written file stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    keep_freed_pictures()
     notes = logging.StreamHandler(sys.stderr)
     notes.setFormatter(logging.Formatter("note: %(message)s"))
     logging.getLogger("speechhead").handlers = [notes]

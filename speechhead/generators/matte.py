@@ -80,16 +80,14 @@ class Matte:
         shrink = cv2.INTER_AREA if size > SIDE else cv2.INTER_LINEAR
         small = cv2.resize(crop, (SIDE, SIDE), interpolation=shrink).astype(np.float32) / 255
         found = self._session.run(None, {"image": small[None]})[0].reshape(SIDE, SIDE)
-        rough = np.asarray(cv2.resize(found, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+        rough: Array = np.asarray(cv2.resize(found, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
         face = cv2.fillPoly(np.zeros((size, size), np.uint8), [np.round(mesh[OVAL, :2]).astype(np.int32)], 1)
-        rough = np.maximum(rough, face.astype(np.float32))
+        np.maximum(rough, face.astype(np.float32), out=rough)
         _, parts = cv2.connectedComponents((rough > 0.5).astype(np.uint8))
         centre = np.clip(np.round(mesh[OVAL, :2].mean(0)).astype(int), 0, size - 1)
         others = (parts != parts[centre[1], centre[0]]) & (parts > 0)  # people and things further back
-        rough = np.where(cv2.dilate(others.astype(np.uint8), _disc(EDGE * size)) > 0, np.float32(0), rough).astype(
-            np.float32
-        )
-        guide = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+        rough[cv2.dilate(others.astype(np.uint8), _disc(EDGE * size)) > 0] = 0
+        guide = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
         alpha = cv2.dilate(guided(guide, rough, max(2, round(EDGE * size))), _disc(MARGIN * size))
         alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.6, MARGIN * size / 2))
         alpha = np.clip((alpha - 0.06) / 0.84, 0, 1)
