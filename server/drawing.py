@@ -27,8 +27,11 @@ Planar = NDArray[np.uint8]
 AHEAD = (2, 12)
 """Frames that are moved before they are shown: at least, and at most on a machine that is slow."""
 
-WAITING = 1
-"""Pictures of one stage that may wait for a core; more are left out at once, so that those drawn are in time."""
+WAITING = 2
+"""Pictures of one stage, beyond those moved ahead, that may wait for a core; more are left out at once.
+
+A stall of some frames is made good by what was moved ahead; those that are past their time when their turn comes cost
+nothing."""
 
 RISE, FALL = 0.3, 0.04
 """How quickly the latency follows a picture that took longer, and one that took less."""
@@ -82,7 +85,7 @@ class Easel:
         """Draw a frame for its time, if anybody looks."""
         if not self.watched or self._closed:
             return
-        if len(self._wanted) >= self._drawing.workers + WAITING:
+        if len(self._wanted) >= self.ahead + WAITING:
             return
         wish = object()  # a frame that is taken back and drawn anew is another wish
         with self._lock:

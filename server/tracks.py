@@ -25,6 +25,12 @@ POLL = 0.003
 LOST_PACKETS = 5
 """Packets behind the clock (100 ms) after which sound that could not be sent is left out."""
 
+SOUND_LEAD = 1
+"""Packets (20 ms) by which sound leaves before the picture it was spoken with.
+
+Speech2Landmarks learned from recordings, in which the lips move 40 to 60 ms before the sound that they make; on a
+screen, where pictures are shown later than sound is played, that is more than it was. Half of it is taken back."""
+
 MOST_LEAD = 0.02
 """Seconds by which a picture's encoding may begin before its time, so that it leaves together with its sound."""
 
@@ -87,7 +93,7 @@ class SoundTrack(Timed):
         due = self.clock.samples // PACKET
         self._number = due + 1 if self._number < 0 or due - self._number > LOST_PACKETS else self._number + 1
         await self.clock.wait(self._number * PACKET)
-        samples = np.clip(self.stage.sound(self._number), -1, 1)
+        samples = np.clip(self.stage.sound(self._number + SOUND_LEAD), -1, 1)
         frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16", layout="mono")
         frame.sample_rate, frame.time_base = RATE, TIME_BASE
         frame.pts = self._left_at = self._number * PACKET
