@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipelines.curves import Log
 from speechhead.errors import WeightsError
 from speechhead.generators import registry
 from speechhead.generators.family import Family
@@ -20,9 +21,9 @@ from .average import Average
 from .config import ConfigError, TrainConfig
 from .critic import Critic, adversarial_losses
 from .data import Pairs, batches, load_clips
-from .log import Log, Sheets
 from .objectives import Reenactment, Result, make_objective, trained
 from .parallel import Workers
+from .sheets import Sheets
 
 RESUME = "resume.pt"
 

@@ -16,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from pipelines.curves import Log
+
 from .data import PairMaker, Pairs, load_clips
 from .networks import CompactConfig, CompactGenerator
 
@@ -145,7 +147,7 @@ def open_pairs(options: TrainConfig, step: int) -> Callable[[], dict[str, Tensor
 
 
 def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
-    """Train for `minutes` (the configuration's if None), writing checkpoints, curves and sheets as it goes."""
+    """Train for `minutes` (the configuration's if None), writing checkpoints, `log.jsonl` and sheets as it goes."""
     options = TrainConfig.read(config)
     budget = 60 * (minutes or options.minutes)
     torch.manual_seed(options.seed)
@@ -170,7 +172,7 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
     following = open_pairs(options, step)
     shown = collate(validation_pairs(options))
     began = shown_at = time.monotonic()
-    sums: dict[str, list[float]] = {}
+    curve = Log(output)
 
     def keep() -> None:
         save(output, options, model, average, learner, step)
@@ -186,16 +188,14 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
         with torch.no_grad():
             for kept, new in zip(average.parameters(), model.parameters()):
                 kept.lerp_(new, 1 - decay)
-        for key, value in log.items():
-            sums.setdefault(key, []).append(value)
+        curve.add(log)
         if step % 100 == 0:
-            line = " ".join(f"{key} {np.mean(values):.4f}" for key, values in sums.items())
-            print(f"{elapsed / 60:.1f} min, step {step}: {line}", flush=True)
-            sums = {}
+            curve.write(step, elapsed, rate)
         if time.monotonic() - shown_at > 240:
             shown_at = time.monotonic()
             keep()
     keep()
+    curve.close()
 
 
 def write_sheet(model: CompactGenerator, learner: Learner, shown: dict[str, Tensor], path: Path) -> None:
