@@ -167,6 +167,21 @@ def test_rest_face_closes_an_open_and_smiling_mouth():
     assert rest[8, 1] < open_smile[8, 1] - 0.03  # the jaw went up
 
 
+def test_a_smile_does_not_stay_in_the_rest_face():
+    """Corners of the mouth of a smiling portrait rest where calm people have theirs; a calm mouth keeps its width."""
+    from speechhead.motion.rest import _system
+
+    mean, _, modes = _system()
+
+    def corners(face: np.ndarray) -> tuple[float, float]:
+        return float(face[54, 0] - face[48, 0]), float(face[[62, 66], 1].mean() - face[[48, 54], 1].mean())
+
+    calm_width, calm_rise = corners(rest_face(mean))
+    width, rise = corners(rest_face((mean + 0.9 * modes[1] + 0.1 * modes[0]).astype(np.float32)))
+    assert abs(width - calm_width) < 0.05 and abs(rise - calm_rise) < 0.025  # one standard deviation of people
+    assert abs(calm_width - corners(mean)[0]) < 0.02
+
+
 # --- motion ---------------------------------------------------------------------------------------------------------
 
 EVERYTHING = Controls(emotion={"happy": 0.6, "surprised": 0.4}, blink_rate=30, seed=7)

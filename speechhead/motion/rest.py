@@ -25,6 +25,15 @@ NOISE = 0.025
 """Standard deviation of a landmark that neither identity nor the modes explain, outer eye distances."""
 
 
+SMILE = 1
+"""Place of the smile among REST_MODES."""
+
+SMILE_SEEN = (0.15, 0.45)
+"""Weights of the smile between which it is taken for one beyond doubt."""
+
+CALM_SPREAD = 0.1
+"""What of a smile, as a weight of its mode, a calm mouth may look like because it is a wide one."""
+
 OPEN = (0.05, 0.15)
 """Inner-lip opening, outer eye distances, between which the photo's lip shape gives way to the identity's."""
 
@@ -70,6 +79,13 @@ def explain(landmarks: Array) -> tuple[Array, Array]:
     return (mean + np.tensordot(person, directions, 1)).astype(np.float32), weights
 
 
+def corners(face: Array) -> Array:
+    """Of the mouth's corners: width, rise above the inner lips, and depth behind the outer ones, of [70, 3]: [3]."""
+    place = face[[48, 54]]
+    rise, depth = face[[62, 66], 1].mean() - place[:, 1].mean(), place[:, 2].mean() - face[[51, 57], 2].mean()
+    return np.array([place[1, 0] - place[0, 0], rise, depth], np.float32)
+
+
 def rest_face(landmarks: Array) -> Array:
     """The portrait's face with closed, relaxed mouth: jaw up, smile gone, inner lips touching.
 
@@ -82,9 +98,16 @@ def rest_face(landmarks: Array) -> Array:
     float32 [70, 3]; eyes, brows, nose and the ends of the jaw are the portrait's own.
     """
     person, weights = explain(landmarks)
-    relaxed = landmarks - np.tensordot(weights, _system()[2], 1)
+    mean, _, modes = _system()
+    relaxed = landmarks - np.tensordot(weights, modes, 1)
     # The shape of wide open lips says little about closed ones: there the person's most probable lips serve.
     guess = smoothstep(float(mouth_opening(landmarks)), *OPEN)
-    rest = landmarks + gain_mask() * ((1.0 - guess) * relaxed + guess * person - landmarks)
+    shape = (1.0 - guess) * relaxed + guess * person
+    # No photo's smile is the model's alone, and the prior gives what is left of it to the person: corners of the mouth
+    # two standard deviations too wide, too high and too far back. Of someone who smiles they are taken to be calm.
+    smile = corners(modes[SMILE] + mean) - corners(mean)
+    left = float((corners(shape) - corners(mean)) @ smile / (smile @ smile)) - CALM_SPREAD
+    shape = shape - np.float32(max(left, 0.0) * smoothstep(float(weights[SMILE]), *SMILE_SEEN)) * modes[SMILE]
+    rest = landmarks + gain_mask() * (shape - landmarks)
     set_gaps(rest, np.zeros(3))
     return rest.astype(np.float32)
