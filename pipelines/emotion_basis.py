@@ -24,8 +24,9 @@ Array = npt.NDArray[np.float32]
 
 RECIPES: dict[str, dict[str, float]] = {
     "neutral": {},
-    # AU6 cheek raiser, AU12 lip corner puller; brows relaxed and a little up
-    "happy": {"cheekSquint": 0.6, "cheekRaiser": 0.5, "eyeSquint": 0.45, "mouthSmile": 0.7, "browOuterUp": 0.15},
+    # AU6 cheek raiser, AU12 lip corner puller; brows relaxed and a little up. Lids close by a quarter: portraits smile
+    # with their eyes already.
+    "happy": {"cheekSquint": 0.3, "cheekRaiser": 0.5, "eyeSquint": 0.2, "mouthSmile": 0.7, "browOuterUp": 0.15},
     # AU1 inner brow raiser, AU4 brow lowerer, AU15 lip corner depressor, AU17 chin raiser; lids hang
     "sad": {"browInnerUp": 1.2, "browDown": 0.45, "mouthFrown": 1.0, "mouthShrugLower": 0.2, "eyeBlink": 0.25},
     # AU1+2 brows up, AU5 upper lid raiser, AU26 jaw drop
@@ -46,7 +47,7 @@ RECIPES: dict[str, dict[str, float]] = {
         "eyeWide": 0.2,
         "noseSneer": 0.25,
         "mouthPress": 0.45,
-        "mouthFrown": 0.5,
+        "mouthFrown": 0.8,
         "jawForward": 0.1,
     },
     # AU9 nose wrinkler, AU10 upper lip raiser, AU4 and AU7, AU15+17 mouth corners down and chin up
@@ -54,8 +55,8 @@ RECIPES: dict[str, dict[str, float]] = {
         "noseSneer": 0.75,
         "mouthUpperUp": 0.3,
         "browDown": 0.7,
-        "eyeSquint": 0.6,
-        "mouthFrown": 0.4,
+        "eyeSquint": 0.45,
+        "mouthFrown": 1.0,
         "mouthShrugLower": 0.3,
     },
 }
