@@ -11,6 +11,8 @@ pytest.importorskip("librosa")
 
 from typer.testing import CliRunner
 
+from pipelines.families.config import ConfigError
+from pipelines.generator import train as generator
 from pipelines.speech2landmarks.train import TrainConfig
 from pipelines.train import app
 
@@ -27,3 +29,15 @@ def test_bad_input_is_one_clear_error(arguments: list[str]) -> None:
 def test_shipped_configs_are_read(path: Path) -> None:
     config = TrainConfig.load(path)
     assert config.steps > 0 and config.network.window.lookahead <= 0.2
+
+
+@pytest.mark.parametrize("part", generator.PARTS)
+def test_shipped_configs_of_the_generator_are_read(part: str) -> None:
+    config = generator.TrainConfig.read(CONFIGS / f"generator_{part}.json")
+    assert config.part == part and len(config.shares) == len(config.data)
+
+
+def test_an_unknown_part_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"part": "hair"}')
+    with pytest.raises(ConfigError, match="'hair' is unknown. Use one of motion, windows"):
+        generator.TrainConfig.read(tmp_path / "config.json")

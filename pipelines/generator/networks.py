@@ -80,8 +80,8 @@ class DenseMotion(nn.Module):
         self.heads = nn.Conv2d(w, self.CANDIDATES + 2, 3, 1, 1)
         nn.init.zeros_(self.heads.weight)
         nn.init.zeros_(self.heads.bias)
-        with torch.no_grad():  # begin as the landmark warp
-            self.heads.bias[1] = 3.0
+        with torch.no_grad():  # begin near the landmark warp, but not so sure of it that nothing is learnt
+            self.heads.bias[1] = 1.0
 
     def forward(
         self, prior: Tensor, rigid: Tensor, coverage: Tensor, source: Tensor, warped: Tensor

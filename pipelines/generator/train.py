@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from pipelines.curves import Log
+from pipelines.families.config import ConfigError
 
 from .data import PairMaker, Pairs, load_clips
 from .networks import CompactConfig, CompactGenerator
@@ -64,15 +65,19 @@ class TrainConfig:
 
     @classmethod
     def read(cls, path: Path) -> TrainConfig:
-        """From a JSON file; unknown keys are an error."""
+        """From a JSON file; ConfigError for a field or a part that is unknown."""
         values = json.loads(path.read_text(encoding="utf-8"))
         values["network"] = CompactConfig(**values.get("network", {}))
         for name in ("data", "shares"):
             if name in values:
                 values[name] = tuple(values[name]) if isinstance(values[name], list) else (values[name],)
+        unknown = sorted(set(values) - {entry.name for entry in fields(cls)} - {"family"})
+        if unknown:
+            raise ConfigError(f"{path}: unknown field {', '.join(unknown)}. See TrainConfig in {__name__}.")
+        values.pop("family", None)
         options = cls(**values)
         if options.part not in PARTS:
-            raise ValueError(f"part '{options.part}' is unknown. Use one of {', '.join(PARTS)}.")
+            raise ConfigError(f"part '{options.part}' is unknown. Use one of {', '.join(PARTS)}.")
         return options
 
 
@@ -130,12 +135,12 @@ def validation_pairs(options: TrainConfig) -> list[dict[str, np.ndarray]]:
 def open_pairs(options: TrainConfig, step: int) -> Callable[[], dict[str, Tensor]]:
     """A function that gives the next batch, drawn from the folders by their shares."""
     if len(options.shares) != len(options.data):
-        raise ValueError(f"{len(options.data)} folders in data and {len(options.shares)} shares. Give one for each.")
+        raise ConfigError(f"{len(options.data)} folders in data and {len(options.shares)} shares. Give one for each.")
     clips, weights = [], []
     for folder, share in zip(options.data, options.shares):
         found = load_clips(Path(folder))
         if not found:
-            raise ValueError(f"{folder}: no prepared samples. Run pipelines.prepare first.")
+            raise ConfigError(f"{folder}: no prepared samples. Run pipelines.prepare first.")
         lengths = np.sqrt([len(clip.mesh) for clip in found])
         clips += found
         weights += list(share * lengths / lengths.sum())
@@ -226,7 +231,7 @@ def begin_with(model: CompactGenerator, start: Path) -> None:
     own = model.state_dict()
     fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
     if not fitting:
-        raise ValueError(f"{start}: no weights of a compact generator of these sizes. Give one of this configuration.")
+        raise ConfigError(f"{start}: no weights of a compact generator of these sizes. Give one of this configuration.")
     model.load_state_dict(fitting, strict=False)
     print(f"{start}: {len(fitting)} of {len(own)} arrays taken over", flush=True)
 
