@@ -48,4 +48,4 @@ def test_folders_are_people_and_a_catalogue_says_more(tmp_path: Path):
     assert entries["anna/one.mov"].identity == entries["anna/two.MP4"].identity == "anna"
     assert (entries["a.mp4"].identity, entries["a.mp4"].split) == ("Ada", "val")
     assert [entry.name for entry in list_footage(tmp_path, licences="free")] == ["a.mp4"]
-    assert entries["anna/one.mov"].key == "anna__one.mov"
+    assert entries["anna/one.mov"].key == "anna__one"

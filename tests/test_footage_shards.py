@@ -129,4 +129,7 @@ def test_bad_input_is_one_line(videos, output, tmp_path):
 
     assert "no video" in refused("--videos", tmp_path, "--output", tmp_path / "o")
     assert "does not exist" in refused("--videos", tmp_path / "none", "--output", tmp_path / "o")
+    for name in ("a.mp4", "a.mov"):
+        (tmp_path / name).touch()
+    assert "a.mov, a.mp4" in refused("--videos", tmp_path, "--output", tmp_path / "o")
     assert "other settings" in refused("--videos", videos, "--output", output, "--min-eyes", 30)

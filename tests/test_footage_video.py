@@ -14,6 +14,7 @@ from pipelines.footage.landmarks import landmark_arrays
 from pipelines.footage.settings import Settings
 from pipelines.footage.shards import arrays
 from pipelines.footage.video import process
+from pipelines.footage.watch import Watcher
 from speechhead.face.landmarks import outer_eye_distance
 from speechhead.face.tracker import FaceTracker
 
@@ -74,6 +75,19 @@ def test_crops_have_the_face_in_the_middle_at_one_size(film):
         assert sample["crop"][2] == pytest.approx(3.66 * sample["quality"]["eyes"], rel=0.06)
     assert values["opening"][:30].std() > 0.01
     np.testing.assert_allclose(landmark_arrays(values["mesh"][:1])["scale"], values["scale"][:1], rtol=0.05)
+
+
+def test_another_face_in_the_same_room_begins_anew():
+    watcher = Watcher(NORMAL)
+    seen = [watcher.look(i, p) for i, p in enumerate([*takes(8, left=90), *takes(8, left=124, eyes=66)])]
+    assert [one.index for one in seen if one.begins] == [8] and not any(one.reason for one in seen)
+
+
+def test_heads_on_their_side_are_refused():
+    picture = next(takes(1))
+    turn_by = cv2.getRotationMatrix2D((WIDTH / 2, 160), 55, 1)
+    seen = Watcher(NORMAL).look(0, cv2.warpAffine(picture, turn_by, (WIDTH, 320)))
+    assert seen.reason == "tilted" and seen.value == pytest.approx(55, abs=8)
 
 
 def test_small_faces_are_refused_with_their_size(tmp_path):

@@ -6,6 +6,7 @@ Takes a folder of videos of any size, frame rate and length. What is kept, and w
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -105,9 +106,10 @@ def main(
     entries = list_footage(videos, catalog, split, licences)
     if not entries:
         _refuse(f"{videos}: no video of split '{split}' with licences '{licences}'. Check both.")
-    twice = {one.key for one in entries if sum(other.key == one.key for other in entries) > 1}
+    counts = Counter(entry.key for entry in entries)
+    twice = [entry.name for entry in entries if counts[entry.key] > 1]
     if twice:
-        _refuse(f"{videos}: several videos are called {', '.join(sorted(twice))}. Rename them.")
+        _refuse(f"{videos}: samples of {', '.join(twice[:4])} would have the same names. Rename some of these videos.")
     try:
         rows = run(entries, output, Settings(size, min_eyes, round(longest * FPS), cropped), workers)
     except ValueError as error:

@@ -33,8 +33,8 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """The name as a file name without folders and blanks."""
-        return re.sub(r"[^\w.-]+", "_", self.name.replace("/", "__"))
+        """The name as a file name without folders, blanks and ending."""
+        return re.sub(r"[^\w.-]+", "_", self.name.rsplit(".", 1)[0].replace("/", "__"))
 
 
 def is_free(licence: str) -> bool:

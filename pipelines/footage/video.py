@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from speechhead.audio.features import LogMel
 from speechhead.clocks import FPS, SAMPLES_PER_FRAME
-from speechhead.errors import MediaError
+from speechhead.errors import SpeechheadError
 from speechhead.face.landmarks import from_mesh
 from speechhead.media import VideoReader
 
@@ -54,8 +54,8 @@ def process(entry: Entry, output: Path, settings: Settings, predictor: Predictor
         writer = PartWriter(folder, settings.size)
         try:
             rows, samples = _Video(entry, settings, writer, predictor).samples()
-        except (MediaError, av.FFmpegError) as error:
-            message = str(error).replace(f"{entry.path}: ", "").replace(str(entry.path), entry.name)
+        except (SpeechheadError, av.FFmpegError, cv2.error) as error:
+            message = " ".join(str(error).replace(f"{entry.path}: ", "").replace(str(entry.path), entry.name).split())
             rows, samples = [row(entry.name, "unreadable", note=message)], []
         finally:
             writer.close()
@@ -105,7 +105,7 @@ class _Video:
         mesh = (segment.mesh - corner) * np.float32(size / crop.side) - np.float32([0.5, 0.5, 0])
         values = landmark_arrays(mesh)
         self.writer.append(**values)
-        name = f"{self.entry.key.rsplit('.', 1)[0]}_{start:06d}"
+        name = f"{self.entry.key}_{start:06d}"
         about = {
             "id": name,
             "video": self.entry.name,

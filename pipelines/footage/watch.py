@@ -117,6 +117,7 @@ class Watcher:
         self._last: tuple[Picture, Seen] | None = None
         self._lost = self._since = 0
         self._frozen = 0
+        self._differences: deque[Array] = deque(maxlen=EVERY)
 
     def look(self, index: int, picture: Picture) -> Seen:
         """What the picture uint8 [H, W, 3] with this number shows."""
@@ -126,6 +127,7 @@ class Watcher:
         if cut is not None:
             self._tracker.restart()
             self._last, self._lost, self._since, self._frozen = None, 0, 0, 0
+            self._differences.clear()
         face = self._tracker.step(picture) if self._lost % EVERY == 0 else None
         self._lost = 0 if face else self._lost + 1
         if face is None:
@@ -142,7 +144,7 @@ class Watcher:
         landmarks = face.landmarks
         pose = remove_pose(landmarks[None])[1][0]
         before = self._last[1] if self._last else None
-        jumps = before is not None and before.mesh is not None and _is_another(before, face.mesh, pose)
+        jumps = before is not None and before.mesh is not None and self._is_another(before, face.mesh, pose)
         if jumps:
             self._since = 0
         about = {"begins": jumps or cut is not None, "retract": cut or 0, "mesh": face.mesh, "pose": pose}
@@ -162,6 +164,13 @@ class Watcher:
         seen = Seen(index, look=look_at(picture, pose), repeats=repeats, **about)
         return self._thaw(seen)
 
+    def _is_another(self, before: Seen, mesh: Array, pose: Pose) -> bool:
+        """Whether a face is not the one of the frame before; a head that moves fast already may do so."""
+        difference = _difference(before, mesh, pose)
+        usual = np.max(self._differences, axis=0) if self._differences else np.zeros(2)
+        self._differences.append(difference)
+        return bool((difference > np.float32([JUMP, OTHER_SHAPE]) + 2 * usual).any())
+
     def _repeated(self, index: int, last: Seen) -> Seen:
         return self._thaw(
             Seen(index, last.reason, last.value, mesh=last.mesh, pose=last.pose, look=last.look, repeats=True)
@@ -176,10 +185,10 @@ class Watcher:
         return Seen(seen.index, "frozen", self._frozen + 1, seen.begins, retract, seen.mesh, seen.pose)
 
 
-def _is_another(before: Seen, mesh: Array, pose: Pose) -> bool:
-    """Whether a face is not the one of the frame before: it moved too far or has other proportions."""
+def _difference(before: Seen, mesh: Array, pose: Pose) -> Array:
+    """How far a face is from the one of the frame before, [2]: by movement, and by its proportions."""
     assert before.mesh is not None and before.pose is not None
     old, new = from_mesh(before.mesh), from_mesh(mesh)
     moved = np.linalg.norm(new[list(RIGID), :2] - old[list(RIGID), :2], axis=1).mean() / pose.scale
     shape = to_normalised(new[_STILL], pose) - to_normalised(old[_STILL], before.pose)
-    return bool(moved > JUMP or np.linalg.norm(shape, axis=1).mean() > OTHER_SHAPE)
+    return np.float32([moved, np.linalg.norm(shape, axis=1).mean()])
