@@ -28,7 +28,7 @@ RECIPES: dict[str, dict[str, float]] = {
     # with their eyes already.
     "happy": {"cheekSquint": 0.3, "cheekRaiser": 0.5, "eyeSquint": 0.2, "mouthSmile": 0.7, "browOuterUp": 0.15},
     # AU1 inner brow raiser, AU4 brow lowerer, AU15 lip corner depressor, AU17 chin raiser; lids hang
-    "sad": {"browInnerUp": 1.2, "browDown": 0.45, "mouthFrown": 1.0, "mouthShrugLower": 0.2, "eyeBlink": 0.25},
+    "sad": {"browInnerUp": 1.6, "browDown": 0.45, "mouthFrown": 1.1, "mouthShrugLower": 0.2, "eyeBlink": 0.15},
     # AU1+2 brows up, AU5 upper lid raiser, AU26 jaw drop
     "surprised": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 0.8, "jawOpen": 0.14, "mouthFunnel": 0.1},
     # AU1+2+4 brows up and drawn together, AU5 upper lid raiser, AU20 lip stretcher, AU26 jaw drop
