@@ -172,7 +172,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.sheets is not None:
         failures.sheet(rows, options.sheets)
-    before = options.weights_before_rev or (str(options.weights_before) if options.weights_before else "")
+    before = ""
+    if options.weights_before_rev:
+        before = f"revision `{options.weights_before_rev}`, its weights run by its own code"
+    elif options.weights_before:
+        before = f"the weights in `{options.weights_before}`, run by today's code"
     document = report(rows, settings, before, sharpness)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

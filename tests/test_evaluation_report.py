@@ -62,8 +62,8 @@ def test_the_page_shows_the_worst_and_takes_notes():
     rows = [row(f"{name}.mp4", value, 1 - value / 10) for name, value in zip("abcd", (4.0, 9.0, 1.0, 6.0))]
     assert [r["file"] for r in failures.worst(rows, "self_reenactment", "l1", False)] == ["b.mp4", "d.mp4", "a.mp4"]
     assert failures.worst(rows, "speech", "correlation", True)[0]["file"] == "b.mp4"
-    page = markdown.page(evaluate.report(rows, Settings(), "v0"), "command", "They all look away.")
-    assert "earlier` are the weights of `v0`" in page and "They all look away." in page
+    page = markdown.page(evaluate.report(rows, Settings(), "revision `v0`"), "command", "They all look away.")
+    assert "`earlier` is revision `v0`." in page and "They all look away." in page
     assert page.index("## Targets") < page.index("## Clips") < page.index("## Failures") < page.index("They all look")
 
 

@@ -147,7 +147,7 @@ def page(document: Mapping[str, Any], command: str, notes: str = "") -> str:
         + ".",
     ]
     if document["earlier"]:
-        parts.append(f"`earlier` are the weights of `{document['earlier']}`.")
+        parts.append(f"`earlier` is {document['earlier']}.")
     parts += ["## Targets", table(["target", "goal", "reached", "met", "beside it"], targets.table(document))]
     for task in COLUMNS:
         for scope, title in (("mean", "mean over clips"), ("mean_over_people", "mean over people")):
