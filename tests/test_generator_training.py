@@ -79,6 +79,8 @@ def test_training_writes_a_checkpoint_that_rebuilds_itself_and_resumes(folder: P
     assert model.config == CompactConfig(**NARROW)
     steps = int(metadata["step"])
     assert steps >= 1 and len(list(run.glob("sheet_*.png"))) == 1
+    judged = json.loads((run / "validation.jsonl").read_text().splitlines()[-1])
+    assert judged["step"] == steps and all(np.isfinite(value) for value in judged.values())
     main(folder / f"{run.name}.json", minutes=0.02, resume=run / "resume.pt")
     assert int(load_checkpoint(run / "checkpoint.safetensors")[1]["step"]) > steps
 

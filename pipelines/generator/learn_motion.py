@@ -62,6 +62,14 @@ class MotionLearner(Learner):
             warped = moved[:, :3] + (1 - moved[:, 3:]) * batch["background"]
         return {"l1": l1.item(), "warp": (warped - real).abs().mean().item(), "residual": residual.abs().mean().item()}
 
+    def judge(self, model: CompactGenerator, batch: dict[str, Tensor]) -> dict[str, float]:
+        """L1 of the whole picture, and the same of the landmark warp before the same background."""
+        real = batch["driver"]
+        picture = forward(model, batch)[0]
+        moved = warp(batch["layers"], batch["prior_half"])
+        warped = moved[:, :3] + (1 - moved[:, 3:]) * batch["background"]
+        return {"l1": (picture - real).abs().mean().item(), "warp": (warped - real).abs().mean().item()}
+
     def sheet(self, model: CompactGenerator, batch: dict[str, Tensor]) -> np.ndarray:
         """Source, truth, ours, the landmark warp before the same background, error, and masks."""
         picture, flow, masks, _ = forward(model, batch)

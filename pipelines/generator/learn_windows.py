@@ -121,6 +121,21 @@ class WindowsLearner(Learner):
         critics.step()
         return log
 
+    def judge(self, model: CompactGenerator, batch: dict[str, Tensor]) -> dict[str, float]:
+        """Per window: L1 near lips or lids, the same of the warp, and detail over the truth's; landmarks in pixels."""
+        out, found = forward(model, batch), {}
+        for name in WINDOWS:
+            real, shapes = batch[f"{name}_target"], batch[f"{name}_shapes"]
+            near = F.max_pool2d(shapes.amax(1, keepdim=True), 5, 1, 2)
+            found[f"{name}_l1"] = weighted_l1(out.patches[name], real, near).item()
+            found[f"{name}_warp"] = weighted_l1(batch[f"{name}_warped"], real, near).item()
+            fine = [((x - F.avg_pool2d(x, 3, 1, 1)).pow(2) * near).mean() for x in (out.patches[name], real)]
+            found[f"{name}_detail_ratio"] = (fine[0] / fine[1]).item()
+        if self.landmarks is not None:
+            patches = {name: (out.patches[name], batch[f"{name}_edge"], batch[f"{name}_seen"]) for name in WINDOWS}
+            found["landmarks"] = self.landmarks(batch["face"], patches).item()
+        return found
+
     def sheet(self, model: CompactGenerator, batch: dict[str, Tensor]) -> np.ndarray:
         """Of each window the portrait's own, the warp, ours, the truth, and the change."""
         out = forward(model, batch)

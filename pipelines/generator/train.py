@@ -95,6 +95,10 @@ class Learner:
         """One step; what is logged of it."""
         raise NotImplementedError
 
+    def judge(self, model: CompactGenerator, batch: dict[str, Tensor]) -> dict[str, float]:
+        """How well validation pairs are met."""
+        raise NotImplementedError
+
     def sheet(self, model: CompactGenerator, batch: dict[str, Tensor]) -> np.ndarray:
         """A picture uint8 [H, W, 3] of validation pairs."""
         raise NotImplementedError
@@ -181,7 +185,7 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
 
     def keep() -> None:
         save(output, options, model, average, learner, step)
-        write_sheet(average, learner, shown, output / f"sheet_{step:06d}.png")
+        validate(average, learner, shown, output, step)
 
     while (elapsed := time.monotonic() - began) < budget:
         rate = options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * elapsed / budget)))
@@ -203,15 +207,22 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
     curve.close()
 
 
-def write_sheet(model: CompactGenerator, learner: Learner, shown: dict[str, Tensor], path: Path) -> None:
-    """The validation pairs as a picture file."""
+def validate(
+    model: CompactGenerator, learner: Learner, shown: dict[str, Tensor], output: Path, step: int
+) -> dict[str, float]:
+    """Judge the averaged network on the validation pairs: a line in `validation.jsonl`, and a sheet."""
     import cv2
 
     model.eval()
     with torch.no_grad():
-        picture = learner.sheet(model, shown)
+        picture, found = learner.sheet(model, shown), learner.judge(model, shown)
     model.train()
-    cv2.imwrite(str(path), picture[..., ::-1])
+    cv2.imwrite(str(output / f"sheet_{step:06d}.png"), picture[..., ::-1])
+    line = {"step": step} | {key: round(value, 5) for key, value in found.items()}
+    with (output / "validation.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+    print(f"validation {line}", flush=True)
+    return found
 
 
 def tiles(columns: list[Tensor]) -> np.ndarray:
