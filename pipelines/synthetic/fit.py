@@ -14,7 +14,7 @@ _DEPTH_WEIGHT = 0.35
 """Of z against x and y: the tracker's depth is a guess."""
 _IDENTITY_WEIGHT, _EXPRESSION_WEIGHT = 0.035, 0.12
 """Ridge on identity (in standard deviations) and expression weights, per point and centimetre."""
-_ROUNDS = 6
+_ROUNDS = 4
 _EYES = ((EYE_LEFT, 468), (EYE_RIGHT, 473))
 
 

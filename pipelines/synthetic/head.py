@@ -18,6 +18,8 @@ SKIN, MOUTH_BAG, SOCKET, GUMS, TEETH, EYE_LEFT, EYE_RIGHT = range(7)
 """Parts. Left and right are the picture's: `EYE_LEFT` is the eye of landmarks 36-41."""
 
 _MATERIALS = {"M_Face": SKIN, "M_BackHead": SKIN, "M_GumsTongue": GUMS, "M_Teeth": TEETH}
+_ARCH = 0.97
+"""Height of the opening beside its middle, against an ellipse."""
 _MATERIALS |= {"M_ScleraRight": EYE_LEFT, "M_ScleraLeft": EYE_RIGHT}  # the model's sides are the person's
 
 
@@ -66,6 +68,10 @@ class Head:
             return np.ascontiguousarray(arrays[f"{name}_q"][:, used].astype(np.float32) * scale * flip)
 
         marks = json.loads((folder / "ict_vertex_indices.json").read_text())["idx_to_landmark_verts"]
+        landmarks, expression = row[np.int64(marks)], modes("expression")
+        expression_names = tuple(str(name) for name in arrays["expression_names"])
+        for name in ("jawOpen", "mouthFunnel", "mouthPucker"):
+            _round_lower_lip(neutral[used], landmarks, expression[expression_names.index(name)])
         return cls(
             neutral=neutral[used],
             triangles=triangles.reshape(-1, 3).astype(np.int32),
@@ -73,9 +79,9 @@ class Head:
             uv=arrays["uv"].astype(np.float32),
             triangle_uv=corners,
             identity=modes("identity"),
-            expression=modes("expression"),
-            expression_names=tuple(str(name) for name in arrays["expression_names"]),
-            landmarks=row[np.int64(marks)],
+            expression=expression,
+            expression_names=expression_names,
+            landmarks=landmarks,
         )
 
     def shape(self, identity: Array, expression: Array) -> Array:
@@ -127,6 +133,26 @@ def _mark_cavities(neutral: Array, triangles: Integers, parts: NDArray[np.int8],
         extent = np.ptp(neutral[np.unique(triangles[chosen])], axis=0).max()
         if extent < 12 and middle[2] < 0:  # a cavity behind the face; scalp and shoulders are larger
             parts[chosen] = MOUTH_BAG if middle[1] > 0 else SOCKET
+
+
+def _round_lower_lip(neutral: Array, landmarks: Integers, mode: Array) -> None:
+    """Make the lower lip of an opening mouth an arch: these modes pull its middle down to a point.
+
+    At the inner landmarks beside the middle the opening becomes that of an ellipse; the lip follows, and less and
+    less of what is below it.
+    """
+    left, lower, right = landmarks[[67, 66, 65]]
+    corner = float(np.abs(neutral[landmarks[[60, 64]], 0]).mean())
+    opening = float(mode[lower, 1] - mode[landmarks[62], 1])
+    beside = float((mode[[left, right], 1] - mode[landmarks[[61, 63]], 1]).mean())
+    at = float(np.abs(neutral[[left, right], 0]).mean()) / corner
+    missing = _ARCH * np.sqrt(1 - at**2) * opening - beside
+    t = np.abs(neutral[:, 0]) / corner
+    across = np.where(t < at, np.clip(t / at, 0, 1) ** 1.5, np.clip((1 - t) / (1 - at), 0, 1) ** 0.7)
+    seam = np.interp(np.abs(neutral[:, 0]), [0, at * corner, corner], neutral[landmarks[[66, 65, 64]], 1])
+    below = neutral[:, 1] - seam
+    down = np.where(below > -0.12, np.exp(-((np.maximum(below, 0) / 1.3) ** 2)), 0) * (neutral[:, 2] < -6)
+    mode[:, 1] += max(missing, 0.0) * across * down
 
 
 def vertex_normals(vertices: Array, triangles: Integers) -> Array:

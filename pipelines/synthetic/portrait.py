@@ -31,6 +31,8 @@ EYES_APART, EYES_AT = 70.0, (128.0, 117.0)
 LARGEST_ERROR = 6.0
 """Of the fit, in hundredths of the distance between the outer eye corners."""
 LARGEST_YAW = 28.0
+LARGEST_GRAIN = 0.5
+"""Of the face: median absolute Laplacian over the standard deviation of its grey levels. Halftone print has more."""
 
 
 class Rig:
@@ -44,10 +46,15 @@ class Rig:
         temples = smoothstep(x, 6.0, 6.8) * smoothstep(-y, 3.0, 4.5)
         self.scalp = np.maximum(smoothstep(-y + 0.25 * z, 4.5, 8.0), temples)
         """[V] how far skin is hair, whose outline is not the head's."""
-        self.ears = smoothstep(x, 7.0, 7.4)
+        self.ears = smoothstep(x, 7.8, 8.4)
         """[V] how far skin is ear."""
         self.side = smoothstep(x, 6.2, 7.2)
         """[V] how far skin is ear or temple."""
+        self.rim = smoothstep(x, 4.6, 5.6) * smoothstep(y, -4.2, -3.2)
+        """[V] how far skin is where a face as narrow as the photo's may have its outline."""
+        to_eyes = head.neutral[:, None, :] - head.neutral[head.landmarks[36:48]]
+        self.lids = 1 - smoothstep(np.linalg.norm(to_eyes, axis=-1).min(1), 0.7, 1.5)
+        """[V] how far skin is lid: it folds, so that its own normals say little about its light."""
         drawn = (head.part == MOUTH_BAG) | (head.part == SOCKET)
         drawn |= (head.part == SKIN) & (self.alpha[head.triangles].max(1) > 0)
         self.shell: Integers = np.flatnonzero(drawn).astype(np.int32)
@@ -104,15 +111,19 @@ class Portrait:
     bite: tuple[float, float]
     surround: Surround
 
-    def opacity(self, normals: Array) -> Array:
-        """How much of each vertex [V] is drawn, from its normals [V, 3] in the picture to be drawn.
+    def opacity(self, normals: Array, rotation: Array) -> Array:
+        """How much of each vertex [V] is drawn where normals are `normals` [V, 3] and the head is turned by `rotation`.
 
         Skin that the photo shows from the side only is left to the surround, which has the photo's own outline,
         until it turns to the camera. So is hair: its outline is not the head's.
         """
         before, now = -self.normals[:, 2], -normals[:, 2]
+        turned = smoothstep(now - before, 0.05, 0.25)
+        # A cheek that comes into view does so as a whole: through gaps in it one would see the background.
+        toward = (rotation[2, 0] - self.fit.view.rotation[2, 0]) * -np.sign(self.rig.head.neutral[:, 0])
+        turned = np.maximum(turned, smoothstep(toward, 0.04, 0.14) * self.rig.side)
         # Ears never come back: what the model has there is rarely what the photo has.
-        turned = smoothstep(now - before, 0.05, 0.25) * (1 - self.rig.ears)
+        turned = turned * (1 - self.rig.ears)
         grazing = (1 - smoothstep(before, 0.05, 0.3)) * (1 - turned)
         hair = self.rig.scalp * (1 - np.minimum(smoothstep(before, 0.25, 0.7), smoothstep(now, 0.2, 0.6)))
         return (self.rig.alpha * (1 - np.maximum(grazing, hair))).astype(np.float32)
@@ -183,6 +194,9 @@ def prepare(
             f"{name}: the head model is {fit.error:.1f} hundredths of the eye distance off (at most {largest_error})."
             " Use a photo of an unhidden face."
         )
+    grain = _grain(canvas, placed)
+    if grain > LARGEST_GRAIN:
+        raise FaceError(f"{name}: grain {grain:.2f} (at most {LARGEST_GRAIN}). Use a photo, not a printed halftone.")
     vertices = head.shape(fit.identity, fit.expression) + fit.offset
     rest = fit.view.project(vertices)
     photo = canvas.astype(np.float32)
@@ -190,7 +204,7 @@ def prepare(
     seen = Seen(head, rest, side, side)
     normals = vertex_normals(rest, rig.layout.triangles)
 
-    skin = bake_skin(head, rig.layout, photo, rest, placed, seen, rig.side)
+    skin = bake_skin(head, rig.layout, photo, rest, placed, seen, np.stack([rig.side, rig.rim], 1))
     eyes = [bake_eye(eye, fit, photo, seen) for eye in fit.eyes]
     lower = np.zeros((EYE_TILE, 2 * TILE, 3), np.float32)
     for i, (tile, _) in enumerate(eyes):
@@ -242,6 +256,13 @@ def surround(rig: Rig, pixels: Array, view: View) -> Surround:
     """The outline of the head [V, 3] under a view, in the same pixels."""
     roll = float(np.arctan2(view.rotation[1, 0], view.rotation[0, 0]))
     return Surround(pixels[rig.outlined], view.project(CENTRE), roll, view.scale)
+
+
+def _grain(canvas: NDArray[np.uint8], mesh: Array) -> float:
+    """Median absolute Laplacian over the standard deviation of the face's grey levels."""
+    (x0, y0), (x1, y1) = mesh[:POINTS, :2].min(0).astype(int), mesh[:POINTS, :2].max(0).astype(int)
+    grey = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY)[max(y0, 0) : y1, max(x0, 0) : x1].astype(np.float32)
+    return float(np.median(np.abs(cv2.Laplacian(grey, cv2.CV_32F))) / (grey.std() + 1))
 
 
 def _colouring(photo: Array) -> tuple[float, Array]:

@@ -27,7 +27,7 @@ PIVOT = np.float32([0, 6.0, 1.0])
 """Where the head turns: the top of the neck, in head space."""
 _SHADOW = 7
 """Samples over which the lips shade the mouth."""
-_SOFT = 1.0
+_SOFT = 0.8
 """Standard deviation in samples of the blur inside the mouth."""
 
 
@@ -114,7 +114,9 @@ class Renderer:
         shell = self._shell.draw(fine, head.triangles[rig.shell])
         inside = self._inside.draw(fine, head.triangles[rig.inside])
         normals = vertex_normals(pixels, rig.layout.triangles)
-        shade = light.change(portrait.light, portrait.normals, normals, added)
+        turned = portrait.normals @ (portrait.fit.view.rotation @ view.rotation.T)
+        lit = normals + rig.lids[:, None] * (turned - normals)
+        shade = light.change(portrait.light, portrait.normals, lit, added)
         np.equal(np.where(shell.index >= 0, head.part[rig.shell][shell.index], -1), MOUTH_BAG, out=self._hole)
         shadow = cv2.blur(self._hole, (_SHADOW, _SHADOW))
         _shade(
@@ -131,7 +133,7 @@ class Renderer:
             portrait.atlas,
             portrait.inner,
             portrait.lips,
-            portrait.opacity(normals),
+            portrait.opacity(normals, view.rotation),
             shade,
             shadow,
             self._colour,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numba
 import numpy as np
 
@@ -28,10 +29,11 @@ def outline(pixels: Array, centre: Array, turn: float) -> Array:
 
 
 @numba.njit(cache=True, fastmath=True)
-def _places(height, width, here, there, turn_here, turn_there, outline_here, outline_there, zoom, rest, out):
+def _shifts(height, width, here, there, turn_here, turn_there, outline_here, outline_there, zoom, rest, out):
     count = len(outline_here)
-    for y in range(height):
-        for x in range(width):
+    for row in range(height):
+        for column in range(width):
+            x, y = 2 * column + np.float32(0.5), 2 * row + np.float32(0.5)
             dx, dy = x - here[0], y - here[1]
             radius = np.sqrt(dx * dx + dy * dy)
             angle = np.arctan2(dy, dx) - turn_here
@@ -49,8 +51,8 @@ def _places(height, width, here, there, turn_here, turn_there, outline_here, out
             weight = 1 - t * t * (3 - 2 * t)
             angle += turn_there
             sx, sy = there[0] + reach * np.cos(angle), there[1] + reach * np.sin(angle)
-            out[y, x, 0] = x + rest + weight * (sx - x - rest)
-            out[y, x, 1] = y + rest + weight * (sy - y - rest)
+            out[row, column, 0] = weight * (sx - x - rest)
+            out[row, column, 1] = weight * (sy - y - rest)
 
 
 class Surround:
@@ -66,11 +68,11 @@ class Surround:
 
         What does not move lies `rest` pixels further right and down there.
         """
-        out = np.empty((height, width, 2), np.float32)
+        out = np.empty(((height + 1) // 2, (width + 1) // 2, 2), np.float32)
         zoom = self.scale / other.scale
-        _places(
-            height,
-            width,
+        _shifts(
+            len(out),
+            out.shape[1],
             self.centre,
             other.centre,
             self.turn,
@@ -81,4 +83,8 @@ class Surround:
             rest,
             out,
         )
-        return out
+        full = cv2.resize(out, (width + width % 2, height + height % 2), interpolation=cv2.INTER_LINEAR)[
+            :height, :width
+        ]
+        x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+        return full + rest + np.stack(np.broadcast_arrays(x, y), -1)

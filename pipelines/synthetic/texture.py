@@ -10,10 +10,10 @@ from speechhead.generators.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 
 from .fill import push_pull, smoothstep
 from .fit import Eye, Fit
-from .head import EYE_LEFT, EYE_RIGHT, GUMS, MOUTH_BAG, SKIN, SOCKET, TEETH, Array, Head, Integers, vertex_normals
+from .head import MOUTH_BAG, SKIN, SOCKET, Array, Head, Integers, vertex_normals
 from .raster import Buffer
 
-TILE = 640
+TILE = 448
 """Side of the tiles of the face and of the back of the head."""
 EYE_TILE = 128
 EYE_ANGLE = 1.25
@@ -34,7 +34,6 @@ class Layout:
         self.places: Array = (uv - 0.5).astype(np.float32)
         self.triangles: Integers = head.triangles[self.skin]
         flat = np.concatenate([self.places, np.zeros((len(uv), 1), np.float32)], 1)
-        # The sockets share the tile of the face with nothing else, but bag and scalp may overlap: skin is drawn last.
         self.texels = Buffer(TILE, 2 * TILE).draw(flat, self.corners)
 
 
@@ -65,32 +64,37 @@ def sample(image: Array, places: Array, interpolation: int = cv2.INTER_LINEAR) -
     return cv2.remap(image, x, y, interpolation, borderMode=cv2.BORDER_REPLICATE)
 
 
-def bake_skin(head: Head, table: Layout, photo: Array, vertices: Array, mesh: Array, seen: Seen, side: Array) -> Array:
+def bake_skin(head: Head, table: Layout, photo: Array, vertices: Array, mesh: Array, seen: Seen, zones: Array) -> Array:
     """Texels [TILE, 2 TILE, 3] of the skin.
 
     Parameters
     ----------
     photo : float32 [H, W, 3]; vertices : float32 [V, 3] pixels of the head at rest; mesh : [478, 3] tracked points
-    side : [V], how far skin is ear or temple, where model and photo agree less
+    zones : [V, 2], how far skin is ear or temple, and where a narrower face may have its outline
     """
     normals = vertex_normals(vertices, table.triangles)
     trust = trusted(photo.shape[:2], seen, mesh)
-    known = table.texels.interpolate(np.concatenate([vertices, normals, side[:, None]], 1), table.triangles)
+    known = table.texels.interpolate(np.concatenate([vertices, normals, zones], 1), table.triangles)
     places, depth, facing = known[..., :2], known[..., 2], -known[..., 5]
     fine = places * FINE + (FINE - 1) / 2
-    # Bag and sockets hide nothing: only skin in front of skin, and teeth in front of lips.
     front = sample(np.where(np.isfinite(seen.all.depth), seen.all.depth, 1e6), fine, cv2.INTER_NEAREST)
     visible = (depth * FINE < front + 3 * FINE).astype(np.float32)
-    weight = visible * smoothstep(facing - 0.2 * known[..., 6], *_FACING) * sample(trust, places)
+    weight = visible * smoothstep(facing, *_FACING) * sample(trust, places)
     weight[table.texels.index < 0] = 0
     weight = cv2.erode(weight, np.ones((3, 3)))
     colour = sample(photo, places, cv2.INTER_CUBIC)
+    # Beside the cheeks the model may be wider than the face: what differs from the cheek there is not skin.
+    face = slice(0, TILE)
+    cheek = push_pull(colour[:, face], weight[:, face] * (facing[:, face] > 0.55))
+    differs = np.linalg.norm(colour[:, face] - cheek, axis=-1)
+    weight[:, face] *= 1 - known[:, face, 7] * smoothstep(differs, 30, 60)
+    weight = np.maximum(weight - 0.25, 0) / 0.75  # little is as good as nothing: it would still outweigh nothing
     out = []
     for half in (slice(0, TILE), slice(TILE, 2 * TILE)):
         base = push_pull(colour[:, half], weight[:, half])
         # A turned face: the hidden side borrows detail, not light, from the other one.
         mirrored, known_there = base[:, ::-1], weight[:, half][:, ::-1]
-        detail = mirrored - cv2.GaussianBlur(mirrored, (0, 0), 8)
+        detail = mirrored - cv2.GaussianBlur(mirrored, (0, 0), 6)
         borrowed = (1 - weight[:, half]) * smoothstep(cv2.blur(known_there, (9, 9)), 0.5, 1.0)
         out.append(base + borrowed[..., None] * detail)
     return np.clip(np.concatenate(out, 1), 0, 255).astype(np.float32)
@@ -189,7 +193,3 @@ def _white(colour: Array, weight: Array, photo: Array) -> Array:
         return np.float32(np.percentile(photo.reshape(-1, 3), 75, axis=0))
     luma = seen.mean(1)
     return np.float32(seen[luma >= np.percentile(luma, 60)].mean(0))
-
-
-EYE_PARTS = (EYE_LEFT, EYE_RIGHT)
-INNER_PARTS = (TEETH, GUMS)
