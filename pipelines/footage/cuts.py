@@ -20,7 +20,7 @@ DISSOLVE = 12
 # Within 45 clips of talking heads the largest change from frame to frame was 11 grey levels, 0.17 of the histogram and
 # 0.12 of the pattern (0.02, 0.05 and 0.03 in the mean); across clips the smallest was 12, 0.16 and 0.15.
 _LEAST, _PATTERN, _COLOUR = 6.0, 0.14, 0.4
-_DISSOLVE_BLOCK, _MIXED = 8.0, 0.2
+_DISSOLVE_BLOCK, _MIXED = 12.0, 0.2
 
 
 class _Shown:
@@ -41,7 +41,8 @@ class CutDetector:
 
     A cut changes colours or pattern at once, and more than twice what any frame just before it changed: a moving
     camera or a head that fills the picture changes every frame, a flash changes the light but not the pattern. In a
-    dissolve the picture in the middle of half a second is the mean of the first and the last, which no movement makes.
+    dissolve the picture in the middle of half a second is the mean of the first and the last, which are unlike each
+    other: movement makes that only of pictures that are alike.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class CutDetector:
         first, middle = self._shown[1], self._shown[1 + DISSOLVE // 2].blocks
         change = _change(first, now)
         rest = float(np.abs(middle - 0.5 * (first.blocks + now.blocks)).mean())
-        other = _pattern(first, now) > _PATTERN / 3  # a lamp that is dimmed is no dissolve
+        other = _pattern(first, now) > _PATTERN  # a lamp that is dimmed is no dissolve
         return other and change > _DISSOLVE_BLOCK and rest < _MIXED * change
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import cv2
@@ -147,21 +147,23 @@ class Watcher:
         jumps = before is not None and before.mesh is not None and self._is_another(before, face.mesh, pose)
         if jumps:
             self._since = 0
-        about = {"begins": jumps or cut is not None, "retract": cut or 0, "mesh": face.mesh, "pose": pose}
+        seen = Seen(index, begins=jumps or cut is not None, retract=cut or 0, mesh=face.mesh, pose=pose)
         if self._since % EVERY == 0:
             rival = self._tracker.rival(picture, face)
             if rival >= RIVAL:
-                return Seen(index, "second face", rival, **(about | {"retract": EVERY - 1 if self._since else 0}))
+                retract = EVERY - 1 if self._since else 0
+                return replace(seen, reason="second face", value=rival, retract=retract)
         self._since += 1
         yaw, pitch, roll = (abs(angle) for angle in pose.angles)
-        if pose.scale < self._settings.min_eyes:
-            return Seen(index, "small face", pose.scale, **about)
-        if yaw > LARGEST_YAW:
-            return Seen(index, "turned away", yaw, **about)
-        if max(pitch, roll) > LARGEST_TILT:
-            return Seen(index, "tilted", max(pitch, roll), **about)
+        for reason, value, bad in (
+            ("small face", pose.scale, pose.scale < self._settings.min_eyes),
+            ("turned away", yaw, yaw > LARGEST_YAW),
+            ("tilted", max(pitch, roll), max(pitch, roll) > LARGEST_TILT),
+        ):
+            if bad:
+                return replace(seen, reason=reason, value=value)
         repeats = self._last is not None and same(self._last[0], picture, pose)
-        seen = Seen(index, look=look_at(picture, pose), repeats=repeats, **about)
+        seen = replace(seen, look=look_at(picture, pose), repeats=repeats)
         return self._thaw(seen)
 
     def _is_another(self, before: Seen, mesh: Array, pose: Pose) -> bool:
