@@ -23,6 +23,7 @@ from speechhead.motion.controls import EMOTIONS
 from speechhead.renderer import SpeechModel, open_generator
 
 from .evaluation import expression
+from .evaluation.clips import SUFFIXES, read_frames
 from .evaluation.markdown import number, table
 from .evaluation.sheets import TITLE
 
@@ -66,6 +67,13 @@ def portrait(
     return row, sheets
 
 
+def opened(name: str, size: int) -> Avatar:
+    """The avatar of a picture, of a shipped portrait's name, or of a clip's first frame."""
+    if Path(name).suffix.lower() in SUFFIXES:
+        return Avatar.from_image(next(read_frames(Path(name), None)), size)
+    return Avatar.open(name, size)
+
+
 def mean(values: list[float | None]) -> float | None:
     """Mean of the values that there are."""
     known = [value for value in values if value is not None]
@@ -103,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.expression", description=__doc__.splitlines()[0])
     parser.add_argument("audio", type=Path, help="sound or video file to speak")
-    parser.add_argument("portraits", nargs="+", help="pictures, saved avatars or names of shipped ones")
+    parser.add_argument("portraits", nargs="+", help="pictures, clips, avatars or names of shipped ones")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
     parser.add_argument("--markdown", type=Path, help="also write the tables as Markdown")
@@ -118,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
         audio = load_audio(options.audio)[: round(options.seconds * 16_000)]
         speech, tracker = Speech2Landmarks.load(threads=1), FaceTracker(threads=1)
         for name in options.portraits:
-            avatar = Avatar.open(name, options.size)
+            avatar = opened(name, options.size)
             stage = expression.Stage(avatar, open_generator(options.generator, avatar.size), tracker)
             stem = Path(name).stem
             document[stem], sheets = portrait(stage, speech, audio)
