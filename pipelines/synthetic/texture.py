@@ -96,8 +96,18 @@ def bake_skin(head: Head, table: Layout, photo: Array, vertices: Array, mesh: Ar
         mirrored, known_there = base[:, ::-1], weight[:, half][:, ::-1]
         detail = mirrored - cv2.GaussianBlur(mirrored, (0, 0), 6)
         borrowed = (1 - weight[:, half]) * smoothstep(cv2.blur(known_there, (9, 9)), 0.5, 1.0)
-        out.append(base + borrowed[..., None] * detail)
+        filled = base + borrowed[..., None] * detail
+        out.append(filled + (1 - weight[:, half, None]) * _grain(base, weight[:, half]))
     return np.clip(np.concatenate(out, 1), 0, 255).astype(np.float32)
+
+
+def _grain(colour: Array, weight: Array) -> Array:
+    """Fine structure like that of the known texels [S, S, 3], for filled ones, which have none."""
+    fine = (colour - cv2.GaussianBlur(colour, (0, 0), 2.5)) * weight[..., None]
+    size = np.abs(fine[weight > 0.9])
+    limit = 2.0 * float(np.median(size)) if len(size) else 0.0
+    moved = np.roll(np.clip(fine, -limit, limit), (TILE // 9, TILE // 23), (0, 1))
+    return np.asarray(moved, np.float32)
 
 
 def trusted(shape: tuple[int, int], seen: Seen, mesh: Array) -> Array:
