@@ -67,3 +67,13 @@ def test_a_coarse_flow_reads_like_its_fine_one() -> None:
     fine = cv2.resize(flow, (128, 128))
     assert np.abs(upsample(image, flow).astype(int) - sample(image, fine).astype(int)).max() <= 1
     assert np.array_equal(upsample(image, np.zeros_like(flow)), image)
+
+
+def test_a_dense_image_reads_like_its_pixels() -> None:
+    image = np.random.default_rng(0).random((16, 16, 3), np.float32)
+    dense = cv2.resize(image, (32, 32), interpolation=cv2.INTER_LINEAR)
+    dense[::2, ::2] = image
+    shift = np.zeros((16, 16, 2), np.float32)
+    shift[..., 0] = 2 / 16  # one pixel to the right
+    assert np.array_equal(upsample(dense, shift * 0, 2), image)
+    assert np.allclose(upsample(dense, shift, 2)[:, :-1], image[:, 1:])

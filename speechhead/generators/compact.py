@@ -12,7 +12,7 @@ from ..engines.onnx import load_session
 from ..face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
 from ..landmarks2latents import CompactLatents
 from .matte import Layers, Matte
-from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample, upsample
+from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
 from .windows import WINDOWS, near
 
 Array = NDArray[np.float32]
@@ -136,8 +136,7 @@ class CompactGenerator:
         warper = MeshWarp(source.canonical, source.pose, self.size)
         prior, coverage = warper.flow(keypoints, pose, PRIOR_RESOLUTION)
         flow = self._dense(source, prior, coverage, *warper.rigid(pose))
-        frame = source.layers.compose(upsample(source.layers.person, flow))
-        return self._paint(frame, source, keypoints, pose)
+        return self._paint(source.layers.moved(flow), source, keypoints, pose)
 
     def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> Array:
         """Dense motion field of the person, [N, N, 2] (FOMM, eq. 4: the sum over candidates of mask times flow)."""

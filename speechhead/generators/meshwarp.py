@@ -195,24 +195,28 @@ def sample(image: NDArray, flow: Array) -> NDArray:
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def upsample(image: NDArray, flow: Array) -> NDArray:
-    """Read `image` [H, W, C] at its own resolution through a coarser flow [h, w, 2]; else as `sample`.
+def upsample(image: NDArray, flow: Array, density: int = 1) -> NDArray:
+    """Read `image` [D H, D W, C] at [H, W] pixels through a coarser flow [h, w, 2]; else as `sample`.
 
     Plane by plane: at full resolution this is memory traffic and little else.
+
+    Parameters
+    ----------
+    density : D, samples of the image per pixel each way; sample D k is pixel k
     """
-    height, width = image.shape[:2]
+    height, width = (side // density for side in image.shape[:2])
     maps = []
     for axis, extent in enumerate((width, height)):
-        part = np.ascontiguousarray(flow[..., axis]) * np.float32(extent / 2)
+        part = np.ascontiguousarray(flow[..., axis]) * np.float32(density * extent / 2)
         fine = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
-        maps.append(cv2.add(fine, _plane(height, width, axis), fine))
+        maps.append(cv2.add(fine, _plane(height, width, axis, density), fine))
     return cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 @lru_cache(maxsize=8)
-def _plane(height: int, width: int, axis: int) -> Array:
-    """Column (axis 0) or row (axis 1) of every pixel, float32 [height, width]."""
-    return np.ascontiguousarray(np.indices((height, width), np.float32)[1 - axis])
+def _plane(height: int, width: int, axis: int, density: int) -> Array:
+    """Sample column (axis 0) or row (axis 1) of every pixel, float32 [height, width]."""
+    return np.ascontiguousarray(np.indices((height, width), np.float32)[1 - axis] * density)
 
 
 @lru_cache(maxsize=32)
