@@ -89,11 +89,11 @@ def sample_motion(
     for side in ("eyeBlink_L", "eyeBlink_R"):
         if side in head.expression_names:
             expression[:, head.expression_names.index(side)] = blink
-    spread = np.float32([10, 6, 4])
+    spread = np.float32([7, 5, 4])
     angles = np.float32(still) * random.uniform(0.4, 1.0) + _slow(random, length, 16, 3) * spread
     angles = np.clip(angles, np.float32([-25, -14, -12]), np.float32([25, 14, 12]))
     # The further the photo's head is turned, the less of its hidden side may come into view.
-    reach = np.float32([24, 12, 10])
+    reach = np.float32([16, 10, 10])
     hidden = np.float32([0.6 * still[0], 0, 0])
     low, high = np.float32(still) - reach + np.maximum(hidden, 0), np.float32(still) + reach + np.minimum(hidden, 0)
     angles = np.clip(angles, low, high)

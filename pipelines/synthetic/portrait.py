@@ -43,8 +43,8 @@ class Rig:
         self.layout = Layout(head)
         self.alpha = _neck(head)
         x, y, z = np.abs(head.neutral[:, 0]), head.neutral[:, 1], head.neutral[:, 2]
-        temples = smoothstep(x, 6.0, 6.8) * smoothstep(-y, 3.0, 4.5)
-        self.scalp = np.maximum(smoothstep(-y + 0.25 * z, 4.5, 8.0), temples)
+        self.temples = smoothstep(x, 6.0, 6.8) * smoothstep(-y, 3.0, 4.5)
+        self.scalp = smoothstep(-y + 0.25 * z, 4.5, 8.0)
         """[V] how far skin is hair, whose outline is not the head's."""
         self.ears = smoothstep(x, 7.8, 8.4)
         """[V] how far skin is ear."""
@@ -121,11 +121,13 @@ class Portrait:
         turned = smoothstep(now - before, 0.05, 0.25)
         # A cheek that comes into view does so as a whole: through gaps in it one would see the background.
         toward = (rotation[2, 0] - self.fit.view.rotation[2, 0]) * -np.sign(self.rig.head.neutral[:, 0])
-        turned = np.maximum(turned, smoothstep(toward, 0.04, 0.14) * self.rig.side)
+        toward = smoothstep(toward, 0.04, 0.14) * self.rig.side
+        turned = np.maximum(turned, toward)
         # Ears never come back: what the model has there is rarely what the photo has.
         turned = turned * (1 - self.rig.ears)
         grazing = (1 - smoothstep(before, 0.05, 0.3)) * (1 - turned)
-        hair = self.rig.scalp * (1 - np.minimum(smoothstep(before, 0.25, 0.7), smoothstep(now, 0.2, 0.6)))
+        hair = np.maximum(self.rig.scalp, self.rig.temples * (1 - toward))
+        hair = hair * (1 - np.minimum(smoothstep(before, 0.25, 0.7), smoothstep(now, 0.2, 0.6)))
         return (self.rig.alpha * (1 - np.maximum(grazing, hair))).astype(np.float32)
 
     @property
