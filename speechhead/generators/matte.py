@@ -34,6 +34,10 @@ Read between its samples, linearly, a picture loses detail: of that near the pix
 changes from frame to frame. Between samples twice as dense, made once with a long filter, a tenth is lost. Cubic
 reading would do as well and takes five times as long."""
 
+CRISP = 0.65
+"""By how much the samples between the pixels are sharpened, so that on the average over all places between samples the
+detail is that of the photo. The pixels themselves stay as they are."""
+
 
 @dataclass(frozen=True)
 class Layers:
@@ -60,6 +64,7 @@ class Layers:
         how = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
         sides = (DENSITY * size, DENSITY * size)
         dense = cv2.warpAffine(person, between, sides, flags=how, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+        dense[..., :3] += CRISP * (dense - cv2.GaussianBlur(dense, (0, 0), DENSITY / 2))[..., :3]
         dense[::DENSITY, ::DENSITY] = person
         return cls(dense, background)
 
