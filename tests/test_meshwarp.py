@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_70, Pose, to_pixels
-from speechhead.generators.meshwarp import MeshWarp, border_taper, pixel_grid, sample, upsample
+from speechhead.generators.meshwarp import EYE_LEFT, IRIS_LEFT, MeshWarp, border_taper, pixel_grid, sample, upsample
 
 SIZE = 256
 POSE = Pose.from_angles(yaw=6, pitch=-4, roll=3, translation=(130, 110, 0), scale=68)
@@ -35,6 +35,21 @@ def test_flow_at_a_driving_landmark_points_to_its_source(warper: MeshWarp) -> No
         wanted = (to_pixels(MESH_REFERENCE[vertex], POSE)[:2] - at) * 2 / SIZE
         x, y = np.round(at - 0.5).astype(int)
         assert np.abs(flow[y, x] - wanted).max() < 0.02  # within 2.5 px, at the edges of folding triangles too
+
+
+def test_an_iris_moves_as_a_disc_within_lids_that_stay(warper: MeshWarp) -> None:
+    driving = MESH_REFERENCE.copy()
+    glance = np.float32([0.04, 0, 0])
+    driving[468:] += glance
+    flow, _ = warper.flow(driving, POSE, 512)
+    at = to_pixels(driving[IRIS_LEFT], POSE)[:2] * 2
+    wanted = (to_pixels(MESH_REFERENCE[IRIS_LEFT], POSE) - to_pixels(driving[IRIS_LEFT], POSE))[:2] * 2 / SIZE
+    for dx in (-4, 0, 4):  # pixels of 512; the iris has a radius of nine
+        x, y = np.round(at - 0.5 + [dx, 0]).astype(int)
+        assert np.abs(flow[y, x] - wanted).max() < 0.004
+    for vertex in (EYE_LEFT[0], EYE_LEFT[8]):
+        x, y = np.round(to_pixels(MESH_REFERENCE[vertex], POSE)[:2] * 2 - 0.5).astype(int)
+        assert np.abs(flow[y, x]).max() < 0.006
 
 
 def test_pictures_stay_still_at_the_border(warper: MeshWarp) -> None:

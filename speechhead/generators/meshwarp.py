@@ -27,7 +27,13 @@ HEAD_RING = 1.38
 STILL_RING = 2.3
 """Size of the ring that does not move at all; the flow falls to zero between the two."""
 
+IRIS_RADIUS = 0.065
+"""Radius of the iris in outer eye distances (11.7 mm across, against about 90 mm)."""
+
 _MESH, _RING = 478, len(OVAL)
+_EYES = ((EYE_LEFT, IRIS_LEFT), (EYE_RIGHT[::-1], IRIS_RIGHT))  # both clockwise in the image
+_IRISES = len(EYE_LEFT) + len(EYE_RIGHT)
+_MOVING = _MESH + _RING + _IRISES
 
 
 @lru_cache(maxsize=1)
@@ -35,16 +41,21 @@ def _topology() -> tuple[NDArray[np.int64], int, int]:
     """Triangles [F, 3] in drawing order, and how many of them are rings and holes."""
     rings = []
     for inner, outer in (
-        (np.arange(_RING) + _MESH, np.arange(_RING) + _MESH + _RING),
+        (np.arange(_RING) + _MESH, np.arange(_RING) + _MOVING),
         (np.array(OVAL), np.arange(_RING) + _MESH),
     ):
         after_inner, after_outer = np.roll(inner, -1), np.roll(outer, -1)
         rings += [np.stack([inner, after_inner, outer], 1), np.stack([after_inner, after_outer, outer], 1)]
     upper, lower = np.array(UPPER_INNER_LIP), np.array(LOWER_INNER_LIP)
     holes = [np.stack([upper[:-1], upper[1:], lower[1:]], 1), np.stack([upper[:-1], lower[1:], lower[:-1]], 1)]
-    for loop, iris in ((EYE_LEFT, IRIS_LEFT), (EYE_RIGHT[::-1], IRIS_RIGHT)):  # both clockwise in the image
-        eye = np.array(loop)
-        holes.append(np.stack([eye, np.roll(eye, -1), np.full_like(eye, iris)], 1))
+    first = _MESH + _RING
+    for loop, iris in _EYES:
+        lids, disc = np.array(loop), np.arange(len(loop)) + first
+        first += len(loop)
+        lids_on, disc_on = np.roll(lids, -1), np.roll(disc, -1)
+        # The white of the eye between lids and iris, and the iris, which keeps its shape.
+        holes += [np.stack([lids, lids_on, disc_on], 1), np.stack([lids, disc_on, disc], 1)]
+        holes.append(np.stack([disc, disc_on, np.full_like(disc, iris)], 1))
     ring, hole = np.concatenate(rings), np.concatenate(holes)
     return np.concatenate([ring, hole, TRIANGLES.astype(np.int64)]), len(ring), len(hole)
 
@@ -72,13 +83,20 @@ def border_taper(resolution: int, width: float = 0.06) -> Array:
     return taper
 
 
+def _iris_edge(normalised: Array, loop: list[int], iris: int) -> Array:
+    """From an iris's centre to its edge towards each point of its lids [n, 3]; less where a lid covers it."""
+    towards = (normalised[loop] - normalised[iris]) * np.array([1, 1, 0], np.float32)
+    distance = np.linalg.norm(towards, axis=1, keepdims=True)
+    return np.asarray(towards * np.minimum(IRIS_RADIUS / np.maximum(distance, 1e-6), 0.9), np.float32)
+
+
 class MeshWarp:
     """The landmark warp of one portrait, without any network.
 
     Three sheets are drawn back to front: rings around the head (rigid with the head, then falling to rest), the
-    eye and mouth openings, and the face mesh, far triangles first. Each pixel of the driving picture gets the
-    affine map of its triangle: the piecewise form of "sparse motion to dense motion" (FOMM, eq. 4) in which the
-    local affine maps come from the mesh and not from a network.
+    eye and mouth openings, and the face mesh, far triangles first. In the eyes, the iris moves as a disc. Each pixel
+    of the driving picture gets the affine map of its triangle: the piecewise form of "sparse motion to dense motion"
+    (FOMM, eq. 4) in which the local affine maps come from the mesh and not from a network.
 
     Parameters
     ----------
@@ -93,12 +111,14 @@ class MeshWarp:
         oval = normalised[OVAL]
         centre = oval.mean(0)
         self._head_ring = centre + (oval - centre) * np.array([HEAD_RING, HEAD_RING, 1], np.float32)
+        self._irises = [_iris_edge(normalised, loop, iris) for loop, iris in _EYES]
         self.source = self._vertices(normalised, pose, None)
-        self._still = self.source[_MESH + _RING :]
+        self._still = self.source[_MOVING:]
 
     def _vertices(self, normalised: Array, pose: Pose, still: Array | None) -> Array:
-        """All vertices [478 + 2 * 36, 3]: x and y in [-1, 1] of the crop, z in the same unit."""
-        moving = to_pixels(np.concatenate([normalised, self._head_ring]), pose) * np.float32(2 / self.size)
+        """All vertices [478 + 2 * 36 + 2 * 16, 3]: x and y in [-1, 1] of the crop, z in the same unit."""
+        irises = [normalised[iris] + edge for (_, iris), edge in zip(_EYES, self._irises)]
+        moving = to_pixels(np.concatenate([normalised, self._head_ring, *irises]), pose) * np.float32(2 / self.size)
         moving = moving - np.array([1, 1, 0], np.float32)
         if still is None:
             oval = moving[OVAL]

@@ -13,6 +13,7 @@ from .meshwarp import (
     EYE_LEFT,
     EYE_RIGHT,
     IRIS_LEFT,
+    IRIS_RADIUS,
     IRIS_RIGHT,
     LOWER_INNER_LIP,
     OUTER_LIP,
@@ -29,9 +30,6 @@ NEAR_LIPS = 5
 """Pixels of the mouth's window: what is painted reaches half as far from the lips, and fades over as much again.
 
 Further out the networks have learned shading that shows as a smudge on the sharper skin of a large portrait."""
-
-IRIS_RADIUS = 0.065
-"""Radius of the iris in outer eye distances (11.7 mm across, against about 90 mm)."""
 
 SUBNASALE = 33
 """The iBUG point under the nose: it moves with the skull and not with the jaw."""
