@@ -78,6 +78,16 @@ def test_clips_are_what_the_trainer_reads(portrait, tmp_path):
         assert arrays["landmarks"].shape == (4, 68, 3)
 
 
+def test_meshes_may_be_those_of_a_network(portrait, tmp_path):
+    """A stand-in that sees everything two pixels further right than it is."""
+    exact = tmp_path / "exact"
+    write_clip(portrait, Renderer(), exact, 2, np.random.default_rng(0))
+    meshes = iter(np.load(exact.with_suffix(".npz"))["mesh"] + np.float32([2, 0, 0]))
+    write_clip(portrait, Renderer(), tmp_path / "seen", 2, np.random.default_rng(0), lambda *_: (next(meshes), 1.0))
+    seen, true = (np.load(tmp_path / f"{name}.npz")["mesh"] for name in ("seen", "exact"))
+    np.testing.assert_allclose(seen, true + np.float32([2, 0, 0]), atol=1e-4)
+
+
 def test_licences_choose_portraits(tmp_path):
     for name in "abc":
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((4, 4, 3), np.uint8))

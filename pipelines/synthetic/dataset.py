@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from speechhead.errors import FaceError
 from speechhead.face.landmarks import from_mesh, remove_pose, to_normalised
+from speechhead.face.mesh import FaceMesh, roi_from_mesh
 from speechhead.face.tracker import FaceTracker
 
 from .flow import backward_flow
@@ -84,16 +85,26 @@ def portrait_motion(portrait: Portrait, random: np.random.Generator, frames: int
     return sample_motion(portrait.rig.head, random, frames, still=still, own=portrait.fit.expression)
 
 
-def write_clip(portrait: Portrait, renderer: Renderer, stem: Path, frames: int, random: np.random.Generator) -> None:
+def write_clip(
+    portrait: Portrait,
+    renderer: Renderer,
+    stem: Path,
+    frames: int,
+    random: np.random.Generator,
+    network: FaceMesh | None = None,
+) -> None:
     """Write `<stem>.npy` and `<stem>.npz` as `pipelines.prepare` does: the photo, then `frames` drawn ones.
 
-    The npz has `landmarks` [T, 68, 3] beside the usual arrays, the head model's own iBUG points in pixels.
+    The npz has `landmarks` [T, 68, 3] beside the usual arrays, the head model's own iBUG points in pixels. With a
+    `network`, `mesh` is what it sees in the pictures, where that differs from the exact one by a pixel or two.
     """
     motion = portrait_motion(portrait, random, frames)
     drawn = [renderer.draw(portrait, motion, t) for t in range(frames)]
     still = renderer.still(portrait)
     pictures = np.stack([portrait.photo, *(frame.image for frame in drawn)])
     mesh = np.stack([portrait.mesh, *(frame.mesh for frame in drawn)]).astype(np.float32)
+    if network is not None:
+        mesh = np.stack([network(picture, roi_from_mesh(points))[0] for picture, points in zip(pictures, mesh)])
     _, poses = remove_pose(from_mesh(mesh))
     normalised = np.stack([to_normalised(points, pose) for pose, points in zip(poses, mesh)])
     np.savez(
