@@ -17,14 +17,14 @@ from speechhead.clocks import FPS
 from speechhead.face.landmarks import Pose
 from speechhead.renderer import Renderer
 
-from .clock import Clock
+from .clock import FRAME, Clock
 from .portrait import fills_picture, to_i420
 
 log = logging.getLogger("speechhead.server")
 
 Planar = NDArray[np.uint8]
 
-AHEAD = (2, 12)
+AHEAD = (4, 12)
 """Frames that are moved before they are shown: at least, and at most on a machine that is slow."""
 
 WAITING = 2
@@ -32,6 +32,9 @@ WAITING = 2
 
 A stall of some frames is made good by what was moved ahead; those that are past their time when their turn comes cost
 nothing."""
+
+GRACE = 0.6
+"""Parts of a frame's time that a picture may be late and is still sent; then it is left out for the next one."""
 
 RISE, FALL = 0.3, 0.04
 """How quickly the latency follows a picture that took longer, and one that took less."""
@@ -92,7 +95,8 @@ class Easel:
             self._wanted[frame] = wish, self._drawing.pool.submit(self._draw, frame, face, pose, wish, time.monotonic())
 
     def _draw(self, frame: int, face: Any, pose: Pose, wish: object, asked: float) -> None:
-        if self._clock.frame > frame or self._closed:  # nobody would see it
+        # Nobody would see a picture that comes too late; drawing it all the same would make the next one late as well.
+        if self._clock.until((frame + GRACE) * FRAME) < self.cost or self._closed:
             self._granted(frame, wish)
             self._took(time.monotonic() - asked)
             return

@@ -12,12 +12,10 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from .clock import FRAME, PACKET, RATE
+from .drawing import GRACE
 from .stage import Stage
 
 TIME_BASE = Fraction(1, RATE)
-
-GRACE = 0.6
-"""Parts of a frame's time that a picture may be late and is still sent; then it is left out for the next one."""
 
 POLL = 0.003
 """Seconds between two looks for a picture that is late."""

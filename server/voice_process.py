@@ -120,7 +120,7 @@ class Turns:
 def main() -> None:
     """Serve jobs until stdin ends."""
     with contextlib.suppress(AttributeError, OSError):  # not on Windows
-        os.nice(10)  # the sentence after next can wait; the picture of this moment can not
+        os.nice(19)  # the sentence after next can wait; the picture of this moment can not
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process in its own time
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not be taken for a record
