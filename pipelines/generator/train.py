@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -81,7 +82,7 @@ class TrainConfig:
         return options
 
 
-class Learner:
+class Learner(ABC):
     """What is trained: a part of the generator, its losses, and its optimisers.
 
     networks: modules that learn or judge, by name; optimisers likewise, with the factor on the learning rate
@@ -91,17 +92,17 @@ class Learner:
         self.networks: dict[str, nn.Module] = {}
         self.optimisers: dict[str, tuple[torch.optim.Optimizer, float]] = {}
 
+    @abstractmethod
     def learn(self, batch: dict[str, Tensor], step: int) -> dict[str, float]:
         """One step; what is logged of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, model: CompactGenerator, batch: dict[str, Tensor]) -> dict[str, float]:
         """How well validation pairs are met."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sheet(self, model: CompactGenerator, batch: dict[str, Tensor]) -> np.ndarray:
         """A picture uint8 [H, W, 3] of validation pairs."""
-        raise NotImplementedError
 
 
 def open_learner(model: CompactGenerator, options: TrainConfig) -> Learner:
