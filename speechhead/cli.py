@@ -14,7 +14,7 @@ import typer
 
 from .cli_weights import weights_app
 from .errors import SpeechheadError
-from .memory import keep_freed_pictures
+from .process import calm_blas, keep_freed_pictures
 from .terminal import progress as _progress
 from .terminal import table as _table
 
@@ -329,6 +329,7 @@ def _run(application: typer.Typer, name: str) -> NoReturn:
     # A terminated run unwinds like an interrupted one, so that no half-written file stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     keep_freed_pictures()
+    calm_blas()
     notes = logging.StreamHandler(sys.stderr)
     notes.setFormatter(logging.Formatter("note: %(message)s"))
     logging.getLogger("speechhead").handlers = [notes]
