@@ -178,14 +178,15 @@ async def speak(session: str, eye: Eye, text: str) -> float:
     return next(at for at, level in eye.packets if level > LOUD) - asked
 
 
-async def punctuality(url: str, seconds: float) -> dict[str, Any]:
-    """Pictures per second, skew and its trend while it talks and idles."""
+async def punctuality(url: str, seconds: float, pid: int) -> dict[str, Any]:
+    """Pictures per second, skew and its trend, and the server's memory, while it talks and idles."""
     session = await open_session(url)
     eye = await Eye(url, session.removeprefix(url) + "/whep").connect()
     await asyncio.sleep(2)
-    begin, count, skews, number = time.monotonic(), len(eye.pictures), [], 0
+    begin, count, skews, number, sizes = time.monotonic(), len(eye.pictures), [], 0, []
     while (now := time.monotonic() - begin) < seconds:
         known = await stats(session)
+        sizes.append(memory(pid))
         if known["skew_ms"] is not None:
             skews.append((now, known["skew_ms"]))
         if known["state"] == "idle":
@@ -209,6 +210,7 @@ async def punctuality(url: str, seconds: float) -> dict[str, Any]:
         "skew_ms_most": max((abs(s) for _, s in skews), default=None),
         "skew_ms_per_minute": None if trend is None else round(trend, 2),
         "utterances": number,
+        **growth(sizes),
     }
 
 
@@ -286,13 +288,18 @@ async def cycles(url: str, count: int, pid: int) -> dict[str, Any]:
         call("DELETE", session)
         if number >= max(5, count // 10) - 1:
             history.append(memory(pid))
+    return {"cycles": count, **growth(history)}
+
+
+def growth(history: list[float | None]) -> dict[str, Any]:
+    """From the first tenth of sizes in MB to the last one."""
     known = [size for size in history if size]
     if not known:
-        return {"cycles": count, "growth_percent": None}
+        return {"growth_percent": None}
     tenth = max(1, len(known) // 10)
     before, after = statistics.median(known[:tenth]), statistics.median(known[-tenth:])
-    growth = round(100 * (after / before - 1), 2)
-    return {"cycles": count, "mb_before": round(before), "mb_after": round(after), "growth_percent": growth}
+    percent = round(100 * (after / before - 1), 2)
+    return {"mb_before": round(before), "mb_after": round(after), "growth_percent": percent}
 
 
 def memory(pid: int) -> float | None:
@@ -307,7 +314,7 @@ async def run(arguments: argparse.Namespace, url: str, pid: int) -> dict[str, An
     """All measurements that were asked for."""
     found: dict[str, Any] = {"health": json.loads(call("GET", f"{url}/healthz")[0]), "mb_at_start": memory(pid)}
     if arguments.seconds:
-        found["punctuality"] = await punctuality(url, arguments.seconds)
+        found["punctuality"] = await punctuality(url, arguments.seconds, pid)
     if arguments.sync:
         found["lip_sync"] = await lip_sync(url, arguments.sync)
     if arguments.says:

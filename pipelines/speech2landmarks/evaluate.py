@@ -9,6 +9,7 @@ import torch
 
 from speechhead.audio.io import load_audio
 
+from ..evaluation.motion import velocity_error
 from . import measure
 from .data import Array, Clip, Features
 from .losses import opening
@@ -32,11 +33,13 @@ def opening_of(motion: Array) -> Array:
 
 
 def measure_clip(predicted: Array, clip: Clip, audio: Array) -> Row:
-    """All measures of one clip; `lag` and `r_best` search +-8 frames, `r` is after the clip's own lag."""
+    """All measures of one clip; `lag` and `r_best` search +-8 frames, `r` is after the clip's own lag, and so is
+    `velocity`, the error of the lips' velocity over a still mouth's."""
     ours, true = opening_of(predicted), opening_of(clip.motion)
     own = int(round(clip.lag))
     lag, best = measure.best_lag(ours, true)
     a, b = measure.at_lag(ours, true, own)
+    ours_motion, true_motion = (np.asarray(m) for m in measure.at_lag(predicted, clip.motion, own))
     envelope = measure.envelope(audio, len(ours))
     quiet = envelope < 0.05 * np.percentile(envelope, 95)
     return {
@@ -50,6 +53,7 @@ def measure_clip(predicted: Array, clip: Clip, audio: Array) -> Row:
         "amplitude": measure.amplitude_ratio(a, b),
         "closures": measure.closure_recall(a, b),
         "closures_envelope": measure.closure_recall(*measure.at_lag(envelope, true, own)),
+        "velocity": velocity_error(ours_motion, true_motion) / velocity_error(np.zeros_like(true_motion), true_motion),
         "silence": float(np.abs(np.diff(ours)[quiet[1:]]).mean()) if quiet[1:].sum() > 3 else float("nan"),
     }
 

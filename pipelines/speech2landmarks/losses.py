@@ -41,7 +41,11 @@ def concordance(a: Tensor, b: Tensor, mask: Tensor, floor: float) -> Tensor:
 
 
 def motion_loss(predicted: Tensor, true: Tensor, mask: Tensor, weights: Tensor) -> dict[str, Tensor]:
-    """Terms for sequences of motion [N, T, 70, 3], mask [N, T] (weight of each frame, 0 where there is no truth)."""
+    """Terms for sequences of motion [N, T, 70, 3], mask [N, T] (weight of each frame, 0 where there is no truth).
+
+    `velocity` is squared; `pace` is the mean distance of the lips' velocities, which forgives the odd quick motion that
+    is missed and does not forgive trembling.
+    """
     total = mask.sum().clamp(min=1)
     scale = 0.05  # a usual displacement of the lips, in outer-eye distances
     error = ((predicted - true) / scale).pow(2).sum(-1) @ weights / weights.sum()
@@ -53,9 +57,12 @@ def motion_loss(predicted: Tensor, true: Tensor, mask: Tensor, weights: Tensor) 
         / here.sum().clamp(min=1e-3)
         for name, f, floor in (("opening", opening, 0.015), ("width", width, 0.01))
     }
+    lips = (predicted - true)[..., 48:68, :].diff(dim=1) / scale
+    pace = (lips.pow(2).sum(-1) + 1e-4).sqrt().mean(-1)
     return {
         "points": (error * mask).sum() / total,
         "velocity": (velocity * both).sum() / both.sum().clamp(min=1),
+        "pace": (pace * both).sum() / both.sum().clamp(min=1),
         **agree,
     }
 

@@ -223,7 +223,7 @@ def train(
             coefficients, logits, _ = network(speech.blocks, nobody)
             terms |= label_loss(network.motion(coefficients), logits, speech.labels, speech.mask, speech.still)
         loss = (
-            sum(config.weights[name] * value for name, value in terms.items())
+            sum(config.weights.get(name, 0.0) * value for name, value in terms.items())
             + 0.05 * gains.log.pow(2).mean()
             + gains.log.mean() ** 2
         )
