@@ -13,6 +13,7 @@ from ..face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pix
 from ..landmarks2latents import CompactLatents
 from .matte import Layers, Matte
 from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
+from .teeth import Inside, Teeth
 from .windows import WINDOWS, near
 
 Array = NDArray[np.float32]
@@ -27,7 +28,7 @@ class Source:
 
     crop: uint8 [S, S, 3]; canonical: float32 [478, 3], its mesh in normalised space (canonical keypoints with the
     portrait's own expression); pose arrays as in `Pose`, in crop pixels; layers: person and background; features: the
-    networks' appearance features by name.
+    networks' appearance features by name; inside: of the mouth.
     """
 
     crop: NDArray[np.uint8]
@@ -37,6 +38,7 @@ class Source:
     translation: Array
     scale: float
     features: dict[str, Array]
+    inside: Inside
 
     @property
     def pose(self) -> Pose:
@@ -68,8 +70,9 @@ class CompactGenerator:
 
     Per frame: Landmarks2Latents gives the keypoints; the landmark warp is drawn from them; the dense motion network
     chooses between rest, landmark warp and rigid head for every place off the face, and corrects the flow; the
-    full-resolution layer of the person is warped once and laid before the background, which stays; and the window
-    networks paint the mouth and the eyes over it, as much as they see fit.
+    full-resolution layer of the person is warped once and laid before the background, which stays; the window
+    networks paint the mouth and the eyes over it, as much as they see fit; and teeth and tongue are laid between open
+    lips.
     """
 
     family = "compact"
@@ -78,6 +81,7 @@ class CompactGenerator:
         self.size = size
         self._latents = CompactLatents()
         self._matte = Matte(threads)
+        self._teeth = Teeth()
         self._source = load_session("compact_source.onnx", threads=threads)
         self._motion = load_session("compact_motion.onnx", threads=threads)
         self._windows = load_session("compact_windows.onnx", threads=threads)
@@ -111,7 +115,8 @@ class CompactGenerator:
         m = (self._resolution, self._resolution)
         both = np.dstack([crop.astype(np.float32) / 255, layers.alpha])
         features["small"] = np.asarray(cv2.resize(both, m, interpolation=cv2.INTER_AREA), np.float32)
-        return Source(crop, layers, canonical, pose.rotation, pose.translation, float(pose.scale), features)
+        inside = self._teeth.prepare(crop, mesh, canonical, pose.scale)
+        return Source(crop, layers, canonical, pose.rotation, pose.translation, float(pose.scale), features, inside)
 
     def _soft(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The crop at the sharpness that the window networks know (256 px)."""
@@ -172,7 +177,7 @@ class CompactGenerator:
             if name == "mouth":
                 patch = patch * near(feeds[f"{name}_shapes"][0, 1])[..., None]
             frame = self._lay(frame, patch, matrices[name])
-        return frame
+        return self._teeth.draw(frame, source.inside, keypoints, pose)
 
     def _lay(self, frame: NDArray[np.uint8], painted: Array, matrix: Array) -> NDArray[np.uint8]:
         """Apply a patch [h, w, 4] (what to add, and what to cover before) to the frame at its window."""

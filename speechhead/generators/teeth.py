@@ -1,0 +1,245 @@
+"""The inside of an open mouth: two rows of teeth, gums, tongue and the dark behind, where the portrait shows none.
+
+A portrait with closed lips does not tell what its teeth look like, and a network that has to guess paints the mean of
+all teeth. So they are taken from a head model (ICT-FaceKit, MIT): drawn from the front, once and in detail, they are
+laid on two arches that stand still in the skull and in the jaw, and are seen through the opening between the lips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
+
+from .. import weights
+from ..face.landmarks import Pose, from_mesh, to_pixels
+from ..motion.rest import rest_face
+from .meshwarp import EYE_LEFT, EYE_RIGHT, LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
+
+Array = NDArray[np.float32]
+
+UPPER_BITE, LOWER_BITE = 0.026, 0.012
+"""How far the edges of the front teeth stand below the line of closed lips, in outer eye distances."""
+
+LOWERED = 0.85
+"""How far the lower row goes down when the lower lip goes down by 1: lips are drawn back a little from the teeth."""
+
+BEHIND = 0.055
+"""How far the front teeth stand behind the lips, in outer eye distances."""
+
+DENSITY = 1.3
+"""Pixels of a row of teeth to a pixel of the crop."""
+
+STEEP = 1.2
+"""Largest slope of an arch that is drawn: its sides are out of sight behind the corners of the mouth."""
+
+APART = (0.012, 0.03)
+"""Lip openings, in outer eye distances, from which the teeth begin to be drawn, and are drawn fully."""
+
+SHADE = 0.05
+"""Width of the shadow that the lips throw into the mouth, in outer eye distances."""
+
+DEEP, TONGUE = np.array([46, 20, 19], np.float32), np.array([128, 62, 60], np.float32)
+"""Colours of the back of the mouth and of the tongue, where a white thing is 235."""
+
+TONGUE_HALF, TONGUE_ABOVE = (0.19, 0.075), 0.02
+"""Half width and height of the tongue that is seen behind the lower teeth, and its middle above their edge."""
+
+SHOWN = 0.75
+"""Between open lips of a portrait, what is so bright beside the skin is teeth."""
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+UPPER_MIDDLE, LOWER_MIDDLE = [61, 62, 63], [65, 66, 67]
+MIDDLE = UPPER_MIDDLE + LOWER_MIDDLE
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of teeth, seen from the front.
+
+    colour: float32 [h, w, 4] premultiplied, 0..255 and 0..1; edge: pixel (x, y) of the edge between the middle teeth;
+    curve: depth of the arch at a distance of 1 from the middle, outer eye distances.
+    """
+
+    colour: Array
+    edge: tuple[float, float]
+    curve: float
+
+    def scaled(self, density: float) -> Row:
+        """The row at another number of pixels, so that it can be read without aliasing."""
+        height, width = self.colour.shape[:2]
+        shape = max(1, round(width * density)), max(1, round(height * density))
+        small = np.asarray(cv2.resize(self.colour, shape, interpolation=cv2.INTER_AREA), np.float32)
+        return Row(small, (self.edge[0] * shape[0] / width, self.edge[1] * shape[1] / height), self.curve)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The mouth of one portrait.
+
+    lower, upper: its rows, `unit` pixels to an outer eye distance; seam: float32 [3], middle of the resting lips in
+    normalised space; white, lips: float32 [3], colours of a white thing in this light and of the line between the lips;
+    grey: 1 for a picture without colours.
+    """
+
+    lower: Row
+    upper: Row
+    unit: float
+    seam: Array
+    white: Array
+    lips: Array
+    grey: float
+
+
+def smoothstep(x: npt.ArrayLike, low: float, high: float) -> Array:
+    """0 below `low`, 1 above `high`, smooth in between."""
+    t = np.clip((np.asarray(x, np.float32) - low) / (high - low), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+class Teeth:
+    """Draws the inside of mouths."""
+
+    def __init__(self) -> None:
+        with np.load(weights.path("teeth.npz")) as store:
+            self._unit = float(store["unit"])
+            self._rows = {}
+            for name in ("lower", "upper"):
+                colour = store[name].astype(np.float32)
+                colour[..., :3] *= colour[..., 3:] / 255
+                colour[..., 3] /= 255
+                self._rows[name] = Row(colour, tuple(store[f"{name}_edge"].tolist()), float(store[f"{name}_curve"]))
+
+    def prepare(self, crop: NDArray[np.uint8], mesh: Array, canonical: Array, scale: float) -> Inside:
+        """Place and light of a portrait's mouth.
+
+        Parameters
+        ----------
+        crop : uint8 [S, S, 3]; mesh : float32 [478, 3] in its pixels; canonical : the same in normalised space
+        scale : pixels of an outer eye distance
+        """
+        density = min(1.0, DENSITY * scale / self._unit)
+        lower, upper = (self._rows[name].scaled(density) for name in ("lower", "upper"))
+        seam = rest_face(from_mesh(canonical))[MIDDLE].mean(0)
+        return Inside(lower, upper, self._unit * density, seam, *light(crop, mesh))
+
+    def draw(self, frame: NDArray[np.uint8], inside: Inside, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
+        """Lay the inside of the mouth into a frame, in place.
+
+        Parameters
+        ----------
+        keypoints : float32 [478, 3], driving, in normalised space; pose : driving, in crop pixels
+        """
+        face = from_mesh(keypoints)
+        gap = float(face[LOWER_MIDDLE, 1].mean() - face[UPPER_MIDDLE, 1].mean())
+        shown = float(smoothstep(gap, *APART))
+        if shown <= 0:
+            return frame
+        lips = to_pixels(keypoints[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]], pose)[:, :2]
+        margin = round(SHADE * pose.scale) + 2
+        x0, y0 = np.maximum(np.floor(lips.min(0)).astype(int) - margin, 0)
+        x1, y1 = np.minimum(np.ceil(lips.max(0)).astype(int) + margin, frame.shape[1::-1])
+        if x1 - x0 < 4 or y1 - y0 < 4:
+            return frame
+        opening = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        cv2.fillPoly(opening, [np.round((lips - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        mask = opening.astype(np.float32) / 255
+        jaw = LOWERED * max(0.0, float(face[LOWER_MIDDLE, 1].mean() - inside.seam[1]))
+        colour = _colours(inside, pose, jaw, (x0, y0, x1, y1))
+        # Light falls in from the front and above: it is darker near the lips, and most below the upper one.
+        width = 2 * round(SHADE * pose.scale / 2) + 1
+        near = np.asarray(cv2.blur(mask, (width, width), borderType=cv2.BORDER_CONSTANT), np.float32)
+        move = np.array([[1, 0, 0], [0, 1, 0.5 * width]], np.float32)
+        below = cv2.warpAffine(near, move, (mask.shape[1], mask.shape[0]))
+        lit = (0.75 + 0.25 * smoothstep(near, 0.15, 0.75)) * (0.78 + 0.22 * smoothstep(below, 0.1, 0.8))
+        deep = inside.lips + np.clip((near - 0.15) / 0.45, 0, 1)[..., None] * (colour * lit[..., None] - inside.lips)
+        soft = 0.006 * pose.scale
+        deep = cv2.GaussianBlur(deep, (0, 0), soft)
+        share = (shown * cv2.GaussianBlur(mask, (0, 0), soft))[..., None]
+        region = frame[y0:y1, x0:x1]
+        frame[y0:y1, x0:x1] = cv2.convertScaleAbs(region * (1 - share) + deep * share)
+        return frame
+
+
+def _colours(inside: Inside, pose: Pose, jaw: float, box: tuple[int, int, int, int]) -> Array:
+    """Colours [h, w, 3] of what is behind the lips in a box of the frame, evenly lit; jaw: how far it is down."""
+    x0, y0, x1, y1 = box
+    x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
+
+    def seen(below: float, curve: float) -> tuple[Array, Array]:
+        return unprojected(x, y, inside.seam + np.array([0, below, BEHIND], np.float32), pose, curve)
+
+    across, down = seen(LOWER_BITE + jaw - TONGUE_ABOVE, 0.0)
+    far = np.hypot(across / TONGUE_HALF[0], down / TONGUE_HALF[1])[..., None]
+    out = DEEP + (1 - smoothstep(far, 0.55, 1.0)) * (1 - 0.4 * far) * (TONGUE - DEEP)
+    for row, below in ((inside.lower, LOWER_BITE + jaw), (inside.upper, UPPER_BITE)):
+        across, down = seen(below, row.curve)
+        places = across * inside.unit + row.edge[0], down * inside.unit + row.edge[1]
+        teeth = cv2.remap(row.colour, *places, cv2.INTER_LINEAR)
+        out = out * (1 - teeth[..., 3:]) + teeth[..., :3]
+    if inside.grey > 0:
+        out = out + inside.grey * (out @ LUMA[:, None] - out)
+    return np.asarray(out * (inside.white / 235), np.float32)
+
+
+def unprojected(x: Array, y: Array, edge: Array, pose: Pose, curve: float) -> tuple[Array, Array]:
+    """Where on an arch pixels look: distances (across, down) from its edge's middle, in outer eye distances.
+
+    The arch is z = curve * across^2 behind its middle; three steps of a fixed-point iteration, which converges as long
+    as the head is turned less than the arch is steep.
+
+    Parameters
+    ----------
+    x, y : float32 [h, w], pixels; edge : float32 [3], normalised space; pose : of the head, in pixels
+    """
+    middle = to_pixels(edge, pose)
+    matrix = np.asarray(pose.rotation * pose.scale, np.float32)
+    inverse = np.linalg.inv(matrix[:2, :2])
+    dx, dy = x - middle[0], y - middle[1]
+    reach = STEEP / (2 * curve) if curve else 0.0
+    across, down = np.zeros_like(x), np.zeros_like(y)
+    for _ in range(3):
+        inner = np.clip(across, -reach, reach)
+        depth = curve * inner * inner + (STEEP if curve else 0.0) * np.abs(across - inner)
+        px, py = dx - matrix[0, 2] * depth, dy - matrix[1, 2] * depth
+        across, down = inverse[0, 0] * px + inverse[0, 1] * py, inverse[1, 0] * px + inverse[1, 1] * py
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)
+
+
+def light(crop: NDArray[np.uint8], mesh: Array) -> tuple[Array, Array, float]:
+    """What the portrait tells of its mouth's colours: `white`, `lips` and `grey` of `Inside`."""
+    picture = crop.astype(np.float32)
+    luma = picture @ LUMA
+    points = np.round(mesh[:, :2]).astype(np.int32)
+    face = _filled(crop, [cv2.convexHull(points)])
+    eyes = _filled(crop, [points[EYE_LEFT], points[EYE_RIGHT]])
+    bright = float(np.percentile(luma[face], 80)) if face.any() else 160.0
+    white: NDArray = np.ones(3, np.float32)
+    level = 1.05 * bright
+    if eyes.sum() > 8:
+        sclera = picture[eyes & (luma >= np.percentile(luma[eyes], 75))].mean(0)
+        white = 0.6 + 0.4 * sclera / max(float(sclera.mean()), 1.0)
+        level = max(level, 1.25 * float(sclera.mean()))
+    shown = _filled(crop, [points[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]])
+    shown &= luma > SHOWN * bright
+    if shown.sum() > 40:  # teeth that the portrait shows tell best what they look like in its light
+        teeth = np.percentile(picture[shown], 75, axis=0)
+        white, level = teeth / max(float(teeth.mean()), 1.0), 1.12 * float(teeth.mean())
+    mean = picture.reshape(-1, 3).mean(0) / max(float(picture.mean()), 1.0)
+    spread = float(np.abs(picture - luma[..., None] * mean).mean())
+    grey = 1 - float(np.clip((spread - 3) / 5, 0, 1))
+    if grey > 0.5:
+        white = mean
+    lips = _filled(crop, [points[OUTER_LIP]])
+    line = 0.5 * picture[lips].mean(0) if lips.any() else np.array([90, 50, 50])
+    return np.asarray(white * min(level, 250.0), np.float32), np.asarray(line, np.float32), grey
+
+
+def _filled(crop: NDArray[np.uint8], outlines: list[NDArray]) -> NDArray[np.bool_]:
+    """Pixels [H, W] within outlines."""
+    mask = np.zeros(crop.shape[:2], np.uint8)
+    cv2.fillPoly(mask, outlines, 1)
+    return mask > 0
