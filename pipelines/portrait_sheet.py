@@ -1,6 +1,6 @@
 """Contact sheet of a portrait that speaks: source, ours and the landmark warp at the widest, median and closed mouth.
 
-    python -m pipelines.portrait_sheet grace_hopper speech.wav -o docs/portrait.png
+python -m pipelines.portrait_sheet grace_hopper speech.wav -o docs/portrait.png
 """
 
 from __future__ import annotations

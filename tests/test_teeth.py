@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from speechhead.avatar import Avatar
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.generators.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
-from speechhead.generators.teeth import Inside, Teeth, unprojected
+from speechhead.generators.teeth import Inside, Teeth, softness, unprojected
 from speechhead.landmarks2latents import CompactLatents
 
 SIZE = 512
@@ -91,6 +92,20 @@ def test_upper_teeth_stand_still_while_the_jaw_moves(avatar: Avatar, teeth: Teet
     box = slice(top + 2, top + 8), slice(x - 10, x + 11)
     little, more = (drawn(teeth, avatar, inside, amount)[box].astype(int) for amount in (0.16, 0.2))
     assert np.ptp(little.mean((1, 2))) > 50 and np.abs(little - more).mean() < 15
+
+
+def test_a_soft_portrait_gets_a_soft_mouth(avatar: Avatar, teeth: Teeth, inside: Inside) -> None:
+    blurred = cv2.GaussianBlur(avatar.crop, (0, 0), 3)
+    scale = avatar.pose.scale
+    assert (
+        softness(blurred, avatar.mesh, scale) == pytest.approx(3, abs=0.8) > softness(avatar.crop, avatar.mesh, scale)
+    )
+    soft = teeth.prepare(blurred, avatar.mesh, canonical(avatar), scale)
+    x, y = avatar.mesh[13, :2].astype(int)
+    box = slice(y - 4, y + 24), slice(x - 15, x + 16)
+    frames = (drawn(teeth, avatar, one, 0.2)[box] for one in (inside, soft))
+    sharp, smooth = (np.abs(cv2.Laplacian(frame, cv2.CV_32F)).mean() for frame in frames)
+    assert smooth < 0.6 * sharp
 
 
 def test_a_picture_without_colours_gets_none(avatar: Avatar, teeth: Teeth) -> None:

@@ -57,7 +57,7 @@ def bake(head: Head) -> dict[str, NDArray]:
         upper = name == "upper"
         # Upper teeth end below the line of the lips, lower ones above it: whole teeth are told by their roots.
         teeth = _row(head, lips, upper)
-        soft = middle[:, 1] < lips - 0.7 if upper else middle[:, 1] > lips
+        soft = middle[:, 1] < lips - 0.7 if upper else middle[:, 1] > lips + 0.4
         gums = (head.part == GUMS) & soft
         picture, depth = _draw(neutral, head.triangles[teeth | gums], colours, top, bottom)
         rows = np.unique(head.triangles[teeth])

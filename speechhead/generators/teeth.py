@@ -48,6 +48,9 @@ DEEP, TONGUE = np.array([46, 20, 19], np.float32), np.array([128, 62, 60], np.fl
 TONGUE_HALF, TONGUE_ABOVE = (0.19, 0.075), 0.02
 """Half width and height of the tongue that is seen behind the lower teeth, and its middle above their edge."""
 
+LENS = 0.7
+"""How much softer than drawn the mouth is shown, as a part of the softness of the portrait's eyes."""
+
 SHOWN = 0.75
 """Between open lips of a portrait, what is so bright beside the skin is teeth."""
 
@@ -81,14 +84,16 @@ class Inside:
     """The mouth of one portrait.
 
     lower, upper: its rows, `unit` pixels to an outer eye distance; seam: float32 [3], middle of the resting lips in
-    normalised space; white, lips: float32 [3], colours of a white thing in this light and of the line between the lips;
-    grey: 1 for a picture without colours.
+    normalised space; soft: standard deviation of the blur that the portrait has, outer eye distances; white, lips:
+    float32 [3], colours of a white thing in this light and of the line between the lips; grey: 1 for a picture without
+    colours.
     """
 
     lower: Row
     upper: Row
     unit: float
     seam: Array
+    soft: float
     white: Array
     lips: Array
     grey: float
@@ -124,7 +129,8 @@ class Teeth:
         density = min(1.0, DENSITY * scale / self._unit)
         lower, upper = (self._rows[name].scaled(density) for name in ("lower", "upper"))
         seam = rest_face(from_mesh(canonical))[MIDDLE].mean(0)
-        return Inside(lower, upper, self._unit * density, seam, *light(crop, mesh))
+        soft = LENS * softness(crop, mesh, scale) / scale
+        return Inside(lower, upper, self._unit * density, seam, soft, *light(crop, mesh))
 
     def draw(self, frame: NDArray[np.uint8], inside: Inside, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Lay the inside of the mouth into a frame, in place.
@@ -156,7 +162,7 @@ class Teeth:
         below = cv2.warpAffine(near, move, (mask.shape[1], mask.shape[0]))
         lit = (0.75 + 0.25 * smoothstep(near, 0.15, 0.75)) * (0.78 + 0.22 * smoothstep(below, 0.1, 0.8))
         deep = inside.lips + np.clip((near - 0.15) / 0.45, 0, 1)[..., None] * (colour * lit[..., None] - inside.lips)
-        soft = 0.006 * pose.scale
+        soft = inside.soft * pose.scale
         deep = cv2.GaussianBlur(deep, (0, 0), soft)
         share = (shown * cv2.GaussianBlur(mask, (0, 0), soft))[..., None]
         region = frame[y0:y1, x0:x1]
@@ -209,6 +215,20 @@ def unprojected(x: Array, y: Array, edge: Array, pose: Pose, curve: float) -> tu
     return np.asarray(across, np.float32), np.asarray(down, np.float32)
 
 
+def softness(crop: NDArray[np.uint8], mesh: Array, scale: float) -> float:
+    """Standard deviation in pixels of the blur of a portrait, told by the steepest edges at its eyes.
+
+    A step of height h, blurred by s, is h / (s sqrt(2 pi)) steep.
+    """
+    points, margin = mesh[EYE_LEFT + EYE_RIGHT, :2], 0.08 * scale
+    x0, y0 = np.maximum(points.min(0) - margin, 0).astype(int)
+    x1, y1 = np.maximum((points.max(0) + margin).astype(int), (x0 + 3, y0 + 3))
+    luma = np.asarray(cv2.cvtColor(np.ascontiguousarray(crop[y0:y1, x0:x1]), cv2.COLOR_RGB2GRAY), np.float32)
+    slope = np.hypot(*(cv2.Sobel(luma, cv2.CV_32F, x, 1 - x, ksize=3) / 8 for x in (1, 0)))
+    height = np.percentile(luma, 99) - np.percentile(luma, 1)
+    return float(np.clip(height / (np.sqrt(2 * np.pi) * max(float(np.percentile(slope, 99.5)), 1e-3)), 0.5, 6))
+
+
 def light(crop: NDArray[np.uint8], mesh: Array) -> tuple[Array, Array, float]:
     """What the portrait tells of its mouth's colours: `white`, `lips` and `grey` of `Inside`."""
     picture = crop.astype(np.float32)
@@ -221,7 +241,7 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> tuple[Array, Array, float]:
     level = 1.05 * bright
     if eyes.sum() > 8:
         sclera = picture[eyes & (luma >= np.percentile(luma[eyes], 75))].mean(0)
-        white = 0.6 + 0.4 * sclera / max(float(sclera.mean()), 1.0)
+        white = 0.75 + 0.25 * sclera / max(float(sclera.mean()), 1.0)
         level = max(level, 1.25 * float(sclera.mean()))
     shown = _filled(crop, [points[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]])
     shown &= luma > SHOWN * bright

@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 FADE = 6
 """Pixels over which a window fades out at its border."""
 
-NEAR_LIPS = 5
+NEAR_LIPS = 3
 """Pixels of the mouth's window: what is painted reaches half as far from the lips, and fades over as much again.
 
 Further out the networks have learned shading that shows as a smudge on the sharper skin of a large portrait."""
