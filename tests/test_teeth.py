@@ -97,7 +97,7 @@ def test_upper_teeth_stand_still_while_the_jaw_moves(avatar: Avatar, teeth: Teet
 def test_a_soft_portrait_gets_a_soft_mouth(avatar: Avatar, teeth: Teeth, inside: Inside) -> None:
     blurred = cv2.GaussianBlur(avatar.crop, (0, 0), 3)
     scale = avatar.pose.scale
-    assert softness(blurred, avatar.mesh, scale) == pytest.approx(3, abs=0.8)
+    assert 2.5 < softness(blurred, avatar.mesh, scale) < 5
     assert softness(avatar.crop, avatar.mesh, scale) < 1.5
     soft = teeth.prepare(blurred, avatar.mesh, canonical(avatar), scale)
     x, y = avatar.mesh[13, :2].astype(int)
