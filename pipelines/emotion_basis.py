@@ -33,17 +33,17 @@ RECIPES: dict[str, dict[str, float]] = {
     "surprised": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 0.8, "jawOpen": 0.14, "mouthFunnel": 0.1},
     # AU1+2+4 brows up and drawn together, AU5 upper lid raiser, AU20 lip stretcher, AU26 jaw drop
     "afraid": {
-        "browInnerUp": 1.0,
-        "browOuterUp": 0.3,
-        "browDown": 0.25,
-        "eyeWide": 0.7,
-        "mouthStretch": 0.55,
-        "jawOpen": 0.07,
+        "browInnerUp": 1.6,
+        "browOuterUp": 0.4,
+        "browDown": 0.4,
+        "eyeWide": 1.1,
+        "mouthStretch": 0.85,
+        "jawOpen": 0.1,
     },
     # AU4 brow lowerer, AU5+7 lids tight, AU23/24 lips pressed
     "angry": {
-        "browDown": 1.35,
-        "eyeSquint": 0.45,
+        "browDown": 1.7,
+        "eyeSquint": 0.55,
         "eyeWide": 0.2,
         "noseSneer": 0.25,
         "mouthPress": 0.45,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,14 @@ from speechhead.speech2landmarks.encoders import (
 from speechhead.speech2landmarks.model import Speech2Landmarks, emotion_vector
 
 WINDOW = WindowConfig()
+FRAMES = WINDOW.block + WINDOW.ahead
 WIDTH = 4
+
+
+def written(channels: int) -> dict:
+    """The JSON beside a network."""
+    window, smooth = asdict(WINDOW), [0.2, 0.5, 0.3]
+    return {"encoder": "mfcc", "window": window, "channels": channels, "width": WIDTH, "smooth": smooth}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +38,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Speech2Landmarks:
     """A leaky integrator of MFCCs with the interface of the real network."""
     folder = tmp_path_factory.mktemp("model")
     rng = np.random.default_rng(0)
-    channels, frames = 52, WINDOW.block + WINDOW.ahead
+    channels, frames = 52, FRAMES
     arrays = {
         "flat": np.array([1, -1], np.int64),
         "inward": (rng.standard_normal((frames * channels, WIDTH)) * 0.01).astype(np.float32),
@@ -68,8 +76,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Speech2Landmarks:
     )
     path = folder / "tiny.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
-    config = {"encoder": "mfcc", "window": {"block": 3, "left": 600, "right": 80}, "channels": channels, "width": WIDTH}
-    path.with_suffix(".json").write_text(json.dumps(config))
+    path.with_suffix(".json").write_text(json.dumps(written(channels)))
     return Speech2Landmarks.load(path)
 
 
@@ -91,7 +98,7 @@ def test_streaming_equals_whole(model: Speech2Landmarks, sound: np.ndarray, chun
 
 
 def test_lookahead_is_bounded(model: Speech2Landmarks, sound: np.ndarray) -> None:
-    assert WINDOW.lookahead <= 0.2
+    assert model.config.lookahead <= 0.2
     stream, frames = model.stream(), 0
     for pushed in range(640, 32_000, 640):
         frames += len(stream.push(sound[pushed - 640 : pushed]))
@@ -124,10 +131,7 @@ def test_errors_name_value_and_remedy(model: Speech2Landmarks, tmp_path: Path) -
 def model_path(model: Speech2Landmarks, folder: Path) -> Path:
     """A config without a network: the encoder is checked first."""
     config = {
-        "encoder": "mfcc",
-        "window": {"block": 3, "left": 600, "right": 80},
-        "channels": model.config.channels,
-        "width": WIDTH,
+        **written(model.config.channels),
     }
     (folder / "other.json").write_text(json.dumps(config))
     return folder / "other.onnx"
@@ -142,7 +146,7 @@ def test_mfcc_windows_cover_every_frame(sound: np.ndarray) -> None:
     stream = WindowStream(MfccEncoder())
     blocks = [*stream.push(sound), *stream.flush()]
     assert len(blocks) == -(-frames_in(len(sound)) // WINDOW.block)
-    assert {block.shape for block in blocks} == {(5, 52)}
+    assert {block.shape for block in blocks} == {(FRAMES, 52)}
 
 
 @pytest.mark.parametrize("kind", ["Wav2Vec2", "Hubert", "Whisper"])
@@ -170,4 +174,4 @@ def test_transformers_encoders(kind: str, sound: np.ndarray) -> None:
     network = getattr(transformers, f"{kind}Model")(getattr(transformers, f"{kind}Config")(**small))
     encoder = TransformersEncoder(network)
     features = encoder(sound[: WINDOW.window_samples])
-    assert features.shape == (5, 32) and encoder.channels == 32 and np.isfinite(features).all()
+    assert features.shape == (FRAMES, 32) and encoder.channels == 32 and np.isfinite(features).all()

@@ -7,10 +7,10 @@ pytest.importorskip("numba")
 import synthetic_head as small
 
 from pipelines.synthetic import light
-from pipelines.synthetic.fill import push_pull
 from pipelines.synthetic.motion import VISEMES, sample_motion
 from pipelines.synthetic.surround import Surround
 from pipelines.synthetic.texture import eye_directions, eye_texels, gaze_rotation
+from speechhead.generators.fill import push_pull
 
 
 def test_push_pull_keeps_what_is_known_and_fills_with_it():

@@ -24,7 +24,7 @@ def predict(network: Network, array: np.ndarray, neutral: Array, emotion: Array 
         vector = torch.zeros(1, 7) if emotion is None else torch.from_numpy(emotion)[None]
         condition = network.condition(vector, torch.from_numpy(neutral)[None])
         coefficients, _, _ = network(torch.from_numpy(array.astype(np.float32))[None], condition)
-        return network.speak(coefficients)[0].numpy()
+        return network.speak(network.smooth(coefficients))[0].numpy()
 
 
 def opening_of(motion: Array) -> Array:

@@ -47,6 +47,7 @@ def export(network: Network, path: Path) -> None:
         "window": asdict(config.window),
         "channels": config.channels,
         "width": config.width,
+        "smooth": config.smooth,
     }
     path.with_suffix(".json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 

@@ -23,7 +23,8 @@ class NetworkConfig:
     encoder: name for `open_encoder`; window: how sound is cut for it; channels: its features per video
     frame; positions: feature vectors per video frame (2 at 50 Hz); project: width per feature vector;
     width: of the recurrent state; modes: of the motion basis; face_codes: of the neutral face's basis;
-    visemes: classes of the auxiliary head; dropout_*: of input channels and of hidden units.
+    visemes: classes of the auxiliary head; dropout_*: of input channels and of hidden units; smooth: weights of the
+    frame before, the frame and the frame after in what is shown.
     """
 
     encoder: str = "whisper"
@@ -37,11 +38,13 @@ class NetworkConfig:
     visemes: int = 14
     dropout_input: float = 0.25
     dropout: float = 0.4
+    smooth: tuple[float, float, float] = (0.2, 0.5, 0.3)
 
     @staticmethod
     def from_dict(values: dict) -> NetworkConfig:
         """Inverse of `dataclasses.asdict`."""
-        return NetworkConfig(**{**values, "window": WindowConfig(**values.get("window", {}))})
+        smooth = tuple(values.get("smooth", NetworkConfig.smooth))
+        return NetworkConfig(**{**values, "window": WindowConfig(**values.get("window", {})), "smooth": smooth})
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -101,6 +104,13 @@ class Network(nn.Module):
         hidden, state = self.gru(self.inputs(blocks, condition), state)
         hidden = F.dropout(hidden, self.config.dropout / 2, self.training)
         return self.head(hidden), self.viseme_head(hidden), state
+
+    def smooth(self, coefficients: Tensor) -> Tensor:
+        """Coefficients [N, T, modes] as they are shown; at run time `speechhead.speech2landmarks.smoothing` does it."""
+        before, here, after = self.config.smooth
+        earlier = torch.cat([coefficients[:, :1], coefficients[:, :-1]], 1)
+        later = torch.cat([coefficients[:, 1:], coefficients[:, -1:]], 1)
+        return before * earlier + here * coefficients + after * later
 
     def motion(self, coefficients: Tensor) -> Tensor:
         """[..., modes] -> normalised displacement [..., 70, 3]."""

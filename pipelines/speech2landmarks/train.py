@@ -215,13 +215,14 @@ def train(
         drop = torch.rand(len(condition), 2) < torch.tensor([0.3, 0.5])  # often no emotion given, often the mean face
         condition = torch.cat([condition[:, :7] * ~drop[:, :1], condition[:, 7:] * ~drop[:, 1:]], -1)
         coefficients, _, _ = network(batch.blocks, condition)
-        motion = network.motion(coefficients) * gains(batch.who)
+        motion = network.motion(network.smooth(coefficients)) * gains(batch.who)
         terms = motion_loss(motion, batch.motion, batch.mask, weights)
         if labelled:
             speech = sampler.labels(config.label_batch)
             nobody = torch.zeros(len(speech.blocks), condition.shape[1])
             coefficients, logits, _ = network(speech.blocks, nobody)
-            terms |= label_loss(network.motion(coefficients), logits, speech.labels, speech.mask, speech.still)
+            spoken = network.motion(network.smooth(coefficients))
+            terms |= label_loss(spoken, logits, speech.labels, speech.mask, speech.still)
         loss = (
             sum(config.weights.get(name, 0.0) * value for name, value in terms.items())
             + 0.05 * gains.log.pow(2).mean()

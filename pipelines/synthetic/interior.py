@@ -7,7 +7,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from .fill import smoothstep
+from speechhead.generators.fill import smoothstep
+
 from .head import GUMS, MOUTH_BAG, TEETH, Array, Head, vertex_normals
 
 _DEEP = 2.6

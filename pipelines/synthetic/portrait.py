@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from speechhead.errors import FaceError
 from speechhead.face.landmarks import rotation_angles
+from speechhead.generators.fill import smoothstep
 from speechhead.generators.meshwarp import OUTER_LIP
 
 from . import interior, light
 from .correspondence import POINTS, Correspondence
-from .fill import smoothstep
 from .fit import Fit, Fitter, View
 from .head import MOUTH_BAG, SKIN, SOCKET, TEETH, Array, Head, Integers, vertex_normals
 from .surround import CENTRE, Surround

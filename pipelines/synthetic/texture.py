@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhead.generators.fill import push_pull, smoothstep
 from speechhead.generators.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 
-from .fill import push_pull, smoothstep
 from .fit import Eye, Fit
 from .head import MOUTH_BAG, SKIN, SOCKET, Array, Head, Integers, vertex_normals
 from .raster import Buffer

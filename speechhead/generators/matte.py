@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.onnx import load_session
+from .fill import push_pull
 from .meshwarp import OVAL, upsample
 
 Array = NDArray[np.float32]
@@ -139,22 +140,12 @@ def guided(guide: Array, rough: Array, radius: int) -> Array:
 
 
 def fill(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """`image` [H, W, 3] with the hole filled from around it, from coarse to fine (push and pull; Gortler et al., 1996).
+    """`image` [H, W, 3] with the hole filled from around it, see `push_pull`.
 
     All of it is a hole: the mean colour.
     """
-    known = (~hole).astype(np.float32)
-    if not known.any():
+    if hole.all():
         return np.broadcast_to(image.mean((0, 1)).astype(np.uint8), image.shape).copy()
-    colours, weights = [image.astype(np.float32) * known[..., None]], [known]
-    while min(weights[-1].shape) > 1:
-        colour, weight = cv2.pyrDown(colours[-1]), cv2.pyrDown(weights[-1])
-        weights.append(np.minimum(4 * weight, 1))  # a quarter of the neighbourhood is enough to be sure
-        colours.append(colour * (weights[-1] / np.maximum(weight, 1e-6))[..., None])
-    filled = colours[-1] / max(float(weights[-1].max()), 1e-6)
-    for colour, weight in zip(colours[-2::-1], weights[-2::-1]):
-        height, width = weight.shape
-        coarse = cv2.resize(filled.reshape(*filled.shape[:2], 3), (width, height), interpolation=cv2.INTER_LINEAR)
-        filled = colour + (1 - weight[..., None]) * coarse
+    filled = push_pull(image.astype(np.float32), (~hole).astype(np.float32))
     filled[~hole] = image[~hole]
     return np.clip(np.round(filled), 0, 255).astype(np.uint8)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from numpy.typing import NDArray
 
 from .. import weights
 from ..face.landmarks import Pose, from_mesh, to_pixels
 from ..motion.rest import rest_face
+from .fill import smoothstep
 from .meshwarp import EYE_LEFT, EYE_RIGHT, LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
 
 Array = NDArray[np.float32]
@@ -39,20 +39,26 @@ STEEP = 1.2
 APART = (0.012, 0.03)
 """Lip openings, in outer eye distances, from which the teeth begin to be drawn, and are drawn fully."""
 
+LOWER_LIT = 0.85
+"""How light the lower teeth are beside the upper ones."""
+
 SHADE = 0.05
 """Width of the shadow that the lips throw into the mouth, in outer eye distances."""
 
-DEEP, TONGUE = np.array([46, 20, 19], np.float32), np.array([128, 62, 60], np.float32)
+DEEP, TONGUE = np.array([54, 25, 23], np.float32), np.array([158, 84, 80], np.float32)
 """Colours of the back of the mouth and of the tongue, where a white thing is 235."""
 
-TONGUE_HALF, TONGUE_ABOVE = (0.19, 0.075), 0.02
+TONGUE_HALF, TONGUE_ABOVE = (0.2, 0.1), 0.02
 """Half width and height of the tongue that is seen behind the lower teeth, and its middle above their edge."""
 
-LENS = 0.7
+LENS = 0.45
 """How much softer than drawn the mouth is shown, as a part of the softness of the portrait's eyes."""
 
 SHOWN = 0.75
 """Between open lips of a portrait, what is so bright beside the skin is teeth."""
+
+SKIN = np.array([1.26, 0.95, 0.79], np.float32)
+"""Colour of skin in white light, mean 1: what a face has beside it is the light's."""
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 UPPER_MIDDLE, LOWER_MIDDLE = [61, 62, 63], [65, 66, 67]
@@ -97,12 +103,6 @@ class Inside:
     white: Array
     lips: Array
     grey: float
-
-
-def smoothstep(x: npt.ArrayLike, low: float, high: float) -> Array:
-    """0 below `low`, 1 above `high`, smooth in between."""
-    t = np.clip((np.asarray(x, np.float32) - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 class Teeth:
@@ -160,7 +160,7 @@ class Teeth:
         near = np.asarray(cv2.blur(mask, (width, width), borderType=cv2.BORDER_CONSTANT), np.float32)
         move = np.array([[1, 0, 0], [0, 1, 0.5 * width]], np.float32)
         below = cv2.warpAffine(near, move, (mask.shape[1], mask.shape[0]))
-        lit = (0.75 + 0.25 * smoothstep(near, 0.15, 0.75)) * (0.78 + 0.22 * smoothstep(below, 0.1, 0.8))
+        lit = (0.84 + 0.16 * smoothstep(near, 0.15, 0.75)) * (0.86 + 0.14 * smoothstep(below, 0.1, 0.8))
         deep = inside.lips + np.clip((near - 0.15) / 0.45, 0, 1)[..., None] * (colour * lit[..., None] - inside.lips)
         soft = inside.soft * pose.scale
         deep = cv2.GaussianBlur(deep, (0, 0), soft)
@@ -181,11 +181,11 @@ def _colours(inside: Inside, pose: Pose, jaw: float, box: tuple[int, int, int, i
     across, down = seen(LOWER_BITE + jaw - TONGUE_ABOVE, 0.0)
     far = np.hypot(across / TONGUE_HALF[0], down / TONGUE_HALF[1])[..., None]
     out = DEEP + (1 - smoothstep(far, 0.55, 1.0)) * (1 - 0.4 * far) * (TONGUE - DEEP)
-    for row, below in ((inside.lower, LOWER_BITE + jaw), (inside.upper, UPPER_BITE)):
+    for row, below, lit in ((inside.lower, LOWER_BITE + jaw, LOWER_LIT), (inside.upper, UPPER_BITE, 1.0)):
         across, down = seen(below, row.curve)
         places = across * inside.unit + row.edge[0], down * inside.unit + row.edge[1]
         teeth = cv2.remap(row.colour, *places, cv2.INTER_LINEAR)
-        out = out * (1 - teeth[..., 3:]) + teeth[..., :3]
+        out = out * (1 - teeth[..., 3:]) + teeth[..., :3] * lit
     if inside.grey > 0:
         out = out + inside.grey * (out @ LUMA[:, None] - out)
     return np.asarray(out * (inside.white / 235), np.float32)
@@ -239,10 +239,11 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> tuple[Array, Array, float]:
     bright = float(np.percentile(luma[face], 80)) if face.any() else 160.0
     white: NDArray = np.ones(3, np.float32)
     level = 1.05 * bright
+    if face.any():
+        skin = picture[face].mean(0)
+        white = 0.5 + 0.5 * skin / max(float(skin.mean()), 1.0) / SKIN
     if eyes.sum() > 8:
-        sclera = picture[eyes & (luma >= np.percentile(luma[eyes], 75))].mean(0)
-        white = 0.75 + 0.25 * sclera / max(float(sclera.mean()), 1.0)
-        level = max(level, 1.25 * float(sclera.mean()))
+        level = max(level, 1.25 * float(picture[eyes & (luma >= np.percentile(luma[eyes], 75))].mean()))
     shown = _filled(crop, [points[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]])
     shown &= luma > SHOWN * bright
     if shown.sum() > 40:  # teeth that the portrait shows tell best what they look like in its light

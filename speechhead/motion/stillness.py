@@ -25,7 +25,7 @@ QUIET_FRAMES = 3
 VOICE_FALL_DB = 3.0
 """By how much the level of the voice is forgotten in a second."""
 
-FOLLOW = 0.35
+FOLLOW = 0.25
 """Part of the way to where the network wants the lips that they go in a frame of a long pause. They decay into rest
 and start into a word, as lips do, but the network's hesitations in between are no longer seen."""
 

@@ -25,11 +25,11 @@ class WindowConfig:
     """How sound is cut for an encoder: one window per block of video frames, silence before the start.
 
     block: video frames per window; left, right: sound seen before and after the block, in ms. The first
-    frame of a block waits for block + right, which is the look-ahead: 200 ms by default.
+    frame of a block waits for block + right, which is the look-ahead: 160 ms by default.
     """
 
-    block: int = 3
-    left: int = 600
+    block: int = 2
+    left: int = 640
     right: int = 80
 
     @property

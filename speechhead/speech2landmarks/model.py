@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import weights
-from ..clocks import frames_in
+from ..clocks import FPS, frames_in
 from ..engines.onnx import load_session
 from ..errors import AudioError, ControlError, LandmarkError, WeightsError
 from .encoders import Encoder, WindowConfig, WindowStream, open_encoder
+from .smoothing import Smoothing
 
 Array = NDArray[np.float32]
 
@@ -27,13 +28,19 @@ class ModelConfig:
     """The JSON file beside the ONNX file.
 
     encoder: name for `open_encoder`; window: block, left and right of `WindowConfig`;
-    channels: features per video frame; width: of the recurrent state.
+    channels: features per video frame; width: of the recurrent state; smooth: see `Smoothing`.
     """
 
     encoder: str
     window: WindowConfig
     channels: int
     width: int
+    smooth: tuple[float, float, float]
+
+    @property
+    def lookahead(self) -> float:
+        """Seconds of sound after a frame's own time that must be there before the frame is ready, at most."""
+        return self.window.lookahead + 1 / FPS
 
     @staticmethod
     def load(path: Path) -> ModelConfig:
@@ -45,8 +52,13 @@ class ModelConfig:
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            before, here, after = (float(weight) for weight in values["smooth"])
             return ModelConfig(
-                values["encoder"], WindowConfig(**values["window"]), int(values["channels"]), int(values["width"])
+                values["encoder"],
+                WindowConfig(**values["window"]),
+                int(values["channels"]),
+                int(values["width"]),
+                (before, here, after),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(f"{path}: model config not readable ({error!r}). Reinstall speechhead.") from error
@@ -135,7 +147,7 @@ class Speech2Landmarks:
 
 
 class MotionStream:
-    """Motion as the sound arrives, at most `window.lookahead` (200 ms) behind it."""
+    """Motion as the sound arrives, at most `ModelConfig.lookahead` (200 ms) behind it."""
 
     def __init__(self, model: Speech2Landmarks, neutral: Array | None, emotion: Mapping[str, float] | None) -> None:
         if neutral is None:
@@ -152,25 +164,26 @@ class MotionStream:
 
     def _restart(self) -> None:
         self._state: Array = np.zeros((1, 1, self._model.config.width), np.float32)
+        self._smoothing = Smoothing(self._model.config.smooth)
         self._in = self._out = 0
 
     def push(self, samples: Array) -> Array:
         """Take float32 [n] at 16 kHz; returns the motion that is ready, float32 [k, 70, 3], k >= 0."""
         self._in += len(samples)
-        return self._run(self._windows.push(samples))
+        ready = self._smoothing.push(self._run(self._windows.push(samples)))
+        self._out += len(ready)
+        return ready
 
     def flush(self) -> Array:
         """Motion of the last frames, silence following the sound; the stream then starts anew."""
         due = frames_in(self._in) - self._out
-        motion = self._run(self._windows.flush())[:due]
+        ready = [self._smoothing.push(self._run(self._windows.flush())), self._smoothing.flush()]
         self._restart()
-        return motion
+        return np.concatenate([part for part in ready if len(part)] or [np.zeros((0, 70, 3), np.float32)])[:due]
 
     def _run(self, blocks: Iterable[Array]) -> Array:
         parts = [np.zeros((0, 70, 3), np.float32)]
         for features in blocks:
             motion, self._state = self._model.step(features, self._emotion, self._neutral, self._state)
             parts.append(motion)
-        ready = np.concatenate(parts)
-        self._out += len(ready)
-        return ready
+        return np.concatenate(parts)

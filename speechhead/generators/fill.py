@@ -1,11 +1,12 @@
-"""Filling holes in pictures from what surrounds them."""
+"""Filling holes in pictures from what surrounds them, and soft edges."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from .head import Array
+Array = npt.NDArray[np.float32]
 
 
 def push_pull(colour: Array, weight: Array) -> Array:
@@ -31,12 +32,12 @@ def push_pull(colour: Array, weight: Array) -> Array:
     small_weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
     small = cv2.resize(colour * weight[..., None], size, interpolation=cv2.INTER_AREA)
     small = small.reshape(*small_weight.shape, -1) / np.maximum(small_weight, 1e-6)[..., None]
-    coarse = push_pull(small, np.minimum(small_weight * 4, 1).astype(np.float32))
+    coarse = push_pull(np.asarray(small, np.float32), np.asarray(np.minimum(small_weight * 4, 1), np.float32))
     up = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(colour.shape)
     return (colour * weight[..., None] + up * (1 - weight[..., None])).astype(np.float32)
 
 
-def smoothstep(x: Array, low: float, high: float) -> Array:
+def smoothstep(x: npt.ArrayLike, low: float, high: float) -> Array:
     """0 below `low`, 1 above `high`, smooth between."""
-    t = np.clip((x - low) / (high - low), 0, 1)
+    t = np.clip((np.asarray(x, np.float32) - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
