@@ -242,6 +242,7 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> tuple[Array, Array, float]:
     if face.any():
         skin = picture[face].mean(0)
         white = 0.5 + 0.5 * skin / max(float(skin.mean()), 1.0) / SKIN
+        white[2] = min(white[2], white[0])  # pale skin is not blue light
     if eyes.sum() > 8:
         level = max(level, 1.25 * float(picture[eyes & (luma >= np.percentile(luma[eyes], 75))].mean()))
     shown = _filled(crop, [points[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]])
