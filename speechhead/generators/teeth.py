@@ -36,11 +36,14 @@ DENSITY = 1.3
 STEEP = 1.2
 """Largest slope of an arch that is drawn: its sides are out of sight behind the corners of the mouth."""
 
-APART = (0.012, 0.03)
+APART = (0.0, 0.04)
 """Lip openings, in outer eye distances, from which the teeth begin to be drawn, and are drawn fully."""
 
 LOWER_LIT = 0.85
 """How light the lower teeth are beside the upper ones."""
+
+LIPS = (0.014, 0.008)
+"""What the upper and the lower lip hide of what is between them, in outer eye distances."""
 
 SHADE = 0.05
 """Width of the shadow that the lips throw into the mouth, in outer eye distances."""
@@ -144,7 +147,7 @@ class Teeth:
         shown = float(smoothstep(gap, *APART))
         if shown <= 0:
             return frame
-        lips = to_pixels(keypoints[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]], pose)[:, :2]
+        lips = to_pixels(between(keypoints), pose)[:, :2]
         margin = round(SHADE * pose.scale) + 2
         x0, y0 = np.maximum(np.floor(lips.min(0)).astype(int) - margin, 0)
         x1, y1 = np.minimum(np.ceil(lips.max(0)).astype(int) + margin, frame.shape[1::-1])
@@ -168,6 +171,19 @@ class Teeth:
         region = frame[y0:y1, x0:x1]
         frame[y0:y1, x0:x1] = cv2.convertScaleAbs(region * (1 - share) + deep * share)
         return frame
+
+
+def between(keypoints: Array) -> Array:
+    """Outline float32 [n, 3] of what is seen between the inner lips of keypoints [478, 3], in normalised space.
+
+    Lips are round and overhang a little: teeth that were seen up to the line at which lips meet would make a mouth look
+    further open than it is.
+    """
+    upper, lower = keypoints[UPPER_INNER_LIP].copy(), keypoints[LOWER_INNER_LIP].copy()
+    share = np.minimum(1, np.maximum(lower[:, 1] - upper[:, 1], 0) / sum(LIPS))
+    upper[:, 1] += LIPS[0] * share
+    lower[:, 1] -= LIPS[1] * share
+    return np.concatenate([upper, lower[-2:0:-1]])
 
 
 def _colours(inside: Inside, pose: Pose, jaw: float, box: tuple[int, int, int, int]) -> Array:
