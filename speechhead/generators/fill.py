@@ -13,7 +13,8 @@ def push_pull(colour: Array, weight: Array) -> Array:
     """Colours everywhere, from colours that count where `weight` is high.
 
     The pyramid of Gortler et al., "The Lumigraph" (1996): averages are pulled up to coarser levels, and pushed back
-    down where a level knows too little. Smooth, and it touches nothing that has full weight.
+    down where a level knows too little. Smooth, and it touches nothing that has full weight. The levels are Gaussian:
+    averages of two by two pixels leave the outline of a hole to be seen.
 
     Parameters
     ----------
@@ -23,18 +24,24 @@ def push_pull(colour: Array, weight: Array) -> Array:
     -------
     float32 [H, W, C]
     """
-    height, width = weight.shape
-    if min(height, width) <= 2 or weight.min() >= 1:
-        total = weight.sum()
-        mean = (colour * weight[..., None]).sum((0, 1)) / max(total, 1e-6)
-        return (colour * weight[..., None] + mean * (1 - weight[..., None])).astype(np.float32)
-    size = ((width + 1) // 2, (height + 1) // 2)
-    small_weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
-    small = cv2.resize(colour * weight[..., None], size, interpolation=cv2.INTER_AREA)
-    small = small.reshape(*small_weight.shape, -1) / np.maximum(small_weight, 1e-6)[..., None]
-    coarse = push_pull(np.asarray(small, np.float32), np.asarray(np.minimum(small_weight * 4, 1), np.float32))
-    up = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(colour.shape)
-    return (colour * weight[..., None] + up * (1 - weight[..., None])).astype(np.float32)
+    colours, weights = [np.asarray(colour * weight[..., None], np.float32)], [np.asarray(weight, np.float32)]
+    while min(weights[-1].shape) > 1:
+        small, known = cv2.pyrDown(colours[-1]).reshape(*_half(weights[-1]), -1), cv2.pyrDown(weights[-1])
+        weights.append(
+            np.asarray(np.minimum(4 * known, 1), np.float32)
+        )  # a quarter of the neighbourhood is enough to be sure
+        colours.append(small * (weights[-1] / np.maximum(known, 1e-6))[..., None])
+    filled = colours[-1] / max(float(weights[-1].max()), 1e-6)
+    for small, known in zip(colours[-2::-1], weights[-2::-1]):
+        height, width = known.shape
+        coarse = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR).reshape(small.shape)
+        filled = small + (1 - known[..., None]) * coarse
+    return np.asarray(filled, np.float32)
+
+
+def _half(level: Array) -> tuple[int, int]:
+    """Height and width of the next level."""
+    return (level.shape[0] + 1) // 2, (level.shape[1] + 1) // 2
 
 
 def smoothstep(x: npt.ArrayLike, low: float, high: float) -> Array:
