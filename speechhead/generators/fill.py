@@ -26,22 +26,16 @@ def push_pull(colour: Array, weight: Array) -> Array:
     """
     colours, weights = [np.asarray(colour * weight[..., None], np.float32)], [np.asarray(weight, np.float32)]
     while min(weights[-1].shape) > 1:
-        small, known = cv2.pyrDown(colours[-1]).reshape(*_half(weights[-1]), -1), cv2.pyrDown(weights[-1])
-        weights.append(
-            np.asarray(np.minimum(4 * known, 1), np.float32)
-        )  # a quarter of the neighbourhood is enough to be sure
-        colours.append(small * (weights[-1] / np.maximum(known, 1e-6))[..., None])
+        known = np.asarray(cv2.pyrDown(weights[-1]), np.float32)
+        small = cv2.pyrDown(colours[-1]).reshape(*known.shape, -1)
+        weights.append(np.minimum(4 * known, np.float32(1)))  # a quarter of the neighbourhood is enough to be sure
+        colours.append(np.asarray(small * (weights[-1] / np.maximum(known, 1e-6))[..., None], np.float32))
     filled = colours[-1] / max(float(weights[-1].max()), 1e-6)
     for small, known in zip(colours[-2::-1], weights[-2::-1]):
         height, width = known.shape
         coarse = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR).reshape(small.shape)
         filled = small + (1 - known[..., None]) * coarse
     return np.asarray(filled, np.float32)
-
-
-def _half(level: Array) -> tuple[int, int]:
-    """Height and width of the next level."""
-    return (level.shape[0] + 1) // 2, (level.shape[1] + 1) // 2
 
 
 def smoothstep(x: npt.ArrayLike, low: float, high: float) -> Array:
