@@ -23,10 +23,10 @@ POLL = 0.003
 LOST_PACKETS = 5
 """Packets behind the clock (100 ms) after which sound that could not be sent is left out."""
 
-SOUND_LEAD = 1
+SOUND_LEAD = 2
 """Packets (20 ms) by which sound leaves before the picture it was spoken with.
 
-Speech2Landmarks learned from recordings, in which the lips move 40 to 60 ms before the sound that they make; on a
+Speech2Landmarks learned from recordings, in which the lips move 40 to 80 ms before the sound that they make; on a
 screen, where pictures are shown later than sound is played, that is more than it was. Half of it is taken back."""
 
 MOST_LEAD = 0.02
