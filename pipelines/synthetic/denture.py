@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .head import GUMS, TEETH, Array, Head
+from .head import GUMS, TEETH, Array, Head, pieces
 from .interior import paint
 from .raster import Buffer
 
@@ -71,15 +71,9 @@ def bake(head: Head) -> dict[str, NDArray]:
 
 def _row(head: Head, lips: float, upper: bool) -> NDArray[np.bool_]:
     """Triangles [F] of the teeth of one row."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     teeth = np.flatnonzero(head.part == TEETH)
     t = head.triangles[teeth]
-    edges = np.concatenate([t[:, :2], t[:, 1:]])
-    size = len(head.neutral)
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (size, size))
-    label = connected_components(graph, directed=False)[1]
+    label = pieces(t, len(head.neutral))
     wanted = np.zeros(len(head.part), bool)
     for tooth in np.unique(label[t[:, 0]]):
         own = teeth[label[t[:, 0]] == tooth]

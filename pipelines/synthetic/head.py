@@ -116,17 +116,20 @@ def _mix(weights: Array, modes: Array) -> Array:
     return (weights.astype(np.float32) @ modes.reshape(len(modes), -1)).reshape(modes.shape[1:])
 
 
-def _mark_cavities(neutral: Array, triangles: Integers, parts: NDArray[np.int8], back: NDArray[np.bool_]) -> None:
-    """Tell mouth bag and eye sockets from scalp and neck: the connected pieces of the `back` material."""
+def pieces(triangles: Integers, count: int) -> Integers:
+    """Number [count] of the connected piece of triangles [F, 3] that each of `count` vertices belongs to."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
+    edges = np.concatenate([triangles[:, :2], triangles[:, 1:]])
+    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int32)
+
+
+def _mark_cavities(neutral: Array, triangles: Integers, parts: NDArray[np.int8], back: NDArray[np.bool_]) -> None:
+    """Tell mouth bag and eye sockets from scalp and neck: the connected pieces of the `back` material."""
     rows = np.flatnonzero(back)
-    t = triangles[rows]
-    edges = np.concatenate([t[:, :2], t[:, 1:]])
-    size = len(neutral)
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (size, size))
-    label = connected_components(graph, directed=False)[1][t[:, 0]]
+    label = pieces(triangles[rows], len(neutral))[triangles[rows, 0]]
     for piece in np.unique(label):
         chosen = rows[label == piece]
         middle = neutral[np.unique(triangles[chosen])].mean(0)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from speechhead.generators.fill import smoothstep
 
-from .head import GUMS, MOUTH_BAG, TEETH, Array, Head, vertex_normals
+from .head import GUMS, MOUTH_BAG, TEETH, Array, Head, pieces, vertex_normals
 
 _DEEP = 2.6
 """Centimetres behind the front teeth at which light has fallen to a third."""
@@ -89,10 +87,8 @@ def seat_teeth(head: Head, vertices: Array, bite: tuple[float, float]) -> Array:
 def _along(head: Head) -> Array:
     """How far [V] each tooth's vertex is from the gum (0) to the tooth's edge (1)."""
     triangles = head.triangles[head.of(TEETH)]
-    edges = np.concatenate([triangles[:, :2], triangles[:, 1:]])
     size = len(head.neutral)
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (size, size))
-    label = connected_components(graph, directed=False)[1]
+    label = pieces(triangles, size)
     rows = np.unique(triangles)
     out = np.zeros(size, np.float32)
     middle = (head.neutral[rows, 1].min() + head.neutral[rows, 1].max()) / 2
