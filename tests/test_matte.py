@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from speechhead.avatar import Avatar
-from speechhead.generators.matte import Layers, Matte, fill, guided
+from speechhead.generators.fill import mirrored
+from speechhead.generators.matte import Layers, Matte, guided, without_holes
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +60,31 @@ def test_a_hole_is_filled_from_around_it_and_all_else_is_kept() -> None:
     hole = np.zeros((64, 64), bool)
     hole[20:44, 20:44] = True
     holed = np.where(hole[..., None], np.uint8(255), ramp)
-    filled = fill(holed, hole)
+    filled = mirrored(holed, hole, 4)
     assert np.array_equal(filled[~hole], ramp[~hole])
     error = np.abs(filled[hole].astype(int) - ramp[hole])
     assert error.mean() < 15 and error.max() < 60
-    assert np.array_equal(fill(ramp, np.ones((64, 64), bool))[0, 0], ramp.mean((0, 1)).astype(np.uint8))
+    assert np.array_equal(mirrored(ramp, np.ones((64, 64), bool), 4)[0, 0], ramp.mean((0, 1)).astype(np.uint8))
+
+
+def test_a_wall_goes_on_as_sharp_as_it_is_behind_the_edge_of_a_hole() -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[::4] = stripes[1::4] = 200
+    hole = np.zeros((64, 64), bool)
+    hole[:, 32:] = True
+    filled = mirrored(stripes, hole, 16)
+    assert filled[:, 34:40].std(0).min() > 0.8 * stripes.std(0).max()
+    assert filled[:, 60:].std(0).max() < 0.3 * stripes.std(0).max()
+
+
+def test_what_the_person_encloses_is_the_person() -> None:
+    inside, outside = np.zeros((32, 32), np.uint8), np.zeros((32, 32), bool)
+    inside[8:24, 8:24] = 1
+    inside[12:16, 12:16] = 0  # an ear-ring
+    inside[20:32, 14:16] = 0  # a gap that leads out
+    outside[:2] = outside[-2:] = True
+    filled = without_holes(inside, outside)
+    assert filled[12:16, 12:16].all() and not filled[20:24, 14:16].any() and not filled[0].any()
 
 
 def test_a_rough_edge_follows_the_picture() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.onnx import load_session
-from .fill import push_pull
+from .fill import mirrored
+from .matting import by_colour
 from .meshwarp import OVAL, upsample
 
 Array = NDArray[np.float32]
@@ -21,8 +22,17 @@ EDGE = 0.012
 """Reach of the edge's refinement, parts of the crop's side."""
 
 MARGIN = 0.010
-"""By how much the person is cut out generously, parts of the crop's side: strands of hair take a rim of background
-along with them, which is seen less than hair that stays behind."""
+"""How far outside the segmentation's edge strands of hair are looked for, parts of the crop's side."""
+
+INSIDE = 0.020
+"""How far inside the segmentation's edge background is looked for, parts of the crop's side."""
+
+SEEN, RIM = 0.05, 0.010
+"""Where the person is more than the first, and as far around it as the second (parts of the crop's side), the
+background is guessed: what leans on it there is taken for the person's."""
+
+DEPTH = 0.04
+"""How far behind the person the background goes on in detail, parts of the crop's side; see `mirrored`."""
 
 EPSILON = 2e-4
 """Contrast, squared, of an edge in the picture that the matte follows (He et al., 2010, "Guided image filtering")."""
@@ -56,9 +66,10 @@ class Layers:
     @classmethod
     def split(cls, crop: NDArray[np.uint8], alpha: Array) -> Layers:
         """The layers of a crop [S, S, 3] of which `alpha` [S, S] is the person."""
-        background = fill(crop, alpha > 0).astype(np.float32)
-        person = np.dstack([crop - (1 - alpha[..., None]) * background, alpha]).astype(np.float32)
         size = crop.shape[0]
+        person_or_near = cv2.dilate((alpha > SEEN).astype(np.uint8), _disc(RIM * size)) > 0
+        background = mirrored(crop, person_or_near, DEPTH * size).astype(np.float32)
+        person = np.dstack([crop - (1 - alpha[..., None]) * background, alpha]).astype(np.float32)
         if size > DENSEST:
             return cls(person, background)
         between = np.array([[1 / DENSITY, 0, 0], [0, 1 / DENSITY, 0]], np.float32)
@@ -117,10 +128,12 @@ class Matte:
         others = (parts != parts[centre[1], centre[0]]) & (parts > 0)  # people and things further back
         rough[cv2.dilate(others.astype(np.uint8), _disc(EDGE * size)) > 0] = 0
         guide = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
-        alpha = cv2.dilate(guided(guide, rough, max(2, round(EDGE * size))), _disc(MARGIN * size))
-        alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.6, MARGIN * size / 2))
-        alpha = np.clip((alpha - 0.06) / 0.84, 0, 1)
-        return np.maximum(alpha, face).astype(np.float32)
+        expected = guided(guide, rough, max(2, round(EDGE * size)))
+        most = cv2.GaussianBlur(cv2.dilate(expected, _disc(MARGIN * size)), (0, 0), max(0.6, MARGIN * size / 2))
+        most = np.clip((most - 0.06) / 0.84, 0, 1)
+        inside = cv2.erode((expected > 0.97).astype(np.uint8), _disc(INSIDE * size)) | face
+        alpha = by_colour(crop, expected, without_holes(inside, expected < 0.5), most)
+        return cv2.GaussianBlur(alpha, (0, 0), max(0.5, size / 700)).astype(np.float32)
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:
@@ -139,13 +152,8 @@ def guided(guide: Array, rough: Array, radius: int) -> Array:
     return np.clip(mean(slope) * guide + mean(target - slope * middle), 0, 1)
 
 
-def fill(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """`image` [H, W, 3] with the hole filled from around it, see `push_pull`.
-
-    All of it is a hole: the mean colour.
-    """
-    if hole.all():
-        return np.broadcast_to(image.mean((0, 1)).astype(np.uint8), image.shape).copy()
-    filled = push_pull(image.astype(np.float32), (~hole).astype(np.float32))
-    filled[~hole] = image[~hole]
-    return np.clip(np.round(filled), 0, 255).astype(np.uint8)
+def without_holes(inside: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """`inside` and what it encloses: all that is not joined to some of `outside`; both [H, W]."""
+    _, parts = cv2.connectedComponents((inside == 0).astype(np.uint8), connectivity=4)
+    joined = np.unique(parts[outside & (inside == 0)])
+    return ~np.isin(parts, joined) | (inside > 0)
