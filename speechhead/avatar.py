@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .errors import ImageError
 from .face.landmarks import Pose, from_mesh, remove_pose, to_pixels
+from .face.unfold import unfolded
 from .image import Picture, as_picture, load_image
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ class Avatar:
         face is larger than `size` is scaled down as a whole. Without `shrink` the picture stays as it is, and the
         crop is resampled to exactly `size`.
         """
+        mesh = unfolded(mesh)
         left, top, side = crop_square(_pose_of(mesh)[1])
         factor = min(size / side if side > size * SLACK else 1.0, MAX_SIDE / max(picture.shape[:2]), 1.0)
         if shrink and factor < 1:

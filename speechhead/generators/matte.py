@@ -129,9 +129,9 @@ class Matte:
         rough[cv2.dilate(others.astype(np.uint8), _disc(EDGE * size)) > 0] = 0
         guide = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
         expected = guided(guide, rough, max(2, round(EDGE * size)))
-        most = cv2.GaussianBlur(cv2.dilate(expected, _disc(MARGIN * size)), (0, 0), max(0.6, MARGIN * size / 2))
-        most = np.clip((most - 0.06) / 0.84, 0, 1)
-        inside = cv2.erode((expected > 0.97).astype(np.uint8), _disc(INSIDE * size)) | face
+        wide = cv2.GaussianBlur(cv2.dilate(expected, _disc(MARGIN * size)), (0, 0), max(0.6, MARGIN * size / 2))
+        most = np.asarray(np.clip((wide - 0.06) / 0.84, 0, 1), np.float32)
+        inside = np.maximum(cv2.erode((expected > 0.97).astype(np.uint8), _disc(INSIDE * size)), face)
         alpha = by_colour(crop, expected, without_holes(inside, expected < 0.5), most)
         return cv2.GaussianBlur(alpha, (0, 0), max(0.5, size / 700)).astype(np.float32)
 

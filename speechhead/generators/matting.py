@@ -47,7 +47,7 @@ def by_colour(crop: NDArray[np.uint8], expected: Array, person: NDArray[np.bool_
     -------
     float32 [S, S] in 0..1
     """
-    colours = crop.astype(np.float32) / 255
+    colours = crop.astype(np.float32) / np.float32(255)
     front, front_spread = _colours_around(colours, person.astype(np.float32))
     back, back_spread = _colours_around(colours, (most <= 0).astype(np.float32))
     band = ~person & (most > 0)
@@ -73,9 +73,10 @@ def _colours_around(colours: Array, weight: Array) -> tuple[Array, Array]:
     size = colours.shape[0]
     half, sigma = (size // 2, size // 2), AROUND * size / 2
     sums = np.dstack([colours * weight[..., None], colours * colours * weight[..., None], weight])
-    small = cv2.resize(sums, half, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(sums, half, interpolation=cv2.INTER_AREA), np.float32)
     blurred = np.dstack([cv2.GaussianBlur(part, (0, 0), sigma) for part in cv2.split(small)])
     known = blurred[..., 6]
-    means = push_pull(blurred[..., :6] / np.maximum(known, 1e-4)[..., None], np.clip(known * 50, 0, 1))
-    means = cv2.resize(means, (size, size), interpolation=cv2.INTER_LINEAR)
+    seen = np.asarray(blurred[..., :6] / np.maximum(known, 1e-4)[..., None], np.float32)
+    means = push_pull(seen, np.clip(known * 50, 0, 1))
+    means = np.asarray(cv2.resize(means, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
     return means[..., :3], np.maximum(means[..., 3:] - means[..., :3] ** 2, 0)
