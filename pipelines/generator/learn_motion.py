@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from speechhead.generators.compact import SMOOTH
 from speechhead.generators.meshwarp import border_taper, pixel_grid
 
 from .networks import CompactGenerator, warp
@@ -25,11 +27,20 @@ def forward(model: CompactGenerator, batch: dict[str, Tensor]) -> tuple[Tensor, 
     places = torch.from_numpy(pixel_grid(size, size).copy()).permute(2, 0, 1)
     rigid = torch.einsum("nij,jhw->nihw", matrix[:, :, :2], places) + matrix[:, :, 2, None, None]
     # Motion field: sum over candidates of mask times flow (eq. 4 of FOMM), plus the residual.
-    mixed = parts[:, 1:2] * prior + parts[:, 2:3] * rigid + parts[:, 3:]
+    mixed = smoothed(parts[:, 1:2] * prior + parts[:, 2:3] * rigid + parts[:, 3:])
     flow = batch["inside"] * prior + (1 - batch["inside"]) * mixed
     flow = flow * torch.from_numpy(border_taper(size).copy())
     moved = warp(batch["layers"], flow)
     return moved[:, :3] + (1 - moved[:, 3:]) * batch["background"], flow, masks, residual
+
+
+def smoothed(field: Tensor) -> Tensor:
+    """A motion field [N, 2, M, M] smoothed as `speechhead.generators.compact.smoothed` does."""
+    reach = round(4 * SMOOTH)
+    weights = torch.from_numpy(cv2.getGaussianKernel(2 * reach + 1, SMOOTH, cv2.CV_32F)).to(field)
+    padded = F.pad(field, (reach, reach, reach, reach), mode="reflect").flatten(0, 1)[:, None]
+    across = F.conv2d(F.conv2d(padded, weights[None, None]), weights.T[None, None])
+    return across.unflatten(0, field.shape[:2])[:, :, 0]
 
 
 class MotionLearner(Learner):

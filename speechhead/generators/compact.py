@@ -21,6 +21,10 @@ Array = NDArray[np.float32]
 PRIOR_RESOLUTION = 128
 """Side of the field in which the landmark warp is drawn, as in training."""
 
+SMOOTH = 3.0
+"""Sigma, in samples of the field, by which motion off the face is smoothed, in training as well: hair and shoulders
+bend, but an outline that waves from frame to frame is not theirs."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -49,6 +53,11 @@ class Source:
     def landmarks(self) -> Array:
         """Normalised landmarks of the portrait, float32 [70, 3]."""
         return from_mesh(self.canonical)
+
+
+def smoothed(field: Array) -> Array:
+    """A motion field [N, N, 2] without what changes within a few samples (`SMOOTH`)."""
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), SMOOTH, borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
 def _chw(image: NDArray[np.uint8]) -> Array:
@@ -156,7 +165,7 @@ class CompactGenerator:
         parts = np.concatenate([masks[0, 1:], residual[0]]).transpose(1, 2, 0)
         parts = np.asarray(cv2.resize(parts, prior.shape[1::-1], interpolation=cv2.INTER_LINEAR))
         head = cv2.transform(pixel_grid(*prior.shape[:2]), np.column_stack([matrix, offset]))
-        mixed = parts[..., :1] * prior + parts[..., 1:2] * head + parts[..., 2:]
+        mixed = smoothed(parts[..., :1] * prior + parts[..., 1:2] * head + parts[..., 2:])
         inside = on_face(coverage)[..., None]
         return np.asarray((mixed + inside * (prior - mixed)) * self._taper, np.float32)
 

@@ -142,17 +142,29 @@ class Teeth:
         ----------
         keypoints : float32 [478, 3], driving, in normalised space; pose : driving, in crop pixels
         """
+        layer = self.layer(frame.shape[0], inside, keypoints, pose)
+        if layer is not None:
+            (rows, columns), deep, share = layer
+            region = frame[rows, columns]
+            frame[rows, columns] = cv2.convertScaleAbs(region * (1 - share) + deep * share)
+        return frame
+
+    def layer(
+        self, size: int, inside: Inside, keypoints: Array, pose: Pose
+    ) -> tuple[tuple[slice, slice], Array, Array] | None:
+        """What `draw` lays over a frame of `size` pixels a side: where, colours [h, w, 3] in 0..255, and how much of
+        them [h, w, 1] in 0..1; None where the lips are shut or the mouth is out of the frame."""
         face = from_mesh(keypoints)
         gap = float(face[LOWER_MIDDLE, 1].mean() - face[UPPER_MIDDLE, 1].mean())
         shown = float(smoothstep(gap, *APART))
         if shown <= 0:
-            return frame
+            return None
         lips = to_pixels(between(keypoints), pose)[:, :2]
         margin = round(SHADE * pose.scale) + 2
         x0, y0 = np.maximum(np.floor(lips.min(0)).astype(int) - margin, 0)
-        x1, y1 = np.minimum(np.ceil(lips.max(0)).astype(int) + margin, frame.shape[1::-1])
+        x1, y1 = np.minimum(np.ceil(lips.max(0)).astype(int) + margin, size)
         if x1 - x0 < 4 or y1 - y0 < 4:
-            return frame
+            return None
         opening = np.zeros((y1 - y0, x1 - x0), np.uint8)
         cv2.fillPoly(opening, [np.round((lips - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         mask = opening.astype(np.float32) / 255
@@ -166,11 +178,9 @@ class Teeth:
         lit = (0.84 + 0.16 * smoothstep(near, 0.15, 0.75)) * (0.86 + 0.14 * smoothstep(below, 0.1, 0.8))
         deep = inside.lips + np.clip((near - 0.15) / 0.45, 0, 1)[..., None] * (colour * lit[..., None] - inside.lips)
         soft = inside.soft * pose.scale
-        deep = cv2.GaussianBlur(deep, (0, 0), soft)
-        share = (shown * cv2.GaussianBlur(mask, (0, 0), soft))[..., None]
-        region = frame[y0:y1, x0:x1]
-        frame[y0:y1, x0:x1] = cv2.convertScaleAbs(region * (1 - share) + deep * share)
-        return frame
+        deep = np.asarray(cv2.GaussianBlur(deep, (0, 0), soft), np.float32)
+        share = np.asarray(shown * cv2.GaussianBlur(mask, (0, 0), soft), np.float32)
+        return (slice(int(y0), int(y1)), slice(int(x0), int(x1))), deep, share[..., None]
 
 
 def between(keypoints: Array) -> Array:
