@@ -34,7 +34,7 @@ def canonical(avatar: Avatar) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def inside(avatar: Avatar, teeth: Teeth) -> Inside:
-    return teeth.prepare(avatar.crop, avatar.mesh, canonical(avatar), avatar.pose.scale)
+    return teeth.prepare(avatar.crop, avatar.mesh, canonical(avatar), avatar.pose)
 
 
 def keypoints(avatar: Avatar, amount: float) -> np.ndarray:
@@ -99,7 +99,7 @@ def test_a_soft_portrait_gets_a_soft_mouth(avatar: Avatar, teeth: Teeth, inside:
     scale = avatar.pose.scale
     assert 2.5 < softness(blurred, avatar.mesh, scale) < 5
     assert softness(avatar.crop, avatar.mesh, scale) < 1.5
-    soft = teeth.prepare(blurred, avatar.mesh, canonical(avatar), scale)
+    soft = teeth.prepare(blurred, avatar.mesh, canonical(avatar), avatar.pose)
     x, y = avatar.mesh[13, :2].astype(int)
     box = slice(y - 4, y + 24), slice(x - 15, x + 16)
     frames = (drawn(teeth, avatar, one, 0.2)[box] for one in (inside, soft))
@@ -109,7 +109,7 @@ def test_a_soft_portrait_gets_a_soft_mouth(avatar: Avatar, teeth: Teeth, inside:
 
 def test_a_picture_without_colours_gets_none(avatar: Avatar, teeth: Teeth) -> None:
     grey = np.repeat(avatar.crop.mean(-1, keepdims=True), 3, -1).astype(np.uint8)
-    inside = teeth.prepare(grey, avatar.mesh, canonical(avatar), avatar.pose.scale)
+    inside = teeth.prepare(grey, avatar.mesh, canonical(avatar), avatar.pose)
     frame = teeth.draw(grey.copy(), inside, keypoints(avatar, 0.2), avatar.pose).astype(int)
     assert (frame != grey).any() and np.ptp(frame, axis=-1).max() < 4
 

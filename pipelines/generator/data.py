@@ -274,7 +274,7 @@ def mouth_inside(driven: Driven, mesh: Array, teeth: Teeth) -> Array:
     mesh : float32 [478, 3] of the source, in its pixels
     """
     size, pose = driven.source.shape[0], driven.pose
-    inside = teeth.prepare(driven.source, mesh, driven.canonical, driven.source_pose.scale)
+    inside = teeth.prepare(driven.source, mesh, driven.canonical, driven.source_pose)
     layer = teeth.layer(size, inside, driven.keypoints, pose)
     whole = np.zeros((size, size, 4), np.float32)
     if layer is not None:

@@ -124,7 +124,7 @@ class CompactGenerator:
         m = (self._resolution, self._resolution)
         both = np.dstack([crop.astype(np.float32) / 255, layers.alpha])
         features["small"] = np.asarray(cv2.resize(both, m, interpolation=cv2.INTER_AREA), np.float32)
-        inside = self._teeth.prepare(crop, mesh, canonical, pose.scale)
+        inside = self._teeth.prepare(crop, mesh, canonical, pose)
         return Source(crop, layers, canonical, pose.rotation, pose.translation, float(pose.scale), features, inside)
 
     def _soft(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

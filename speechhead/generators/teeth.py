@@ -18,6 +18,7 @@ from ..face.landmarks import Pose, from_mesh, to_pixels
 from ..motion.rest import rest_face
 from .fill import smoothstep
 from .meshwarp import EYE_LEFT, EYE_RIGHT, LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
+from .own_teeth import own_teeth
 
 Array = NDArray[np.float32]
 
@@ -92,7 +93,8 @@ class Row:
 class Inside:
     """The mouth of one portrait.
 
-    lower, upper: its rows, `unit` pixels to an outer eye distance; seam: float32 [3], middle of the resting lips in
+    lower, upper: its rows, `unit` pixels to an outer eye distance; bite: how far the upper row's edge stands below the
+    line of closed lips; seam: float32 [3], middle of the resting lips in
     normalised space; soft: standard deviation of the blur that the portrait has, outer eye distances; white, lips:
     float32 [3], colours of a white thing in this light and of the line between the lips; grey: 1 for a picture without
     colours.
@@ -100,6 +102,7 @@ class Inside:
 
     lower: Row
     upper: Row
+    bite: float
     unit: float
     seam: Array
     soft: float
@@ -121,19 +124,23 @@ class Teeth:
                 colour[..., 3] /= 255
                 self._rows[name] = Row(colour, tuple(store[f"{name}_edge"].tolist()), float(store[f"{name}_curve"]))
 
-    def prepare(self, crop: NDArray[np.uint8], mesh: Array, canonical: Array, scale: float) -> Inside:
-        """Place and light of a portrait's mouth.
+    def prepare(self, crop: NDArray[np.uint8], mesh: Array, canonical: Array, pose: Pose) -> Inside:
+        """Place, light and, as far as they are seen, teeth of a portrait's mouth.
 
         Parameters
         ----------
         crop : uint8 [S, S, 3]; mesh : float32 [478, 3] in its pixels; canonical : the same in normalised space
-        scale : pixels of an outer eye distance
+        pose : of the portrait, in its pixels
         """
-        density = min(1.0, DENSITY * scale / self._unit)
+        density = min(1.0, DENSITY * pose.scale / self._unit)
         lower, upper = (self._rows[name].scaled(density) for name in ("lower", "upper"))
         seam = rest_face(from_mesh(canonical))[MIDDLE].mean(0)
-        soft = LENS * softness(crop, mesh, scale) / scale
-        return Inside(lower, upper, self._unit * density, seam, soft, *light(crop, mesh))
+        soft = LENS * softness(crop, mesh, pose.scale) / pose.scale
+        white, lips, grey = light(crop, mesh)
+        place = seam + np.array([0, 0, BEHIND], np.float32)
+        own = own_teeth(crop, mesh, pose, place, upper, self._unit * density, white)
+        upper, bite = own or (upper, UPPER_BITE)
+        return Inside(lower, upper, bite, self._unit * density, seam, soft, white, lips, grey)
 
     def draw(self, frame: NDArray[np.uint8], inside: Inside, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Lay the inside of the mouth into a frame, in place.
@@ -207,7 +214,7 @@ def _colours(inside: Inside, pose: Pose, jaw: float, box: tuple[int, int, int, i
     across, down = seen(LOWER_BITE + jaw - TONGUE_ABOVE, 0.0)
     far = np.hypot(across / TONGUE_HALF[0], down / TONGUE_HALF[1])[..., None]
     out = DEEP + (1 - smoothstep(far, 0.55, 1.0)) * (1 - 0.4 * far) * (TONGUE - DEEP)
-    for row, below, lit in ((inside.lower, LOWER_BITE + jaw, LOWER_LIT), (inside.upper, UPPER_BITE, 1.0)):
+    for row, below, lit in ((inside.lower, LOWER_BITE + jaw, LOWER_LIT), (inside.upper, inside.bite, 1.0)):
         across, down = seen(below, row.curve)
         places = across * inside.unit + row.edge[0], down * inside.unit + row.edge[1]
         teeth = cv2.remap(row.colour, *places, cv2.INTER_LINEAR)
