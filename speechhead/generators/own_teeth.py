@@ -40,6 +40,9 @@ SEEN = 0.5
 RIM = 0.02
 """Width of the rim of an opening that lips shade and colour, in outer eye distances; it is left out, softly."""
 
+SHADED = 0.85
+"""How light a row is drawn in the usual shade of lips: the portrait's own teeth have been shaded once already."""
+
 SHORTEST = 0.04
 """Least height of the front teeth, in outer eye distances, that tells how long they are."""
 
@@ -78,7 +81,7 @@ def own_teeth(
     # What stands above a tooth is tooth or gum, whatever its colour.
     solid = np.maximum.accumulate(seen[::-1, :, 3], axis=0)[::-1]
     share = (solid * seen[..., 4])[..., None]
-    own = np.clip(seen[..., :3] * (235 / np.maximum(white, 1)), 0, 255)
+    own = np.clip(seen[..., :3] * (235 / SHADED / np.maximum(white, 1)), 0, 255)
     colour = row.colour * (1 - share) + np.dstack([own, np.ones_like(solid)]) * share
     return replace(row, colour=np.asarray(colour, np.float32)), float(np.clip(edge, *SHOWN))
 

@@ -64,6 +64,9 @@ SHOWN = 0.75
 SKIN = np.array([1.26, 0.95, 0.79], np.float32)
 """Colour of skin in white light, mean 1: what a face has beside it is the light's."""
 
+IVORY = np.array([1.05, 0.99, 0.94], np.float32)
+"""Colour of teeth where a portrait does not show them: lips shine red on them, and white ones look blue beside skin."""
+
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 UPPER_MIDDLE, LOWER_MIDDLE = [61, 62, 63], [65, 66, 67]
 MIDDLE = UPPER_MIDDLE + LOWER_MIDDLE
@@ -271,11 +274,12 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> tuple[Array, Array, float]:
     eyes = _filled(crop, [points[EYE_LEFT], points[EYE_RIGHT]])
     bright = float(np.percentile(luma[face], 80)) if face.any() else 160.0
     white: NDArray = np.ones(3, np.float32)
-    level = 1.05 * bright
+    level = 1.12 * bright
     if face.any():
         skin = picture[face].mean(0)
         white = 0.5 + 0.5 * skin / max(float(skin.mean()), 1.0) / SKIN
         white[2] = min(white[2], white[0])  # pale skin is not blue light
+        white = white * IVORY
     if eyes.sum() > 8:
         level = max(level, 1.25 * float(picture[eyes & (luma >= np.percentile(luma[eyes], 75))].mean()))
     shown = _filled(crop, [points[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]])
