@@ -24,7 +24,6 @@ from speechhead.face.landmarks import (
 from speechhead.face.mesh import SIDE, crop, crop_matrix, roi_from_mesh
 from speechhead.generators.matte import Matte
 from speechhead.generators.meshwarp import MeshWarp, on_face, pixel_grid, sample
-from speechhead.generators.teeth import Teeth
 from speechhead.generators.windows import WINDOWS, near
 from speechhead.landmarks2latents import CompactLatents
 
@@ -37,9 +36,6 @@ MIRROR = np.linalg.norm(_MIRRORED[:, None] - MESH_REFERENCE[None], axis=-1).argm
 
 AJAR = (0.012, 0.07)
 """Lip openings, in outer eye distances, that are drawn more often: a dark line or a tooth, which L1 hardly sees."""
-
-SHUTTING = 0.15
-"""How often an open mouth is to be shut."""
 
 SOURCES = 8
 """Frames of a clip that serve as sources of whole pictures, as cutting them out takes longer than all the rest."""
@@ -130,9 +126,6 @@ def choose(clip: Clip, random: np.random.Generator, part: str) -> tuple[int, int
     count = len(clip.mesh)
     if part == "motion":
         return int(np.linspace(0, count - 1, SOURCES)[random.integers(SOURCES)]), int(random.integers(count))
-    if random.random() < SHUTTING:  # lips that a portrait shows apart have to meet
-        source = clip.open_first[random.integers(count // 6 + 1)]
-        return int(source), int(clip.open_first[-1 - random.integers(count // 3 + 1)])
     # The widest mouths, which are rare, and those slightly open make up most of the drivers.
     kind = random.random()
     if kind < 0.2:
@@ -155,7 +148,6 @@ class PairMaker:
     def __init__(self, latents: str | Path, resolution: int, part: str) -> None:
         self.network, self.resolution, self.part = CompactLatents(Path(latents)), resolution, part
         self._matte = Matte(threads=1) if part == "motion" else None
-        self._teeth = Teeth()
 
     def __call__(
         self, clip: Clip, source: int, driver: int, random: np.random.Generator | None = None
@@ -185,7 +177,7 @@ class PairMaker:
         keypoints = self.network.keypoints(landmarks[1:2], canonical)[0]
         driven = Driven(images[0], images[1], canonical, keypoints, poses[0], poses[1])
         if alpha is None:
-            return window_inputs(driven, meshes[1]) | {"mouth_inside": mouth_inside(driven, meshes[0], self._teeth)}
+            return window_inputs(driven, meshes[1])
         return motion_inputs(driven, np.ascontiguousarray(alpha), images[2], self.resolution)
 
 
@@ -266,22 +258,6 @@ def window_inputs(driven: Driven, mesh: Array) -> dict[str, Array]:
         from_centre = np.column_stack([np.eye(2) * (2 / size), 1 / size - 1 - there[:, 2]])
         item[f"{name}_seen"] = (inverse @ from_centre @ seen).astype(np.float32)
     return item
-
-
-def mouth_inside(driven: Driven, mesh: Array, teeth: Teeth) -> Array:
-    """Teeth and tongue as they are laid over the mouth's window, [4, h, w]: premultiplied colours and how much of them.
-
-    mesh : float32 [478, 3] of the source, in its pixels
-    """
-    size, pose = driven.source.shape[0], driven.pose
-    inside = teeth.prepare(driven.source, mesh, driven.canonical, driven.source_pose)
-    layer = teeth.layer(size, inside, driven.keypoints, pose)
-    whole = np.zeros((size, size, 4), np.float32)
-    if layer is not None:
-        where, deep, share = layer
-        whole[where] = np.dstack([deep / 255 * share, share])
-    window = WINDOWS["mouth"]
-    return planar(patch(whole, window.grid(window.matrix(window.centre(driven.canonical), pose, size))))
 
 
 def planar(image: Array) -> Array:

@@ -29,7 +29,7 @@ from .train import Learner, TrainConfig, tiles
 
 @dataclass
 class Windows:
-    """What one pass gives, by window: the finished patch, teeth and all, and what was added to the warped portrait."""
+    """What one pass gives, by window: the finished patch, and what was added to the warped portrait."""
 
     patches: dict[str, Tensor]
     changes: dict[str, Tensor]
@@ -44,11 +44,7 @@ def forward(model: CompactGenerator, batch: dict[str, Tensor], names: Iterable[s
         warped, edge = batch[f"{name}_warped"], batch[f"{name}_edge"]
         driving = batch[f"{name}_shapes"], batch[f"{name}_motion"]
         change, cover = model.windows[name](warped, *driving, *portrait, *features)
-        painted = (1 - cover * edge) * warped + change * edge
-        if name == "mouth":
-            inside = batch["mouth_inside"]
-            painted = (1 - inside[:, 3:]) * painted + inside[:, :3]
-        out.patches[name] = painted
+        out.patches[name] = (1 - cover * edge) * warped + change * edge
         out.changes[name] = change * (1 - cover)
     return out
 
@@ -88,8 +84,6 @@ class WindowsLearner(Learner):
             log |= {f"{name}_l1": l1.item(), f"{name}_warp": weighted_l1(batch[f"{name}_warped"], real, care).item()}
             log |= {f"{name}_seen": seen.item(), f"{name}_detail": detail.item()}
             focus = focus_of(shapes)
-            if name == "mouth":  # teeth are another's: a critic that saw them would look at nothing else
-                focus = focus * (1 - batch["mouth_inside"][:, 3:])
             shown = focus * made + (1 - focus) * real
             if step >= options.adversarial_after:
                 self.judges[name].requires_grad_(False)
