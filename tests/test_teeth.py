@@ -114,6 +114,13 @@ def test_a_picture_without_colours_gets_none(avatar: Avatar, teeth: Teeth) -> No
     assert (frame != grey).any() and np.ptp(frame, axis=-1).max() < 4
 
 
+def test_a_toned_print_gets_its_own_tone(avatar: Avatar, teeth: Teeth) -> None:
+    luma = avatar.crop.mean(-1, keepdims=True) / 255
+    sepia = (255 * np.concatenate([luma**0.8, luma, luma**1.6], -1)).astype(np.uint8)
+    assert teeth.prepare(sepia, avatar.mesh, canonical(avatar), avatar.pose).grey == 1
+    assert teeth.prepare(avatar.crop, avatar.mesh, canonical(avatar), avatar.pose).grey == 0
+
+
 def test_the_shipped_rows_are_those_of_the_head_model(shared) -> None:
     pytest.importorskip("numba")
     pytest.importorskip("scipy")

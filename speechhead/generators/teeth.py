@@ -289,12 +289,25 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> tuple[Array, Array, float]:
         white, level = teeth / max(float(teeth.mean()), 1.0), 1.12 * float(teeth.mean())
     mean = picture.reshape(-1, 3).mean(0) / max(float(picture.mean()), 1.0)
     spread = float(np.abs(picture - luma[..., None] * mean).mean())
-    grey = 1 - float(np.clip((spread - 3) / 5, 0, 1))
+    tone, error = toning(picture[face], luma[face], level)
+    grey = 1 - float(np.clip(min((spread - 3) / 5, (error - 1.5) / 0.7), 0, 1))
     if grey > 0.5:
-        white = mean
+        white = tone
     lips = _filled(crop, [points[OUTER_LIP]])
     line = 0.5 * picture[lips].mean(0) if lips.any() else np.array([90, 50, 50])
     return np.asarray(white * min(level, 250.0), np.float32), np.asarray(line, np.float32), grey
+
+
+def toning(colours: Array, luma: Array, level: float) -> tuple[Array, float]:
+    """Colour, mean 1, that a print has where its luma is `level`, and by how many levels the colours [n, 3] of a face
+    differ from a function of their luma [n]: by few in a print that is toned, as in sepia."""
+    if len(luma) < 100:
+        return np.ones(3, np.float32), np.inf
+    powers = np.stack([(luma / 255) ** k for k in range(4)], 1)
+    found = np.linalg.lstsq(powers, colours, rcond=None)[0]
+    at = min(level, float(luma.max())) / 255
+    tone = np.maximum(np.array([at**k for k in range(4)]) @ found, 1)
+    return np.asarray(tone / tone.mean(), np.float32), float(np.abs(colours - powers @ found).mean())
 
 
 def _filled(crop: NDArray[np.uint8], outlines: list[NDArray]) -> NDArray[np.bool_]:
