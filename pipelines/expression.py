@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,8 @@ def mean(values: list[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def page(document: dict[str, Row]) -> str:
-    """Tables of all portraits as Markdown."""
+def page(document: dict[str, Row], command: str) -> str:
+    """Tables of all portraits as Markdown; `command` made them."""
     names = [name for name in next(iter(document.values()))["emotions"][0] if name not in ("emotion", "intensity")]
     pairs = [(r["emotion"], r["intensity"]) for r in next(iter(document.values()))["emotions"]]
     means = []
@@ -97,6 +98,9 @@ def page(document: dict[str, Row]) -> str:
     count = f"{len(document)} portraits"
     return "\n\n".join(
         [
+            "# Expression",
+            f"What controls do to portraits, tracked in rendered frames of {count}. Made by",
+            f"```bash\n{command}\n```",
             f"Mean displacement over {count}, outer eye distances, and lip-sync with the neutral take:",
             table(["emotion", *(n.replace("_", " ") for n in names)], means),
             "Blinks with a held head (eye opening left, apparent turn in degrees, px at 256), and steered gaze:",
@@ -105,6 +109,11 @@ def page(document: dict[str, Row]) -> str:
             table(["portrait", *(n.replace("_", " ") for n in first["relaxed"])], relaxed),
         ]
     )
+
+
+def spelled(arguments: list[str] | None) -> str:
+    """The command line, as typed."""
+    return shlex.join(["python", "-m", "pipelines.expression", *(sys.argv[1:] if arguments is None else arguments)])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -141,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if options.markdown is not None:
-        options.markdown.write_text(page(document) + "\n", encoding="utf-8")
+        options.markdown.write_text(page(document, spelled(arguments)) + "\n", encoding="utf-8")
     print(options.json)
     return 0
 

@@ -101,5 +101,5 @@ def test_command_writes_figures_tables_and_sheets(tmp_path, monkeypatch):
 
     row, sheets = command.portrait(ready, Mouth(), talk(24)[1])
     assert set(sheets) == {"emotions", "blink", "gaze", "mouth"} and sheets["gaze"].shape[1] == 7 * SIDE
-    text = command.page({"made": json.loads(json.dumps(row))})
+    text = command.page({"made": json.loads(json.dumps(row))}, "python -m pipelines.expression")
     assert "| happy 1 |" in text and "| made |" in text and "monotone" in text
