@@ -27,7 +27,7 @@ MARGIN = 0.010
 INSIDE = 0.020
 """How far inside the segmentation's edge background is looked for, parts of the crop's side."""
 
-SEEN, RIM = 0.05, 0.010
+SEEN, RIM = 0.03, 0.016
 """Where the person is more than the first, and as far around it as the second (parts of the crop's side), the
 background is guessed: what leans on it there is taken for the person's."""
 

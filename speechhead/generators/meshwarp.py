@@ -71,7 +71,7 @@ def pixel_grid(height: int, width: int) -> Array:
 
 
 @lru_cache(maxsize=8)
-def border_taper(resolution: int, width: float = 0.06) -> Array:
+def border_taper(resolution: int, width: float = 0.10) -> Array:
     """Weight [N, N] that falls from 1 to 0 over the outer `width` of the crop.
 
     Everything the generator changes is multiplied by it, so that a crop pasted back has no seam.
