@@ -8,7 +8,7 @@ import pytest
 
 from speechhead.avatar import Avatar
 from speechhead.generators.fill import mirrored
-from speechhead.generators.matte import Layers, Matte, guided, without_holes
+from speechhead.generators.matte import RIM, WIDE, Layers, Matte, behind, guided, without_holes
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,16 @@ def test_a_wall_goes_on_as_sharp_as_it_is_behind_the_edge_of_a_hole() -> None:
     filled = mirrored(stripes, hole, 16)
     assert filled[:, 34:40].std(0).min() > 0.8 * stripes.std(0).max()
     assert filled[:, 60:].std(0).max() < 0.3 * stripes.std(0).max()
+
+
+def test_before_a_calm_wall_more_of_it_is_guessed() -> None:
+    """The left wall is even, the right one is striped; the person stands in the middle."""
+    crop = np.full((200, 200, 3), 120, np.uint8)
+    crop[:, 100:] = np.where(np.arange(100)[None, :, None] % 8 < 4, 60, 180)
+    alpha = np.zeros((200, 200), np.float32)
+    alpha[:, 80:120] = 1
+    hidden = np.flatnonzero(behind(crop, alpha)[100])
+    assert hidden[0] == 80 - round(WIDE * 200) and hidden[-1] == 119 + round(RIM * 200)
 
 
 def test_what_the_person_encloses_is_the_person() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.onnx import load_session
-from .fill import mirrored
+from .fill import mirrored, push_pull
 from .matting import by_colour
 from .meshwarp import OVAL, upsample
 
@@ -27,9 +27,13 @@ MARGIN = 0.010
 INSIDE = 0.020
 """How far inside the segmentation's edge background is looked for, parts of the crop's side."""
 
-SEEN, RIM = 0.03, 0.016
+SEEN, RIM, WIDE = 0.05, 0.010, 0.020
 """Where the person is more than the first, and as far around it as the second (parts of the crop's side), the
-background is guessed: what leans on it there is taken for the person's."""
+background is guessed: what leans on it there is taken for the person's. Before a calm wall, as far as the third: there
+nothing is lost, and no line of the outline stays on the wall, as cameras draw one around hair."""
+
+CALM = 2.5
+"""Mean difference of a calm wall's pixels from their surroundings, in levels."""
 
 DEPTH = 0.04
 """How far behind the person the background goes on in detail, parts of the crop's side; see `mirrored`."""
@@ -67,8 +71,7 @@ class Layers:
     def split(cls, crop: NDArray[np.uint8], alpha: Array) -> Layers:
         """The layers of a crop [S, S, 3] of which `alpha` [S, S] is the person."""
         size = crop.shape[0]
-        person_or_near = cv2.dilate((alpha > SEEN).astype(np.uint8), _disc(RIM * size)) > 0
-        background = mirrored(crop, person_or_near, DEPTH * size).astype(np.float32)
+        background = mirrored(crop, behind(crop, alpha), DEPTH * size).astype(np.float32)
         person = np.dstack([crop - (1 - alpha[..., None]) * background, alpha]).astype(np.float32)
         if size > DENSEST:
             return cls(person, background)
@@ -136,8 +139,12 @@ class Matte:
         return cv2.GaussianBlur(alpha, (0, 0), max(0.5, size / 700)).astype(np.float32)
 
 
+def _side(radius: float) -> int:
+    return 2 * max(1, round(radius)) + 1
+
+
 def _disc(radius: float) -> NDArray[np.uint8]:
-    side = 2 * max(1, round(radius)) + 1
+    side = _side(radius)
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 
 
@@ -150,6 +157,17 @@ def guided(guide: Array, rough: Array, radius: int) -> Array:
     middle, target = mean(guide), mean(rough)
     slope = (mean(guide * rough) - middle * target) / (mean(guide * guide) - middle * middle + np.float32(EPSILON))
     return np.clip(mean(slope) * guide + mean(target - slope * middle), 0, 1)
+
+
+def behind(crop: NDArray[np.uint8], alpha: Array) -> NDArray[np.bool_]:
+    """Where the background is hidden by the person or too near to be told from it: bool [S, S]."""
+    size = crop.shape[0]
+    person = (alpha > SEEN).astype(np.uint8)
+    near, wide = (cv2.dilate(person, _disc(reach * size)) > 0 for reach in (RIM, WIDE))
+    luma = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32)
+    restless = np.abs(luma - cv2.GaussianBlur(luma, (0, 0), max(1.0, 0.01 * size)))
+    around = push_pull(cv2.blur(restless, (_side(WIDE * size),) * 2)[..., None], (~wide).astype(np.float32))
+    return near | (wide & (around[..., 0] < CALM))
 
 
 def without_holes(inside: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
