@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.onnx import load_session
-from .fill import mirrored, push_pull
+from .fill import push_pull
 from .matting import by_colour
 from .meshwarp import OVAL, upsample
 
@@ -34,9 +34,6 @@ nothing is lost, and no line of the outline stays on the wall, as cameras draw o
 
 CALM = 2.5
 """Mean difference of a calm wall's pixels from their surroundings, in levels."""
-
-DEPTH = 0.04
-"""How far behind the person the background goes on in detail, parts of the crop's side; see `mirrored`."""
 
 EPSILON = 2e-4
 """Contrast, squared, of an edge in the picture that the matte follows (He et al., 2010, "Guided image filtering")."""
@@ -71,7 +68,7 @@ class Layers:
     def split(cls, crop: NDArray[np.uint8], alpha: Array) -> Layers:
         """The layers of a crop [S, S, 3] of which `alpha` [S, S] is the person."""
         size = crop.shape[0]
-        background = mirrored(crop, behind(crop, alpha), DEPTH * size).astype(np.float32)
+        background = fill(crop, behind(crop, alpha)).astype(np.float32)
         person = np.dstack([crop - (1 - alpha[..., None]) * background, alpha]).astype(np.float32)
         if size > DENSEST:
             return cls(person, background)
@@ -168,6 +165,18 @@ def behind(crop: NDArray[np.uint8], alpha: Array) -> NDArray[np.bool_]:
     restless = np.abs(luma - cv2.GaussianBlur(luma, (0, 0), max(1.0, 0.01 * size)))
     around = push_pull(cv2.blur(restless, (_side(WIDE * size),) * 2)[..., None], (~wide).astype(np.float32))
     return near | (wide & (around[..., 0] < CALM))
+
+
+def fill(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """`image` [H, W, 3] with the hole filled from around it, see `push_pull`.
+
+    All of it is a hole: the mean colour.
+    """
+    if hole.all():
+        return np.broadcast_to(image.mean((0, 1)).astype(np.uint8), image.shape).copy()
+    filled = push_pull(image.astype(np.float32), (~hole).astype(np.float32))
+    filled[~hole] = image[~hole]
+    return np.clip(np.round(filled), 0, 255).astype(np.uint8)
 
 
 def without_holes(inside: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
