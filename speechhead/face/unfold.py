@@ -24,9 +24,9 @@ COLUMNS = np.array(
 )
 """Vertices of the mesh from the lower lip's edge down to the jaw's, from the middle outwards."""
 
-FOLDED, LEAST = 0.0, 0.6
-"""A mesh is folded if a vertex of a column is less than the first below the one before it; then the least distance is
-the second. Both in parts of the distance in the reference face."""
+LEAST = 0.6
+"""The least distance from one vertex of a column to the next in a mesh that was folded, in parts of the distance in the
+reference face. Folded is a mesh in which a vertex lies above the one before it."""
 
 
 def unfolded(mesh: Array) -> Array:
@@ -37,11 +37,11 @@ def unfolded(mesh: Array) -> Array:
     """
     _, poses = remove_pose(from_mesh(mesh)[None])
     face = to_normalised(mesh, poses[0])
-    usual = np.diff(MESH_REFERENCE[COLUMNS, 1], axis=1)
     heights = face[COLUMNS, 1]
-    if (np.diff(heights, axis=1) >= FOLDED * usual).all():
+    if (np.diff(heights, axis=1) >= 0).all():
         return mesh
-    for step, gap in enumerate(usual.T, 1):
-        heights[:, step] = np.maximum(heights[:, step], heights[:, step - 1] + LEAST * gap)
+    gaps = LEAST * np.diff(MESH_REFERENCE[COLUMNS, 1], axis=1)
+    for step, gap in enumerate(gaps.T, 1):
+        heights[:, step] = np.maximum(heights[:, step], heights[:, step - 1] + gap)
     face[COLUMNS, 1] = heights
     return np.asarray(to_pixels(face, poses[0]), np.float32)

@@ -97,10 +97,9 @@ class Inside:
     """The mouth of one portrait.
 
     lower, upper: its rows, `unit` pixels to an outer eye distance; bite: how far the upper row's edge stands below the
-    line of closed lips; seam: float32 [3], middle of the resting lips in
-    normalised space; soft: standard deviation of the blur that the portrait has, outer eye distances; white, lips:
-    float32 [3], colours of a white thing in this light and of the line between the lips; grey: 1 for a picture without
-    colours.
+    line of closed lips; seam: float32 [3], middle of the resting lips in normalised space; soft: standard deviation of
+    the blur that the portrait has, outer eye distances; white, lips: float32 [3], colours of a white thing in this
+    light and of the line between the lips; grey: 1 for a picture without colours of its own.
     """
 
     lower: Row
