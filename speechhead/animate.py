@@ -20,8 +20,9 @@ from .face.landmarks import Pose, from_mesh, remove_pose
 from .face.tracker import Face, FaceTracker
 from .generators.registry import need_torch
 from .image import Picture, load_image
-from .media import AUDIO_RATE, VideoReader, VideoWriter, check_output
+from .media import AUDIO_RATE, VideoReader, VideoWriter
 from .motion.rest import rest_face
+from .outputs import check_target
 from .renderer import ENGINES, WORKERS, check_fps, in_order, open_generator
 
 Array = NDArray[np.float32]
@@ -129,7 +130,7 @@ def animate(
     ------
     SpeechheadError, in one line, for whatever is wrong with the input.
     """
-    target = check_output(output)
+    target = check_target(output, source, driver, weights, generator)
     options = options or Options()
     if size is not None:
         check_size(size)

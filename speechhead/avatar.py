@@ -287,9 +287,11 @@ class Avatar:
 
         Raises
         ------
-        ImageError if the file can not be written.
+        ImageError if the file can not be written, or is something else than an avatar, such as the portrait.
         """
         path = Path(path)
+        if path.is_file() and not zipfile.is_zipfile(path):
+            raise ImageError(f"{path}: is there already and is no avatar. Choose another name.")
         meta = {"format": "speechhead avatar", "version": VERSION, "name": self.name}
         meta |= {"voice": list(self.voice), "notes": list(self.notes), "box": list(self.box)}
         arrays: dict[str, Any] = {"picture": self.picture, "crop": self.crop, "mesh": self.mesh}

@@ -18,8 +18,9 @@ from .avatar import Avatar, Generator, check_size, shipped
 from .clocks import FPS, SAMPLE_RATE
 from .errors import ControlError, SpeechSynthesisError
 from .image import Picture
-from .media import AUDIO_RATE, VideoWriter, check_output
+from .media import AUDIO_RATE, VideoWriter
 from .motion.controls import Controls, parse_emotion
+from .outputs import check_target
 from .renderer import Renderer, SpeechModel, check_fps, open_generator
 
 Array = NDArray[np.float32]
@@ -104,11 +105,11 @@ def say(
     ------
     SpeechheadError, in one line, for whatever is wrong with the input.
     """
-    target = check_output(output)
+    file = speech_file(text_or_wav)
+    target = check_target(output, file, portrait, voice, generator)
     check_size(size)
     check_fps(fps)
     controls = controls or _controls(emotion, seed)
-    file = speech_file(text_or_wav)
     track = file_track(file) if file else text_track(str(text_or_wav), _voices(portrait, voice))
     with background(track.pieces) as pieces:
         track = Track(pieces, track.rate, track.samples)
@@ -153,7 +154,7 @@ def render(
     ------
     SpeechheadError, in one line, for whatever is wrong with the input.
     """
-    target = check_output(output)
+    target = check_target(output, source, audio, generator)
     check_size(size or 512)
     check_fps(fps or FPS)
     controls = controls or _controls(emotion, seed)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import WeightsError
+from ..outputs import keep_inputs
 from .registry import build, canonical, config_class, is_form, need_torch, save_state
 
 if TYPE_CHECKING:
@@ -75,11 +76,12 @@ def import_checkpoint(
 
     Raises
     ------
-    WeightsError if a file is missing, damaged, holds code, or does not fit the family.
+    WeightsError if a file is missing, damaged, holds code, does not fit the family, or is the output too.
     """
     name = canonical(name)
     need_torch("importing a checkpoint")
     files = _files([paths] if isinstance(paths, str | Path) else paths)
+    keep_inputs(Path(output), *files, config, error=WeightsError)
     label = str(files[0]) if len(files) == 1 else str(files[0].parent)
     parts = _parts(files)
     name = _family_of(parts, name, label)
