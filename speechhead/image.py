@@ -1,4 +1,4 @@
-"""Pictures: any file that Pillow reads becomes upright RGB."""
+"""Pictures: files of the formats named here become upright RGB."""
 
 from __future__ import annotations
 
@@ -24,8 +24,27 @@ RGB_TO_YUV = np.array(
 SMALLEST = 64
 """Shortest side in pixels that can hold a usable face."""
 
+FORMATS = (
+    "JPEG", "MPO", "PNG", "WEBP", "AVIF", "JPEG2000", "GIF", "TIFF", "BMP", "DIB", "PPM", "TGA", "ICO", "PSD",
+)  # fmt: skip
+"""Formats that Pillow decodes by itself: PostScript and its like hand the file to an interpreter outside."""
+
+BAND = 256
+"""Rows of a transparent picture that are laid over grey at a time: 40 million pixels at once would take 1 GB."""
+
 BACKGROUND = (128, 128, 128)
 """What shows through transparent pixels: a neutral studio grey, as video has no transparency."""
+
+
+def open_picture(path: str | Path) -> Image.Image:
+    """Open a picture by Pillow, its pixels not read yet; only decoders of `FORMATS` see the file.
+
+    Raises
+    ------
+    OSError if it is none of them.
+    """
+    Image.init()
+    return Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN])  # some need a newer Pillow
 
 
 def load_image(path: str | Path) -> Picture:
@@ -33,7 +52,7 @@ def load_image(path: str | Path) -> Picture:
 
     Parameters
     ----------
-    path : any format of Pillow; greyscale, palette, CMYK, 16-bit and transparent pictures included
+    path : any format of `FORMATS`; greyscale, palette, CMYK, 16-bit and transparent pictures included
 
     Returns
     -------
@@ -51,7 +70,7 @@ def load_image(path: str | Path) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata is no concern of a user who wants a video
-            with Image.open(path) as opened:
+            with open_picture(path) as opened:
                 opened.load()
                 upright = ImageOps.exif_transpose(opened)
                 picture = _to_rgb(upright)
@@ -91,12 +110,17 @@ def as_picture(array: NDArray, name: str = "picture") -> Picture:
     elif array.dtype != np.uint8:
         raise ImageError(f"{name}: pixels of type {array.dtype}. Use uint8 in 0..255 or float in 0..1.")
     if array.shape[2] == 4:
-        alpha = array[..., 3:].astype(np.uint16)
-        over = array[..., :3] * alpha + np.array(BACKGROUND, np.uint16) * (255 - alpha)
-        array = ((over + 127) // 255).astype(np.uint8)
+        array = np.concatenate([_over_grey(array[top : top + BAND]) for top in range(0, height, BAND)])
     elif array.shape[2] == 1:
         array = np.repeat(array, 3, axis=2)
     return np.ascontiguousarray(array)
+
+
+def _over_grey(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGBA [H, W, 4] over the background: [H, W, 3]."""
+    alpha = array[..., 3:].astype(np.uint16)
+    over = array[..., :3] * alpha + np.array(BACKGROUND, np.uint16) * (255 - alpha)
+    return ((over + 127) // 255).astype(np.uint8)
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:

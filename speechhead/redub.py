@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from .avatar import SIZES, Avatar, Generator, check_size, crop_square, shipped
 from .clocks import FPS, SAMPLE_RATE
 from .errors import FaceError
 from .face.landmarks import Pose, from_mesh, remove_pose, to_pixels
-from .image import Picture
+from .image import Picture, open_picture
 from .media import AUDIO_RATE, VideoReader, VideoWriter
 from .motion.compose import Motion
 from .motion.controls import Controls
@@ -45,7 +44,7 @@ def is_video(source: str | Path) -> bool:
     if not path.is_file() or path.suffix == ".avatar" or str(source) in shipped():
         return False
     try:
-        with Image.open(path):
+        with open_picture(path):
             return False
     except Exception:  # any reason not to be a picture; VideoReader names what is wrong with a video
         return True

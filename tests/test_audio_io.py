@@ -9,8 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hostile import flac
 
 from speechhead.audio import StreamResampler, load_audio, resample, save_wav
+from speechhead.audio.io import audio_pieces
 from speechhead.errors import AudioError
 
 
@@ -129,6 +131,25 @@ def test_cut_recording_gives_what_is_there(tmp_path: Path) -> None:
     whole = encode(tmp_path / "w.mp3", "mp3").read_bytes()
     (tmp_path / "cut.mp3").write_bytes(whole[: len(whole) // 2])
     assert 1000 < len(load_audio(tmp_path / "cut.mp3")) < 8000
+
+
+@pytest.mark.parametrize(("stated", "reason"), [(True, "300 s long"), (False, "longer than 20 s")])
+def test_reading_stops_at_the_longest_length(tmp_path: Path, stated: bool, reason: str) -> None:
+    file, taken = tmp_path / "long.flac", 0
+    file.write_bytes(flac(300, stated))
+    with pytest.raises(AudioError, match=reason) as caught:
+        for piece in audio_pieces(file, longest=20):
+            taken += len(piece)
+    assert "\n" not in str(caught.value)
+    assert taken <= 20 * 16_000 and (taken == 0) is stated
+    assert len(load_audio(file, longest=300)) == 300 * 16_000
+
+
+def test_only_containers_that_are_named_are_opened(tmp_path: Path) -> None:
+    file = write_pcm(tmp_path / "a.wav", bytes(3200), 16_000, 2)
+    assert sum(map(len, audio_pieces(file, formats=("flac", "wav")))) == 1600
+    with pytest.raises(AudioError, match="not readable"):
+        list(audio_pieces(file, formats=("flac", "mp3")))
 
 
 RATES = [(48000, 16000), (22050, 16000), (16000, 48000), (8000, 16000), (44100, 16000)]

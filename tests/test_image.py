@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
+from hostile import LOOP, fake_ghostscript
 from PIL import Image
 
 from speechhead.errors import ImageError
@@ -90,6 +95,39 @@ def test_bad_files_are_one_line(tmp_path, gradient):
         with pytest.raises(ImageError, match=reason) as caught:
             load_image(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("say", "hello", "--portrait"),
+        ("animate", "--driver", "x.mp4", "--source"),
+        ("render", "--audio", "x.wav", "--source"),
+    ],
+)
+def test_postscript_starts_no_interpreter(tmp_path, order):
+    mark = fake_ghostscript(tmp_path)
+    (tmp_path / "loop.eps").write_bytes(LOOP)
+    (tmp_path / "loop.png").write_bytes(LOOP)  # the name does not matter
+    for name in ("loop.eps", "loop.png"):
+        with pytest.raises(ImageError, match="not a picture"):
+            load_image(tmp_path / name)
+        run = subprocess.run(
+            [sys.executable, "-m", "speechhead", *order, str(tmp_path / name), "-o", str(tmp_path / "out.mp4")],
+            env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert run.returncode == 2 and run.stderr.count("\n") == 1, run.stderr
+    assert not mark.exists()
+
+
+def test_a_large_transparent_picture_is_laid_over_grey_band_by_band():
+    array = np.random.default_rng(0).integers(0, 256, (600, 64, 4), np.uint8)
+    alpha = array[..., 3:] / 255.0
+    wanted = array[..., :3] * alpha + np.array(BACKGROUND) * (1 - alpha)
+    assert np.abs(as_picture(array) - wanted).max() <= 0.6
 
 
 def test_arrays():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from ..clocks import SAMPLE_RATE
 from ..errors import AudioError
 
 Samples = NDArray[np.float32]
+
+ROUNDING = 0.01
+"""Seconds that a sound may be longer than is allowed: what fills a codec's last frame, and sums of durations."""
 
 # libav otherwise writes its own lines to stderr beside our one-line errors; a level would hang decoder threads.
 av.logging.set_level(None)
@@ -75,7 +78,7 @@ def resample(samples: Samples, from_rate: int, to_rate: int = SAMPLE_RATE) -> Sa
     return np.concatenate([resampler.push(samples), resampler.flush()])
 
 
-def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE) -> Samples:
+def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE, longest: float | None = None) -> Samples:
     """Read the sound of any audio or video file as mono.
 
     Channels are averaged, integer formats scaled to [-1, 1]; samples that are not numbers become
@@ -86,6 +89,7 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE) -> 
     ----------
     path : a file in any container and codec that libav reads
     sample_rate : Hz of the result
+    longest : seconds; see `audio_pieces`
 
     Returns
     -------
@@ -93,7 +97,38 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE) -> 
 
     Raises
     ------
-    AudioError if the file is missing, a folder, damaged, without a sound track, or of no length.
+    AudioError if the file is missing, a folder, damaged, without a sound track, of no length, or too long.
+    """
+    samples = np.concatenate([np.zeros(0, np.float32), *audio_pieces(path, sample_rate, longest)])
+    if not len(samples):
+        raise AudioError(f"{path}: the sound has 0 samples. Give a recording of some length.")
+    finite = np.isfinite(samples)
+    if not finite.any():
+        raise AudioError(f"{path}: no sample is a number (all NaN or infinite). Export the recording again.")
+    if not finite.all():
+        samples = np.where(finite, samples, np.float32(0))
+    peak = float(np.abs(samples).max())
+    return samples / np.float32(peak) if peak > 1 else samples
+
+
+def audio_pieces(
+    path: str | os.PathLike[str],
+    sample_rate: int = SAMPLE_RATE,
+    longest: float | None = None,
+    formats: Iterable[str] | None = None,
+) -> Iterator[Samples]:
+    """The sound of a file as mono float32 pieces, as they are decoded; not yet scaled back to full scale.
+
+    Parameters
+    ----------
+    path, sample_rate : as of `load_audio`
+    longest : seconds beyond which the file is refused: by what it states, or as soon as so much is decoded; any
+        length if None
+    formats : libav's names of the containers that may be opened; all if None
+
+    Raises
+    ------
+    AudioError if the file can not be read, has no sound track, or is too long.
     """
     file = Path(path)
     if file.is_dir():
@@ -102,33 +137,34 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE) -> 
         raise AudioError(f"{file}: no such file. Check the path.")
     if file.is_file() and not os.access(file, os.R_OK):
         raise AudioError(f"{file}: not readable (permission denied). Check the file's permissions.")
+    options = {} if formats is None else {"format_whitelist": ",".join(formats)}
     try:
-        with av.open(f"file:{file}", metadata_errors="ignore") as container:
+        with av.open(f"file:{file}", options=options, metadata_errors="ignore") as container:
             if not container.streams.audio:
                 kind = "this video has no sound track" if container.streams.video else "there is no sound in this file"
                 raise AudioError(f"{file}: {kind}. Give a file with sound.")
-            parts = list(_decode(container, sample_rate))
+            stated = (container.duration or 0) / av.time_base
+            if longest is not None and stated > longest:
+                raise AudioError(f"{file}: {stated:.0f} s long (at most {longest:g} s). Cut it.")
+            yield from _decode(container, sample_rate, float("inf") if longest is None else longest)
+    except _TooLongError:
+        raise AudioError(f"{file}: longer than {longest:g} s. Cut it.") from None
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, AudioError):
             raise
         reason = getattr(error, "strerror", None) or str(error)
         raise AudioError(f"{file}: not readable as sound ({reason}). Convert it to WAV, MP3 or MP4.") from error
-    samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    if not len(samples):
-        raise AudioError(f"{file}: the sound has 0 samples. Give a recording of some length.")
-    finite = np.isfinite(samples)
-    if not finite.any():
-        raise AudioError(f"{file}: no sample is a number (all NaN or infinite). Export the recording again.")
-    if not finite.all():
-        samples = np.where(finite, samples, np.float32(0))
-    peak = float(np.abs(samples).max())
-    return samples / np.float32(peak) if peak > 1 else samples
 
 
-def _decode(container: av.container.InputContainer, sample_rate: int) -> Iterator[Samples]:
-    """Mono float32 pieces of the container's best sound track."""
+class _TooLongError(Exception):
+    """More sound than is wanted."""
+
+
+def _decode(container: av.container.InputContainer, sample_rate: int, longest: float) -> Iterator[Samples]:
+    """Mono float32 pieces of the container's best sound track, `longest` seconds of it at most."""
     stream = container.streams.best("audio") or container.streams.audio[0]
     resampler, source = None, None
+    seconds = 0.0
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
@@ -136,6 +172,9 @@ def _decode(container: av.container.InputContainer, sample_rate: int) -> Iterato
             continue
         for frame in frames:
             assert isinstance(frame, av.AudioFrame)
+            seconds += frame.samples / max(1, frame.sample_rate)
+            if seconds > longest + ROUNDING:  # before it is converted: a frame at 1 Hz is an hour at 16 kHz
+                raise _TooLongError
             if source != (frame.sample_rate, frame.format.name, frame.layout.name):  # may change inside a file
                 if resampler is not None:
                     yield resampler.flush()
