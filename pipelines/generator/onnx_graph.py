@@ -18,7 +18,8 @@ class OnnxGraph(nn.Module):
     """The part of an ONNX file that some outputs need, differentiable in its input; weights are frozen.
 
     Only the operators that feature and landmark networks consist of are known; casts (of stored half precision) are
-    passed over, as all is computed in single precision.
+    passed over, as all is computed in single precision. Weights are buffers that no checkpoint holds: they go to
+    whatever device the module goes to.
 
     Parameters
     ----------
@@ -31,11 +32,13 @@ class OnnxGraph(nn.Module):
         super().__init__()
         graph = onnx.load(str(path)).graph
         self.start, self.outputs = start or graph.input[0].name, tuple(outputs)
-        self.values: dict[str, Tensor] = {}
-        for item in graph.initializer:
-            array = to_array(item)
-            value = torch.from_numpy(np.array(array))
-            self.values[item.name] = value.float() if value.is_floating_point() else value
+        self.initializers: dict[str, str] = {}
+        """Names of the file's weights to those of their buffers, which may hold no dots."""
+        for number, item in enumerate(graph.initializer):
+            value = torch.from_numpy(np.array(to_array(item)))
+            self.initializers[item.name] = f"initializer_{number}"
+            value = value.float() if value.is_floating_point() else value
+            self.register_buffer(self.initializers[item.name], value, persistent=False)
         by_output = {name: node for node in graph.node for name in node.output}
         wanted, needed = list(outputs), set()
         while wanted:
@@ -51,7 +54,7 @@ class OnnxGraph(nn.Module):
 
     def forward(self, value: Tensor) -> list[Tensor]:
         """The wanted values for the given one."""
-        known = {**self.values, self.start: value}
+        known = {name: self.get_buffer(buffer) for name, buffer in self.initializers.items()} | {self.start: value}
         for kind, inputs, output, options in self.nodes:
             known[output] = _apply(kind, [known[name] if name else None for name in inputs], options)
         return [known[name] for name in self.outputs]
