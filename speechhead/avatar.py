@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .errors import ImageError
 from .face.landmarks import Pose, from_mesh, remove_pose, to_pixels
 from .face.unfold import unfolded
+from .features import Features
 from .image import Picture, as_picture, load_image
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ SHIPPED = Path(__file__).parent / "avatars"
 
 
 class Generator(Protocol):
-    """What renders a face crop: appearance features once per portrait, then frames from landmarks and pose."""
+    """What renders a face crop: appearance features once per portrait, then frames from landmarks and pose.
+
+    Its networks stay as they are: an avatar keeps what `prepare` returned for as long as the generator lives.
+    """
 
     family: str
     size: int
@@ -129,7 +133,7 @@ class Avatar:
     name: str = ""
     voice: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    _sources: dict[str, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    _features: Features = dataclasses.field(default_factory=Features, init=False, repr=False)
 
     @classmethod
     def default(cls, size: int = 512) -> Avatar:
@@ -245,10 +249,8 @@ class Avatar:
         return dataclasses.replace(fresh, name=self.name, voice=self.voice, notes=self.notes)
 
     def source(self, generator: Generator) -> Any:
-        """The appearance features of this portrait for a generator, made once per family."""
-        if generator.family not in self._sources:
-            self._sources[generator.family] = generator.prepare(self.crop, self.mesh)
-        return self._sources[generator.family]
+        """The appearance features of this portrait for a generator, made once for each."""
+        return self._features.of(generator, lambda: generator.prepare(self.crop, self.mesh))
 
     def paste(self, frame: Picture) -> Picture:
         """The full portrait [H, W, 3] with a rendered face crop [S, S, 3] in its place, without a visible seam."""
