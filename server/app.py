@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import tempfile
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from .guard import FAILED, Guard
 from .metrics import Metrics
 from .pcm import serve_pcm
 from .ports import use_ports
-from .problems import Refused, one_line
+from .problems import Refused, for_log, one_line
 from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, shown_controls
 from .segment import Samples
 from .session import Session
@@ -340,6 +341,8 @@ async def _not_valid(_: Request, error: Exception) -> JSONResponse:
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
     trace = error if os.environ.get("SPEECHHEAD_DEBUG") else None
-    what = f"{type(error).__name__}: {one_line(error)}"
-    log.error("%s %s: %s", request.method, request.url.path, what, exc_info=trace)
+    route = getattr(request.scope.get("route"), "path", "?")  # as it is written here, without what a client put into it
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = "".join(f" at {Path(frame.filename).name}:{frame.lineno}" for frame in place)
+    log.error("%s %s: %s%s", request.method, route, for_log(error), where, exc_info=trace)
     return JSONResponse({"error": FAILED}, 500)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from speechhead.errors import ServerError
@@ -16,6 +18,11 @@ SIZES = (512, 384, 256)
 
 ENVIRONMENT = "SPEECHHEAD_"
 """Prefix of the variables that stand in for options: SPEECHHEAD_TOKEN for --token."""
+
+SECRETS = ("token", "turn_password")
+"""Settings that may also be the content of a file: --token-file, or SPEECHHEAD_TOKEN_FILE."""
+
+log = logging.getLogger("speechhead.server")
 
 
 @dataclass(frozen=True)
@@ -40,12 +47,12 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     size: int | None = None
-    token: str = ""
+    token: str = field(default="", repr=False)
     origins: tuple[str, ...] = ()
     stun: tuple[str, ...] = ()
     turn: tuple[str, ...] = ()
     turn_user: str = ""
-    turn_password: str = ""
+    turn_password: str = field(default="", repr=False)
     udp_ports: tuple[int, int] | None = None
     public_ip: str = ""
     max_sessions: int | None = None
@@ -116,7 +123,8 @@ def from_environment(given: Mapping[str, Any], environment: Mapping[str, str] | 
 
     Parameters
     ----------
-    given : by field; None stands for not given; lists and port ranges may be strings ("a,b", "50000-50100")
+    given : by field; None stands for not given; lists and port ranges may be strings ("a,b", "50000-50100");
+        token_file and turn_password_file name files that hold these secrets
 
     Raises
     ------
@@ -124,13 +132,40 @@ def from_environment(given: Mapping[str, Any], environment: Mapping[str, str] | 
     """
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
-    for field in dataclasses.fields(Settings):
-        value = given.get(field.name)
+    for known in dataclasses.fields(Settings):
+        value = _secret(known.name, given, environment) if known.name in SECRETS else given.get(known.name)
         if value is None:
-            value = environment.get(ENVIRONMENT + field.name.upper())
+            value = environment.get(ENVIRONMENT + known.name.upper())
         if value is not None and value != "":
-            values[field.name] = _read(field.name, str(field.type), value)
+            values[known.name] = _read(known.name, str(known.type), value)
     return Settings(**values)
+
+
+def _secret(name: str, given: Mapping[str, Any], environment: Mapping[str, str]) -> str | None:
+    """A secret from its option or from a file; None where it can only be in its own variable."""
+    option, variable = f"--{name.replace('_', '-')}", ENVIRONMENT + name.upper()
+    value, file = given.get(name), given.get(f"{name}_file")
+    if value and file:
+        raise ServerError(f"{option} and {option}-file are both given. Leave out {option}.")
+    if value:
+        log.warning("%s is seen by everybody on this machine (ps). Use %s-file FILE, or %s.", option, option, variable)
+        return str(value)
+    if not file and not environment.get(variable):
+        file = environment.get(f"{variable}_FILE")
+    return _content(file, option) if file else None
+
+
+def _content(file: str | os.PathLike[str], option: str) -> str:
+    """The one line of a file that holds a secret."""
+    try:
+        content = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or "not text").lower()
+        raise ServerError(f"{file}: can not be read ({reason}). Give {option}-file a file with one line.") from None
+    if not content or len(content.splitlines()) > 1:
+        held = "several lines" if content else "nothing"
+        raise ServerError(f"{file}: holds {held}. Give {option}-file a file with one line.")
+    return content
 
 
 def _read(name: str, kind: str, value: Any) -> Any:

@@ -56,6 +56,8 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        scope, outer = {**scope}, scope
+        outer["query_string"] = b""  # what the ASGI server logs of a request; a token may be in it
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         origin = headers.get("origin", "")
         answer = _Answer(scope, receive, send, self._cors(origin))

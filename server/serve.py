@@ -10,6 +10,7 @@ import sys
 from speechhead.errors import ServerError
 
 from .config import Settings, is_loopback
+from .redaction import private_logs
 
 GRACE = 5
 """Seconds that open requests are given at the end."""
@@ -59,8 +60,11 @@ def serve(settings: Settings) -> None:
     note = f"http://{shown}:{port}/ at {server.studio.size} px, {server.studio.capacity} session(s) at a time"
     log.info("speechhead: %s%s.", note, "" if settings.token or is_loopback(settings.host) else "; open to everybody")
     if not settings.token and not is_loopback(settings.host):
-        log.warning("anybody who reaches %s may use this server. Give --token to change that.", settings.host)
-    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the signal that ended it, raised again by uvicorn
+        log.warning("anybody who reaches %s may use this server. Give --token-file to change that.", settings.host)
+    with (
+        private_logs([settings.token, settings.turn_password]),
+        contextlib.suppress(KeyboardInterrupt, SystemExit),  # the signal that ended it, raised again by uvicorn
+    ):
         uvicorn.Server(config).run([listener])
 
 

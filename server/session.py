@@ -21,7 +21,7 @@ from .config import Settings
 from .drawing import Drawing
 from .events import Events, Message
 from .metrics import Metrics
-from .problems import Refused, one_line
+from .problems import Refused, for_log, one_line
 from .segment import Samples, Segment
 from .speaker import Speaker, Spoken
 from .stage import Stage
@@ -166,7 +166,7 @@ class Session:
                 await pieces.aclose()  # type: ignore[attr-defined]
 
     def _failed(self, utterance: str, error: BaseException) -> None:
-        log.error("session %s: utterance %s: %s", self.name, utterance, one_line(error))
+        log.error("session %s: utterance %s: %s", self.name, utterance, for_log(error))
         self._metrics.errors.labels("voice").inc()
         self._tell({"type": "error", "utterance": utterance, "error": one_line(error)})
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from speechhead.errors import ServerError
 
+from .problems import VoiceError
 from .segment import Samples
 
 log = logging.getLogger("speechhead.server")
@@ -110,7 +111,7 @@ class Speaker:
                     self._kill()
                     raise ServerError(f"the voice gave nothing for {SILENT:g} s. Try another voice.") from None
                 if "error" in head:
-                    raise ServerError(head["error"])
+                    raise VoiceError(head["error"], head.get("kind", "failed"))
                 if "end" in head:
                     return
                 yield Spoken(head["sound"], head["text"], [(w, float(s), float(e)) for w, s, e in head["words"]])

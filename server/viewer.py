@@ -24,7 +24,7 @@ from aiortc import (
 from .config import Settings
 from .encoders import equip
 from .events import Message
-from .problems import Refused, one_line
+from .problems import Refused, for_log, one_line
 from .puppet import Microphone
 from .stage import Stage
 from .tracks import PictureTrack, SoundTrack, skew
@@ -173,7 +173,7 @@ class Viewer:
         try:
             await asyncio.wait_for(self.connection.close(), 10)
         except Exception as error:
-            log.warning("viewer: closing failed (%s).", one_line(error))
+            log.warning("viewer: closing failed (%s).", for_log(error))
         self.connection.remove_all_listeners()
         self._channel = None
         self._on_gone(self)

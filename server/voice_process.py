@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import signal
@@ -107,9 +108,10 @@ class Turns:
         except StopIteration:
             self.write({"job": job, "end": True})
         except SpeechheadError as error:
-            self.write({"job": job, "error": str(error)})
+            self.write({"job": job, "error": str(error), "kind": type(error).__name__})
         except Exception as error:
-            self.write({"job": job, "error": f"the voice failed ({type(error).__name__}: {str(error)[:100]})."})
+            kind = type(error).__name__
+            self.write({"job": job, "error": f"the voice failed ({kind}: {str(error)[:100]}).", "kind": kind})
         else:
             if job not in self._cancelled:
                 self.write({"job": job, **head}, samples)
@@ -123,7 +125,8 @@ def main() -> None:
         os.nice(19)  # the sentence after next can wait; the picture of this moment can not
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process in its own time
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not be taken for a record
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is neither a record nor for the log:
+    logging.disable()  # it may quote the text
     turns, voices = Turns(out), Speakers()
     turns.write({"ready": True})
     for line in sys.stdin.buffer:

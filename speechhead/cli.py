@@ -262,7 +262,10 @@ def serve(
     size: Annotated[
         int | None, typer.Option(help="Side of the picture; by default the largest this machine draws in real time.")
     ] = None,
-    token: Annotated[str | None, typer.Option(help="Secret that every request must carry.")] = None,
+    token: Annotated[
+        str | None, typer.Option(help="Secret that every request must carry; seen in ps, so better --token-file.")
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File that holds the token.", metavar="FILE")] = None,
     origins: Annotated[
         list[str] | None,
         typer.Option("--origin", help="Page that may use the server, as https://example.org; may be repeated."),
@@ -270,7 +273,8 @@ def serve(
     stun: Annotated[list[str] | None, typer.Option(help="STUN server, as stun:host:3478; may be repeated.")] = None,
     turn: Annotated[list[str] | None, typer.Option(help="TURN server, as turn:host:3478; may be repeated.")] = None,
     turn_user: Annotated[str | None, typer.Option(help="Its user.")] = None,
-    turn_password: Annotated[str | None, typer.Option(help="Its password.")] = None,
+    turn_password: Annotated[str | None, typer.Option(help="Its password; seen in ps.")] = None,
+    turn_password_file: Annotated[Path | None, typer.Option(help="File that holds it.", metavar="FILE")] = None,
     udp_ports: Annotated[str | None, typer.Option(help="Ports for media, as 50000-50100.", metavar="A-B")] = None,
     public_ip: Annotated[str | None, typer.Option(help="Address to announce, behind one-to-one NAT.")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="At a time; by default what the machine holds.")] = None,

@@ -13,10 +13,12 @@ import threading
 import pytest
 from conftest import ROOT
 
-from server.config import ENVIRONMENT, Settings, from_environment
+from server.config import ENVIRONMENT, SECRETS, Settings, from_environment
+from server.redaction import DEBUG
 
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
 GUIDE = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
+FILES = {f"{ENVIRONMENT}{name.upper()}_FILE" for name in SECRETS}
 FIELDS = {ENVIRONMENT + field.name.upper() for field in dataclasses.fields(Settings)}
 
 
@@ -124,7 +126,7 @@ def test_the_guide_names_settings_options_metrics_and_paths_that_exist():
     from server.metrics import Metrics
     from speechhead.cli import app
 
-    assert set(re.findall(r"SPEECHHEAD_[A-Z_]+", GUIDE)) - {"SPEECHHEAD_BIND"} <= FIELDS
+    assert set(re.findall(r"SPEECHHEAD_[A-Z_]+", GUIDE)) - {"SPEECHHEAD_BIND", DEBUG} <= FIELDS | FILES
     known = {option for parameter in get_command(app).commands["serve"].params for option in parameter.opts}
     used = set(re.findall(r"(?<=speechhead serve)[^\n`]*", GUIDE))
     assert {option for line in used for option in re.findall(r"--[a-z][a-z-]*", line)} <= known | {"--help"}

@@ -1,0 +1,86 @@
+"""Logs that hold neither secrets nor what users say: ids, kinds of errors and places in the code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+HIDDEN = "***"
+
+SHORTEST = 4
+"""Characters from which a secret is looked for anywhere; a shorter one would be found in ordinary words."""
+
+_CARRIED = re.compile(r"(token=|bearer[ +])[^\s&\"'<>,;)\]]+", re.IGNORECASE)
+"""Where requests carry a token: a wrong one may be a right one mistyped."""
+
+DEBUG = "SPEECHHEAD_DEBUG"
+"""Environment variable that lets exceptions into the log with their messages. Secrets stay hidden."""
+
+log = logging.getLogger("speechhead.server")
+
+
+def hider(secrets: Iterable[str]) -> Callable[[str], str]:
+    """A function that hides secrets in a text, however they are spelled there: plain, quoted, in an address."""
+    known = {s for s in secrets if len(s) >= SHORTEST}
+    spelled = {form for s in known for form in (s, quote(s, ""), quote_plus(s), repr(s)[1:-1], json.dumps(s)[1:-1])}
+    literal = re.compile("|".join(map(re.escape, sorted(spelled, key=len, reverse=True))) or r"(?!)")
+    return lambda text: literal.sub(HIDDEN, _CARRIED.sub(rf"\g<1>{HIDDEN}", text))
+
+
+def outline(error: BaseException) -> str:
+    """An exception's kind and where it came from, with its causes, and without any message: that may quote a user."""
+    lines = []
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    for other in (*([before] if before else []), *getattr(error, "exceptions", ())):
+        lines.append(outline(other))
+    lines += ["Traceback (most recent call last):\n" + "".join(traceback.format_tb(error.__traceback__)).rstrip()]
+    return "\n".join([*lines, type(error).__name__])
+
+
+@contextlib.contextmanager
+def private_logs(secrets: Iterable[str]) -> Iterator[None]:
+    """Clean the records of every logger in the process, whatever handlers there are or will be."""
+    hide, make, failed = hider(secrets), logging.getLogRecordFactory(), threading.excepthook
+
+    def cleaned(*args: Any, **options: Any) -> logging.LogRecord:
+        record = make(*args, **options)
+        _clean(record, hide)
+        return record
+
+    def tell(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+            log.error("thread %s failed", args.thread and args.thread.name, exc_info=args.exc_value)
+
+    logging.setLogRecordFactory(cleaned)
+    threading.excepthook = tell
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(make)
+        threading.excepthook = failed
+
+
+def _clean(record: logging.LogRecord, hide: Callable[[str], str]) -> None:
+    frank = bool(os.environ.get(DEBUG))
+    if record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        record.exc_text = hide("".join(traceback.format_exception(error)).rstrip() if frank else outline(error))
+        record.exc_info = None
+    if record.name == "asyncio" and not frank:  # it adds tasks and callbacks with all that they were given
+        record.msg, record.args = re.split(r"[(\n]", record.getMessage(), maxsplit=1)[0].rstrip(), ()
+    if isinstance(record.args, tuple):
+        record.args = tuple(hide(value) if isinstance(value, str) else value for value in record.args)
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError, KeyError):  # a wrong format: `logging` would print the arguments
+        message = ""
+    if not message or (shown := hide(message)) != message:
+        record.msg, record.args = (shown if message else hide(str(record.msg))), ()
