@@ -1,22 +1,26 @@
 """The process that speaks: text in, sound out, apart from the server so that an engine's crash is not the server's.
 
-Run by `speaker.Speaker` as `python -m server.voice_process`. Lines of JSON come in on stdin: {"job", "text", "voice"}
-or {"cancel": job}. Records go out on stdout: four bytes of length, a JSON head, and, where it has "samples", that many
-float32.
+Run by `speaker.Speaker` as `python -m server.voice_process`. Lines of JSON come in on stdin: {"job", "text", "voice",
+"after"}, where `after` is the number of the last piece that is not wanted again, -1 for none; {"voice"} to open one; or
+{"cancel": job}. Records go out on stdout: four bytes of length, a JSON head, and, where it has "samples", that many
+float32. {"job", "turn": true} goes before the work at a piece and {"job", "turn": false} after it, so that the server
+knows what a process that hangs was working at.
 """
 
 from __future__ import annotations
 
 import contextlib
+import heapq
 import json
 import logging
 import os
-import queue
 import signal
 import struct
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -24,6 +28,7 @@ import numpy as np
 from speechhead.clocks import SAMPLE_RATE
 from speechhead.errors import SpeechheadError
 from speechhead.tts import Voice, open_voice
+from speechhead.tts.speech import concatenate
 from speechhead.tts.text import clean_text
 
 from .words import pieces, word_times
@@ -32,8 +37,25 @@ THREADS = 1
 """Worker threads of a neural voice: a few words are spoken no sooner by two, and the other core draws."""
 
 
-AT_ONCE = 2
-"""Pieces made at the same time."""
+URGENT, PATIENT = 0, 10
+"""Nice values of work that is heard soon and of work that is not.
+
+Measured with six busy processes beside it on two cores (voice jo, first word and delay of the later pieces): at 0 it
+comes after 0.5 s and they are in time but for 0.1 to 0.4 s, at 5 after 1.5 s and they are 6 s late, at 10 after 5.3 s,
+at 19 not in 30 s. But a voice that is always at 0 takes more time from drawing: see `SOON`."""
+
+SOON = 1.5
+"""Seconds until a piece is heard from which on it is patient, where a second of work takes a second; three times as
+many where it takes three."""
+
+RECOVERS = 0.3
+"""Part by which the estimate of how long work takes follows a piece that took less; it follows longer ones at once."""
+
+LANES = (URGENT, URGENT, PATIENT)
+"""Nice values of the threads that speak: what is patient holds up nothing that is urgent."""
+
+Work = Iterator[tuple[dict[str, Any], np.ndarray]]
+"""Heads and sounds, piece by piece."""
 
 
 class Speakers:
@@ -51,30 +73,45 @@ class Speakers:
             return self._open[name]
 
 
-def speak(voice: Voice, text: str) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Heads and sounds of a text, piece by piece."""
-    for piece in pieces(clean_text(text)):
-        for speech in voice.speak(piece.text):
+def speak(voice: Voice, text: str, after: int = -1) -> Work:
+    """Heads and sounds of a text, piece by piece, from the one after number `after` on."""
+    for number, piece in enumerate(pieces(clean_text(text))):
+        spoken = list(voice.speak(piece.text)) if number > after else []
+        if spoken:
+            speech = concatenate(spoken)
             pause = np.zeros(round(piece.pause * SAMPLE_RATE), np.float32)
             words = word_times(piece.text, speech.phonemes, speech.seconds)
-            yield {"text": piece.text, "words": words}, np.concatenate([speech.samples, pause])
+            yield {"piece": number, "text": piece.text, "words": words}, np.concatenate([speech.samples, pause])
+
+
+@dataclass(order=True)
+class Turn:
+    """A job that waits for its next piece to be made. due: when its sound runs out, on the monotonic clock."""
+
+    due: float
+    job: str = field(compare=False)
+    work: Work = field(compare=False)
+    heard_from: float | None = field(default=None, compare=False)  # when its first piece was there
+    seconds: float = field(default=0.0, compare=False)  # of sound so far
 
 
 class Turns:
-    """Jobs that take turns, one piece each, in a few threads: a text that is no longer wanted blocks none that is."""
+    """Jobs that take turns, one piece each, in a few threads: the one whose sound runs out first is the next."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out, self._write_lock = out, threading.Lock()
-        self._turns: queue.Queue[tuple[str, Iterator[tuple[dict[str, Any], np.ndarray]]]] = queue.Queue()
+        self._changed = threading.Condition()
+        self._waiting: list[Turn] = []
         self._cancelled: set[str] = set()
         self._alive: set[str] = set()
-        for _ in range(AT_ONCE):
-            threading.Thread(target=self._run, daemon=True).start()
+        self._stretch = 1.0  # seconds that a second of work takes
+        for nice in LANES:
+            threading.Thread(target=self._run, args=(nice,), daemon=True).start()
 
-    def begin(self, job: str, work: Iterator[tuple[dict[str, Any], np.ndarray]]) -> None:
+    def begin(self, job: str, work: Work) -> None:
         """Queue a job."""
         self._alive.add(job)
-        self._turns.put((job, work))
+        self._wait(Turn(time.monotonic(), job, work))
 
     def cancel(self, job: str) -> None:
         """Give a job no further turn."""
@@ -92,19 +129,54 @@ class Turns:
                 self._out.write(np.ascontiguousarray(samples, "<f4").tobytes())
             self._out.flush()
 
-    def _run(self) -> None:
-        while True:
-            job, work = self._turns.get()
-            if job not in self._cancelled and self._turn(job, work):
-                self._turns.put((job, work))
-            else:
-                self._cancelled.discard(job)
-                self._alive.discard(job)
+    def _wait(self, turn: Turn) -> None:
+        with self._changed:
+            heapq.heappush(self._waiting, turn)
+            self._changed.notify_all()
 
-    def _turn(self, job: str, work: Iterator[tuple[dict[str, Any], np.ndarray]]) -> bool:
+    def _next(self, nice: int) -> Turn:
+        """The first turn that is of a thread's kind, when there is one."""
+        with self._changed:
+            while True:
+                left = self._waiting[0].due - time.monotonic() - SOON * self._stretch if self._waiting else None
+                if left is not None and (left > 0) == (nice == PATIENT):
+                    turn = heapq.heappop(self._waiting)
+                    self._changed.notify_all()
+                    return turn
+                self._changed.wait(None if nice == PATIENT else left)  # patience ends with time
+
+    def _run(self, nice: int) -> None:
+        if sys.platform == "linux":  # elsewhere a nice value is a whole process'
+            with contextlib.suppress(OSError):
+                own = threading.get_native_id()
+                os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + nice)
+        while True:
+            turn = self._next(nice)
+            job = turn.job
+            if job not in self._cancelled:
+                self.write({"job": job, "turn": True})
+                began, worked = time.monotonic(), time.thread_time()
+                more = self._take(turn)
+                self._learn(time.monotonic() - began, time.thread_time() - worked)
+                self.write({"job": job, "turn": False})
+                if more:
+                    self._wait(turn)
+                    continue
+            self._cancelled.discard(job)
+            self._alive.discard(job)
+
+    def _learn(self, took: float, worked: float) -> None:
+        """Follow how much longer work takes than its time on a core."""
+        if worked > 0.01:  # less is too little to tell
+            stretch = max(1.0, took / worked)
+            rise = max(0.0, stretch - self._stretch)
+            self._stretch += rise or RECOVERS * (stretch - self._stretch)
+
+    def _take(self, turn: Turn) -> bool:
         """Make one piece; whether more may come."""
+        job = turn.job
         try:
-            head, samples = next(work)
+            head, samples = next(turn.work)
         except StopIteration:
             self.write({"job": job, "end": True})
         except SpeechheadError as error:
@@ -115,14 +187,15 @@ class Turns:
         else:
             if job not in self._cancelled:
                 self.write({"job": job, **head}, samples)
+            turn.heard_from = turn.heard_from or time.monotonic()
+            turn.seconds += len(samples) / SAMPLE_RATE
+            turn.due = turn.heard_from + turn.seconds
             return True
         return False
 
 
 def main() -> None:
     """Serve jobs until stdin ends."""
-    with contextlib.suppress(AttributeError, OSError):  # not on Windows
-        os.nice(19)  # the sentence after next can wait; the picture of this moment can not
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process in its own time
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is neither a record nor for the log:
@@ -134,17 +207,17 @@ def main() -> None:
         if "cancel" in order:
             turns.cancel(order["cancel"])
         elif order.get("text") is None:  # only open the voice
-            turns.begin("", _open(voices, order["voice"]))
+            turns.begin(f"open {order['voice']}", _open(voices, order["voice"]))
         else:
             turns.begin(order["job"], _job(voices, order))
     os._exit(0)  # threads that are inside a network must not hold up the end
 
 
-def _job(voices: Speakers, order: dict[str, Any]) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    yield from speak(voices.get(order["voice"]), order["text"])
+def _job(voices: Speakers, order: dict[str, Any]) -> Work:
+    yield from speak(voices.get(order["voice"]), order["text"], order["after"])
 
 
-def _open(voices: Speakers, name: str) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+def _open(voices: Speakers, name: str) -> Work:
     with contextlib.suppress(Exception):  # it will be said where it matters, when a text is to be spoken
         next(voices.get(name).speak("Hello."), None)  # the first piece of an engine takes longer than the rest
     yield from ()
