@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import tempfile
 import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +18,6 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 import speechhead
-from speechhead.audio.io import load_audio
 from speechhead.avatar import Generator
 from speechhead.clocks import FPS
 from speechhead.errors import SpeechheadError
@@ -27,15 +25,14 @@ from speechhead.motion.controls import EMOTIONS
 from speechhead.renderer import SpeechModel
 
 from .avatars import Gallery
-from .clock import RATE
 from .config import Settings
+from .decode import Decoder, unless_gone
 from .guard import FAILED, Guard
 from .metrics import Metrics
 from .pcm import serve_pcm
 from .ports import use_ports
 from .problems import Refused, for_log, one_line
 from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, shown_controls
-from .segment import Samples
 from .session import Session
 from .sessions import Sessions
 from .speaker import Speaker
@@ -65,7 +62,8 @@ class Server:
         self.settings = settings = settings or Settings()
         self.metrics = Metrics()
         self.studio = Studio(settings, generator, speech)
-        self.gallery = Gallery(settings, self.studio)
+        self.decoder = Decoder()
+        self.gallery = Gallery(settings, self.studio, self.decoder)
         self.studio.choose_size(self.gallery.open_default())
         self.sessions = Sessions(settings, self.studio, self.gallery, speaker or Speaker(), self.metrics)
         if speaker is None:
@@ -82,6 +80,7 @@ class Server:
         await self.sessions.speaker.start()
         self.sessions.start()
         yield
+        self.decoder.close()
         await self.sessions.close()
         await self.sessions.speaker.close()
         self.studio.close()
@@ -249,10 +248,10 @@ class Server:
             """Speak a recording: a form with the field `file`, or the bytes with a sound's content type."""
             session = sessions.get(name)
             data, _ = await file_of(request, "audio")
-            loop = asyncio.get_running_loop()
-            heard, shown = await loop.run_in_executor(self.studio.errands, _sound, data, self.settings.audio_seconds)
-            utterance = sessions.get(name).play(heard, shown, interrupt) if not session.closed else ""
-            return {"utterance": utterance, "seconds": round(len(shown) / RATE, 3)}
+            if not interrupt:
+                sessions.check_room(session)
+            sound = await unless_gone(request, self.decoder.sound(data, self.settings.audio_seconds))
+            return {"utterance": sessions.play(name, sound, interrupt), "seconds": round(sound.seconds, 3)}
 
         @api.post("/sessions/{name}/interrupt", tags=["speech"])
         async def interrupt(name: str) -> dict[str, bool]:
@@ -283,38 +282,6 @@ async def _offer(request: Request) -> str:
         return (await request.body()).decode()
     except UnicodeDecodeError:
         raise Refused(400, "the SDP offer is not text. Send pc.localDescription.sdp.") from None
-
-
-def _sound(data: bytes, most: float) -> tuple[Samples, Samples]:
-    """A recording at 16 kHz and at 48 kHz."""
-    handle, path = tempfile.mkstemp(prefix="speechhead-", suffix=".upload")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        seconds = _duration(path)
-        if seconds > most:
-            raise Refused(422, f"the recording is {seconds:.0f} s long (at most {most:.0f}). Cut it.")
-        heard, shown = load_audio(path), load_audio(path, RATE)
-    except SpeechheadError as error:
-        if isinstance(error, Refused):
-            raise
-        raise Refused(422, str(error).replace(path, "recording")) from error
-    finally:
-        os.unlink(path)
-    if len(shown) > most * RATE:
-        raise Refused(422, f"the recording is {len(shown) / RATE:.0f} s long (at most {most:.0f}). Cut it.")
-    return heard, shown
-
-
-def _duration(path: str) -> float:
-    """What a file says of its own length, before all of it is decoded; 0 where it says nothing."""
-    import av
-
-    try:
-        with av.open(path, metadata_errors="ignore") as container:
-            return (container.duration or 0) / 1e6
-    except Exception:  # `load_audio` says what is wrong with it
-        return 0.0
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import tempfile
 import uuid
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
 from speechhead.avatar import Avatar, shipped
 from speechhead.errors import SpeechheadError
 from speechhead.face.tracker import FaceTracker
-from speechhead.image import load_image
+from speechhead.image import Picture
 
 from .config import Settings
+from .decode import Decoder
 from .portrait import preview
 from .problems import Refused
 from .studio import Studio
@@ -62,11 +62,12 @@ class Entry:
 class Gallery:
     """All portraits of the server. Uploads live in memory only, under names that can't be guessed."""
 
-    def __init__(self, settings: Settings, studio: Studio) -> None:
-        self._settings, self._studio = settings, studio
+    def __init__(self, settings: Settings, studio: Studio, decoder: Decoder) -> None:
+        self._settings, self._studio, self._decoder = settings, studio, decoder
         self._entries = {name: Entry(name, name.replace("_", " ").title(), True, "ready", 1.0) for name in shipped()}
         self.default = next(iter(self._entries))
         self._one = asyncio.Lock()  # preparing is heavy: one portrait at a time, and streams go on
+        self._one_upload = asyncio.Lock()  # which no session waits for
         self._tracker: FaceTracker | None = None
 
     async def describe(self) -> list[dict[str, Any]]:
@@ -102,7 +103,7 @@ class Gallery:
         if size not in entry.staged:
             async with self._one:
                 if size not in entry.staged:
-                    await self._errand(self._stage, entry, size)
+                    await self._in(self._studio.errands, self._stage, entry, size)
         return entry.staged[size]
 
     def upload(self, data: bytes, title: str) -> Entry:
@@ -128,10 +129,12 @@ class Gallery:
 
     async def _prepare(self, entry: Entry, data: bytes) -> None:
         try:
-            async with self._one:
+            async with self._one_upload:
                 entry.progress = 0.1
-                await self._errand(self._read, entry, data)
-                await self._errand(self._stage, entry, self._studio.size)
+                picture = await self._decoder.picture(data, MOST_PIXELS)
+                entry.progress = 0.4
+                await self._in(self._studio.uploads, self._find_face, entry, picture)
+                await self._in(self._studio.uploads, self._stage, entry, self._studio.size)
             entry.state, entry.progress = "ready", 1.0
         except SpeechheadError as error:
             entry.state, entry.error = "failed", str(error)
@@ -139,28 +142,16 @@ class Gallery:
             log.exception("avatar: preparing an upload failed")
             entry.state, entry.error = "failed", "the picture could not be prepared. Use another one."
 
-    async def _errand(self, work: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._studio.errands, work, *arguments)
+    async def _in(self, pool: Executor, work: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
 
     # From here on: in the background thread.
 
-    def _read(self, entry: Entry, data: bytes) -> None:
-        handle, path = tempfile.mkstemp(prefix="speechhead-", suffix=".upload")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            _check_pixels(path)
-            entry.progress = 0.2
-            picture = load_image(path)
-            entry.progress = 0.4
-            if self._tracker is None:
-                self._tracker = FaceTracker(threads=1)
-            entry.avatar = Avatar.from_image(picture, LARGEST, tracker=self._tracker)
-            entry.progress = 0.7
-        except SpeechheadError as error:
-            raise Refused(422, str(error).replace(path, "picture")) from error
-        finally:
-            os.unlink(path)
+    def _find_face(self, entry: Entry, picture: Picture) -> None:
+        if self._tracker is None:
+            self._tracker = FaceTracker(threads=1)
+        entry.avatar = Avatar.from_image(picture, LARGEST, tracker=self._tracker)
+        entry.progress = 0.7
 
     def _stage(self, entry: Entry, size: int) -> None:
         if entry.avatar is None:
@@ -175,16 +166,3 @@ class Gallery:
         if entry.avatar is None:
             entry.avatar = Avatar.open(self.default, LARGEST)
         return entry.avatar
-
-
-def _check_pixels(path: str) -> None:
-    """Refuse pictures that would fill the memory, from their header alone."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as opened:
-            width, height = opened.size
-    except Exception:  # `load_image` says what is wrong with it
-        return
-    if width * height > MOST_PIXELS:
-        raise Refused(422, f"picture of {width}x{height} pixels is too large. Scale it to 4000x4000 or less.")

@@ -37,7 +37,8 @@ class Settings:
         addresses, for a container or a host behind one-to-one NAT.
     max_sessions: as many as were measured to run in real time if None. max_viewers: per session.
     text_limit: characters; upload_limit, audio_limit: bytes; audio_seconds: of an uploaded sound;
-    queue_limit: utterances that wait in a session; pcm_seconds: live sound that may wait.
+    queue_limit: utterances that wait in a session; pcm_seconds: live sound that may wait. queue_seconds, queue_bytes:
+        sound of any kind that may wait in a session; total_queue_bytes: in all of them.
     rate, burst: requests per second and address, and how many at once.
     idle_timeout: seconds after which a session without a viewer ends. body_timeout: for a request's body.
     socket_timeout: seconds without a message after which a live PCM socket is closed.
@@ -62,6 +63,9 @@ class Settings:
     audio_limit: int = 25 * 1024 * 1024
     audio_seconds: float = 600.0
     queue_limit: int = 20
+    queue_seconds: float = 900.0
+    queue_bytes: int = 128 * 1024 * 1024
+    total_queue_bytes: int = 512 * 1024 * 1024
     pcm_seconds: float = 30.0
     rate: float = 30.0
     burst: int = 100
@@ -90,7 +94,8 @@ class Settings:
                 ipaddress.ip_address(self.public_ip)
             except ValueError:
                 raise ServerError(f"public IP {self.public_ip!r} is not an address. Write 203.0.113.7.") from None
-        for name in ("max_viewers", "text_limit", "upload_limit", "audio_limit", "queue_limit", "rate", "burst"):
+        limits = "text_limit", "upload_limit", "audio_limit", "queue_limit", "queue_seconds", "queue_bytes"
+        for name in (*limits, "total_queue_bytes", "max_viewers", "rate", "burst"):
             if getattr(self, name) <= 0:
                 raise ServerError(f"{name} {getattr(self, name)} allows nothing. Give a positive number.")
         if self.max_sessions is not None and self.max_sessions < 1:

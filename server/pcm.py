@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import json
 import logging
-from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
 
+from speechhead.clocks import SAMPLE_RATE
+
+from .clock import RATE
 from .events import Message
 from .problems import Refused, one_line
 from .puppet import PcmReader
@@ -21,6 +23,9 @@ log = logging.getLogger("speechhead.server")
 
 LARGEST = 1024 * 1024
 """Bytes of one message at most: 16 s of float32 at 16 kHz."""
+
+FLOAT_BYTES = 4 * (SAMPLE_RATE + RATE) // SAMPLE_RATE
+"""Bytes that a sample takes while it waits: float32 at 16 kHz and at 48 kHz."""
 
 SOCKETS = 8
 """Of one session at a time."""
@@ -37,7 +42,7 @@ async def serve_pcm(socket: WebSocket, sessions: Sessions, name: str) -> None:
         if not rate.isascii() or not rate.isdigit() or len(rate) > 6:
             raise Refused(422, f"PCM rate {rate[:20]!r} is not a number. Give it in Hz.")
         reader = PcmReader(socket.query_params.get("format", "s16le"), int(rate))
-        await _Stream(socket, session, reader, sessions.settings).run()
+        await _Stream(socket, session, reader, sessions).run()
     except Refused as refused:
         await _refuse(socket, refused)
     except WebSocketDisconnect:
@@ -59,8 +64,9 @@ async def _refuse(socket: WebSocket, error: Exception, code: int = 1008) -> None
 class _Stream:
     """One socket: each stretch of sound becomes an utterance."""
 
-    def __init__(self, socket: WebSocket, session: Session, reader: PcmReader, settings: Any) -> None:
-        self._socket, self._session, self._reader, self._settings = socket, session, reader, settings
+    def __init__(self, socket: WebSocket, session: Session, reader: PcmReader, sessions: Sessions) -> None:
+        self._socket, self._session, self._reader = socket, session, reader
+        self._sessions, self._settings = sessions, sessions.settings
         self._segment: Segment | None = None
         self._own: set[str] = set()
         self._news: asyncio.Queue[Message | None] = asyncio.Queue()
@@ -99,6 +105,7 @@ class _Stream:
             self._own.add(self._segment.name)
         if self._segment.seconds_waiting > self._settings.pcm_seconds:
             raise Refused(429, f"more than {self._settings.pcm_seconds:g} s of sound wait. Send it as it is heard.")
+        self._sessions.check_room(self._session, len(samples) / SAMPLE_RATE, FLOAT_BYTES * len(samples))
         self._segment.push(samples)
 
     def _order(self, text: str) -> None:

@@ -17,6 +17,9 @@ from .clock import FRAME, RATE
 
 Samples = NDArray[np.float32]
 
+Pcm = NDArray[np.int16]
+"""Full scale is 32767: what waits for long takes half the memory."""
+
 LIVE_START = 7
 """Blocks that live sound gathers before it starts: the look-ahead of the lips (200 ms), and 80 ms of network jitter."""
 
@@ -31,17 +34,21 @@ MEMORY = 1000
 
 
 class Fifo:
-    """Samples in the order they came."""
+    """Samples in the order they came.
+
+    count, nbytes: of what waits.
+    """
 
     def __init__(self) -> None:
-        self._parts: deque[Samples] = deque()
-        self.count = 0
+        self._parts: deque[Samples | Pcm] = deque()
+        self.count = self.nbytes = 0
 
-    def push(self, samples: Samples) -> None:
-        """Append float32 [n]."""
+    def push(self, samples: Samples | Pcm) -> None:
+        """Append float32 or int16 [n]."""
         if len(samples):
             self._parts.append(samples)
             self.count += len(samples)
+            self.nbytes += samples.nbytes
 
     def take(self, count: int) -> Samples:
         """The first `count` samples, followed by silence if there are fewer."""
@@ -50,7 +57,9 @@ class Fifo:
         while at < count and self._parts:
             part = self._parts.popleft()
             used = min(len(part), count - at)
-            out[at : at + used] = part[:used]
+            scale = np.float32(1 / 32767 if part.dtype == np.int16 else 1)
+            np.multiply(part[:used], scale, out=out[at : at + used], casting="unsafe")
+            self.nbytes -= used * part.itemsize
             if used < len(part):
                 self._parts.appendleft(part[used:])
             at += used
@@ -96,6 +105,11 @@ class Segment:
         return self._heard.count / SAMPLE_RATE
 
     @property
+    def bytes_waiting(self) -> int:
+        """Memory of that sound."""
+        return self._heard.nbytes + self._shown.nbytes
+
+    @property
     def ready(self) -> bool:
         """Whether it may begin."""
         return self.closed or self.waiting >= (LIVE_START if self.live else 1)
@@ -106,14 +120,17 @@ class Segment:
         return self.closed and not self._heard.count
 
     def push(
-        self, heard: Samples, shown: Samples | None = None, cues: list[tuple[float, dict[str, Any]]] | None = None
+        self,
+        heard: Samples | Pcm,
+        shown: Samples | Pcm | None = None,
+        cues: list[tuple[float, dict[str, Any]]] | None = None,
     ) -> None:
         """Append sound.
 
         Parameters
         ----------
-        heard : float32 [n] at 16 kHz, which moves the face
-        shown : float32 [m] at 48 kHz, the same for the ear; made from `heard` if None
+        heard : float32 or int16 [n] at 16 kHz, which moves the face
+        shown : float32 or int16 [m] at 48 kHz, the same for the ear; made from `heard`, then float32, if None
         cues : (seconds from this sound's beginning, event to send then)
         """
         with self._lock:
@@ -122,7 +139,7 @@ class Segment:
             self.cues.extend((self.pushed + round(at * SAMPLE_RATE), event) for at, event in cues or ())
             self.pushed += len(heard)
             self._heard.push(heard)
-            self._shown.push(self._resampler.push(heard) if shown is None else shown)
+            self._shown.push(self._resampler.push(heard) if shown is None else shown)  # type: ignore[arg-type]
             if self.kind == "microphone" and self.waiting > LIVE_MOST:
                 surplus = self.waiting - LIVE_START
                 self._heard.take(surplus * SAMPLES_PER_FRAME)

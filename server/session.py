@@ -18,11 +18,12 @@ from speechhead.renderer import Renderer
 
 from .clock import Clock
 from .config import Settings
+from .decode import Sound
 from .drawing import Drawing
 from .events import Events, Message
 from .metrics import Metrics
 from .problems import Refused, for_log, one_line
-from .segment import Samples, Segment
+from .segment import Segment
 from .speaker import Speaker, Spoken
 from .stage import Stage
 from .tracks import skew
@@ -91,10 +92,11 @@ class Session:
             self._tell({"type": "state", "state": "thinking", "utterance": segment.name, "clock": self._now})
         return segment.name
 
-    def play(self, heard: Samples, shown: Samples, interrupt: bool) -> str:
-        """Queue a recording: the same sound at 16 kHz and at 48 kHz."""
+    def play(self, sound: Sound, interrupt: bool) -> str:
+        """Queue a recording; for its room see `Sessions.play`."""
         segment = Segment(uuid.uuid4().hex[:12], "file")
-        segment.push(heard, shown)
+        for heard, shown in sound.pieces:
+            segment.push(heard, shown)
         segment.close()
         self._enqueue(segment, interrupt)
         return segment.name
@@ -149,7 +151,7 @@ class Session:
         try:
             async for piece in pieces:
                 segment.push(piece.samples, cues=cues(segment.name, piece))
-                while segment.seconds_waiting > MADE_AHEAD and not segment.cancelled:
+                while self.stage.waiting(segment)[0] > MADE_AHEAD and not segment.cancelled:
                     await asyncio.sleep(0.1)
                 if segment.cancelled:
                     break

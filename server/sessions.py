@@ -9,12 +9,15 @@ import time
 from typing import Any
 
 from speechhead.avatar import check_size
+from speechhead.clocks import SAMPLE_RATE
 from speechhead.errors import ImageError
 from speechhead.motion.controls import Controls
 from speechhead.tts import voices as known_voices
 
 from .avatars import Gallery
+from .clock import RATE
 from .config import SIZES, Settings
+from .decode import Sound
 from .metrics import Metrics
 from .problems import Refused
 from .session import Session
@@ -32,6 +35,9 @@ FORSAKEN = 10.0
 
 QUICK = "piper"
 """Engine whose voices speak several times faster than real time; where none is asked for, one of them speaks."""
+
+PCM_BYTES = 2 * (SAMPLE_RATE + RATE)
+"""Bytes that a second of a recording takes while it waits: int16 for the face and for the ear."""
 
 STRUGGLING = 0.2
 """Share of pictures left out lately beyond which no further session is let in."""
@@ -165,6 +171,27 @@ class Sessions:
         if session is None or session.closed:
             raise Refused(404, f"session {name[:60]!r} is unknown or has ended. POST /sessions for a new one.")
         return session
+
+    def play(self, name: str, sound: Sound, interrupt: bool) -> str:
+        """Queue a recording in a session; returns the utterance's id. Refused as by `check_room`."""
+        session = self.get(name)
+        if interrupt:
+            session.interrupt()
+        self.check_room(session, sound.seconds, sound.nbytes)
+        return session.play(sound, False)
+
+    def check_room(self, session: Session, seconds: float = 0.0, size: int = 0) -> None:
+        """Refuse sound of so many seconds and bytes for which the session's queue, or all of them, have no room."""
+        waiting, held = session.stage.waiting()
+        most = min(self.settings.queue_seconds, self.settings.queue_bytes / PCM_BYTES)
+        if waiting + seconds > self.settings.queue_seconds or held + size > self.settings.queue_bytes:
+            more = f" and {seconds:.0f} s more find no room" if seconds else ""
+            raise Refused(429, f"{waiting:.0f} s of sound wait{more} (at most {most:.0f} s). Interrupt, or wait.", 5)
+        total = sum(each.stage.waiting()[1] for each in self._sessions.values())
+        if total + size > self.settings.total_queue_bytes:
+            most = self.settings.total_queue_bytes / PCM_BYTES
+            raise Refused(503, f"sound of all sessions waits for {total / PCM_BYTES:.0f} s (at most {most:.0f} s). "
+                               "Try again later.", 10)  # fmt: skip
 
     async def end(self, name: str) -> None:
         """End a session and free it."""

@@ -125,6 +125,14 @@ class Stage:
         with self._lock:
             return len(self._queue) + (self._segment is not None)
 
+    def waiting(self, last: Segment | None = None) -> tuple[float, int]:
+        """Seconds and bytes of sound that wait, down to the segment `last` where it is given."""
+        with self._lock:
+            segments = [segment for segment in (self._segment, *self._queue) if segment is not None]
+        if last in segments:
+            segments = segments[: segments.index(last) + 1]
+        return sum(s.seconds_waiting for s in segments), sum(s.bytes_waiting for s in segments)
+
     @property
     def speaking(self) -> bool:
         """Whether an utterance has begun and not ended."""

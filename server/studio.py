@@ -44,8 +44,9 @@ class Studio:
     ) -> None:
         self.settings = settings
         self.drawing = Drawing(settings.workers)
-        # Preparing portraits and opening sessions must not wait for pictures that are drawn, nor they for it.
+        # Opening sessions must not wait for pictures that are drawn, nor they for it; neither waits for uploads.
         self.errands = ThreadPoolExecutor(2, thread_name_prefix="errand")
+        self.uploads = ThreadPoolExecutor(1, thread_name_prefix="upload")
         self._make = generator
         self._generators: dict[int, Generator] = {}
         self._lock = threading.Lock()
@@ -131,4 +132,5 @@ class Studio:
     def close(self) -> None:
         """Stop all threads."""
         self.errands.shutdown(wait=False, cancel_futures=True)
+        self.uploads.shutdown(wait=False, cancel_futures=True)
         self.drawing.close()
