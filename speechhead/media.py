@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import queue
 import tempfile
@@ -15,12 +14,12 @@ from types import TracebackType
 from typing import Any
 
 import av
-import av.logging
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from .clocks import FPS, SAMPLE_RATE
+from .decoding import Decoder, reason, silence
 from .errors import MediaError
 from .image import Picture, yuv420
 
@@ -54,7 +53,7 @@ def check_output(path: str | Path) -> Path:
         if not path.parent.is_dir():
             raise MediaError(f"{path}: folder '{path.parent}' does not exist. Create it first.")
     except OSError as error:
-        raise MediaError(f"{path}: {_reason(error)}. Choose another output.") from error
+        raise MediaError(f"{path}: {reason(error)}. Choose another output.") from error
     if not os.access(path.parent, os.W_OK):
         raise MediaError(f"{path}: folder '{path.parent}' is not writable. Choose another output.")
     return path
@@ -105,12 +104,12 @@ class VideoWriter:
             handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.stem[:40]}.", suffix=".part")
             os.close(handle)
         except OSError as error:
-            raise MediaError(f"{path}: {_reason(error)}. Choose another output.") from error
+            raise MediaError(f"{path}: {reason(error)}. Choose another output.") from error
         self._part = Path(name)
         self._error: BaseException | None = None
         self._aborted = False
         self._queue: queue.Queue[tuple[str, NDArray[Any]] | None] = queue.Queue(QUEUE)
-        _silence()
+        silence()
         self._thread = threading.Thread(target=self._run, args=(crf,), name="encoder", daemon=True)
         self._thread.start()
 
@@ -139,7 +138,7 @@ class VideoWriter:
             self._part.chmod(0o666 & ~umask)  # mkstemp keeps its files private
             os.replace(self._part, self.path)
         except OSError as error:
-            raise MediaError(f"{self.path}: {_reason(error)}. Choose another output.") from error
+            raise MediaError(f"{self.path}: {reason(error)}. Choose another output.") from error
         finally:
             self.abort()
         return self.path
@@ -180,7 +179,7 @@ class VideoWriter:
         if self._error is None:
             return
         if isinstance(self._error, OSError | av.FFmpegError):
-            raise MediaError(f"{self.path}: {_reason(self._error)}. Choose another output.") from self._error
+            raise MediaError(f"{self.path}: {reason(self._error)}. Choose another output.") from self._error
         raise self._error
 
     # From here on: the encoder's thread.
@@ -300,57 +299,32 @@ class VideoReader:
 
     def __init__(self, path: str | Path, fps: float | None = None) -> None:
         self.path = Path(path)
-        with self._open() as container:
-            stream = container.streams.video[0]
-            own = float(stream.average_rate or stream.guessed_rate or FPS)
-        self.fps = float(min(fps or own, 60.0))
+        self._decoder = Decoder(self.path)
+        self.fps = float(min(fps or self._decoder.rate, 60.0))
         first = next(self.frames(0, 1), None)
         if first is None:
             raise MediaError(f"{self.path}: the video has no readable picture. Use an intact video file.")
         self.height, self.width = first.shape[:2]
 
-    def _open(self) -> Any:
-        _silence()
-        if not self.path.is_file():
-            raise MediaError(f"{self.path}: no such video. Check the path.")
-        try:
-            container = av.open(str(self.path))
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise MediaError(f"{self.path}: not a readable video ({_reason(error)}). Use an mp4 file.") from error
-        if not container.streams.video:
-            container.close()
-            raise MediaError(f"{self.path}: has no video track. Use a video or a picture.")
-        return container
-
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Picture]:
         """Pictures uint8 [H, W, 3] number `start` up to `stop` (to the end if None); each stands for 1 / fps s."""
-        index, held = start, None
-        with self._open() as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            origin = float((stream.start_time or 0) * stream.time_base)
-            try:
-                if start:
-                    container.seek(int((origin + start / self.fps) * av.time_base), backward=True)
-                end = 0.0
-                for frame in container.decode(stream):
-                    time = float(frame.time or 0.0) - origin
-                    # The picture held so far is shown until half a frame before the next one's time.
-                    while held is not None and (index + 0.5) / self.fps < time and (stop is None or index < stop):
-                        yield held
-                        index += 1
-                    if stop is not None and index >= stop:
-                        return
-                    held = _upright(frame)
-                    length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0
-                    end = time + (length or 1 / self.fps)
-            except (av.FFmpegError, OSError) as error:
-                if held is None:  # a damaged tail is cut off, a damaged whole is an error
-                    reason = _reason(error)
-                    raise MediaError(f"{self.path}: can not be decoded ({reason}). Use an intact file.") from error
-            while held is not None and (index + 0.5) / self.fps < end and (stop is None or index < stop):
-                yield held
-                index += 1
+        index, held, end = start, None, 0.0
+        try:
+            for shown in self._decoder.shown_from((start + 0.5) / self.fps):
+                # The picture held so far is shown until half a frame before the next one's time.
+                while held is not None and (index + 0.5) / self.fps < shown.time and (stop is None or index < stop):
+                    yield held
+                    index += 1
+                if stop is not None and index >= stop:
+                    return
+                held, end = _upright(shown.frame), shown.time + shown.length
+        except (av.FFmpegError, OSError) as error:
+            if held is None:  # a damaged tail is cut off, a damaged whole is an error
+                why = reason(error)
+                raise MediaError(f"{self.path}: can not be decoded ({why}). Use an intact file.") from error
+        while held is not None and (index + 0.5) / self.fps < end and (stop is None or index < stop):
+            yield held
+            index += 1
 
     def ping_pong(self, count: int, length: int, chunk: int = 32) -> Iterator[Picture]:
         """`count` pictures: 0 .. length - 1, back to 0, and so on, holding at most `chunk` pictures in memory."""
@@ -371,27 +345,7 @@ class VideoReader:
             backward = not backward
 
 
-def _silence() -> None:
-    """Keep libav quiet.
-
-    Not through Python's logging: a codec's thread that logs waits for the interpreter, which may be waiting for
-    that thread (PyAV issue 751).
-    """
-    av.logging.set_level(None)
-
-
 def _upright(frame: Any) -> Picture:
     picture = frame.to_ndarray(format="rgb24")
     turns = round(getattr(frame, "rotation", 0) / 90) % 4  # metadata of phones, degrees counter-clockwise
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
-
-
-def _reason(error: BaseException) -> str:
-    """A short reason without the path, which the message has already."""
-    number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return "disk full"
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "not writable"
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return text.splitlines()[0][:100].rstrip(".").lower()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from PIL import Image
@@ -87,6 +89,36 @@ def write(path: Path, pictures, sound: np.ndarray | None = None, fps: float = 25
             writer.write(picture)
         if sound is not None:
             writer.write_audio(sound)
+    return path
+
+
+def numbered(count: int, height: int = 120, width: int = 160):
+    """Pictures that all differ: a moving pattern, and the picture's number in stripes, lowest bit first."""
+    y, x = np.mgrid[:height, :width]
+    for number in range(count):
+        picture = np.stack([2 * x + 3 * number, 2 * y + 5 * number, x + y + 7 * number], -1).astype(np.uint8)
+        for bit in range(8):
+            picture[height // 2 :, bit * 20 : bit * 20 + 16] = 255 * (number >> bit & 1)
+        yield picture
+
+
+def number_of(picture: np.ndarray) -> int:
+    """The number that a picture of `numbered` shows."""
+    half = picture.shape[0] // 2
+    return sum(int(picture[half + 8 : -8, bit * 20 + 4 : bit * 20 + 12].mean() > 128) << bit for bit in range(8))
+
+
+def encode(path: Path, codec: str, pictures, kind: str | None = None, fps: int = 25, **options: str) -> Path:
+    """A video without sound in any container that libav writes; options are the encoder's."""
+    with av.open(str(path), "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=fps, options=options)
+        for number, picture in enumerate(pictures):
+            if not number:
+                stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "yuv420p"
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return path
 
 
