@@ -54,6 +54,13 @@ POSE = OneEuro(least=1.2, opening=8.0)  # eye distances and radians
 SKIN = OneEuro(least=1.5, opening=10.0)  # eye distances
 QUICK = OneEuro(least=6.0, opening=30.0)
 
+LEAP = 10.0
+"""Eye distances, radians of turn or units of log scale per second that no head reaches: there is a cut, and what was
+before it is forgotten."""
+
+LAG = 0.05
+"""Eye distances by which a calmed head may trail the head that is seen: after smaller cuts, and where it starts."""
+
 
 class LandmarkFilter:
     """Causal filter of one tracked mesh: head pose and face shape apart, each point at its own pace."""
@@ -69,25 +76,49 @@ class LandmarkFilter:
 
     def reset(self) -> None:
         """Forget the past (after a cut or a lost face)."""
-        self._pose: Array | None = None
+        self._raw: Pose | None = None
 
     def __call__(self, mesh: Array) -> Array:
-        """The next mesh [478, 3] px, calmed."""
+        """The next mesh [478, 3] px, calmed. A picture shifted, turned in its plane or scaled gives it so, too."""
         pose = remove_pose(from_mesh(mesh)[None])[1][0]
         shape = to_normalised(mesh, pose)
-        values = np.concatenate(
-            [np.deg2rad(rotation_angles(pose.rotation)), pose.translation / pose.scale, [np.log(pose.scale)]]
-        ).astype(np.float32)[:, None]
-        if self._pose is None:
-            self._pose, self._shape = values, shape
-            self._pose_speed, self._shape_speed = np.zeros_like(values), np.zeros_like(shape)
+        if self._raw is None or _speed(self._raw, pose, self._rate) > LEAP:
+            self._raw, self._pose, self._shape = pose, pose, shape
+            self._turn_speed, self._way_speed = np.zeros((4, 1), np.float32), np.zeros((1, 3), np.float32)
+            self._shape_speed = np.zeros_like(shape)
             return mesh
-        turn = values[:3] - self._pose[:3]
-        values[:3] = self._pose[:3] + np.angle(np.exp(1j * turn))  # no jump at 180 degrees
-        self._pose, self._pose_speed = POSE.step(values, self._pose, self._pose_speed, self._rate)
+        self._raw, self._pose = pose, self._calmed(self._pose, pose)
         self._shape, self._shape_speed = self._shape_filter.step(shape, self._shape, self._shape_speed, self._rate)
-        rotation, size = rotation_matrix(np.rad2deg(self._pose[:3, 0])), float(np.exp(self._pose[6, 0]))
-        return to_pixels(self._shape, Pose(rotation, (self._pose[3:6, 0] * size).astype(np.float32), size))
+        return to_pixels(self._shape, self._pose)
+
+    def _calmed(self, last: Pose, pose: Pose) -> Pose:
+        """The filtered pose after `last`. Steps are filtered, not places: nothing depends on the picture's corner."""
+        turn, way = _turn(last, pose), _way(last, pose)
+        turned, self._turn_speed = POSE.step(turn[:, None], 0 * turn[:, None], self._turn_speed, self._rate)
+        moved, self._way_speed = POSE.step(way[None], 0 * way[None], self._way_speed, self._rate)
+        turn_left, way_left = turn - turned[:, 0], way - moved[0]
+        left = float(np.linalg.norm(way_left) + np.abs(turn_left).sum())  # an eye distance from the eyes is the mouth
+        kept = LAG / max(left, LAG)
+        turn, way = turn - kept * turn_left, way - kept * way_left
+        rotation = rotation_matrix(rotation_angles(last.rotation) + np.rad2deg(turn[:3]))
+        place = last.translation + way * np.float32(pose.scale)
+        return Pose(rotation, place.astype(np.float32), last.scale * float(np.exp(turn[3])))
+
+
+def _way(last: Pose, pose: Pose) -> Array:
+    """From one pose to another: [3] eye distances."""
+    return ((pose.translation - last.translation) / pose.scale).astype(np.float32)
+
+
+def _turn(last: Pose, pose: Pose) -> Array:
+    """From one pose to another, [4]: yaw, pitch and roll in radians, the short way round, and the log of the growth."""
+    angles = np.deg2rad(rotation_angles(pose.rotation) - rotation_angles(last.rotation))
+    return np.array([*np.angle(np.exp(1j * angles)), np.log(pose.scale / last.scale)], np.float32)
+
+
+def _speed(last: Pose, pose: Pose, rate: float) -> float:
+    """The fastest of shift (eye distances), turns (radians) and growth (log) from one pose to the next, per second."""
+    return rate * float(max(np.linalg.norm(_way(last, pose)), np.abs(_turn(last, pose)).max()))
 
 
 def smooth_track(meshes: Array, rate: float = FPS) -> Array:
