@@ -3,7 +3,6 @@ FROM python:3.12-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY speechhead speechhead
-COPY pipelines pipelines
 COPY server server
 COPY weights weights
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '.[server]'
@@ -11,7 +10,7 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '.[server]'
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 speechhead
 COPY --from=build /venv /venv
-# Every option of the server may be set so; --help and server/config.py name them.
+# Every option of the server may be set so; --help and server/speechhead_server/core/config.py name them.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     SPEECHHEAD_HOST=0.0.0.0 \

@@ -25,12 +25,12 @@ from rich.console import Console
 from rich.progress import track as progress
 from rich.table import Table
 
-from speechhead import weights
-from speechhead.errors import SpeechheadError
+from pipelines.judge.clips import Entry, list_clips
+from pipelines.judge.run import NO_GENERATOR, Evaluator, Row, Settings, mean
+from speechhead.core import weights
+from speechhead.core.errors import SpeechheadError
 
-from .evaluation import detail, earlier, failures, markdown, shifts, targets
-from .evaluation.clips import Entry, list_clips
-from .evaluation.run import NO_GENERATOR, Evaluator, Row, Settings, mean
+from .judge import detail, earlier, failures, markdown, shifts, targets
 
 _evaluator: Evaluator | None = None  # one per worker process: networks are opened once
 

@@ -1,6 +1,6 @@
 """`python -m speechhead` is the command `speechhead`."""
 
-from .cli import main
+from speechhead.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
 """`python -m speechhead.say TEXT_OR_WAV`: a portrait speaks. The function is `speechhead.say`."""
 
-from .cli import main_say
+from speechhead.cli.main import main_say
 
 if __name__ == "__main__":
     main_say()

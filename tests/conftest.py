@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).parent.parent
+from support.paths import ROOT
 
 # Tests are small: more threads than one only make them wait for each other on a shared machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,5 +27,5 @@ def portrait() -> np.ndarray:
     """The default portrait, uint8 [H, W, 3] RGB."""
     from PIL import Image
 
-    with Image.open(ROOT / "speechhead" / "avatars" / "grace_hopper.jpg") as image:
+    with Image.open(ROOT / "speechhead" / "avatar" / "portraits" / "grace_hopper.jpg") as image:
         return np.asarray(image.convert("RGB"))

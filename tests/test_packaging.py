@@ -7,9 +7,9 @@ import sys
 import zipfile
 
 import pytest
-from conftest import ROOT
+from support.paths import ROOT
 
-from speechhead import weights
+from speechhead.core import weights
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,6 +52,6 @@ def test_wheel_carries_weights_cards_and_portraits(tmp_path):
     for name, weight in weights.manifest().items():
         assert {f"speechhead/_weights/{name}", f"speechhead/_weights/{weight.card}"} <= names
     assert "speechhead/_weights/manifest.json" in names
-    assert {"speechhead/avatars/avatars.json", "speechhead/avatars/grace_hopper.jpg"} <= names
+    assert {"speechhead/avatar/portraits/avatars.json", "speechhead/avatar/portraits/grace_hopper.jpg"} <= names
     assert {"speechhead/face/topology.npz", "pipelines/evaluate.py", "server/__init__.py"} <= names
     assert not any(name.startswith("tests/") for name in names)

@@ -7,9 +7,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clocks import HOP, SAMPLE_RATE
-
-Array = NDArray[np.float32]
+from speechhead.core.arrays import Array
+from speechhead.core.clocks import HOP, SAMPLE_RATE
 
 N_FFT = 400
 """Samples of one analysis window: 25 ms, periodic Hann."""

@@ -14,8 +14,8 @@ import av.logging
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clocks import SAMPLE_RATE
-from ..errors import AudioError
+from speechhead.core.clocks import SAMPLE_RATE
+from speechhead.core.errors import AudioError
 
 Samples = NDArray[np.float32]
 

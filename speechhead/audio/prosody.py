@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clocks import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from speechhead.core.clocks import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 SILENCE_DB = -100.0
 """Energy of digital silence."""

@@ -1,1 +1,1 @@
-"""Engines that run networks: onnxruntime on any machine, torch for training and GPUs."""
+"""What networks run on: onnxruntime and torch."""

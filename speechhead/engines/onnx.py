@@ -7,8 +7,8 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from .. import weights
-from ..errors import DeviceError, WeightsError
+from speechhead.core import weights
+from speechhead.core.errors import DeviceError, WeightsError
 
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from ..errors import DeviceError
-from ..generators.family import Family
-from ..generators.registry import canonical, open_family
-from ..weights import find_generator
-from .exported import use_exported
-from .onnx import DEVICES, providers
+from speechhead.core.errors import DeviceError
+from speechhead.media.image import Picture
+
+from .onnx import DEVICES
 
 
 def torch_device(device: str = "auto") -> torch.device:
@@ -39,30 +38,12 @@ def torch_device(device: str = "auto") -> torch.device:
     return torch.device("cuda" if there and device == "auto" else "cpu")
 
 
-def open_model(generator: str, weights: str | Path | None = None, engine: str = "auto", device: str = "auto") -> Family:
-    """A family with weights, on a device.
+def to_tensor(pictures: list[Picture], device: torch.device) -> Tensor:
+    """Pictures uint8 [H, W, 3] of one size to float32 [B, 3, H, W] in 0..1."""
+    stacked = torch.from_numpy(np.ascontiguousarray(np.stack(pictures))).to(device)
+    return stacked.permute(0, 3, 1, 2).float() / 255
 
-    Parameters
-    ----------
-    generator : family, or name of imported weights
-    weights : file; the imported one if None
-    engine : 'onnx' has onnxruntime compute what was exported; otherwise torch does
 
-    Raises
-    ------
-    WeightsError if weights are missing or do not fit; DeviceError for an engine or device that is not there.
-    """
-    if engine == "onnx":
-        chosen = torch.device("cpu")
-        providers(device)
-    else:
-        chosen = torch_device(device)
-    if weights is None:
-        path = find_generator(generator)
-        model = open_family(path)
-    else:
-        path = Path(weights)
-        model = open_family(path, canonical(generator))  # a given file may have any name, its family must be one
-    if engine == "onnx":
-        return use_exported(model, path, device)
-    return model.to(chosen)
+def to_pictures(images: Tensor) -> NDArray[np.uint8]:
+    """Images [B, 3, H, W], in 0..1 or a little beyond, to uint8 [B, H, W, 3]."""
+    return (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -1,1 +1,1 @@
-"""Faces: detector, 468-point mesh with irises, tracking, and the pose-free landmark space."""
+"""Faces in pictures: found, tracked, measured, cropped."""

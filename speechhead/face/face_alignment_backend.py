@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FaceError
+from speechhead.core.errors import FaceError
+
 from .landmarks import LEFT_EYE, REFERENCE, RIGHT_EYE, remove_pose
 
 Array = npt.NDArray[np.float32]

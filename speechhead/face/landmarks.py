@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import LandmarkError
+from speechhead.core.errors import LandmarkError
 
 Array = npt.NDArray[np.float32]
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..engines.onnx import load_session
+from speechhead.engines.onnx import load_session
 
 Image = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float32]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..clocks import FPS
+from speechhead.core.clocks import FPS
+
 from .landmarks import Pose, from_mesh, remove_pose, rotation_angles, rotation_matrix, to_normalised, to_pixels
 
 Array = npt.NDArray[np.float32]

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FaceError
+from speechhead.core.errors import FaceError
+
 from .detector import Detection, FaceDetector
 from .landmarks import Pose, from_mesh, remove_pose
 from .mesh import FaceMesh, Roi, roi_from_box, roi_from_mesh

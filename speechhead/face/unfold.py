@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from speechhead.core.arrays import Array
 
 from .landmarks import MESH_REFERENCE, from_mesh, remove_pose, to_normalised, to_pixels
-
-Array = NDArray[np.float32]
 
 COLUMNS = np.array(
     [

@@ -1,1 +1,1 @@
-"""Generators: what turns a portrait and driving keypoints into pictures, one module per family."""
+"""Generators: a portrait and driving landmarks to pictures."""

@@ -6,21 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ..avatar import border_ramp
-from ..crops import FADE, resized
-from ..engines.torch import open_model
-from ..errors import WeightsError
-from ..face.landmarks import Pose, from_mesh, remove_pose
-from ..image import Picture
-from ..landmarks2latents.family import FamilyLatents
-from ..puppets import to_pictures, to_tensor
-from ..weights import find_generator, latents_path
-from .family import Appearance, Family, Motion
-from .liveportrait import LivePortrait
-
-Array = NDArray[np.float32]
+from speechhead.core.arrays import Array
+from speechhead.core.errors import WeightsError
+from speechhead.engines.torch import to_pictures, to_tensor
+from speechhead.face.landmarks import Pose, from_mesh, remove_pose
+from speechhead.generators.checkpoints.imported import find_generator, latents_path
+from speechhead.generators.checkpoints.open import open_model
+from speechhead.generators.families.crops import FADE, resized
+from speechhead.generators.families.family import Appearance, Family, Motion
+from speechhead.generators.families.latents import FamilyLatents
+from speechhead.generators.families.liveportrait import LivePortrait
+from speechhead.media.image import Picture, border_ramp
 
 
 @dataclass(frozen=True)

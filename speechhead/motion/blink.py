@@ -7,7 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ..clocks import FPS
+from speechhead.core.clocks import FPS
+
 from .easing import minimum_jerk
 
 Array = npt.NDArray[np.float32]

@@ -7,12 +7,13 @@ import copy
 import numpy as np
 import numpy.typing as npt
 
-from ..audio.prosody import ProsodyStream
-from ..clocks import SAMPLES_PER_FRAME
-from ..errors import AudioError, LandmarkError
-from ..face.landmarks import Pose
+from speechhead.audio.prosody import ProsodyStream
+from speechhead.core.clocks import SAMPLES_PER_FRAME
+from speechhead.core.controls import Controls
+from speechhead.core.errors import AudioError, LandmarkError
+from speechhead.face.landmarks import Pose
+
 from .blink import Blinks, close_eyes
-from .controls import Controls
 from .easing import LowPass, minimum_jerk
 from .emotion import POSTURE_PITCH, fitted, mix
 from .gaze import Gaze, turn_eyes

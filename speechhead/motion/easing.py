@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ..clocks import FPS
+from speechhead.core.clocks import FPS
 
 Array = npt.NDArray[np.float64]
 Value = TypeVar("Value", float, Array)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .controls import EMOTIONS
+from speechhead.core.controls import EMOTIONS
 
 Array = npt.NDArray[np.float32]
 
 BASIS = Path(__file__).parent / "emotions.npz"
-"""Displacements made by pipelines/emotion_basis.py from the expression modes of ICT-FaceKit (MIT)."""
+"""Displacements made by pipelines/make/emotion_basis.py from the expression modes of ICT-FaceKit (MIT)."""
 
 LIDS = (37, 38, 40, 41, 43, 44, 46, 47)
 

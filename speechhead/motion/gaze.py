@@ -7,8 +7,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ..clocks import FPS
-from .controls import GAZE_LIMIT
+from speechhead.core.clocks import FPS
+from speechhead.core.controls import GAZE_LIMIT
+
 from .easing import minimum_jerk
 
 Array = npt.NDArray[np.float32]

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..clocks import FPS
+from speechhead.core.clocks import FPS
+
 from .easing import Array, Noise
 
 BREATHS_PER_MINUTE = 14.0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..face.landmarks import Pose, rotation_matrix
-from .controls import Angles
+from speechhead.core.controls import Angles
+from speechhead.face.landmarks import Pose, rotation_matrix
+
 from .easing import Array, LowPass, Noise
 
-# Fitted by pipelines/motion_statistics.py on the free speakers (no read-out commands) of the training clips.
+# Fitted by pipelines/make/motion_statistics.py on the free speakers (no read-out commands) of the training clips.
 SLOW_SECONDS = 1.85
 FAST_SECONDS = 0.31
 """Time constants of the two bands of head motion: posture, and gestures with the speech."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..face.landmarks import mouth_opening
+from speechhead.face.landmarks import mouth_opening
+
 from .easing import smoothstep
 from .emotion import BASIS
 from .mouth import gain_mask, set_gaps
@@ -16,10 +17,13 @@ from .mouth import gain_mask, set_gaps
 Array = npt.NDArray[np.float32]
 
 PRIOR = Path(__file__).parent / "rest.npz"
-"""Closed-mouth faces of the people in the training clips: mean and main directions (pipelines/motion_statistics.py)."""
+"""Closed-mouth faces of the people in the training clips: mean and main directions.
+
+Made by pipelines/make/motion_statistics.py.
+"""
 
 MODE_SPREAD = (0.15, 0.5, 0.2, 0.2, 0.2, 0.2)
-"""How strongly a photo may show each of REST_MODES (pipelines/emotion_basis.py): standard deviations of a prior."""
+"""How strongly a photo may show each of REST_MODES, of pipelines/make/emotion_basis.py: deviations of a prior."""
 
 NOISE = 0.025
 """Standard deviation of a landmark that neither identity nor the modes explain, outer eye distances."""

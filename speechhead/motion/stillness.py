@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..clocks import FPS
+from speechhead.core.clocks import FPS
+
 from .easing import LowPass, smoothstep
 
 Array = npt.NDArray[np.float32]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import SpeechSynthesisError
+from speechhead.core.errors import SpeechSynthesisError
+
 from .speech import SILENCE, Phoneme, Speech, Voice, VoiceInfo, concatenate
 
 __all__ = ["SILENCE", "Phoneme", "Speech", "Voice", "VoiceInfo", "open_voice", "synthesize", "voice_for", "voices"]

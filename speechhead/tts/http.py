@@ -10,9 +10,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..audio.io import load_audio
-from ..clocks import SAMPLE_RATE
-from ..errors import AudioError, SpeechSynthesisError
+from speechhead.audio.io import load_audio
+from speechhead.core.clocks import SAMPLE_RATE
+from speechhead.core.errors import AudioError, SpeechSynthesisError
+
 from .speech import Speech, finish
 from .text import clean_text, split_text
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from ..errors import SpeechSynthesisError
+from speechhead.core.errors import SpeechSynthesisError
+
 from .espeak import can_phonemise, ipa
 from .piper import with_output
 from .speech import Phoneme, Speech, finish, phonemes_from

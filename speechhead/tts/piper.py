@@ -14,7 +14,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from ..errors import SpeechSynthesisError
+from speechhead.core.errors import SpeechSynthesisError
+
 from .speech import Phoneme, Speech, finish, phonemes_from
 from .text import clean_text, split_text
 

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio.io import resample
-from ..clocks import HOP, SAMPLE_RATE
-from ..errors import SpeechSynthesisError
+from speechhead.audio.io import resample
+from speechhead.core.clocks import HOP, SAMPLE_RATE
+from speechhead.core.errors import SpeechSynthesisError
 
 SILENCE = "sil"
 """Symbol of a pause among phonemes."""

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..errors import SpeechSynthesisError
+from speechhead.core.errors import SpeechSynthesisError
 
 LIMIT = 300
 """Characters of one piece at most: about 20 s of speech, which bounds an engine's memory and first delay."""

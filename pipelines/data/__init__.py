@@ -1,0 +1,1 @@
+"""Footage, synthetic heads and speech, prepared for training."""

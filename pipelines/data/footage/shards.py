@@ -1,0 +1,214 @@
+"""Samples in shards: folders of memory-mapped arrays with one row per frame, and an index of what lies where.
+
+index.json                settings, shards, samples in their order (see `Sample`)
+shards/00000/NAME.npy     one array of `ARRAYS` each, the frames of its samples one after the other
+videos/KEY.json           report rows of every finished video: what a later run need not do again
+parts/KEY/                samples of finished videos that wait for their shard
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from speechhead.core.clocks import HOPS_PER_FRAME, SAMPLES_PER_FRAME
+
+from .files import new_folder, write_text
+from .settings import Settings
+
+VERSION = 1
+FRAMES_PER_SHARD = 2048
+"""Frames after which a new shard begins; samples are not divided. 400 MB of pictures at 256 pixels."""
+MELS = 80
+
+
+def arrays(size: int) -> dict[str, tuple[type, tuple[int, ...]]]:
+    """Type and shape of one frame's row in every array.
+
+    frames : RGB; mesh : px of the frame, smoothed; normalised, rotation, translation, scale : see `landmark_arrays`;
+    opening : of the lips in outer eye distances; sound : 16 kHz, in step with the pictures, silent where the sample
+    says `sound: false`; features : log-mel at 100 Hz (`speechhead.audio.features.LogMel`) of it.
+    """
+    return {
+        "frames": (np.uint8, (size, size, 3)),
+        "mesh": (np.float32, (478, 3)),
+        "normalised": (np.float32, (478, 3)),
+        "rotation": (np.float32, (3, 3)),
+        "translation": (np.float32, (3,)),
+        "scale": (np.float32, ()),
+        "opening": (np.float32, ()),
+        "sound": (np.int16, (SAMPLES_PER_FRAME,)),
+        "features": (np.float16, (HOPS_PER_FRAME, MELS)),
+    }
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample of a folder made by `pipelines.data.footage`.
+
+    about : its entry in the index: id, video, from (s), frames, identity, split, language, licence, free, source,
+    sound (whether it is there and belongs to the lips), lag (frames by which the picture was late, undone), r, quality
+    """
+
+    folder: Path
+    about: dict[str, Any]
+
+    def __getitem__(self, name: str) -> NDArray:
+        """An array of `arrays`, memory-mapped: [T, ...]."""
+        shard = _open(self.folder / "shards" / self.about["shard"] / f"{name}.npy")
+        return shard[self.about["start"] : self.about["start"] + self.about["frames"]]
+
+    @property
+    def waveform(self) -> NDArray[np.float32]:
+        """The sound, float32 [640 T] in [-1, 1]."""
+        return (self["sound"].reshape(-1) / np.float32(32767)).astype(np.float32)
+
+
+@cache
+def _open(path: Path) -> NDArray:
+    return np.load(path, mmap_mode="r")
+
+
+def is_sharded(folder: Path) -> bool:
+    """Whether a folder was made by `pipelines.data.footage`."""
+    return (folder / "index.json").is_file() and (folder / "shards").is_dir()
+
+
+def open_samples(folder: Path, split: str = "all", free: bool = False, sound: bool = False) -> list[Sample]:
+    """Samples of a folder: of a split, of freely licensed footage only, with usable sound only."""
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    return [
+        Sample(folder, about)
+        for about in index["samples"]
+        if split in ("all", about["split"]) and (about["free"] or not free) and (about["sound"] or not sound)
+    ]
+
+
+class Prepared(NamedTuple):
+    """A clip for the trainers: frames [T, S, S, 3], mesh and normalised [N, 478, 3], and index [N], their frames."""
+
+    frames: NDArray[np.uint8]
+    mesh: NDArray[np.float32]
+    index: NDArray[np.int64]
+    normalised: NDArray[np.float32]
+
+
+def prepared_clips(folder: Path) -> Iterator[Prepared]:
+    """Every clip of a folder made by `pipelines.data.footage` or by `pipelines.data.prepare`, frames memory-mapped."""
+    if is_sharded(folder):
+        for sample in open_samples(folder):
+            index = np.arange(sample.about["frames"])
+            yield Prepared(sample["frames"], sample["mesh"], index, sample["normalised"])
+        return
+    for path in sorted(folder.glob("*.npz")):
+        arrays = np.load(path)
+        frames = np.load(path.with_suffix(".npy"), mmap_mode="r")
+        yield Prepared(frames, arrays["mesh"], arrays["index"], arrays["normalised"])
+
+
+class PartWriter:
+    """The raw arrays of one video's samples, appended as they come."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self._files = {name: (folder / f"{name}.raw").open("wb") for name in arrays(size)}
+        self._kinds = arrays(size)
+
+    def append(self, **values: NDArray) -> None:
+        """Rows [T, ...] of some of the arrays."""
+        for name, value in values.items():
+            kind, shape = self._kinds[name]
+            assert value.shape[1:] == shape, (name, value.shape)
+            self._files[name].write(np.ascontiguousarray(value, kind).tobytes())
+
+    def close(self) -> None:
+        """Close the files."""
+        for stream in self._files.values():
+            stream.close()
+
+
+class Packer:
+    """Joins parts into shards, in the order in which they are added."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder, self._size = folder, settings.size
+        self._index: dict[str, Any] = {"version": VERSION, "settings": settings.to_dict(), "shards": [], "samples": []}
+        path = folder / "index.json"
+        if path.is_file():
+            self._index = json.loads(path.read_text(encoding="utf-8"))
+            if self._index["version"] != VERSION or self._index["settings"] != settings.to_dict():
+                raise ValueError(f"{folder}: was made with other settings. Choose another output folder.")
+        self._done = {about["id"] for about in self._index["samples"]}
+        self._waiting: list[tuple[Path, int, dict]] = []
+        self._parts: list[Path] = []
+
+    def add(self, part: Path) -> None:
+        """Take the samples of `parts/KEY`; shards that become full are written."""
+        offset = 0
+        for about in json.loads((part / "part.json").read_text(encoding="utf-8"))["samples"]:
+            if about["id"] not in self._done:
+                if self._waiting and self._filled() + about["frames"] > FRAMES_PER_SHARD:
+                    self._write()
+                self._waiting.append((part, offset, about))
+            offset += about["frames"]
+        self._parts.append(part)
+        self._settle()
+
+    def close(self) -> None:
+        """Write the last shard, full or not, and the index."""
+        if self._waiting:
+            self._write()
+        self._settle()
+        self._write_index()
+
+    def _filled(self) -> int:
+        return sum(about["frames"] for _, _, about in self._waiting)
+
+    def _write(self) -> None:
+        name, total, start = f"{len(self._index['shards']):05d}", self._filled(), 0
+        with new_folder(self.folder / "shards" / name) as shard:
+            stores = {
+                key: open_memmap(shard / f"{key}.npy", "w+", kind, (total, *shape))
+                for key, (kind, shape) in arrays(self._size).items()
+            }
+            for part, offset, about in self._waiting:
+                count = about["frames"]
+                for key, (kind, shape) in arrays(self._size).items():
+                    stores[key][start : start + count] = _rows(part / f"{key}.raw", kind, shape, offset, count)
+                about |= {"shard": name, "start": start}
+                start += count
+            for store in stores.values():
+                store.flush()
+        self._index["shards"].append({"name": name, "frames": total})
+        self._index["samples"] += [about for _, _, about in self._waiting]
+        self._done |= {about["id"] for _, _, about in self._waiting}
+        self._waiting = []
+        self._write_index()
+        self._settle()
+
+    def _write_index(self) -> None:
+        write_text(self.folder / "index.json", json.dumps(self._index, indent=1) + "\n")
+
+    def _settle(self) -> None:
+        """Parts of which nothing waits any more become a record of the video."""
+        waiting = {part for part, _, _ in self._waiting}
+        settled, self._parts = [p for p in self._parts if p not in waiting], [p for p in self._parts if p in waiting]
+        for part in settled:
+            about = json.loads((part / "part.json").read_text(encoding="utf-8"))
+            record = {"bytes": about["bytes"], "rows": about["rows"]}
+            write_text(self.folder / "videos" / f"{part.name}.json", json.dumps(record, indent=1) + "\n")
+            shutil.rmtree(part)
+
+
+def _rows(path: Path, kind: type, shape: tuple[int, ...], offset: int, count: int) -> NDArray:
+    length = int(np.prod(shape, dtype=int))
+    values = np.fromfile(path, kind, count * length, offset=offset * length * np.dtype(kind).itemsize)
+    return values.reshape(count, *shape)

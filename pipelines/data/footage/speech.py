@@ -1,0 +1,50 @@
+"""Samples with sound as `pipelines.train.speech` reads clips: wav files, a catalogue, meshes, offsets.
+
+    python -m pipelines.data.footage.speech FOLDER OUT
+
+Then `speech2landmarks.prepare --media OUT --out ...`, and in its configs "media": OUT, "landmarks": OUT/landmarks,
+"lags": OUT/lags.json. Offsets are undone already, so all of them are 0.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import typer
+
+from speechhead.audio.io import save_wav
+
+from .shards import open_samples
+
+COLUMNS = ("file", "split", "identity", "seconds", "audio", "language", "source", "source_file", "licence", "notes")
+
+
+def export(folder: Path, out: Path) -> int:
+    """Write the samples of a folder whose sound is in step; returns their number."""
+    (out / "landmarks").mkdir(parents=True, exist_ok=True)
+    samples, rows = open_samples(folder, sound=True), []
+    for sample in samples:
+        about = sample.about
+        save_wav(out / f"{about['id']}.wav", sample.waveform)
+        np.savez(out / "landmarks" / f"{about['id']}.npz", mesh=sample["mesh"])
+        row = {column: about.get(column, "") for column in COLUMNS}
+        rows.append(row | {"file": f"{about['id']}.wav", "audio": True, "source_file": about["video"]})
+    with (out / "catalog.csv").open("w", newline="", encoding="utf-8") as stream:
+        table = csv.DictWriter(stream, COLUMNS)
+        table.writeheader()
+        table.writerows(rows)
+    lags = {sample.about["id"]: {"lag": 0.0, "usable": True} for sample in samples}
+    (out / "lags.json").write_text(json.dumps(lags, indent=1), encoding="utf-8")
+    return len(samples)
+
+
+def main(folder: Path, out: Path) -> None:
+    """Samples of FOLDER, made by `pipelines.data.footage`, to a folder of recordings OUT."""
+    print(f"{out}: {export(folder, out)} recordings")
+
+
+if __name__ == "__main__":
+    typer.run(main)

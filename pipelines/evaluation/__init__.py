@@ -1,1 +1,0 @@
-"""Evaluation: the metrics of design section 6, the baselines beside them, and contact sheets."""

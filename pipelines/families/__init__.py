@@ -1,1 +1,0 @@
-"""Losses, data and one trainer for the published generator families."""

@@ -1,1 +1,0 @@
-"""The compact face-vid2vid generator: networks, data, losses, trainer and export."""

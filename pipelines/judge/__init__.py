@@ -1,0 +1,1 @@
+"""What judges weights: the evaluation, its pictures, parity with published code."""

@@ -1,0 +1,74 @@
+"""What is evaluated: the generator driven by a clip's own landmarks, and by its sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.core.arrays import Array
+from speechhead.core.controls import Controls
+from speechhead.face.crop import CROP_EYES
+from speechhead.face.landmarks import Pose
+from speechhead.generators.protocol import Generator
+from speechhead.motion.compose import Motion
+from speechhead.speech.model import Speech2Landmarks
+
+from .clips import Clip
+
+Frames = NDArray[np.uint8]
+
+LIPS_ONLY = Controls(mouth_amplitude=1.0, head="retained", idle=False, blink_rate=0.0, look_away=0.0)
+"""Controls under which the lips are compared with the truth: its amplitude, and nothing but speech moving."""
+
+
+def crop_pose(pose: Pose, x0: float, y0: float, factor: float) -> Pose:
+    """A pose in picture pixels as one in the pixels of a crop with corner (x0, y0), scaled by `factor`."""
+    translation = (pose.translation - np.array([x0, y0, 0], np.float32)) * np.float32(factor)
+    return Pose(pose.rotation, translation, pose.scale * factor)
+
+
+def native_size(clip: Clip) -> int:
+    """Side in pixels, even, at which a clip's face crop is neither enlarged nor reduced."""
+    return max(64, round(clip.truth.poses[0].scale * CROP_EYES / 2) * 2)
+
+
+class Rendered:
+    """The first frame of a clip as an avatar, rendered at clip resolution.
+
+    Parameters
+    ----------
+    clip : the person
+    generator : see `speechhead.generators.protocol.Generator`
+    size : side of the face crop in pixels
+    """
+
+    def __init__(self, clip: Clip, generator: Generator, size: int) -> None:
+        self.generator = generator
+        self.avatar = Avatar.from_face(clip.frames[0], clip.truth.mesh[0], size, shrink=False)
+        self.source = self.avatar.source(generator)
+
+    def frames(self, normalised: Array, poses: Sequence[Pose]) -> Frames:
+        """Full pictures [T, H, W, 3] for normalised landmarks [T, 70, 3] under poses in pixels of the clip."""
+        left, top, side = self.avatar.box
+        factor = self.avatar.size / side
+        pictures = []
+        for face, pose in zip(normalised, poses):
+            frame = self.generator.render(self.source, face, crop_pose(pose, left, top, factor))
+            pictures.append(self.avatar.paste(frame))
+        return np.stack(pictures)
+
+
+def reenacted(clip: Clip, rendered: Rendered) -> Frames:
+    """The clip remade from its first frame by its own landmarks and poses: uint8 [T, H, W, 3]."""
+    return rendered.frames(clip.truth.normalised, clip.truth.poses)
+
+
+def spoken(clip: Clip, speech: Speech2Landmarks, controls: Controls) -> tuple[Array, list[Pose]]:
+    """Landmarks [T, 70, 3] and poses (pixels of the clip) that the clip's sound gives the person of its first frame."""
+    assert clip.audio is not None
+    motion = Motion(clip.truth.normalised[0], clip.truth.poses[0], controls)
+    displacement = speech.whole(clip.audio, neutral=motion.rest)
+    return motion.step(displacement, clip.audio)

@@ -1,0 +1,72 @@
+"""Where a picture's error lies: L1 of face, hair and the rest, ours beside the landmark warp and a copy.
+
+    python -m pipelines.judge.regions runs/data/val CLIP [CLIP ...]
+
+for prepared clips (`pipelines.data.prepare`), every tenth frame, driven by their own landmarks from their first frame.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhead.face.landmarks import from_mesh, remove_pose, to_normalised
+from speechhead.generators.compact.generator import CompactGenerator
+from speechhead.generators.compact.meshwarp import HEAD_RING, OVAL, MeshWarp, upsample
+
+EVERY = 10
+"""Frames from one that is measured to the next."""
+
+METHODS = ("ours", "warp", "copy")
+
+
+def regions(mesh: NDArray[np.float32], size: int) -> dict[str, NDArray[np.bool_]]:
+    """Masks [size, size] of the face, of hair and ears around it, and of body and background, for a mesh [478, 3]."""
+    oval = mesh[OVAL, :2]
+    centre = oval.mean(0)
+
+    def filled(points: NDArray[np.float32]) -> NDArray[np.bool_]:
+        return cv2.fillPoly(np.zeros((size, size), np.uint8), [np.round(points).astype(np.int32)], 1) > 0
+
+    face, head = filled(oval), filled(centre + (oval - centre) * HEAD_RING)
+    return {"face": face, "hair and ears": head & ~face, "body and background": ~head}
+
+
+def measure(folder: Path, clip: str) -> dict[str, list[float]]:
+    """By region: L1 in grey levels of ours, warp and copy, and the region's share of the picture."""
+    arrays = np.load(folder / f"{clip}.npz")
+    frames, rows, meshes = np.load(folder / f"{clip}.npy", mmap_mode="r"), arrays["index"], arrays["mesh"]
+    size = frames.shape[1]
+    generator = CompactGenerator.load(size, threads=1)
+    source = generator.prepare(np.ascontiguousarray(frames[rows[0]]), meshes[0])
+    warper = MeshWarp(source.canonical, source.pose, size)
+    landmarks, poses = remove_pose(from_mesh(meshes))
+    found: dict[str, list[list[float]]] = {}
+    for row in range(0, len(meshes), EVERY):
+        truth, pose = np.asarray(frames[rows[row]]).astype(int), poses[row]
+        flow, _ = warper.flow(to_normalised(meshes[row], pose), pose)
+        pictures = (generator.render(source, landmarks[row], pose), upsample(source.crop, flow), source.crop)
+        for name, mask in regions(meshes[row], size).items():
+            errors = [float(np.abs(picture.astype(int) - truth)[mask].mean()) for picture in pictures]
+            found.setdefault(name, []).append([*errors, float(mask.mean())])
+    return {name: np.mean(values, 0).tolist() for name, values in found.items()}
+
+
+def main() -> None:
+    """Print a table: mean over the clips."""
+    folder, clips = Path(sys.argv[1]), sys.argv[2:]
+    cv2.setNumThreads(1)
+    measured = [measure(folder, clip) for clip in clips]
+    print("| region | " + " | ".join(METHODS) + " | share of the picture |")
+    print("| --- | --: | --: | --: | --: |")
+    for name in measured[0]:
+        values = np.mean([one[name] for one in measured], 0)
+        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
+
+
+if __name__ == "__main__":
+    main()

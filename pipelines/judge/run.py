@@ -1,0 +1,222 @@
+"""One clip through all methods and metrics, and the mean over clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speechhead.core import weights
+from speechhead.core.arrays import Array
+from speechhead.core.controls import Controls
+from speechhead.core.errors import SpeechheadError
+from speechhead.face.landmarks import apply_pose, eye_opening, mouth_opening
+from speechhead.face.tracker import FaceTracker
+from speechhead.generators.open import open_generator
+from speechhead.speech.model import Speech2Landmarks
+
+from . import baselines, failures, motion, ours, picture, sheets, shifts, sync
+from .clips import Clip, Entry, Frames, Track, load, track
+from .opening import fidelity
+
+Row = dict[str, Any]
+
+NO_GENERATOR = "none"
+"""Name of the generator with which the baselines alone are evaluated."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an evaluation runs with.
+
+    generator: name, or 'none'; size: side of its face crop in pixels, the clip's own resolution if None;
+    seconds: of each clip, all if None; sheets: folder for contact sheets, none if None; threads: of each network call;
+    before: folder of other weights, which are evaluated too, as `earlier`.
+    """
+
+    generator: str = "compact"
+    size: int | None = None
+    seconds: float | None = None
+    sheets: Path | None = None
+    threads: int = 1
+    before: Path | None = None
+
+
+def picture_metrics(frames: Frames, clip: Clip) -> Row:
+    """Every metric that needs pixels alone; the mouth boxes are the truth's."""
+    boxes = [picture.mouth_box(face[motion.MOUTH], *clip.frames.shape[1:3]) for face in clip.truth.landmarks]
+    return {
+        "l1": picture.l1(frames, clip.frames),
+        "psnr": picture.psnr(frames, clip.frames),
+        "ssim": picture.ssim(frames, clip.frames),
+        "mouth_sharpness_ratio": picture.sharpness_ratio(frames, clip.frames, boxes),
+        "flicker_ratio": picture.flicker_ratio(frames, clip.frames),
+    }
+
+
+def keypoint_metrics(seen: Track | None, clip: Clip) -> Row:
+    """AKD of the landmarks that the tracker finds in the rendered frames, in pixels at 256."""
+    if seen is None:
+        return {"akd": None, "mouth_akd": None, "found": 0.0}
+    return {
+        "akd": motion.keypoint_distance(seen.landmarks, clip.truth.landmarks) * clip.unit,
+        "mouth_akd": motion.keypoint_distance(seen.landmarks, clip.truth.landmarks, motion.MOUTH) * clip.unit,
+        "found": seen.found,
+    } | fidelity(mouth_opening(clip.truth.normalised), mouth_opening(seen.normalised))
+
+
+def speech_metrics(normalised: Array, clip: Clip) -> Row:
+    """Every lip-sync metric of normalised landmarks [T, 70, 3] against the clip's own."""
+    assert clip.audio is not None
+    truth = clip.truth.normalised
+    opening, true_opening = mouth_opening(normalised), mouth_opening(truth)
+    lag, peak = sync.best_lag(opening, true_opening)
+    return {
+        "correlation": sync.correlation(opening, true_opening),
+        "best_lag": lag,
+        "peak_correlation": peak,
+        "amplitude_ratio": sync.amplitude_ratio(opening, true_opening),
+        "closure_recall": sync.closure_recall(opening, true_opening),
+        "opening_recall": sync.opening_recall(opening, true_opening),
+        "lmd": motion.landmark_distance(normalised, truth),
+        "velocity_error": motion.velocity_error(normalised, truth),
+        "silence_motion": motion.silence_motion(normalised, sync.silent_frames(clip.audio, len(clip.frames))),
+    }
+
+
+def life_metrics(normalised: Array, angles: Array) -> Row:
+    """Blinks and head motion of landmarks [T, 70, 3] and yaw, pitch, roll [T, 3]."""
+    return {
+        "blinks_per_minute": motion.blinks_per_minute(eye_opening(normalised).mean(-1)),
+        "head_range": motion.head_range(angles),
+        "head_jerk": motion.head_jerk(angles),
+    }
+
+
+class Evaluator:
+    """Loads the networks once and evaluates clips."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.tracker = FaceTracker(threads=settings.threads)
+        self.sets: dict[str, Path | None] = {}  # folder of the weights, by method
+        if settings.generator != NO_GENERATOR:
+            self.sets = {"ours": None} | ({"earlier": settings.before} if settings.before else {})
+        self.speech: dict[str, Speech2Landmarks] = {}
+        for name, folder in self.sets.items():
+            with weights.using(folder):
+                open_generator(settings.generator, 256, threads=1)  # what is missing is an error now, not at a clip
+                self.speech[name] = Speech2Landmarks.load(threads=settings.threads)
+
+    def _rendered(self, clip: Clip) -> dict[str, ours.Rendered]:
+        size = self.settings.size or ours.native_size(clip)
+        opened = {}
+        for name, folder in self.sets.items():
+            with weights.using(folder):
+                generator = open_generator(self.settings.generator, size, threads=self.settings.threads)
+            opened[name] = ours.Rendered(clip, generator, size)
+        return opened
+
+    def clip(self, entry: Entry) -> Row:
+        """Every metric of one clip; a clip that can not be used is a row with the reason in `skipped`."""
+        row: Row = {"file": entry.path.name, "identity": entry.identity}
+        row |= {"language": entry.language, "notes": entry.notes}
+        try:
+            clip = load(entry, self.settings.seconds, self.tracker)
+        except SpeechheadError as error:
+            return row | {"skipped": str(error)}
+        row |= {"frames": len(clip.frames), "size": list(clip.frames.shape[1:3]), "found": clip.truth.found}
+        row["head_range"] = motion.head_range(clip.truth.angles)
+        rendered = self._rendered(clip)
+        videos = {"copy": baselines.copy_source(clip), "warp": baselines.mesh_warp(clip)}
+        videos["warp_68"] = baselines.triangulated_warp(clip)
+        videos |= {name: ours.reenacted(clip, own) for name, own in rendered.items()}
+        row["self_reenactment"] = {name: self._picture_row(name, frames, clip) for name, frames in videos.items()}
+        if clip.audio is not None:
+            row["speech"], talking = self._speech_rows(clip, rendered)
+            if "ours" in self.speech:
+                row["shifts"] = shifts.validate(clip, self.speech["ours"])
+            videos |= talking
+        if self.settings.sheets is not None:
+            sheets.save(self.settings.sheets / f"{entry.path.stem}.png", clip, videos)
+            if "ours" in videos:
+                row["worst_frame"] = failures.save(self.settings.sheets / f"{entry.path.stem}.worst.png", clip, videos)
+        return row
+
+    def _picture_row(self, name: str, frames: Frames, clip: Clip) -> Row:
+        if name == "copy":  # one picture: no need to look at it T times
+            mesh = np.broadcast_to(clip.truth.mesh[0], clip.truth.mesh.shape)
+            seen: Track | None = Track(mesh, 1.0)
+        else:
+            seen = track(frames, self.tracker)
+        return picture_metrics(frames, clip) | keypoint_metrics(seen, clip)
+
+    def _speech_rows(self, clip: Clip, rendered: dict[str, ours.Rendered]) -> tuple[dict[str, Row], dict[str, Frames]]:
+        """Rows of all speech-driven methods, and the frames of ours.
+
+        `ours` is measured by the tracker on rendered frames; `ours_landmarks` and the baselines on the driving
+        landmarks, so that no generator stands between them and the truth; `ours_warp_68` on the source warped by our
+        landmarks with no generator. Blinks and head motion of `ours` are those of the default controls.
+        """
+        truth = clip.truth.normalised
+        rows = {
+            "still": speech_metrics(baselines.still_face(clip), clip),
+            "mean_face": speech_metrics(baselines.mean_face(clip), clip),
+            "energy_jaw": speech_metrics(baselines.energy_jaw(clip), clip),
+            "truth": speech_metrics(truth, clip) | life_metrics(truth, clip.truth.angles),
+        }
+        talking = {}
+        for name, own in rendered.items():
+            faces, poses = ours.spoken(clip, self.speech[name], ours.LIPS_ONLY)
+            rows[f"{name}_landmarks"] = speech_metrics(faces, clip)
+            frames = own.frames(faces, poses)
+            alive, turned = ours.spoken(clip, self.speech[name], Controls())
+            life = life_metrics(alive, np.array([pose.angles for pose in turned], np.float32))
+            rows[name] = self._seen_row(frames, faces, clip) | life
+            if name == "ours":
+                talking["ours from speech"] = frames
+                warped = baselines.triangulated_warp(clip, apply_pose(faces, poses))
+                rows["ours_warp_68"] = self._seen_row(warped, faces, clip)
+        return rows, talking
+
+    def _seen_row(self, frames: Frames, asked: Array, clip: Clip) -> Row:
+        """Lip-sync of rendered frames as the tracker sees them, and how much of the opening asked for is in them."""
+        seen = track(frames, self.tracker)
+        if seen is None:
+            return {}
+        return speech_metrics(seen.normalised, clip) | fidelity(mouth_opening(asked), mouth_opening(seen.normalised))
+
+
+def mean(rows: Sequence[Row], by_person: bool = False) -> Row:
+    """Mean of every number over clips, or over people (the mean of each person's clips first).
+
+    Numbers that a clip does not have (None) are left out. `best_lag` becomes the mean of its size, and
+    `lag_within_1` is the share of clips with a best lag of at most one frame.
+    """
+    used = [row for row in rows if "skipped" not in row]
+    if by_person:
+        people: dict[str, list[Row]] = {}
+        for row in used:
+            people.setdefault(row["identity"], []).append(row)
+        used = [{task: mean(own)[task] for task in ("self_reenactment", "speech")} for own in people.values()]
+    result: Row = {}
+    for task in ("self_reenactment", "speech"):
+        methods = sorted({name for row in used for name in row.get(task, {})})
+        own = [row.get(task, {}) for row in used]
+        result[task] = {name: _mean_row([row[name] for row in own if name in row]) for name in methods}
+    return result
+
+
+def _mean_row(rows: Sequence[Row]) -> Row:
+    if any("best_lag" in row and "lag_within_1" not in row for row in rows):
+        sizes = [None if row["best_lag"] is None else abs(row["best_lag"]) for row in rows]
+        near = [float(size is not None and size <= 1) for size in sizes]
+        rows = [row | {"best_lag": size, "lag_within_1": share} for row, size, share in zip(rows, sizes, near)]
+    result: Row = {}
+    for key in dict.fromkeys(key for row in rows for key in row if key != "clips"):
+        values = [row[key] for row in rows if row.get(key) is not None]
+        result[key] = float(np.mean(values)) if values else None
+    return result | {"clips": len(rows)}

@@ -1,1 +1,0 @@
-"""Landmarks2Latents: trainer and export."""

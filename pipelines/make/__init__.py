@@ -1,0 +1,1 @@
+"""What makes shipped files: converters, exports, statistics, the manifest."""

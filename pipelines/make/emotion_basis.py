@@ -1,0 +1,122 @@
+"""Make speechhead/motion/emotions.npz: emotions as landmark displacements, from ICT-FaceKit's expression modes.
+
+    python -m pipelines.make.emotion_basis ../shared/face3d
+
+ICT-FaceKit light (MIT) holds an artist-made head with 57 FACS-like expression modes. A recipe per emotion adds modes
+up (Ekman's action units for that emotion); the sum is read at the 68 landmark vertices, turned into the project's
+normalised space by the same rigid alignment that landmarks of a photo go through, and stored in its unit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from speechhead.core.controls import EMOTIONS
+from speechhead.face.landmarks import remove_pose
+from speechhead.motion.emotion import BASIS
+
+Array = npt.NDArray[np.float32]
+
+RECIPES: dict[str, dict[str, float]] = {
+    "neutral": {},
+    # AU6 cheek raiser, AU12 lip corner puller; brows relaxed and a little up. Lids close by a quarter: portraits smile
+    # with their eyes already.
+    "happy": {"cheekSquint": 0.3, "cheekRaiser": 0.5, "eyeSquint": 0.2, "mouthSmile": 0.7, "browOuterUp": 0.15},
+    # AU1 inner brow raiser, AU4 brow lowerer, AU15 lip corner depressor, AU17 chin raiser; lids hang
+    "sad": {"browInnerUp": 1.6, "browDown": 0.45, "mouthFrown": 1.1, "mouthShrugLower": 0.2, "eyeBlink": 0.15},
+    # AU1+2 brows up, AU5 upper lid raiser, AU26 jaw drop
+    "surprised": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 0.8, "jawOpen": 0.14, "mouthFunnel": 0.1},
+    # AU1+2+4 brows up and drawn together, AU5 upper lid raiser, AU20 lip stretcher, AU26 jaw drop
+    "afraid": {
+        "browInnerUp": 1.6,
+        "browOuterUp": 0.4,
+        "browDown": 0.4,
+        "eyeWide": 1.1,
+        "mouthStretch": 0.85,
+        "jawOpen": 0.1,
+    },
+    # AU4 brow lowerer, AU5+7 lids tight, AU23/24 lips pressed
+    "angry": {
+        "browDown": 1.7,
+        "eyeSquint": 0.55,
+        "eyeWide": 0.2,
+        "noseSneer": 0.25,
+        "mouthPress": 0.45,
+        "mouthFrown": 0.8,
+        "jawForward": 0.1,
+    },
+    # AU9 nose wrinkler, AU10 upper lip raiser, AU4 and AU7, AU15+17 mouth corners down and chin up
+    "disgusted": {
+        "noseSneer": 0.75,
+        "mouthUpperUp": 0.3,
+        "browDown": 0.7,
+        "eyeSquint": 0.45,
+        "mouthFrown": 1.0,
+        "mouthShrugLower": 0.3,
+    },
+}
+"""Weight of each expression mode per emotion at intensity 1; a name without side means both sides."""
+
+REST_MODES = ("jawOpen", "mouthSmile", "mouthStretch", "mouthUpperUp", "mouthLowerDown", "mouthFunnel")
+"""Modes that a portrait's mouth may show and that `rest_face` takes back."""
+
+
+def landmark_modes(folder: Path) -> tuple[Array, dict[str, Array]]:
+    """Neutral landmarks [70, 3] and the displacement [70, 3] of every mode, x right, y down, z away, model units."""
+    kit = np.load(folder / "ict_facekit.npz")
+    vertices = json.loads((folder / "ict_vertex_indices.json").read_text())["idx_to_landmark_verts"]
+    away = np.array([1.0, -1.0, -1.0], np.float32)  # the kit has y up and z towards the viewer
+
+    def irises(points: Array) -> Array:
+        """68 points with the irises' displacement, which is none: the modes used here do not turn the eyes."""
+        return np.concatenate([points * away, np.zeros((2, 3), np.float32)])
+
+    neutral = irises(kit["neutral"][vertices])
+    neutral[68], neutral[69] = neutral[36:42].mean(0), neutral[42:48].mean(0)
+    modes = {
+        str(name): irises(values[vertices].astype(np.float32) * scale)
+        for name, values, scale in zip(
+            kit["expression_names"], kit["expression_q"], kit["expression_scale"], strict=True
+        )
+    }
+    return neutral, modes
+
+
+def both_sides(modes: dict[str, Array], name: str) -> Array:
+    """The mode `name`, or the sum of its left and right half."""
+    return modes[name] if name in modes else modes[f"{name}_L"] + modes[f"{name}_R"]
+
+
+def build(folder: Path) -> tuple[Array, Array]:
+    """Emotions [7, 70, 3] and rest modes [6, 70, 3] in the normalised space of `speechhead.face.landmarks`."""
+    neutral, modes = landmark_modes(folder)
+    _, poses = remove_pose(neutral[None])
+    to_normalised = np.asarray(poses[0].rotation, np.float32) / np.float32(poses[0].scale)  # rows: x @ R = R^T x
+
+    def total(recipe: dict[str, float]) -> Array:
+        parts = [weight * both_sides(modes, name) for name, weight in recipe.items()]
+        return sum(parts, np.zeros((70, 3), np.float32)) @ to_normalised
+
+    emotions = np.stack([total(RECIPES[name]) for name in EMOTIONS])
+    rest_modes = np.stack([total({name: 1.0}) for name in REST_MODES])
+    return emotions.astype(np.float32), rest_modes.astype(np.float32)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("face3d", type=Path, help="folder with ict_facekit.npz and ict_vertex_indices.json")
+    parser.add_argument("-o", "--output", type=Path, default=BASIS)
+    arguments = parser.parse_args()
+    emotions, rest_modes = build(arguments.face3d)
+    np.savez_compressed(arguments.output, emotions=emotions, rest_modes=rest_modes)
+    print(arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""Parity of the torch families with the published implementations: `python -m pipelines.parity DIR`."""

@@ -1,1 +1,0 @@
-"""Trainer of Speech2Landmarks: data preparation, offsets, network, losses, measures, export."""

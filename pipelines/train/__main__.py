@@ -1,0 +1,76 @@
+"""`python -m pipelines.train JOB --config FILE`: train one of the networks."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from speechhead.core.errors import SpeechheadError
+
+app = typer.Typer(add_completion=False)
+TRAINERS = {
+    "speech2landmarks": "pipelines.train.speech.train",
+    "landmarks2latents": "pipelines.train.latents",
+    "generator": "pipelines.train.compact.train",
+}
+"""Module of each job's trainer."""
+
+
+@app.command()
+def run(
+    job: Annotated[str, typer.Argument(help="speech2landmarks, landmarks2latents or generator")],
+    config: Annotated[
+        Path | None, typer.Option(help="JSON file; its fields are documented in the trainer's TrainConfig")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="stop after this many minutes, the schedule fitted to them")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="checkpoint of the same run to go on from")] = None,
+    generator: Annotated[
+        str | None, typer.Option(help="landmarks2latents for these weights: a safetensors file, or an imported name")
+    ] = None,
+    clips: Annotated[Path | None, typer.Option(help="with --generator: folder of talking-face videos")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="with --generator: file to write; beside the generator's")
+    ] = None,
+) -> None:
+    """Train a network; everything but these options stands in the config."""
+    if job not in TRAINERS:
+        raise typer.BadParameter(f"'{job}' is unknown. Use one of {', '.join(TRAINERS)}.")
+    try:
+        if generator is not None:
+            if job != "landmarks2latents" or clips is None or config is not None:
+                raise typer.BadParameter("--generator goes with landmarks2latents and --clips DIR, without --config.")
+            if not clips.exists():
+                raise typer.BadParameter(f"{clips}: no such folder.")
+            import_module("pipelines.train.families.latents").main(generator, clips, minutes, output)
+            return
+        if config is None:
+            raise typer.BadParameter("--config FILE is missing.")
+        for path in (config, resume):
+            if path is not None and not path.is_file():
+                raise typer.BadParameter(f"{path}: no such file.")
+        import_module(trainer(job, config)).main(config, minutes, resume)
+    except SpeechheadError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def trainer(job: str, config: Path) -> str:
+    """Module of the trainer: the compact generator has its own, all published families share one."""
+    if job == "generator":
+        try:
+            values = json.loads(config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise typer.BadParameter(f"{config}: not JSON ({error}).") from error
+        if isinstance(values, dict) and values.get("family", "compact") != "compact":
+            return "pipelines.train.families.train"
+    return TRAINERS[job]
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""The compact generator's trainer."""

@@ -1,0 +1,152 @@
+"""Export a trained compact generator to the three ONNX files that run it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import onnx
+import torch
+import typer
+from onnx.numpy_helper import to_array
+from torch import Tensor, nn
+
+from pipelines.make.pack import pack
+from speechhead.generators.compact.windows import WINDOWS
+
+from .checkpoint import load_checkpoint
+from .networks import CompactGenerator
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+FRAME_INPUTS = ("warped", "shapes", "motion", "source", "source_shapes", "quarter", "eighth")
+"""Of a window's network, in order; all but the first three belong to the portrait."""
+
+
+class SourceGraph(nn.Module):
+    """Once per portrait: window patches to appearance features."""
+
+    def __init__(self, model: CompactGenerator) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *windows: Tensor) -> tuple[Tensor, ...]:
+        outputs: list[Tensor] = []
+        for name, image, shapes in zip(WINDOWS, windows[::2], windows[1::2]):
+            outputs += self.model.encoders[name](image, shapes)
+        return tuple(outputs)
+
+
+class MotionGraph(nn.Module):
+    """Per frame: which motion holds where. Warping is left to the runtime, which is quicker at it."""
+
+    def __init__(self, model: CompactGenerator) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return self.model.motion(*inputs)
+
+
+class WindowsGraph(nn.Module):
+    """Per frame and window: what to add and what to cover, faded out towards the window's edge."""
+
+    def __init__(self, model: CompactGenerator) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        outputs = []
+        for number, (name, window) in enumerate(WINDOWS.items()):
+            change, cover = self.model.windows[name](*inputs[7 * number : 7 * number + 7])
+            outputs.append(torch.cat([change, cover], 1) * torch.tensor(window.edge())[None, None])
+        return tuple(outputs)
+
+
+def export(motion: Path, windows: Path, folder: Path) -> list[Path]:
+    """Write compact_source, _motion and _windows.onnx (float16 storage) and compact.json.
+
+    Parameters
+    ----------
+    motion, windows : checkpoints of the two parts, which may be one file
+    """
+    model, moved = load_checkpoint(motion)
+    other, painted = load_checkpoint(windows)
+    model.encoders, model.windows = other.encoders, other.windows
+    m, w = model.config.motion_resolution, other.config.window_width
+    inputs, names = [], []
+    frame, frame_names, feature_names = [], [], []
+    for name, window in WINDOWS.items():
+        h, v = window.height, window.width
+        inputs += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v)]
+        names += [f"{name}_source", f"{name}_source_shapes"]
+        feature_names += [f"{name}_quarter", f"{name}_eighth"]
+        frame += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v), torch.zeros(1, window.motion_size)]
+        frame += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v)]
+        frame += [torch.zeros(1, 3 * w, h // 4, v // 4), torch.zeros(1, 4 * w, h // 8, v // 8)]
+        frame_names += [f"{name}_{part}" for part in FRAME_INPUTS]
+    flow, layers = torch.zeros(1, 2, m, m), torch.zeros(1, 4, m, m)
+    graphs = {
+        "compact_source": (SourceGraph(model), tuple(inputs), names, feature_names),
+        "compact_motion": (
+            MotionGraph(model),
+            (flow, flow, torch.zeros(1, 1, m, m), layers, layers),
+            ["prior", "rigid", "coverage", "source", "warped"],
+            ["masks", "residual"],
+        ),
+        "compact_windows": (WindowsGraph(model), tuple(frame), frame_names, list(WINDOWS)),
+    }
+    written = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, (graph, example, input_names, output_names) in graphs.items():
+            raw = Path(scratch) / f"{name}.onnx"
+            torch.onnx.export(
+                graph.eval(),
+                example,
+                str(raw),
+                input_names=input_names,
+                output_names=output_names,
+                opset_version=17,
+                dynamo=False,
+            )
+            pack(raw, folder / f"{name}.onnx", "float16")
+            written.append(folder / f"{name}.onnx")
+    card = {"family": "compact"}
+    for part, metadata in (("motion", moved), ("windows", painted)):
+        card[part] = {"step": int(metadata["step"]), "training": json.loads(metadata["config"])}
+    (folder / "compact.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return written
+
+
+def read_exported(folder: Path) -> dict[str, Tensor]:
+    """Arrays of a compact generator by their names in torch, from its ONNX files in a folder."""
+    state = {}
+    for name in ("compact_source", "compact_motion", "compact_windows"):
+        for item in onnx.load(str(folder / f"{name}.onnx")).graph.initializer:
+            if item.name.startswith("model."):
+                key = item.name.removeprefix("model.").removesuffix("_stored")
+                state[key] = torch.from_numpy(to_array(item).astype(np.float32))
+    return state
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of trained values."""
+    return int(np.sum([p.numel() for p in model.parameters()]))
+
+
+@app.command()
+def main(
+    motion: Annotated[Path, typer.Argument(help="checkpoint.safetensors in which dense motion was trained.")],
+    windows: Annotated[Path, typer.Argument(help="The one in which the windows were; it may be the same.")],
+    folder: Annotated[Path, typer.Option(help="Where the ONNX files go.")] = Path("weights"),
+) -> None:
+    """Export the compact generator."""
+    for path in export(motion, windows, folder):
+        print(f"{path} {path.stat().st_size / 1024:.0f} KiB")
+
+
+if __name__ == "__main__":
+    app()

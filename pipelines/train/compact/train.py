@@ -1,0 +1,156 @@
+"""Train the compact generator: dense motion on whole pictures, or pixels inside the windows."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from pipelines.train.curves import Log
+from pipelines.train.families.config import ConfigError
+
+from .checkpoint import save
+from .data import PairMaker, Pairs, load_clips
+from .learner import Learner, TrainConfig, channels_last
+from .networks import CompactGenerator
+
+
+def open_learner(model: CompactGenerator, options: TrainConfig) -> Learner:
+    """The learner of a part."""
+    if options.part == "motion":
+        from .learn_motion import MotionLearner
+
+        return MotionLearner(model, options)
+    from .learn_windows import WindowsLearner
+
+    return WindowsLearner(model, options)
+
+
+def collate(items: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
+    """Samples to a batch."""
+    return {key: torch.from_numpy(np.stack([item[key] for item in items])) for key in items[0]}
+
+
+def validation_pairs(options: TrainConfig) -> list[dict[str, np.ndarray]]:
+    """Fixed pairs of the validation clips: first frame as source, drivers from wide open to closed."""
+    clips, items = load_clips(Path(options.validation)), []
+    maker = PairMaker(options.latents, options.network.motion_resolution, options.part)
+    for number in range(options.shown):
+        clip = clips[number % len(clips)]
+        driver = int(clip.open_first[min((number // len(clips)) * len(clip.mesh) // 3, len(clip.mesh) - 1)])
+        items.append(maker(clip, 0, driver))
+    return items
+
+
+def open_pairs(options: TrainConfig, step: int) -> Callable[[], dict[str, Tensor]]:
+    """A function that gives the next batch, drawn from the folders by their shares."""
+    if len(options.shares) != len(options.data):
+        raise ConfigError(f"{len(options.data)} folders in data and {len(options.shares)} shares. Give one for each.")
+    clips, weights = [], []
+    for folder, share in zip(options.data, options.shares):
+        found = load_clips(Path(folder))
+        if not found:
+            raise ConfigError(f"{folder}: no prepared samples. Run pipelines.data.prepare first.")
+        lengths = np.sqrt([len(clip.mesh) for clip in found])
+        clips += found
+        weights += list(share * lengths / lengths.sum())
+    pairs = Pairs(clips, weights, options.latents, options.network.motion_resolution, options.seed + step, options.part)
+    ahead = 4 if options.workers else None
+    loader = DataLoader(pairs, options.batch, num_workers=options.workers, prefetch_factor=ahead)
+    batches = iter(loader)
+    return lambda: {key: channels_last(value) for key, value in next(batches).items()}
+
+
+def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
+    """Train for `minutes` (the configuration's if None), writing checkpoints, `log.jsonl` and sheets as it goes."""
+    options = TrainConfig.read(config)
+    budget = 60 * (minutes or options.minutes)
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    output = Path(options.output)
+    output.mkdir(parents=True, exist_ok=True)
+    model = CompactGenerator(options.network)
+    if options.start is not None:
+        begin_with(model, Path(options.start))
+    model = model.to(memory_format=torch.channels_last)
+    learner = open_learner(model, options)
+    average, step = copy.deepcopy(model), 0
+    if resume is not None:
+        state = torch.load(resume, weights_only=True)
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        for name, network in learner.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, (optimiser, _) in learner.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        step = state["step"]
+    following = open_pairs(options, step)
+    shown = collate(validation_pairs(options))
+    began = shown_at = time.monotonic()
+    curve = Log(output)
+
+    def keep() -> None:
+        save(output, options, model, average, learner, step)
+        validate(average, learner, shown, output, step)
+
+    while (elapsed := time.monotonic() - began) < budget:
+        rate = options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * elapsed / budget)))
+        for optimiser, factor in learner.optimisers.values():
+            optimiser.param_groups[0]["lr"] = rate * factor
+        log = learner.learn(following(), step)
+        step += 1
+        decay = min(options.ema, step / (step + 20))
+        with torch.no_grad():
+            for kept, new in zip(average.parameters(), model.parameters()):
+                kept.lerp_(new, 1 - decay)
+        curve.add(log)
+        if step % 100 == 0:
+            curve.write(step, elapsed, rate)
+        if time.monotonic() - shown_at > 240:
+            shown_at = time.monotonic()
+            keep()
+    keep()
+    curve.close()
+
+
+def validate(
+    model: CompactGenerator, learner: Learner, shown: dict[str, Tensor], output: Path, step: int
+) -> dict[str, float]:
+    """Judge the averaged network on the validation pairs: a line in `validation.jsonl`, and a sheet."""
+    import cv2
+
+    model.eval()
+    with torch.no_grad():
+        picture, found = learner.sheet(model, shown), learner.judge(model, shown)
+    model.train()
+    cv2.imwrite(str(output / f"sheet_{step:06d}.png"), picture[..., ::-1])
+    line = {"step": step} | {key: round(value, 5) for key, value in found.items()}
+    with (output / "validation.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+    print(f"validation {line}", flush=True)
+    return found
+
+
+def begin_with(model: CompactGenerator, start: Path) -> None:
+    """Take over what fits of a checkpoint, or of the ONNX files in a folder."""
+    if start.is_dir():
+        from .export import read_exported
+
+        state = read_exported(start)
+    else:
+        state = load_file(start)
+    own = model.state_dict()
+    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
+    if not fitting:
+        raise ConfigError(f"{start}: no weights of a compact generator of these sizes. Give one of this configuration.")
+    model.load_state_dict(fitting, strict=False)
+    print(f"{start}: {len(fitting)} of {len(own)} arrays taken over", flush=True)

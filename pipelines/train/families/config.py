@@ -1,0 +1,179 @@
+"""How a family is trained: one JSON file, read into frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from speechhead.core.errors import SpeechheadError
+from speechhead.generators.checkpoints import stored
+from speechhead.generators.families import registry
+
+
+class ConfigError(SpeechheadError):
+    """A training configuration is not readable or asks for what does not exist."""
+
+
+STAGES = {
+    "motion": tuple(registry.FAMILIES),
+    "depth": ("dagan",),
+    "retargeting": ("liveportrait",),
+}
+"""What can be trained of which family."""
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Weight of each loss; 0 leaves it out. `of` has the papers' weights.
+
+    perceptual : multi-scale perceptual pyramid
+    pixels : mean absolute difference; in none of the papers, helps small runs
+    adversarial, matching : least-squares GAN and its feature matching
+    equivariance_value, equivariance_jacobian : under random thin-plate warps
+    prior : keypoints apart, at mean depth 0.33
+    head_pose : against the face tracker's rotation, per degree
+    deformation : L1 of expression
+    guidance : the first ten keypoints follow landmarks; LivePortrait's, of use to small runs of others
+    """
+
+    perceptual: float = 10.0
+    pixels: float = 0.0
+    adversarial: float = 0.0
+    matching: float = 10.0
+    equivariance_value: float = 0.0
+    equivariance_jacobian: float = 0.0
+    prior: float = 0.0
+    head_pose: float = 0.0
+    deformation: float = 0.0
+    guidance: float = 0.0
+
+    @classmethod
+    def of(cls, family: str) -> Losses:
+        """The papers' weights: FOMM sup. mat. A (DaGAN takes them over), face-vid2vid sup. mat. A, LivePortrait."""
+        if family in ("fomm", "dagan"):
+            prior = 10.0 if family == "dagan" else 0.0  # DaGAN L_D keeps keypoints apart
+            return cls(adversarial=1, equivariance_value=10, equivariance_jacobian=10, prior=prior)
+        # The weight 20 of head pose is for angles in units of 90 degrees.
+        shared = {"adversarial": 1.0, "equivariance_value": 20.0, "head_pose": 20.0 / 90, "deformation": 5.0}
+        if family == "liveportrait":
+            return cls(prior=10, guidance=10, **shared)
+        return cls(prior=10, **shared)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything about a run; stored beside its weights.
+
+    family : name as in `speechhead.generators.families.registry`
+    model : 'full_size', or the family's config (of its dataclass, or `model_params` as published)
+    stage : 'motion' (all but what the other stages train), 'depth' (DaGAN's first), 'retargeting' (LivePortrait's last)
+    weights : safetensors to begin from, instead of fresh weights
+    clips : folder of videos, or one video; cache : where decoded frames and tracks are kept
+    output : folder of checkpoints, log and sheets
+    size : side of the pictures that are learnt; input_size : of what the networks see, None for the same
+    batch : pairs in one pass and process; accumulate : passes in one step
+    steps : of the optimiser; milestones : fractions of them at which the learning rate is multiplied by `decay`
+    clip_gradient : largest norm of the gradient, 0 for any
+    pictures_after : step before which only head pose, guidance and the priors are learnt, of which steps are cheap; a
+        small run's motion field would else settle for the identity while its keypoints still mean nothing
+    adversarial_after : step at which the discriminator joins; discriminator : its config
+    ema : decay of the averaged weights, which are what is kept; it grows from 0.1 to this
+    precision : auto (bf16 or fp16 on a GPU, fp32 on a CPU), fp32, bf16, fp16
+    device : auto, cpu or cuda; threads : of the CPU; workers : processes that load data
+    augment : mirror and recolour; perceptual : vgg19, resnet or pixels; vgg : file of VGG-19's weights
+    scales, layers : of the perceptual pyramid, and the weight of each feature map
+    log_every, save_every, sheet_every : in steps; shown : pairs on a sheet
+    """
+
+    family: str
+    model: Any = "full_size"
+    stage: str = "motion"
+    weights: str | None = None
+    clips: str = "../shared/media"
+    cache: str = "runs/families/cache"
+    output: str = "runs/families"
+    size: int = 256
+    input_size: int | None = None
+    batch: int = 8
+    accumulate: int = 1
+    steps: int = 100_000
+    learning_rate: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    milestones: tuple[float, ...] = (0.6, 0.9)
+    decay: float = 0.1
+    clip_gradient: float = 0.0
+    pictures_after: int = 0
+    adversarial_after: int = 0
+    discriminator: dict[str, Any] = field(default_factory=dict)
+    ema: float = 0.999
+    precision: str = "auto"
+    device: str = "auto"
+    threads: int = 2
+    workers: int = 1
+    augment: bool = True
+    perceptual: str = "vgg19"
+    vgg: str | None = None
+    scales: tuple[float, ...] = (1, 0.5, 0.25, 0.125)
+    layers: tuple[float, ...] = ()
+    losses: Losses = field(default_factory=Losses)
+    log_every: int = 50
+    save_every: int = 1000
+    sheet_every: int = 1000
+    shown: int = 4
+    seed: int = 0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], where: str = "config") -> TrainConfig:
+        """From JSON's dictionary; losses that are not named have the paper's weight.
+
+        Raises
+        ------
+        ConfigError for unknown keys and values.
+        """
+        values = dict(values)
+        known = {f.name for f in dataclasses.fields(cls)}
+        names = {f.name for f in dataclasses.fields(Losses)}
+        unknown = [key for key in values if key not in known]
+        unknown += [f"losses.{key}" for key in values.get("losses", {}) if key not in names]
+        if unknown or "family" not in values:
+            wrong = f"'{unknown[0]}' is unknown" if unknown else "no 'family'"
+            raise ConfigError(f"{where}: {wrong}. The fields stand in pipelines/train/families/config.py.")
+        family = registry.canonical(values["family"])
+        for key in ("betas", "milestones", "scales", "layers"):
+            if key in values:
+                values[key] = tuple(values[key])
+        paper = dataclasses.asdict(Losses.of(family))
+        options = cls(**values | {"family": family, "losses": Losses(**paper | values.get("losses", {}))})
+        if options.stage not in STAGES or family not in STAGES[options.stage]:
+            possible = [stage for stage, families in STAGES.items() if family in families]
+            raise ConfigError(f"{where}: stage '{options.stage}' of {family}. Use {' or '.join(possible)}.")
+        if options.pictures_after and not (options.losses.head_pose or options.losses.guidance):
+            raise ConfigError(f"{where}: pictures_after needs a loss before. Set losses.guidance or losses.head_pose.")
+        if options.precision not in PRECISIONS:
+            raise ConfigError(f"{where}: precision '{options.precision}'. Use one of {', '.join(PRECISIONS)}.")
+        return options
+
+    @classmethod
+    def read(cls, path: Path) -> TrainConfig:
+        """From a JSON file; ConfigError if it is none."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: not a readable JSON file ({error}). See pipelines/configs.") from error
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: not a JSON object. See pipelines/configs.")
+        return cls.from_dict(values, str(path))
+
+    def network(self) -> Any:
+        """The family's config dataclass."""
+        kind = registry.config_class(self.family)
+        if self.model == "full_size":
+            return kind.full_size()
+        if isinstance(self.model, dict) and "model_params" in self.model:
+            return kind.from_published(self.model)
+        return stored.config_from_json(kind, self.model)

@@ -1,0 +1,63 @@
+"""The discriminator in training: what it learns, and what the generator learns of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import Tensor, nn
+
+from speechhead.generators.families.family import Family
+from speechhead.generators.nets.discriminator import DiscriminatorConfig, Judgement, MultiScaleDiscriminator
+
+from . import losses
+from .config import ConfigError, Losses, TrainConfig
+from .fitting import fit
+
+
+class Critic(nn.Module):
+    """A multi-scale discriminator, and its own loss as the forward pass."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.network = MultiScaleDiscriminator(config)
+
+    @classmethod
+    def for_training(cls, options: TrainConfig, family: Family) -> Critic:
+        """As `discriminator` of the config says, for this family's keypoints.
+
+        Raises
+        ------
+        ConfigError for unknown fields.
+        """
+        known = {field.name for field in dataclasses.fields(DiscriminatorConfig)}
+        unknown = [key for key in options.discriminator if key not in known]
+        if unknown:
+            raise ConfigError(f"discriminator.{unknown[0]} is unknown. Use {', '.join(sorted(known))}.")
+        values = {"num_kp": getattr(family.config, "num_kp", 10)} | options.discriminator
+        return cls(DiscriminatorConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}))
+
+    def judge(self, image: Tensor, keypoints: Tensor) -> list[Judgement]:
+        """Scores and features of pictures [B, 3, H, W] that show keypoints [B, K, 2 or 3]."""
+        return self.network(image, keypoints[..., :2])
+
+    def forward(self, real: Tensor, made: Tensor, keypoints: Tensor) -> Tensor:
+        """Its least-squares GAN loss."""
+        scores = [
+            [judgement.realness for judgement in self.judge(image, keypoints)]
+            for image in (fit(real, made.shape[-1]), made)
+        ]
+        return losses.lsgan_discriminator(*scores)
+
+
+def adversarial_losses(
+    critic: Critic, real: Tensor, made: Tensor, keypoints: Tensor, weights: Losses
+) -> dict[str, Tensor]:
+    """The generator's weighted losses: the score of what it made, and features matched to the real picture's."""
+    critic.requires_grad_(False)
+    judged, wanted = critic.judge(made, keypoints), critic.judge(fit(real, made.shape[-1]), keypoints)
+    critic.requires_grad_(True)
+    found = {"adversarial": weights.adversarial * losses.lsgan_generator([j.realness for j in judged])}
+    if weights.matching:
+        features = losses.feature_matching([j.features for j in judged], [j.features for j in wanted])
+        found["matching"] = weights.matching * features
+    return found

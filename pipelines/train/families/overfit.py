@@ -1,0 +1,129 @@
+"""`python -m pipelines.train.families.overfit FAMILY CLIP`: learn one clip, and measure whether the picture follows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import torch
+import typer
+from torch import Tensor
+
+from speechhead.core.errors import SpeechheadError
+from speechhead.face.landmarks import mouth_opening
+from speechhead.generators.checkpoints import stored
+from speechhead.generators.families import registry
+from speechhead.generators.families.family import Family
+
+from .config import TrainConfig
+from .data import TRACKED_SIZE, Clip, load_clip, track_frames
+from .fitting import fit
+from .objectives import reenact
+from .train import build, train
+
+app = typer.Typer(add_completion=False)
+CONFIGS = Path(__file__).parents[2] / "configs"
+NOSE = 30
+
+
+@torch.no_grad()
+def reenacted(family: Family, clip: Clip, source: int, rows: np.ndarray, seen: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Frame `source` in the motion of the frames `rows`: predictions, drivers and the source, [N or 1, 3, S, S]."""
+    frames = torch.from_numpy(np.array(clip.frames)).permute(0, 3, 1, 2).float() / 255
+    portrait = fit(frames[source : source + 1], seen)
+    appearance, motion = family.appearance(portrait), family.motion(portrait)
+    made = []
+    for row in rows:
+        driving = reenact(family, motion, family.motion(fit(frames[row : row + 1], seen)))
+        made.append(family.render(appearance, motion, driving))
+    predictions = torch.cat(made)
+    size = predictions.shape[-1]
+    return predictions, fit(frames[rows], size), fit(frames[source : source + 1], size)
+
+
+def marks(pictures: Tensor) -> np.ndarray:
+    """Nose [N, 2] in crop units and mouth opening [N], as the face tracker sees them; NaN where there is no face."""
+    frames = (pictures.clamp(0, 1).permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
+    large = [cv2.resize(frame, (TRACKED_SIZE, TRACKED_SIZE), interpolation=cv2.INTER_CUBIC) for frame in frames]
+    found = track_frames(iter(large), TRACKED_SIZE)["landmarks"]
+    return np.column_stack([found[:, NOSE, :2], mouth_opening(found)])
+
+
+def measure(family: Family, clip: Clip, seen: int, count: int = 60) -> dict[str, float]:
+    """How well a family reenacts a clip from its middle frame.
+
+    l1 : mean absolute error against the driver; l1_to_source : against the source instead; l1_copy : of the source
+    against the driver, what a picture that does not move has; nose_x, nose_y, mouth : correlation with the driver of
+    what an independent face tracker sees in the pictures; faces : share of pictures with a face
+    """
+    rows = np.linspace(0, len(clip.frames) - 1, min(count, len(clip.frames))).round().astype(int)
+    made, real, source = reenacted(family.eval(), clip, len(clip.frames) // 2, rows, seen)
+    result = {
+        "l1": float((made - real).abs().mean()),
+        "l1_to_source": float((made - source).abs().mean()),
+        "l1_copy": float((source - real).abs().mean()),
+    }
+    ours, theirs = marks(made), marks(real)
+    good = np.isfinite(ours).all(1) & np.isfinite(theirs).all(1)
+    result["faces"] = float(good.mean())
+    for name, column in (("nose_x", 0), ("nose_y", 1), ("mouth", 2)):
+        both = (ours[good, column], theirs[good, column])
+        moves = good.sum() > 8 and min(values.std() for values in both) > 1e-6
+        result[name] = float(np.corrcoef(*both)[0, 1]) if moves else 0.0
+    return {name: round(value, 4) for name, value in result.items()}
+
+
+def overfit(options: TrainConfig, minutes: float | None = None) -> dict[str, Any]:
+    """Train on the config's one clip; measurements before and after, and what the training took."""
+    clip = load_clip(Path(options.clips), options.size, Path(options.cache), tracked=False)
+    seen = options.input_size or options.size
+    torch.manual_seed(options.seed)
+    before = measure(build(options), clip, seen)
+    began, worked = time.monotonic(), time.process_time()
+    weights = train(options, minutes)
+    spent = {"minutes": (time.monotonic() - began) / 60, "cpu_minutes": (time.process_time() - worked) / 60}
+    after = measure(stored.open_family(weights), clip, seen)
+    summary = {"family": options.family, "size": options.size, **{k: round(v, 2) for k, v in spent.items()}}
+    return summary | {"fall": round(before["l1"] / after["l1"], 2), "before": before, "after": after}
+
+
+@app.command()
+def main(
+    family: Annotated[str, typer.Argument(help="fomm, face-vid2vid, dagan or liveportrait")],
+    clip: Annotated[Path, typer.Argument(help="one video of a talking, moving head")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="folder of the run")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="stop after this many minutes")] = None,
+    cache: Annotated[Path, typer.Option(help="folder of decoded frames")] = Path("runs/families/cache"),
+) -> None:
+    """Overfit the family's small configuration to one clip; one JSON object on stdout, exit 1 if it did not work."""
+    try:
+        name = registry.canonical(family).replace("-", "_")
+        options = TrainConfig.read(CONFIGS / f"{name}_small.json")
+        folder = output or Path("runs/families") / f"{name}_overfit"
+        options = dataclasses.replace(options, clips=str(clip), cache=str(cache), output=str(folder))
+        first = CONFIGS / f"{name}_depth_small.json"
+        if first.is_file():  # DaGAN: depth first
+            depth = dataclasses.replace(
+                TrainConfig.read(first), clips=str(clip), cache=str(cache), output=str(folder / "depth")
+            )
+            weights = train(depth, None if minutes is None else minutes / 4)
+            options = dataclasses.replace(options, weights=str(weights))
+        result = overfit(options, minutes)
+    except SpeechheadError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from error
+    line = json.dumps(result)
+    (folder / "overfit.json").write_text(line + "\n", encoding="utf-8")
+    print(line)
+    after = result["after"]
+    if result["fall"] < 4 or after["l1"] > 0.7 * min(after["l1_to_source"], after["l1_copy"]):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

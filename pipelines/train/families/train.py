@@ -1,0 +1,227 @@
+"""Train any family: one loop with accumulation, mixed precision, averaged weights, exact resume and many processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipelines.train.curves import Log
+from speechhead.core.errors import WeightsError
+from speechhead.generators.checkpoints import stored
+from speechhead.generators.families import registry
+from speechhead.generators.families.family import Family
+
+from .average import Average
+from .config import ConfigError, TrainConfig
+from .critic import Critic, adversarial_losses
+from .data import Pairs, batches, load_clips
+from .objectives import Reenactment, Result, make_objective, trained
+from .parallel import Workers
+from .sheets import Sheets
+
+RESUME = "resume.pt"
+
+
+class Trainer:
+    """State of a run: networks, optimisers, averages and the step; everything else follows from the config.
+
+    The batch, the thin-plate warps and all other random numbers of step n depend on n alone, so a run that stops at
+    any step and goes on gives the same weights, bit for bit on a CPU, as one that never stopped.
+    """
+
+    def __init__(self, options: TrainConfig, workers: Workers | None = None) -> None:
+        self.options = options
+        self.workers = workers or Workers.join(options.device)
+        torch.manual_seed(options.seed)
+        device = self.workers.device
+        family = self.workers.synchronised(build(options)).to(device).train()
+        self.family: Family = family
+        self.objective = make_objective(family, options, device).to(device)
+        self.average = Average(family, options.ema)
+        self.critic = Critic.for_training(options, family).to(device) if options.losses.adversarial else None
+        self.maker = self._adam(trained(self.objective))
+        self.judge = self._adam(list(self.critic.parameters())) if self.critic else None
+        self.precision = precision(options.precision, device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
+        self.run_objective, self.run_critic = self.workers.wrap(self.objective), None
+        if self.critic is not None:
+            self.run_critic = self.workers.wrap(self.critic)
+        self.step = 0
+
+    def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, self.options.learning_rate, betas=self.options.betas)
+
+    def rate(self) -> float:
+        """Learning rate of this step: multiplied by `decay` at each milestone."""
+        passed = sum(self.step >= fraction * self.options.steps for fraction in self.options.milestones)
+        return self.options.learning_rate * self.options.decay**passed
+
+    def update(self, passes: list[dict[str, Tensor]]) -> dict[str, float]:
+        """One step of the optimisers on `accumulate` batches; the losses, weighted."""
+        options, device = self.options, self.workers.device
+        for optimiser in filter(None, (self.maker, self.judge)):
+            optimiser.param_groups[0]["lr"] = self.rate()
+            optimiser.zero_grad(set_to_none=True)
+        sums: dict[str, float] = {}
+        if isinstance(self.objective, Reenactment):
+            self.objective.drawing = self.step >= options.pictures_after
+        for index, batch in enumerate(passes):
+            batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+            number = (self.step * options.accumulate + index) * self.workers.world + self.workers.rank
+            torch.manual_seed((options.seed << 40) + number)
+            with ExitStack() as stack:
+                if index + 1 < len(passes) and self.workers.world > 1:
+                    stack.enter_context(self.run_objective.no_sync())
+                    if self.run_critic is not None:
+                        stack.enter_context(self.run_critic.no_sync())
+                for name, value in self._one_pass(batch, number).items():
+                    sums[name] = sums.get(name, 0.0) + value / len(passes)
+        self._apply(self.maker)
+        if self.judge is not None and "critic" in sums:
+            self._apply(self.judge)
+        self.scaler.update()
+        self.workers.share_buffers(self.objective)
+        if self.critic is not None:
+            self.workers.share_buffers(self.critic)
+        self.average.update(self.family)
+        self.step += 1
+        return sums
+
+    def _one_pass(self, batch: dict[str, Tensor], number: int) -> dict[str, float]:
+        """Gradients of one batch: of the makers, then of the critic on the same pictures."""
+        options = self.options
+        with torch.autocast(self.workers.device.type, self.precision, enabled=self.precision is not torch.float32):
+            result: Result = self.run_objective(batch, number)
+        losses, made, points = result
+        judged = self.critic is not None and made is not None and self.step >= options.adversarial_after
+        if judged:
+            losses = losses | adversarial_losses(self.critic, batch["driver"], made, points, options.losses)
+        total = torch.stack(list(losses.values())).sum()
+        if not torch.isfinite(total):
+            wrong = ", ".join(name for name, value in losses.items() if not torch.isfinite(value))
+            raise ConfigError(f"step {self.step}: {wrong} is not finite. Lower learning_rate, or set clip_gradient.")
+        self.scaler.scale(total / options.accumulate).backward()
+        values = {name: value.item() for name, value in losses.items()}
+        if judged:
+            loss = self.run_critic(batch["driver"], made.detach(), points.detach())
+            self.scaler.scale(loss / options.accumulate).backward()
+            values["critic"] = loss.item()
+        return values
+
+    def _apply(self, optimiser: torch.optim.Optimizer) -> None:
+        if self.options.clip_gradient:
+            self.scaler.unscale_(optimiser)
+            torch.nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], self.options.clip_gradient)
+        self.scaler.step(optimiser)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load` needs to go on."""
+        parts = {"objective": self.objective, "average": self.average, "maker": self.maker, "scaler": self.scaler}
+        if self.critic is not None and self.judge is not None:
+            parts |= {"critic": self.critic, "judge": self.judge}
+        state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
+        return state | {"step": self.step, "config": json.dumps(dataclasses.asdict(self.options))}
+
+    def load(self, path: Path) -> None:
+        """Go on from `resume.pt`.
+
+        Raises
+        ------
+        WeightsError if the file is no such state, or that of another network.
+        """
+        try:
+            state = torch.load(path, map_location=self.workers.device, weights_only=True)
+            self.objective.load_state_dict(state["objective"])
+            self.average.load_state_dict(state["average"])
+            self.maker.load_state_dict(state["maker"])
+            self.scaler.load_state_dict(state["scaler"])
+            if self.critic is not None and self.judge is not None:
+                self.critic.load_state_dict(state["critic"])
+                self.judge.load_state_dict(state["judge"])
+            self.step = int(state["step"])
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:100]
+            raise WeightsError(f"{path}: not a state of this run ({reason}). Use its own {RESUME}.") from error
+        except Exception as error:  # the unpickler has exceptions of its own
+            raise WeightsError(f"{path}: not a training state. Use the {RESUME} of this run.") from error
+
+    def save(self, folder: Path) -> Path:
+        """Write the averaged weights as the family's file, and `resume.pt`; each replaces the older in one step."""
+        weights = folder / f"{self.family.name}.safetensors"
+        stored.save_family(self.average.family, weights, step=str(self.step), stage=self.options.stage)
+        part = folder / f".{RESUME}.part"
+        torch.save(self.state(), part)
+        part.replace(folder / RESUME)
+        return weights
+
+
+def build(options: TrainConfig) -> Family:
+    """The family to train: fresh, or from `weights`."""
+    if options.weights is not None:
+        return stored.open_family(options.weights, options.family).requires_grad_(True)
+    return registry.build(options.family, options.network())
+
+
+def precision(name: str, device: torch.device) -> torch.dtype:
+    """What the networks compute in."""
+    if name == "auto":
+        if device.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+
+
+def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> Path:
+    """Train as a JSON file says, to its last step or for `minutes`; the path of the weights."""
+    return train(TrainConfig.read(config), minutes, resume)
+
+
+def train(options: TrainConfig, minutes: float | None = None, resume: Path | None = None) -> Path:
+    """Train to the last step or for `minutes`, writing weights, log and sheets as it goes; the path of the weights."""
+    torch.set_num_threads(options.threads)
+    workers = Workers.join(options.device)
+    output = Path(options.output)
+    output.mkdir(parents=True, exist_ok=True)
+    tracked = bool(options.losses.head_pose or options.losses.guidance) or options.stage == "retargeting"
+    trainer = Trainer(options, workers)  # before clips are read: what is wrong with the config is said at once
+    # The first process fills the cache, the others read it.
+    if not workers.first:
+        workers.wait()
+    clips = load_clips(Path(options.clips), options.size, Path(options.cache), tracked)
+    if workers.first:
+        workers.wait()
+    pairs = Pairs(clips, options.seed, options.augment, neighbours=2 if options.stage == "depth" else 0)
+    if resume is not None:
+        trainer.load(resume)
+    start = trainer.step * options.accumulate
+    stream = batches(pairs, options.batch, start, options.workers, workers.rank, workers.world)
+    with ExitStack() as stack:
+        log = stack.enter_context(Log(output)) if workers.first else None
+        sheets = Sheets(pairs, options, workers.device) if workers.first else None
+        began = time.monotonic()
+        while trainer.step < options.steps:
+            values = trainer.update([next(stream) for _ in range(options.accumulate)])
+            late = minutes is not None and time.monotonic() - began > 60 * minutes
+            last = workers.agree(late) or trainer.step == options.steps
+            if log is not None and sheets is not None:
+                log.add(values)
+                if trainer.step % options.log_every == 0 or last:
+                    log.write(trainer.step, time.monotonic() - began, trainer.rate())
+                if trainer.step % options.save_every == 0 or last:
+                    trainer.save(output)
+                if trainer.step % options.sheet_every == 0 or last:
+                    sheets.draw(trainer.average.family, output / f"sheet_{trainer.step:06d}.png")
+            if last:
+                break
+    weights = output / f"{trainer.family.name}.safetensors"
+    if workers.first:
+        print(weights, flush=True)
+    workers.leave()
+    return weights

@@ -1,0 +1,113 @@
+"""Train the compact generator's Landmarks2Latents on tracked faces: 70 landmarks in, 478 keypoints out."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pipelines.data.footage.shards import prepared_clips
+from speechhead.face.landmarks import REFERENCE, from_mesh
+
+
+@dataclass(frozen=True)
+class LatentsConfig:
+    """Sizes of the network and how it is trained; stored in the checkpoint."""
+
+    data: str = "runs/data/train"
+    output: str = "runs/landmarks2latents"
+    hidden: int = 128
+    basis: int = 64
+    batch: int = 256
+    steps: int = 6000
+    learning_rate: float = 1e-3
+    jitter: float = 0.004
+    seed: int = 0
+
+
+class LatentsNetwork(nn.Module):
+    """delta = basis(linear(motion) + mlp(motion, shape) - mlp(0, shape)): zero motion gives exactly zero."""
+
+    def __init__(self, config: LatentsConfig) -> None:
+        super().__init__()
+        self.linear = nn.Linear(210, config.basis, bias=False)
+        self.mlp = nn.Sequential(
+            nn.Linear(420, config.hidden),
+            nn.GELU(),
+            nn.Linear(config.hidden, config.hidden),
+            nn.GELU(),
+            nn.Linear(config.hidden, config.basis),
+        )
+        self.basis = nn.Linear(config.basis, 478 * 3, bias=False)
+        nn.init.zeros_(self.mlp[4].weight)
+
+    def forward(self, motion: Tensor, shape: Tensor) -> Tensor:
+        """Motion and shape [N, 210] (normalised units) to deltas [N, 478 * 3]."""
+        bend = self.mlp(torch.cat([motion * 5, shape * 5], 1)) - self.mlp(
+            torch.cat([torch.zeros_like(motion), shape * 5], 1)
+        )
+        return self.basis(self.linear(motion) + bend)
+
+
+def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
+    """Train to `steps` or for `minutes`, then write a checkpoint and the ONNX file."""
+    options = LatentsConfig(**json.loads(config.read_text()))
+    torch.manual_seed(options.seed)
+    random = np.random.default_rng(options.seed)
+    clips = [clip.normalised for clip in prepared_clips(Path(options.data))]
+    network = LatentsNetwork(options)
+    if resume is not None:
+        network.load_state_dict(load_file(resume))
+    optimiser = torch.optim.Adam(network.parameters(), options.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, options.steps)
+    lengths = np.sqrt([len(clip) for clip in clips])
+    weights = lengths / lengths.sum()
+    began, errors = time.monotonic(), []
+    for step in range(options.steps):
+        pairs = []
+        for number in random.choice(len(clips), options.batch // 8, p=weights):
+            rows = random.integers(0, len(clips[number]), (8, 2))
+            pairs.append(clips[number][rows])
+        pair = np.concatenate(pairs)  # [batch, 2, 478, 3]: source, driving
+        source, driving = from_mesh(pair[:, 0]), from_mesh(pair[:, 1])
+        motion = torch.from_numpy((driving - source).reshape(len(pair), -1))
+        motion = motion + options.jitter * torch.randn_like(motion)  # tracked landmarks tremble
+        shape = torch.from_numpy((source - REFERENCE).reshape(len(pair), -1).astype(np.float32))
+        wanted = torch.from_numpy((pair[:, 1] - pair[:, 0]).reshape(len(pair), -1))
+        loss = (network(motion, shape) - wanted).abs().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        errors.append(loss.item() / wanted.abs().mean().item())
+        if step % 500 == 499:
+            print(f"step {step + 1}: error {np.mean(errors[-500:]):.3f} of the motion", flush=True)
+        if minutes is not None and time.monotonic() - began > 60 * minutes:
+            break
+    output = Path(options.output)
+    output.mkdir(parents=True, exist_ok=True)
+    metadata = {"config": json.dumps(asdict(options)), "family": "compact", "kind": "landmarks2latents"}
+    save_file(network.state_dict(), output / "checkpoint.safetensors", metadata)
+    export(network, output / "landmarks2latents_compact.onnx")
+
+
+def export(network: LatentsNetwork, path: Path) -> None:
+    """Write the ONNX file, batch size free."""
+    network.eval()
+    example = (torch.zeros(2, 210), torch.zeros(2, 210))
+    torch.onnx.export(
+        network,
+        example,
+        str(path),
+        input_names=["motion", "shape"],
+        output_names=["delta"],
+        dynamo=False,
+        dynamic_axes={name: {0: "n"} for name in ("motion", "shape", "delta")},
+        opset_version=17,
+    )

@@ -1,0 +1,1 @@
+"""Speech2Landmarks' trainer."""

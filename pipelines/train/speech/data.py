@@ -1,0 +1,192 @@
+"""Talking-face clips as motion targets, and batches of encoder features with them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from speechhead.core.arrays import Array
+from speechhead.face.landmarks import from_mesh, mouth_opening, remove_pose
+from speechhead.speech.model import EMOTIONS
+
+MOVED = np.zeros(70, np.float32)
+"""How much of each point's motion is learned: eyes and irises belong to the motion module."""
+MOVED[:17] = MOVED[27:36] = MOVED[48:68] = 1.0
+MOVED[17:27] = 0.5
+
+CLOSED_SHARE = 12.0
+"""Per cent of a clip's frames, those with the smallest opening, whose median is the neutral face."""
+
+_EMOTION_WORDS = {
+    "happy": "happy",
+    "sad": "sad",
+    "surprise": "surprised",
+    "fear": "afraid",
+    "angry": "angry",
+    "disgust": "disgusted",
+}
+
+
+@dataclass
+class Clip:
+    """One recording: landmarks with the head pose removed, and its neutral face.
+
+    landmarks: float32 [T, 70, 3] normalised; neutral: float32 [70, 3]; lag: frames by which the picture
+    comes after the sound; usable: whether its sound belongs to its picture.
+    """
+
+    stem: str
+    identity: str
+    split: str
+    source: str
+    landmarks: Array
+    neutral: Array
+    emotion: Array
+    lag: float = 0.0
+    usable: bool = True
+
+    @cached_property
+    def motion(self) -> Array:
+        """float32 [T, 70, 3] displacement from the neutral face, of what speech moves."""
+        return ((self.landmarks - self.neutral) * MOVED[:, None]).astype(np.float32)
+
+    @cached_property
+    def opening(self) -> Array:
+        """float32 [T] lip opening in outer-eye distances."""
+        return mouth_opening(self.landmarks).astype(np.float32)
+
+
+def emotion_of(row: dict[str, str]) -> Array:
+    """Emotion named in an acted clip's file name, with MEAD's level 1-3 as intensity: float32 [7]."""
+    vector = np.zeros(len(EMOTIONS), np.float32)
+    if row["identity"].startswith("MEAD"):
+        name = row["source_file"].lower()
+        level = next((int(name[i + 6]) for i in [name.find("level_")] if i >= 0), 3)
+        for word, emotion in _EMOTION_WORDS.items():
+            if word in name:
+                vector[EMOTIONS.index(emotion)] = level / 3
+    return vector
+
+
+def load_clips(media: Path, landmarks: Path, lags: Path | None = None, lead: float = 0.0) -> list[Clip]:
+    """All clips with sound whose landmarks are there.
+
+    Parameters
+    ----------
+    media : folder with catalog.csv
+    landmarks : folder with `stem.npz`: mesh float32 [T, 478, 3] pixels, score [T]
+    lags : JSON written by `offsets`, {stem: {"lag", "usable"}}
+    lead : frames by which learned motion comes before the sound, added to every lag
+    """
+    known = json.loads(lags.read_text()) if lags and lags.exists() else {}
+    clips = []
+    with (media / "catalog.csv").open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["audio"] == "True"]
+    for row in rows:
+        stem = row["file"].rsplit(".", 1)[0]
+        path = landmarks / f"{stem}.npz"
+        if not path.exists():
+            continue
+        with np.load(path) as data:
+            mesh = fill_gaps(data["mesh"], data.get("score"))
+        if mesh is None:
+            continue
+        normal, _ = remove_pose(from_mesh(mesh))
+        normal = gaussian_filter1d(normal, 0.5, axis=0).astype(np.float32)
+        opening = mouth_opening(normal)
+        neutral = np.median(normal[opening <= np.percentile(opening, CLOSED_SHARE)], axis=0).astype(np.float32)
+        found = known.get(stem, {})
+        clips.append(
+            Clip(
+                stem, row["identity"], row["split"], row["source"], normal, neutral, emotion_of(row),
+                found.get("lag", 0.0) + lead, found.get("usable", True),
+            )
+        )  # fmt: skip
+    return clips
+
+
+def fill_gaps(mesh: Array, score: Array | None) -> Array | None:
+    """Repeat the last good frame where tracking failed; None if over a third of the clip failed."""
+    good = np.isfinite(mesh).all(axis=(1, 2))
+    if score is not None:
+        good &= np.asarray(score) > 0.3
+    if good.mean() < 0.67 or len(mesh) < 20:
+        return None
+    last = np.maximum.accumulate(np.where(good, np.arange(len(mesh)), -1))
+    first = int(np.argmax(good))
+    return mesh[np.where(last < 0, first, last)]
+
+
+class Features:
+    """Features of one recording in all its copies: float16 [blocks, frames, channels] memory maps and their speeds."""
+
+    def __init__(self, folder: Path, stem: str, copies: list[int], frames: int, channels: slice | None = None) -> None:
+        self.copies: dict[int, tuple[NDArray[np.float16], float]] = {}
+        for copy in copies:
+            path = folder / str(copy) / f"{stem}.npy"
+            if path.exists():
+                array = np.load(path)
+                if channels is not None:
+                    array = np.ascontiguousarray(array[..., channels])
+                speed = json.loads(path.with_suffix(".json").read_text())["speed"]
+                self.copies[copy] = (array.reshape(len(array), frames, -1), speed)
+
+
+def targets_at(values: Array, frames: NDArray[np.float64]) -> tuple[Array, Array]:
+    """Linear interpolation of [T, ...] at fractional frames, and 1 where they are inside."""
+    inside = (frames >= 0) & (frames <= len(values) - 1)
+    at = np.clip(frames, 0, len(values) - 1)
+    low = np.minimum(at.astype(int), max(len(values) - 2, 0))
+    share = (at - low).reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
+    high = np.minimum(low + 1, len(values) - 1)
+    return values[low] * (1 - share) + values[high] * share, inside.astype(np.float32)
+
+
+def motion_modes(clips: list[Clip], modes: int, weights: Array) -> Array:
+    """Principal motions of the given clips, rows scaled to unit variance of their coefficients: float32 [modes, 210].
+
+    Mirrored motion is added, so that the modes are symmetric or antisymmetric, and every identity counts alike.
+    """
+    by_identity: dict[str, list[Array]] = {}
+    for clip in clips:
+        by_identity.setdefault(clip.identity, []).append(clip.motion)
+    rng = np.random.default_rng(0)
+    parts = []
+    for motions in by_identity.values():
+        joined = np.concatenate(motions)
+        parts.append(joined[rng.integers(len(joined), size=150)])
+    frames = np.concatenate(parts)
+    frames = np.concatenate([frames, mirror(frames)]) * weights[:, None]
+    _, values, vectors = np.linalg.svd(frames.reshape(len(frames), -1), full_matrices=False)
+    rows = vectors[:modes] * (values[:modes, None] / np.sqrt(len(frames)))
+    return (
+        (rows.reshape(modes, 70, 3) / np.maximum(weights, 1e-6)[:, None] * (MOVED > 0)[:, None])
+        .reshape(modes, -1)
+        .astype(np.float32)
+    )
+
+
+def _mirror_index() -> NDArray[np.int64]:
+    pairs = [(i, 16 - i) for i in range(8)] + [(17 + i, 26 - i) for i in range(5)] + [(31, 35), (32, 34)]
+    pairs += [(36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)]
+    pairs += [(48, 54), (49, 53), (50, 52), (59, 55), (58, 56), (60, 64), (61, 63), (67, 65), (68, 69)]
+    index = np.arange(70)
+    for a, b in pairs:
+        index[a], index[b] = b, a
+    return index
+
+
+MIRROR = _mirror_index()
+"""Index of each point's partner on the other half of the face."""
+
+
+def mirror(motion: Array) -> Array:
+    """Motion or normalised landmarks [..., 70, 3] seen in a mirror."""
+    return motion[..., MIRROR, :] * np.array([-1, 1, 1], np.float32)

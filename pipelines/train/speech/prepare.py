@@ -1,0 +1,101 @@
+"""Compute encoder features of augmented copies of all recordings, once, before training."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import zlib
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from speechhead.audio.io import load_audio, save_wav
+from speechhead.speech.encoders import WindowConfig
+
+from .augment import Voice, change_speed, degrade, nobody_speaks
+from .visemes import read_phonemes
+from .whisper import WhisperEncoder, packaged_model
+from .windows import window_features
+
+
+def voice_of(copy: int, rng: np.random.Generator, vary_speed: bool = True) -> Voice:
+    """Copy 0 is the recording itself; the others are other voices."""
+    if copy == 0:
+        return Voice()
+    speed = round(float(rng.uniform(0.86, 1.16)), 2) if vary_speed else 1.0
+    return Voice(speed=speed, warp=round(float(np.exp(rng.uniform(-0.22, 0.22))), 2))
+
+
+def prepare(
+    recordings: dict[str, Path],
+    folder: Path,
+    copies: list[int],
+    config: WindowConfig,
+    layers: tuple[int, ...],
+    vary_speed: bool = True,
+) -> None:
+    """Write `folder/copy/stem.npy` (float16 [blocks, positions, channels]) and `.json` (the voice); existing ones stay.
+
+    Parameters
+    ----------
+    recordings : path of the sound by stem
+    layers : encoder layers kept side by side; the encoder is cut after the highest
+    """
+    encoder = WhisperEncoder.from_ctranslate2(packaged_model(), max(layers))
+    sounds = {stem: load_audio(path) for stem, path in recordings.items()}
+    babble = np.concatenate(list(sounds.values()))
+    for copy in copies:
+        (folder / str(copy)).mkdir(parents=True, exist_ok=True)
+        for stem, sound in sounds.items():
+            target = folder / str(copy) / f"{stem}.npy"
+            if target.exists():
+                continue
+            rng = np.random.default_rng([zlib.crc32(stem.encode()), copy])
+            voice = voice_of(copy, rng, vary_speed)
+            if copy > 0:
+                sound = degrade(change_speed(sound, voice.speed), rng, babble)
+            features = window_features(sound, encoder, config, voice.warp, layers)
+            target.with_suffix(".json").write_text(json.dumps(asdict(voice) | {"samples": len(sound)}))
+            np.save(target, features)
+
+
+def write_nobody(folder: Path, count: int = 40) -> dict[str, Path]:
+    """Recordings in which nobody speaks, digital silence among them; path by stem."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sounds = {f"nobody_{i:02d}": nobody_speaks(np.random.default_rng(i)) for i in range(count)}
+    sounds["nobody_zero"] = np.zeros(48_000, np.float32)
+    return {stem: save_wav(folder / f"{stem}.wav", sound) for stem, sound in sounds.items()}
+
+
+def main() -> None:
+    """Features of the clips, of speech with phonemes, of speech without, and of nobody speaking."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--media", type=Path, required=True, help="folder of clips with catalog.csv")
+    parser.add_argument("--speech", type=Path, help="folder of wav files with phonemes in JSON beside them")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--copies", type=int, default=5)
+    parser.add_argument("--layers", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    with (options.media / "catalog.csv").open(encoding="utf-8") as stream:
+        names = [row["file"] for row in csv.DictReader(stream) if row["audio"] == "True"]
+    kept, window, copies = (options.layers,), WindowConfig(), list(range(options.copies))
+    prepare(
+        {name.rsplit(".", 1)[0]: options.media / name for name in names}, options.out / "clips", copies, window, kept
+    )
+    prepare(write_nobody(options.out / "nobody"), options.out / "labelled", copies[:2], window, kept, vary_speed=False)
+    spoken: dict[str, dict[str, Path]] = {"labelled": {}, "unlabelled": {}}
+    for path in sorted(options.speech.glob("*.wav")) if options.speech else ():
+        phonemes = path.with_suffix(".json")
+        known = phonemes.exists() and read_phonemes(phonemes)
+        spoken["labelled" if known else "unlabelled"][path.stem] = path
+    for kind, recordings in spoken.items():
+        if recordings:
+            prepare(recordings, options.out / kind, copies[:3], window, kept)
+
+
+if __name__ == "__main__":
+    main()

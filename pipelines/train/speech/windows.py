@@ -1,0 +1,72 @@
+"""Whisper features of streaming windows, computed in bulk for training; the runtime's twin in torch."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import librosa
+import numpy as np
+import torch
+from torch import Tensor
+
+from speechhead.speech.encoders import WindowConfig
+
+from .whisper import WhisperEncoder
+
+FFT, HOP = 400, 160
+
+
+@cache
+def mel_filters(warp: float = 1.0) -> Tensor:
+    """float [80, 201] slaney mel filters that read the spectrum at `warp` times each frequency."""
+    filters = librosa.filters.mel(sr=16_000, n_fft=FFT, n_mels=80)
+    if warp != 1.0:
+        bins = np.arange(filters.shape[1])
+        # Above 6.4 kHz the axis bends back so that both ends of the band stay.
+        knee = 160 / max(warp, 1.0)
+        read = np.interp(bins, [0, knee, 200], [0, knee * warp, 200])
+        filters = np.stack([np.interp(bins, read, row) for row in filters])
+    return torch.from_numpy(filters.astype(np.float32))
+
+
+def log_mel(windows: Tensor, warp: float = 1.0) -> Tensor:
+    """float [N, samples] -> Whisper's log-mel [N, 80, samples // 160], each window by its own maximum."""
+    spectrum = torch.stft(windows, FFT, HOP, window=torch.hann_window(FFT), center=True, return_complex=True)
+    mel = (mel_filters(warp) @ spectrum[..., :-1].abs() ** 2).clamp(min=1e-10).log10()
+    mel = torch.maximum(mel, mel.amax(dim=(1, 2), keepdim=True) - 8.0)
+    return (mel + 4.0) / 4.0
+
+
+def window_features(
+    audio: np.ndarray,
+    encoder: WhisperEncoder,
+    config: WindowConfig,
+    warp: float = 1.0,
+    layers: tuple[int, ...] = (),
+    batch: int = 64,
+) -> np.ndarray:
+    """Features of every block of a recording.
+
+    Parameters
+    ----------
+    audio : float32 [n] at 16 kHz
+    layers : also earlier layers, side by side; only the last one if empty
+
+    Returns
+    -------
+    float16 [blocks, kept positions, width * max(1, len(layers))]; positions from the block's start to the window's end
+    """
+    blocks = -(-len(audio) // config.block_samples)
+    padded = np.zeros(config.left_samples + blocks * config.block_samples + config.right_samples, np.float32)
+    padded[config.left_samples : config.left_samples + len(audio)] = audio
+    windows = torch.from_numpy(
+        np.lib.stride_tricks.sliding_window_view(padded, config.window_samples)[:: config.block_samples].copy()
+    )
+    kept = []
+    with torch.inference_mode():
+        for part in windows.split(batch):
+            states = encoder.hidden(log_mel(part, warp))
+            chosen = [states[i] for i in (layers or (len(states) - 1,))]
+            normal = [torch.nn.functional.layer_norm(s[:, config.first_position :], (s.shape[-1],)) for s in chosen]
+            kept.append(torch.cat(normal, -1).half().numpy())
+    return np.concatenate(kept)

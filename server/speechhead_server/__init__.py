@@ -1,0 +1,1 @@
+"""The live server: avatars in browsers over WebRTC."""

@@ -1,0 +1,1 @@
+"""HTTP: the application, its guard, bodies of requests, sockets for sound."""

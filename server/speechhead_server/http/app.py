@@ -1,0 +1,315 @@
+"""The HTTP side: routes that turn requests into calls of sessions and portraits, and mistakes into one line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import traceback
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+import speechhead
+from speechhead.core.clocks import FPS
+from speechhead.core.controls import EMOTIONS
+from speechhead.core.errors import SpeechheadError
+from speechhead.generators.protocol import Generator
+from speechhead.speech.protocol import SpeechModel
+from speechhead_server.core.config import Settings
+from speechhead_server.core.metrics import Metrics
+from speechhead_server.core.problems import Refused, for_log, one_line
+from speechhead_server.live.avatars import Gallery
+from speechhead_server.live.session import Session
+from speechhead_server.live.sessions import Sessions
+from speechhead_server.live.studio import Studio
+from speechhead_server.rtc.ports import use_ports
+from speechhead_server.uploads.decode import Decoder, unless_gone
+from speechhead_server.voice.speaker import Speaker
+
+from .guard import FAILED, Guard
+from .pcm import serve_pcm
+from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, shown_controls
+
+log = logging.getLogger("speechhead.server")
+
+CLIENT = Path(__file__).parent.parent / "client"
+"""The browser's page, served as it is."""
+
+
+class Server:
+    """One server with all it is made of; `app` is what an ASGI server runs.
+
+    Parameters
+    ----------
+    generator, speech, speaker : stand-ins for the shipped networks and the voice process
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        generator: type[Generator] | None = None,
+        speech: SpeechModel | None = None,
+        speaker: Speaker | None = None,
+    ) -> None:
+        self.settings = settings = settings or Settings()
+        self.metrics = Metrics()
+        self.studio = Studio(settings, generator, speech)
+        self.decoder = Decoder()
+        self.gallery = Gallery(settings, self.studio, self.decoder)
+        self.studio.choose_size(self.gallery.open_default())
+        self.sessions = Sessions(settings, self.studio, self.gallery, speaker or Speaker(), self.metrics)
+        if speaker is None:
+            self.sessions.speaker = Speaker(warm=(self.sessions.check_voice(None),))
+        api = self._api()
+        files = frozenset(f"/{path.relative_to(CLIENT).as_posix()}" for path in CLIENT.rglob("*") if path.is_file())
+        self.app = Guard(api, settings, self.metrics, files)
+
+    @contextlib.asynccontextmanager
+    async def _life(self, _: FastAPI) -> AsyncIterator[None]:
+        if self.settings.udp_ports is not None:
+            use_ports(asyncio.get_running_loop(), *self.settings.udp_ports)
+        await self.gallery.staged(None, self.studio.size)
+        await self.sessions.speaker.start()
+        self.sessions.start()
+        yield
+        self.decoder.close()
+        await self.sessions.close()
+        await self.sessions.speaker.close()
+        self.studio.close()
+
+    def _api(self) -> FastAPI:
+        api = FastAPI(
+            title="speechhead",
+            version=speechhead.__version__,
+            description="A portrait that speaks, live over WebRTC.",
+            lifespan=self._life,
+        )
+        api.add_exception_handler(SpeechheadError, _refused)
+        api.add_exception_handler(HTTPException, _http_error)
+        api.add_exception_handler(RequestValidationError, _not_valid)
+        api.add_exception_handler(Exception, _failed)
+        self._about(api)
+        self._portraits(api)
+        self._sessions(api)
+        self._speech(api)
+        if CLIENT.is_dir():
+            api.mount("/", StaticFiles(directory=CLIENT, html=True), name="client")
+        return api
+
+    def _about(self, api: FastAPI) -> None:
+        sessions, settings = self.sessions, self.settings
+
+        @api.get("/healthz", tags=["operation"])
+        async def healthz() -> JSONResponse:
+            """Whether the server works, for load balancers."""
+            state = "closing" if sessions.closing else "ok"
+            body = {"status": state, "version": speechhead.__version__, "sessions": len(sessions)}
+            return JSONResponse({**body, "capacity": self.studio.capacity}, 503 if sessions.closing else 200)
+
+        @api.get("/metrics", tags=["operation"])
+        async def metrics() -> Response:
+            """Numbers for Prometheus."""
+            sessions.report()
+            return Response(self.metrics.text(), media_type="text/plain; version=0.0.4")
+
+        @api.get("/config", tags=["operation"])
+        async def config() -> dict[str, Any]:
+            """What a client needs to know."""
+            limits = {"text": settings.text_limit, "upload": settings.upload_limit, "audio": settings.audio_limit}
+            limits |= {"audio_seconds": int(settings.audio_seconds)}
+            shown = {"version": speechhead.__version__, "size": self.studio.size, "sizes": sessions.sizes, "fps": FPS}
+            return {**shown, "ice_servers": settings.ice_servers, "emotions": list(EMOTIONS), "limits": limits}
+
+        @api.get("/voices", tags=["operation"])
+        async def voices() -> dict[str, Any]:
+            """Voices that can speak on this machine."""
+            known = [{k: getattr(v, k) for k in ("name", "gender", "language", "engine")} for v in sessions.voices]
+            return {"default": None, "voices": known}
+
+    def _portraits(self, api: FastAPI) -> None:
+        gallery = self.gallery
+
+        @api.get("/avatars", tags=["avatars"])
+        async def avatars() -> dict[str, Any]:
+            """The portraits that ship with the server."""
+            return {"default": gallery.default, "avatars": await gallery.describe()}
+
+        @api.post("/avatars", status_code=202, tags=["avatars"])
+        async def upload(request: Request, response: Response) -> dict[str, Any]:
+            """Upload a portrait: a form with the field `file`, or the bytes with an image's content type."""
+            data, name = await file_of(request, "image")
+            entry = gallery.upload(data, Path(name).stem)
+            response.headers["Location"] = f"/avatars/{entry.name}"
+            return entry.describe()
+
+        @api.get("/avatars/{name}", tags=["avatars"])
+        async def avatar(name: str) -> dict[str, Any]:
+            """A portrait and how far its preparation is."""
+            return gallery.get(name).describe()
+
+        @api.get("/avatars/{name}/picture", tags=["avatars"])
+        async def picture(name: str) -> Response:
+            """A square preview."""
+            return Response(await gallery.picture(name), media_type="image/jpeg")
+
+        @api.delete("/avatars/{name}", status_code=204, tags=["avatars"])
+        async def forget(name: str) -> None:
+            """Forget an upload."""
+            gallery.remove(name)
+
+    def _sessions(self, api: FastAPI) -> None:
+        sessions = self.sessions
+
+        @api.post("/sessions", status_code=201, tags=["sessions"])
+        async def open_session(response: Response, body: SessionBody | None = None) -> dict[str, Any]:
+            """Make a session; then POST an SDP offer to its `whep`."""
+            body = body or SessionBody.model_validate({})
+            changes = body.controls.changes() if body.controls else None
+            session = await sessions.open(body.avatar, body.voice, body.size, changes)
+            response.headers["Location"] = f"/sessions/{session.name}"
+            return session.describe()
+
+        @api.get("/sessions/{name}", tags=["sessions"])
+        async def session(name: str) -> dict[str, Any]:
+            """A session."""
+            found = sessions.get(name)
+            return {**found.describe(), "state": found.state, "viewers": len(found.viewers)}
+
+        @api.delete("/sessions/{name}", status_code=204, tags=["sessions"])
+        async def end_session(name: str) -> None:
+            """End a session and all its viewers."""
+            await sessions.end(name)
+
+        @api.get("/sessions/{name}/stats", tags=["sessions"])
+        async def stats(name: str) -> dict[str, Any]:
+            """Frame rate, skew, latencies."""
+            return await sessions.get(name).stats()
+
+        @api.post("/sessions/{name}/whep", status_code=201, tags=["whep"])
+        async def whep(name: str, request: Request) -> Response:
+            """WHEP: an SDP offer for its answer."""
+            return await self._view(sessions.get(name), await _offer(request))
+
+        @api.post("/whep", status_code=201, tags=["whep"])
+        async def whep_alone(
+            request: Request, avatar: str | None = None, voice: str | None = None, size: int | None = None
+        ) -> Response:
+            """WHEP for players: makes a session that ends with its viewer."""
+            offer = await _offer(request)
+            made = await sessions.open(avatar, voice, size, single=True)
+            try:
+                return await self._view(made, offer)
+            except BaseException:
+                await sessions.end(made.name)
+                raise
+
+        @api.delete("/sessions/{name}/whep/{viewer}", tags=["whep"])
+        async def leave(name: str, viewer: str) -> Response:
+            """WHEP: end a viewer."""
+            await sessions.end_viewer(sessions.get(name), viewer)
+            return Response()
+
+        @api.patch("/sessions/{name}/whep/{viewer}", tags=["whep"])
+        async def trickle(name: str, viewer: str) -> Response:
+            """WHEP: candidates come with the offer."""
+            raise Refused(405, "candidates come with the offer here. Wait for ICE gathering before you send it.")
+
+    async def _view(self, session: Session, offer: str) -> Response:
+        viewer, answer = await session.view(offer)
+        headers = {"Location": f"/sessions/{session.name}/whep/{viewer.name}", "Session": session.name}
+        response = Response(answer, 201, headers, media_type="application/sdp")
+        for server in self.settings.ice_servers:
+            for url in server["urls"]:
+                user = f'; username="{server["username"]}"' if "username" in server else ""
+                secret = f'; credential="{server["credential"]}"; credential-type="password"' if user else ""
+                response.headers.append("Link", f'<{url}>; rel="ice-server"{user}{secret}')
+        return response
+
+    def _speech(self, api: FastAPI) -> None:
+        sessions = self.sessions
+
+        @api.post("/sessions/{name}/say", status_code=202, tags=["speech"])
+        async def say(name: str, body: SayBody) -> dict[str, str]:
+            """Say a text, after what is being said or instead of it."""
+            session = sessions.get(name)
+            voice = None if body.voice is None else sessions.check_voice(body.voice)
+            return {"utterance": session.say(body.text, voice, emotion_of(body.emotion), body.interrupt)}
+
+        @api.post("/sessions/{name}/audio", status_code=202, tags=["speech"])
+        async def audio(name: str, request: Request, interrupt: bool = False) -> dict[str, Any]:
+            """Speak a recording: a form with the field `file`, or the bytes with a sound's content type."""
+            session = sessions.get(name)
+            data, _ = await file_of(request, "audio")
+            if not interrupt:
+                sessions.check_room(session)
+            sound = await unless_gone(request, self.decoder.sound(data, self.settings.audio_seconds))
+            return {"utterance": sessions.play(name, sound, interrupt), "seconds": round(sound.seconds, 3)}
+
+        @api.post("/sessions/{name}/interrupt", tags=["speech"])
+        async def interrupt(name: str) -> dict[str, bool]:
+            """Stop what is said and what waits."""
+            return {"interrupted": sessions.get(name).interrupt()}
+
+        @api.get("/sessions/{name}/controls", tags=["speech"])
+        async def controls(name: str) -> dict[str, Any]:
+            """The controls as they are."""
+            return shown_controls(sessions.get(name).stage.controls)
+
+        @api.patch("/sessions/{name}/controls", tags=["speech"])
+        async def control(name: str, body: ControlsBody) -> dict[str, Any]:
+            """Change controls while the avatar lives."""
+            return shown_controls(sessions.get(name).control(body.changes()))
+
+        @api.websocket("/sessions/{name}/pcm")
+        async def pcm(socket: WebSocket, name: str) -> None:
+            """Live sound, see PROTOCOL.md."""
+            await serve_pcm(socket, sessions, name)
+
+
+async def _offer(request: Request) -> str:
+    content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content != "application/sdp":
+        raise Refused(415, f"content type {content[:60]!r} is no offer. POST application/sdp.")
+    try:
+        return (await request.body()).decode()
+    except UnicodeDecodeError:
+        raise Refused(400, "the SDP offer is not text. Send pc.localDescription.sdp.") from None
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, Refused):
+        return JSONResponse({"error": one_line(error)}, 422)
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    return JSONResponse({"error": one_line(error)}, error.status, headers)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    what = {404: f"there is nothing at {request.url.path[:100]}. See /docs."}
+    what[405] = f"{request.method} is not possible here. See /docs."
+    return JSONResponse({"error": what.get(error.status_code) or one_line(Exception(error.detail))}, error.status_code)
+
+
+async def _not_valid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+    status = 400 if first["type"].startswith("json") else 422
+    return JSONResponse({"error": f"{where[:80]}: {one_line(Exception(first['msg']))}."}, status)
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:
+    trace = error if os.environ.get("SPEECHHEAD_DEBUG") else None
+    route = getattr(request.scope.get("route"), "path", "?")  # as it is written here, without what a client put into it
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = "".join(f" at {Path(frame.filename).name}:{frame.lineno}" for frame in place)
+    log.error("%s %s: %s%s", request.method, route, for_log(error), where, exc_info=trace)
+    return JSONResponse({"error": FAILED}, 500)

@@ -1,0 +1,227 @@
+"""Who may ask, how often, and how much: token, origin, rate and size, before any route sees the request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.responses import JSONResponse
+
+from speechhead_server.core.config import Settings, is_loopback
+from speechhead_server.core.metrics import Metrics
+from speechhead_server.core.problems import Refused
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+OPEN = frozenset({"/", "/healthz", "/favicon.ico"})
+"""Paths that need no token, besides the client's files, which are no secret and ask for it."""
+
+BODY = 256 * 1024
+"""Bytes of a request's body where nothing else is said."""
+
+ADDRESSES = 10_000
+"""Addresses whose rate is remembered."""
+
+DRAIN = 2.0
+"""Seconds for which the rest of a body that is too large is still read."""
+
+FAILED = "the server failed at this; its log says why. Please report it."
+
+METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
+
+
+class Guard:
+    """ASGI middleware round the application.
+
+    Parameters
+    ----------
+    files : paths of the client's files
+    """
+
+    def __init__(self, app: Any, settings: Settings, metrics: Metrics, files: frozenset[str] = frozenset()) -> None:
+        self._app, self._settings, self._metrics = app, settings, metrics
+        self._open = OPEN | files
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        scope, outer = {**scope}, scope
+        outer["query_string"] = b""  # what the ASGI server logs of a request; a token may be in it
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        origin = headers.get("origin", "")
+        answer = _Answer(scope, receive, send, self._cors(origin))
+        try:
+            self._check_host(headers)
+            self._check_origin(origin, headers.get("host", ""))
+            if scope["type"] == "http" and scope["method"] == "OPTIONS":
+                await answer.preflight()
+                return
+            self._check_rate(scope)
+            self._check_token(scope, headers)
+            if scope["type"] == "websocket":
+                await self._app(scope, receive, send)
+                return
+            limit = self._limit(scope)
+            if int(headers.get("content-length") or 0) > limit:
+                raise Refused(413, f"a body of {headers['content-length']} bytes is too large (at most {limit}).")
+            body = answer.body = _Body(receive, limit, self._settings.body_timeout)
+            try:
+                await self._app(scope, body, answer.send)
+            except Exception as error:
+                if body.refused is None:
+                    raise Refused(500, FAILED) from error  # its line is in the log already
+            if body.refused is not None:
+                raise body.refused
+        except Refused as refused:
+            self._metrics.refused.labels(str(refused.status)).inc()
+            await answer.refuse(refused)
+        except ValueError:
+            await answer.refuse(Refused(400, "the request's headers are not usable."))
+
+    def _check_host(self, headers: dict[str, str]) -> None:
+        """A server for this machine only is called by its own names: a foreign name that resolves here is an attack."""
+        host = headers.get("host", "")
+        name = urlsplit(f"//{host}").hostname or ""
+        if not self._settings.local_only or is_loopback(name):
+            return
+        if "*" in self._settings.origins or any(urlsplit(o).hostname == name for o in self._settings.origins):
+            return
+        raise Refused(403, f"host {host[:80]!r} is not this server's. Start it with --host 0.0.0.0, or --origin.")
+
+    def _check_origin(self, origin: str, host: str) -> None:
+        if origin and not self._allowed(origin) and urlsplit(origin).netloc.lower() != host.lower():
+            raise Refused(403, f"origin {origin[:80]!r} may not use this server. Start it with --origin {origin[:80]}.")
+
+    def _allowed(self, origin: str) -> bool:
+        return "*" in self._settings.origins or origin in self._settings.origins
+
+    def _cors(self, origin: str) -> list[tuple[bytes, bytes]]:
+        if not origin or not self._allowed(origin):
+            return []
+        return [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", b"Location, Link, Session, Retry-After"),
+            (b"vary", b"Origin"),
+        ]
+
+    def _check_token(self, scope: Scope, headers: dict[str, str]) -> None:
+        wanted, path = self._settings.token, scope["path"]
+        if not wanted or path in self._open:
+            return
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not given:
+            given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
+        if not hmac.compare_digest(given.strip().encode(), wanted.encode()):
+            raise Refused(401, "the token is missing or wrong. Send Authorization: Bearer TOKEN, or ?token=TOKEN.")
+
+    def _check_rate(self, scope: Scope) -> None:
+        """A bucket of requests per address, refilled by the second."""
+        address = (scope.get("client") or ("",))[0]
+        rate, burst, now = self._settings.rate, self._settings.burst, time.monotonic()
+        left, at = self._buckets.pop(address, (float(burst), now))
+        left = min(float(burst), left + (now - at) * rate)
+        self._buckets[address] = max(0.0, left - 1), now
+        while len(self._buckets) > ADDRESSES:
+            self._buckets.popitem(last=False)
+        if left < 1:
+            raise Refused(429, f"more than {rate:g} requests per second from {address}. Wait a moment.", 1)
+
+    def _limit(self, scope: Scope) -> int:
+        path = scope["path"].rstrip("/")
+        if path == "/avatars":
+            return self._settings.upload_limit
+        if path.endswith("/audio"):
+            return self._settings.audio_limit
+        return BODY
+
+
+class _Body:
+    """A request's body that may be neither too large nor too slow."""
+
+    def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
+        self._receive, self._left, self._limit = receive, limit, limit
+        self._until, self._seconds = time.monotonic() + seconds, seconds
+        self._whole = False
+        self.refused: Refused | None = None
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        if self._whole:
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), max(0.01, self._until - time.monotonic()))
+        except asyncio.TimeoutError:
+            self.refused = Refused(408, f"the body did not come within {self._seconds:g} s. Send it faster.")
+            raise self.refused from None
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+            if self._left < 0:
+                self.refused = Refused(413, f"the body is too large (at most {self._limit} bytes).")
+                raise self.refused
+        return message
+
+
+class _Answer:
+    """The response, with the headers that other origins need."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, cors: list[tuple[bytes, bytes]]) -> None:
+        self._scope, self._receive, self._send, self._cors = scope, receive, send, cors
+        self._started = False
+        self.body: _Body | None = None
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Pass on what the application answers, unless that is only what it makes of a refused body."""
+        if self.body is not None and self.body.refused is not None and not self._started:
+            return
+        if message["type"] == "http.response.start":
+            self._started = True
+            message = {**message, "headers": [*message.get("headers", []), *self._cors]}
+        await self._send(message)
+
+    async def preflight(self) -> None:
+        """What a browser asks before a request from another origin; also the OPTIONS of WHEP."""
+        asked = [value for name, value in self._scope["headers"] if name == b"access-control-request-headers"]
+        headers = [(b"access-control-allow-methods", METHODS.encode()), (b"access-control-max-age", b"600")]
+        headers += [(b"access-control-allow-headers", asked[0] if asked else b"authorization, content-type")]
+        headers += [(b"accept-post", b"application/sdp")]
+        await self.send({"type": "http.response.start", "status": 204, "headers": headers})
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def _drain(self) -> None:
+        """Read on for a moment: a connection that is closed on a client that still sends loses the answer."""
+        until = time.monotonic() + DRAIN
+        with contextlib.suppress(asyncio.TimeoutError):
+            while (left := until - time.monotonic()) > 0:
+                message = await asyncio.wait_for(self._receive(), left)
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+
+    async def refuse(self, refused: Refused) -> None:
+        """Say no, in one line."""
+        if self._started:
+            return
+        headers = {} if refused.retry_after is None else {"Retry-After": str(refused.retry_after)}
+        if refused.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        if refused.status in (408, 413):
+            headers["Connection"] = "close"
+        if refused.status == 413:
+            await self._drain()
+        if self._scope["type"] == "websocket":
+            await self._receive()
+            await self._send({"type": "websocket.close", "code": 1008, "reason": str(refused)[:120]})
+            return
+        self.body = None
+        response = JSONResponse({"error": str(refused)}, refused.status, headers)
+        await response(self._scope, self._receive, self.send)

@@ -1,0 +1,116 @@
+"""Bodies of requests, checked by pydantic; what each field means is in PROTOCOL.md."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from speechhead.core.controls import Controls, parse_emotion
+from speechhead_server.core.problems import Refused
+
+
+class Body(BaseModel):
+    """Unknown fields are mistakes, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ControlsBody(Body):
+    """Changes of the controls."""
+
+    emotion: dict[str, float] | str | None = None
+    gaze: tuple[float, float] | None = None
+    head: Literal["generated", "retained"] | tuple[float, float, float] | None = None
+    head_amplitude: float | None = None
+    mouth_amplitude: float | None = None
+    blink_rate: float | None = None
+    blink_frames: float | None = None
+    look_away: float | None = None
+    idle: bool | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """As fields of Controls: only those that were sent; null stands for the default where that is possible."""
+        sent = {name: getattr(self, name) for name in self.model_fields_set}
+        changes: dict[str, Any] = {}
+        for name, value in sent.items():
+            if name == "head":
+                changes[name] = "generated" if value is None else [value] if isinstance(value, tuple) else value
+            elif name == "emotion":
+                changes[name] = emotion_of(value) or {}
+            elif value is not None or name == "gaze":
+                changes[name] = value
+        return changes
+
+
+class SessionBody(Body):
+    """A new session."""
+
+    avatar: str | None = Field(None, max_length=100)
+    voice: str | None = Field(None, max_length=100)
+    size: int | None = None
+    controls: ControlsBody | None = None
+
+
+class SayBody(Body):
+    """A text to say."""
+
+    text: str
+    voice: str | None = Field(None, max_length=100)
+    emotion: dict[str, float] | str | None = None
+    interrupt: bool = False
+
+
+def emotion_of(value: dict[str, float] | str | None) -> dict[str, float] | None:
+    """An emotion as a mapping, checked; ControlError for one that is unknown or out of range."""
+    if isinstance(value, str):
+        value = parse_emotion(value) if value.strip() else {}
+    return None if value is None else dict(Controls(emotion=value).emotion)
+
+
+def shown_controls(controls: Controls) -> dict[str, Any]:
+    """Controls as JSON; the seed is the session's own affair."""
+    head = controls.head if isinstance(controls.head, str) else list(controls.head[-1])
+    return {
+        "emotion": dict(controls.emotion),
+        "gaze": controls.gaze,
+        "head": head,
+        "head_amplitude": controls.head_amplitude,
+        "mouth_amplitude": controls.mouth_amplitude,
+        "blink_rate": controls.blink_rate,
+        "blink_frames": controls.blink_frames,
+        "look_away": controls.look_away,
+        "idle": controls.idle,
+    }
+
+
+async def file_of(request: Request, kind: str) -> tuple[bytes, str]:
+    """The bytes of an uploaded file and its name: the form's field `file`, or the body itself.
+
+    Parameters
+    ----------
+    kind : main type of the content, "image" or "audio"
+    """
+    content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content == "multipart/form-data":
+        try:
+            form = await request.form(max_files=1, max_fields=4)
+        except Refused:
+            raise
+        except Exception:
+            raise Refused(400, "the form is malformed. Send multipart/form-data with the field 'file'.") from None
+        try:
+            upload = form.get("file")
+            if upload is None or isinstance(upload, str):
+                raise Refused(422, "the form has no file. Send it in the field 'file'.")
+            data, name = await upload.read(), upload.filename or ""
+        finally:
+            await form.close()
+    elif content.startswith(f"{kind}/") or content in ("application/octet-stream", "video/mp4", "video/webm"):
+        data, name = await request.body(), ""
+    else:
+        raise Refused(415, f"content type {content[:60]!r} is not taken. Send {kind}/*, or a form with a 'file'.")
+    if not data:
+        raise Refused(422, "the file is empty. Send one with content.")
+    return data, name

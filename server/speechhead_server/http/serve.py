@@ -1,0 +1,77 @@
+"""`speechhead serve`: build the server, say where it is, run it until it is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import sys
+
+from speechhead.core.errors import ServerError
+from speechhead_server.core.config import Settings, is_loopback
+from speechhead_server.core.redaction import private_logs
+
+GRACE = 5
+"""Seconds that open requests are given at the end."""
+
+SWITCH = 0.002
+"""Seconds after which a thread yields the interpreter: packets must not wait the usual 5 ms for a picture."""
+
+log = logging.getLogger("speechhead.server")
+
+
+def serve(settings: Settings) -> None:
+    """Run a server until SIGINT or SIGTERM.
+
+    Raises
+    ------
+    ServerError if a package is missing or the address can't be used.
+    """
+    try:
+        import uvicorn
+
+        from .app import Server
+    except ImportError as error:
+        raise ServerError(f"the server needs {error.name}. pip install 'speechhead[server]'.") from error
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.getLogger("speechhead").handlers = []  # those of the command line, which would say all of it again
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    sys.setswitchinterval(SWITCH)
+    listener = listen(settings.host, settings.port)
+    server = Server(settings)
+    config = uvicorn.Config(
+        server.app,
+        settings.host,
+        settings.port,
+        loop="asyncio",  # whose sockets can be bound to a range of ports
+        log_config=None,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=30,
+        ws_max_size=2 * 1024 * 1024,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        h11_max_incomplete_event_size=64 * 1024,
+        server_header=False,
+    )
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    port = listener.getsockname()[1]
+    note = f"http://{shown}:{port}/ at {server.studio.size} px, {server.studio.capacity} session(s) at a time"
+    log.info("speechhead: %s%s.", note, "" if settings.token or is_loopback(settings.host) else "; open to everybody")
+    if not settings.token and not is_loopback(settings.host):
+        log.warning("anybody who reaches %s may use this server. Give --token-file to change that.", settings.host)
+    with (
+        private_logs([settings.token, settings.turn_password]),
+        contextlib.suppress(KeyboardInterrupt, SystemExit),  # the signal that ended it, raised again by uvicorn
+    ):
+        uvicorn.Server(config).run([listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; ServerError where that is not possible."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), port), family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ServerError(f"{host}:{port}: can not listen ({reason.lower()}). Choose another --port.") from None

@@ -1,0 +1,169 @@
+"""The portraits: those that ship, and those that visitors upload, prepared in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.shipped import shipped
+from speechhead.core.errors import SpeechheadError
+from speechhead.face.tracker import FaceTracker
+from speechhead.media.image import Picture
+from speechhead_server.core.config import Settings
+from speechhead_server.core.problems import Refused
+from speechhead_server.stage.portrait import preview
+from speechhead_server.uploads.decode import Decoder
+
+from .studio import Studio
+
+log = logging.getLogger("speechhead.server")
+
+LARGEST = 512
+"""Side of the face crop that is kept of an upload; every size is made from it."""
+
+MOST_PIXELS = 40_000_000
+"""Of an upload: a picture of a good camera."""
+
+
+@dataclass
+class Entry:
+    """One portrait.
+
+    progress: 0..1 of its preparation. staged: by size, ready for sessions, which only read it.
+    """
+
+    name: str
+    title: str
+    shipped: bool
+    state: str = "preparing"
+    progress: float = 0.0
+    error: str = ""
+    avatar: Avatar | None = None
+    picture: bytes = b""
+    staged: dict[int, Avatar] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON."""
+        shown: dict[str, Any] = {"id": self.name, "name": self.title, "state": self.state, "progress": self.progress}
+        shown |= {"picture": f"/avatars/{self.name}/picture", "shipped": self.shipped}
+        shown |= {"notes": list(self.avatar.notes) if self.avatar else []}
+        if self.error:
+            shown["error"] = self.error
+        if self.avatar and self.avatar.voice:
+            shown["voice"] = self.avatar.voice[0]
+        return shown
+
+
+class Gallery:
+    """All portraits of the server. Uploads live in memory only, under names that can't be guessed."""
+
+    def __init__(self, settings: Settings, studio: Studio, decoder: Decoder) -> None:
+        self._settings, self._studio, self._decoder = settings, studio, decoder
+        self._entries = {name: Entry(name, name.replace("_", " ").title(), True, "ready", 1.0) for name in shipped()}
+        self.default = next(iter(self._entries))
+        self._one = asyncio.Lock()  # preparing is heavy: one portrait at a time, and streams go on
+        self._one_upload = asyncio.Lock()  # which no session waits for
+        self._tracker: FaceTracker | None = None
+
+    async def describe(self) -> list[dict[str, Any]]:
+        """The shipped portraits as JSON; uploads are their owners' affair."""
+        return [entry.describe() for entry in self._entries.values() if entry.shipped]
+
+    def get(self, name: str | None) -> Entry:
+        """A portrait by name, the default one for None."""
+        entry = self._entries.get(name or self.default)
+        if entry is None:
+            raise Refused(404, f"avatar {str(name)[:60]!r} is unknown. GET /avatars lists those there are.")
+        return entry
+
+    def voice(self, name: str | None) -> tuple[str, ...]:
+        """Voices that suit a portrait, best first."""
+        entry = self.get(name)
+        return shipped()[entry.name].voices if entry.shipped else ()
+
+    async def picture(self, name: str) -> bytes:
+        """A preview as JPEG."""
+        entry = self.get(name)
+        if not entry.picture:
+            if not entry.shipped:
+                raise Refused(404, f"avatar {name!r} has no picture ({entry.state}).")
+            await self.staged(name, self._studio.size)
+        return entry.picture
+
+    async def staged(self, name: str | None, size: int) -> Avatar:
+        """A portrait ready for the stage; 409 while it is being prepared or if that failed."""
+        entry = self.get(name)
+        if entry.state != "ready":
+            raise Refused(409, entry.error or f"avatar {entry.name!r} is still being prepared. Try again soon.", 1)
+        if size not in entry.staged:
+            async with self._one:
+                if size not in entry.staged:
+                    await self._in(self._studio.errands, self._stage, entry, size)
+        return entry.staged[size]
+
+    def upload(self, data: bytes, title: str) -> Entry:
+        """Take a picture's bytes; it is prepared in the background."""
+        uploads = [entry for entry in self._entries.values() if not entry.shipped]
+        if sum(entry.state == "preparing" for entry in uploads) >= 4:
+            raise Refused(503, "four portraits are being prepared already. Try again in a few seconds.", 5)
+        for entry in uploads[: max(0, len(uploads) + 1 - self._settings.uploads)]:
+            self.remove(entry.name)
+        entry = Entry(uuid.uuid4().hex, (title or "portrait")[:80], False)
+        self._entries[entry.name] = entry
+        entry.task = asyncio.create_task(self._prepare(entry, data))
+        return entry
+
+    def remove(self, name: str) -> None:
+        """Forget an upload; sessions that show it keep it until they end."""
+        entry = self.get(name)
+        if entry.shipped:
+            raise Refused(403, f"avatar {name!r} ships with the server and stays.")
+        if entry.task is not None:
+            entry.task.cancel()
+        del self._entries[name]
+
+    async def _prepare(self, entry: Entry, data: bytes) -> None:
+        try:
+            async with self._one_upload:
+                entry.progress = 0.1
+                picture = await self._decoder.picture(data, MOST_PIXELS)
+                entry.progress = 0.4
+                await self._in(self._studio.uploads, self._find_face, entry, picture)
+                await self._in(self._studio.uploads, self._stage, entry, self._studio.size)
+            entry.state, entry.progress = "ready", 1.0
+        except SpeechheadError as error:
+            entry.state, entry.error = "failed", str(error)
+        except Exception:
+            log.exception("avatar: preparing an upload failed")
+            entry.state, entry.error = "failed", "the picture could not be prepared. Use another one."
+
+    async def _in(self, pool: Executor, work: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
+
+    # From here on: in the background thread.
+
+    def _find_face(self, entry: Entry, picture: Picture) -> None:
+        if self._tracker is None:
+            self._tracker = FaceTracker(threads=1)
+        entry.avatar = Avatar.from_image(picture, LARGEST, tracker=self._tracker)
+        entry.progress = 0.7
+
+    def _stage(self, entry: Entry, size: int) -> None:
+        if entry.avatar is None:
+            entry.avatar = Avatar.open(entry.name, LARGEST)
+        if not entry.picture:
+            entry.picture = preview(entry.avatar)
+        entry.staged[size] = self._studio.prepare(entry.avatar, size)
+
+    def open_default(self) -> Avatar:
+        """The default portrait, read now (for measuring the machine before the server starts)."""
+        entry = self._entries[self.default]
+        if entry.avatar is None:
+            entry.avatar = Avatar.open(self.default, LARGEST)
+        return entry.avatar

@@ -1,0 +1,316 @@
+"""A session: one avatar on its own stage, what it is told to say, and those who look."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from speechhead.core.controls import Controls
+from speechhead.core.errors import SpeechheadError
+from speechhead.render.stream import Renderer
+from speechhead_server.core.config import Settings
+from speechhead_server.core.metrics import Metrics
+from speechhead_server.core.problems import Refused, for_log, one_line
+from speechhead_server.rtc.tracks import skew
+from speechhead_server.rtc.viewer import Viewer, check_offer
+from speechhead_server.stage.clock import Clock
+from speechhead_server.stage.drawing import Drawing
+from speechhead_server.stage.events import Events, Message
+from speechhead_server.stage.segment import Segment
+from speechhead_server.stage.stage import Stage
+from speechhead_server.uploads.decode import Sound
+from speechhead_server.voice.speaker import Speaker, Spoken
+
+log = logging.getLogger("speechhead.server")
+
+MADE_AHEAD = 20.0
+"""Seconds of speech that are made before they are said; the voice waits then, and memory stays small."""
+
+
+class Session:
+    """Everything of one avatar on the air. All methods are for the event loop.
+
+    Parameters
+    ----------
+    avatar : name of the portrait; voice : that is taken where `say` names none
+    on_end : called when the session ends by itself
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        renderer: Renderer,
+        drawing: Drawing,
+        speaker: Speaker,
+        metrics: Metrics,
+        avatar: str,
+        voice: str,
+        single: bool = False,
+    ) -> None:
+        self.name = uuid.uuid4().hex[:16]
+        self.avatar, self.voice, self.size, self.single = avatar, voice, renderer.avatar.size, single
+        self.clock = Clock()
+        self._settings, self._speaker, self._metrics = settings, speaker, metrics
+        self._events = Events(self.clock, self._tell)
+        self.stage = Stage(renderer, drawing, self.clock, self._events.put)
+        self.viewers: dict[str, Viewer] = {}
+        self.listeners: set[Callable[[Message], None]] = set()
+        self.state = "idle"
+        self.said: str | None = None  # utterance that is said now
+        self.seen_at = time.monotonic()  # when somebody last looked
+        self.first_frame_ms: float | None = None
+        self._asked: dict[str, float] = {}  # when texts were sent, by utterance
+        self._texts: deque[tuple[Segment, str, str]] = deque()
+        self._more = asyncio.Event()
+        self._voice_task = asyncio.create_task(self._make_speech())
+        self._making: tuple[Segment, asyncio.Task[None]] | None = None
+        self.closed = False
+
+    # What it is told.
+
+    def say(self, text: str, voice: str | None, emotion: dict[str, float] | None, interrupt: bool) -> str:
+        """Queue a text; returns the utterance's id. 422 for a text that is empty or too long, 429 for too many."""
+        if not text.strip():
+            raise Refused(422, "the text is empty. Give at least one word.")
+        if len(text) > self._settings.text_limit:
+            most = self._settings.text_limit
+            raise Refused(422, f"the text has {len(text)} characters, at most {most} are said at once. Split it.")
+        segment = Segment(uuid.uuid4().hex[:12], "text", emotion)
+        self._enqueue(segment, interrupt)
+        self._texts.append((segment, text, voice or self.voice))
+        self._asked[segment.name] = self.clock.seconds
+        self._more.set()
+        if self.state != "speaking":
+            self._tell({"type": "state", "state": "thinking", "utterance": segment.name, "clock": self._now})
+        return segment.name
+
+    def play(self, sound: Sound, interrupt: bool) -> str:
+        """Queue a recording; for its room see `Sessions.play`."""
+        segment = Segment(uuid.uuid4().hex[:12], "file")
+        for heard, shown in sound.pieces:
+            segment.push(heard, shown)
+        segment.close()
+        self._enqueue(segment, interrupt)
+        return segment.name
+
+    def stream(self) -> Segment:
+        """Queue live sound that is pushed into the segment from now on."""
+        segment = Segment(uuid.uuid4().hex[:12], "pcm")
+        self._enqueue(segment, False)
+        return segment
+
+    def _enqueue(self, segment: Segment, interrupt: bool) -> None:
+        if interrupt:
+            self.interrupt()
+        if self.stage.queued >= self._settings.queue_limit:
+            raise Refused(429, f"{self._settings.queue_limit} utterances wait already. Interrupt, or wait.", 5)
+        self.stage.enqueue(segment)
+
+    def interrupt(self) -> bool:
+        """Stop all that is said and waits; whether there was anything."""
+        self._texts.clear()
+        if self._making is not None:
+            self._making[1].cancel()
+        stopped = self.stage.interrupt()
+        if stopped:
+            self._metrics.interrupts.inc()
+        return stopped
+
+    def control(self, changes: dict[str, Any]) -> Controls:
+        """Change controls while running; ControlError for a value out of range."""
+        controls = replace(self.stage.controls, **changes)
+        self.stage.control(controls)
+        return controls
+
+    # Speech.
+
+    async def _make_speech(self) -> None:
+        """Texts to sound, one after the other, so that utterances come in their order."""
+        while True:
+            while not self._texts:
+                self._more.clear()
+                await self._more.wait()
+            segment, text, voice = self._texts.popleft()
+            if segment.cancelled:
+                continue
+            task = asyncio.create_task(self._speak(segment, text, voice))
+            self._making = segment, task
+            await asyncio.wait([task])
+            self._making = None
+
+    async def _speak(self, segment: Segment, text: str, voice: str) -> None:
+        pieces = self._speaker.speak(text, voice)
+        try:
+            async for piece in pieces:
+                segment.push(piece.samples, cues=cues(segment.name, piece))
+                while self.stage.waiting(segment)[0] > MADE_AHEAD and not segment.cancelled:
+                    await asyncio.sleep(0.1)
+                if segment.cancelled:
+                    break
+        except SpeechheadError as error:
+            segment.failed = True
+            self._failed(segment.name, error)
+        except Exception as error:
+            segment.failed = True
+            log.exception("session %s: speech failed", self.name)
+            self._failed(segment.name, error)
+        finally:
+            segment.close()
+            with contextlib.suppress(RuntimeError):
+                await pieces.aclose()  # type: ignore[attr-defined]
+
+    def _failed(self, utterance: str, error: BaseException) -> None:
+        log.error("session %s: utterance %s: %s", self.name, utterance, for_log(error))
+        self._metrics.errors.labels("voice").inc()
+        self._tell({"type": "error", "utterance": utterance, "error": one_line(error)})
+
+    # What is told.
+
+    @property
+    def _now(self) -> float:
+        return round(self.clock.seconds, 3)
+
+    def _tell(self, message: Message) -> None:
+        kind, name = message["type"], message.get("utterance")
+        if kind == "state":
+            if message["state"] == "idle" and (self.said or self.state == "thinking"):
+                return
+            self.state = message["state"]
+            if self.state == "speaking":
+                self.said = name
+                asked = self._asked.pop(name or "", None)
+                if asked is not None:
+                    self.first_frame_ms = 1e3 * (message["clock"] - asked)
+                    self._metrics.first_frame.observe(self.first_frame_ms / 1e3)
+        if kind == "done":
+            self._asked.pop(name or "", None)
+        self._send(message)
+        if kind == "done" and (self.said == name or self.state == "thinking"):
+            self.said = None
+            waits = bool(self._asked)
+            self.state = "thinking" if waits else "listening" if self.stage.listening else "idle"
+            following = next(iter(self._asked)) if waits else None
+            self._send({"type": "state", "state": self.state, "utterance": following, "clock": self._now})
+
+    def _send(self, message: Message) -> None:
+        for viewer in list(self.viewers.values()):
+            viewer.send(message)
+        for listener in list(self.listeners):
+            listener(message)
+
+    def hello(self) -> Message:
+        """The first message of a data channel."""
+        return {"type": "hello", "session": self.name, "clock": self._now}
+
+    # Viewers.
+
+    async def view(self, offer: str) -> tuple[Viewer, str]:
+        """A new viewer and the answer to its offer."""
+        check_offer(offer)
+        if len(self.viewers) >= self._settings.max_viewers:
+            strangers = [viewer for viewer in self.viewers.values() if viewer.state != "connected"]
+            if strangers:  # one that never came, such as a page that was left while it connected
+                await strangers[0].close()
+        if len(self.viewers) >= self._settings.max_viewers:
+            most = self._settings.max_viewers
+            raise Refused(503, f"session {self.name} has {most} viewers already. Make a session of your own.", 10)
+        viewer = Viewer(self._settings, self.stage, self.size, self._gone, self._heard)
+        viewer.hello = self.hello
+        self.viewers[viewer.name] = viewer
+        try:
+            answer = await viewer.answer(offer)
+            if self.closed:
+                raise Refused(404, f"session {self.name} has ended.")
+        except BaseException:
+            await viewer.close()
+            raise
+        return viewer, answer
+
+    def _gone(self, viewer: Viewer) -> None:
+        self.viewers.pop(viewer.name, None)
+        self.seen_at = time.monotonic()
+
+    def _heard(self, viewer: Viewer, message: Message) -> None:
+        if message["type"] == "ping":
+            viewer.send({"type": "pong", "t": message.get("t"), "clock": self._now})
+        elif message["type"] == "interrupt":
+            self.interrupt()
+
+    def abandoned(self, seconds: float) -> bool:
+        """Whether nobody has looked for so long; a session that `/whep` made ends with its viewer."""
+        if self.viewers or self.listeners:
+            self.seen_at = time.monotonic()
+            return False
+        return time.monotonic() - self.seen_at > (1.0 if self.single else seconds)
+
+    # What is known of it.
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON."""
+        shown = {"id": self.name, "whep": f"/sessions/{self.name}/whep", "avatar": self.avatar, "voice": self.voice}
+        return {**shown, "size": self.size}
+
+    async def stats(self) -> dict[str, Any]:
+        """As JSON, see PROTOCOL.md."""
+        pictures = self.stage.pictures
+        viewers = [await viewer.stats() for viewer in list(self.viewers.values())]
+        late, drift = next(
+            (skew(v.sound, v.pictures) for v in self.viewers.values() if v.state == "connected"), (None, None)
+        )
+        return {
+            "id": self.name,
+            "uptime": round(self.clock.seconds, 2),
+            "size": self.size,
+            "fps": max((viewer["fps"] for viewer in viewers), default=0.0),
+            "frames": pictures.drawn,
+            "late": pictures.late,
+            "draw_ms": round(1e3 * pictures.cost, 1),
+            "draw_latency_ms": round(1e3 * pictures.latency, 1),
+            "skew_ms": _rounded(late),
+            "drift_ms_per_minute": _rounded(drift, 2),
+            "state": self.state,
+            "speaking": self.state == "speaking",
+            "queued": self.stage.queued,
+            "first_frame_ms": _rounded(self.first_frame_ms),
+            "interrupt_ms": _rounded(self.stage.interrupt_ms),
+            "microphone": any(viewer.microphone is not None for viewer in self.viewers.values()),
+            "viewers": viewers,
+        }
+
+    async def close(self) -> None:
+        """End it and free everything."""
+        if self.closed:
+            return
+        self.closed = True
+        self._voice_task.cancel()
+        if self._making is not None:
+            self._making[1].cancel()
+        self._send({"type": "error", "utterance": None, "error": "the session has ended."})
+        await asyncio.gather(*(viewer.close() for viewer in list(self.viewers.values())), return_exceptions=True)
+        self._events.close()
+        await asyncio.get_running_loop().run_in_executor(None, self.stage.stop)
+        self.listeners.clear()
+
+
+def cues(utterance: str, piece: Spoken) -> list[tuple[float, Message]]:
+    """Caption and words of a piece as (seconds from its beginning, message)."""
+    if not piece.words:
+        return []
+    begin, end = piece.words[0][1], piece.words[-1][2]
+    caption = {"type": "caption", "utterance": utterance, "text": piece.text, "seconds": end - begin}
+    words = [
+        (start, {"type": "word", "utterance": utterance, "word": word, "seconds": stop - start})
+        for word, start, stop in piece.words
+    ]
+    return [(begin, caption), *words]
+
+
+def _rounded(value: float | None, digits: int = 1) -> float | None:
+    return None if value is None else round(value, digits)

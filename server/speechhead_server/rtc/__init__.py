@@ -1,0 +1,1 @@
+"""WebRTC: viewers, tracks, encoders, ports, the microphone."""

@@ -1,0 +1,160 @@
+"""Drawing: the machine's cores shared by all stages, and each stage's few pictures that wait to be shown."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhead.core.clocks import FPS
+from speechhead.face.landmarks import Pose
+from speechhead.render.stream import Renderer
+
+from .clock import FRAME, Clock
+from .portrait import fills_picture, to_i420
+
+log = logging.getLogger("speechhead.server")
+
+Planar = NDArray[np.uint8]
+
+AHEAD = (4, 12)
+"""Frames that are moved before they are shown: at least, and at most on a machine that is slow."""
+
+WAITING = 2
+"""Pictures of one stage, beyond those moved ahead, that may wait for a core; more are left out at once.
+
+A stall of some frames is made good by what was moved ahead; those that are past their time when their turn comes cost
+nothing."""
+
+GRACE = 0.6
+"""Parts of a frame's time that a picture may be late and is still sent; then it is left out for the next one."""
+
+RISE, FALL = 0.3, 0.04
+"""How quickly the latency follows a picture that took longer, and one that took less."""
+
+KEPT = 3
+"""Frames kept after they were shown."""
+
+
+class Drawing:
+    """Threads that draw, one per core: networks and OpenCV use the cores without holding the interpreter."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or os.cpu_count() or 1
+        self.pool = ThreadPoolExecutor(self.workers, thread_name_prefix="draw")
+
+    def easel(self, clock: Clock, renderer: Renderer) -> Easel:
+        """Where the pictures of one stage are drawn."""
+        return Easel(self, clock, renderer)
+
+    def close(self) -> None:
+        """Stop drawing."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Easel:
+    """The pictures of one stage. A picture that is not ready at its time is left out; none is ever shown late.
+
+    drawn, late: counts; cost: seconds of one core per picture; latency: seconds from the wish to the picture, of the
+    slower ones.
+    """
+
+    def __init__(self, drawing: Drawing, clock: Clock, renderer: Renderer) -> None:
+        self._drawing, self._clock, self._renderer = drawing, clock, renderer
+        renderer.paste = not fills_picture(renderer.avatar)
+        self._lock = threading.Lock()
+        self._ready: dict[int, Planar] = {}
+        self._wanted: dict[int, tuple[object, Future[None]]] = {}
+        self._last = to_i420(renderer.avatar.picture)
+        self._last_frame = -1
+        self._closed = False
+        self.watched = 0  # viewers; nothing is drawn for nobody
+        self.drawn = self.late = 0
+        self.cost, self.latency = 0.03, 0.03
+
+    @property
+    def ahead(self) -> int:
+        """Frames to move before they are shown, so that they are drawn in time."""
+        return min(AHEAD[1], max(AHEAD[0], 1 + math.ceil(self.latency * FPS + 0.25)))
+
+    def draw(self, frame: int, face: Any, pose: Pose) -> None:
+        """Draw a frame for its time, if anybody looks."""
+        if not self.watched or self._closed:
+            return
+        if len(self._wanted) >= self.ahead + WAITING:
+            return
+        wish = object()  # a frame that is taken back and drawn anew is another wish
+        with self._lock:
+            self._wanted[frame] = wish, self._drawing.pool.submit(self._draw, frame, face, pose, wish, time.monotonic())
+
+    def _draw(self, frame: int, face: Any, pose: Pose, wish: object, asked: float) -> None:
+        # Nobody would see a picture that comes too late; drawing it all the same would make the next one late as well.
+        if self._clock.until((frame + GRACE) * FRAME) < self.cost or self._closed:
+            self._granted(frame, wish)
+            self._took(time.monotonic() - asked)
+            return
+        begin = time.thread_time()
+        try:
+            planar = to_i420(self._renderer.draw(face, pose))
+        except Exception:
+            log.exception("drawing: frame %d failed and is left out", frame)
+            self._granted(frame, wish)
+            return
+        self.cost += 0.05 * (time.thread_time() - begin - self.cost)
+        self._took(time.monotonic() - asked)
+        if self._granted(frame, wish):
+            with self._lock:
+                self.drawn += 1
+                self._ready[frame] = planar
+                if frame > self._last_frame:
+                    self._last, self._last_frame = planar, frame
+                for old in [old for old in self._ready if old < self._clock.frame - KEPT]:
+                    del self._ready[old]
+
+    def _took(self, seconds: float) -> None:
+        """Follow the slower pictures, so that nine of ten are in time, and forget them slowly."""
+        share = RISE if seconds > self.latency else FALL
+        self.latency += share * (seconds - self.latency)
+
+    def _granted(self, frame: int, wish: object) -> bool:
+        """Whether a wish still stands, now that it is fulfilled."""
+        with self._lock:
+            if self._wanted.get(frame, (None,))[0] is not wish:
+                return False
+            del self._wanted[frame]
+            return True
+
+    def take_back(self, frame: int) -> None:
+        """Forget this frame and all after it; they will be drawn anew."""
+        with self._lock:
+            for late in [number for number in self._wanted if number >= frame]:
+                self._wanted.pop(late)[1].cancel()
+            for late in [number for number in self._ready if number >= frame]:
+                del self._ready[late]
+            if self._last_frame >= frame:
+                self._last_frame = frame - 1
+
+    def get(self, frame: int) -> Planar | None:
+        """Picture number `frame`, planar 4:2:0, or None while it is not there."""
+        return self._ready.get(frame)
+
+    @property
+    def last(self) -> Planar:
+        """The latest picture there is; the portrait itself at first."""
+        return self._last
+
+    def close(self) -> None:
+        """Draw no more."""
+        self._closed = True
+        with self._lock:
+            for _, future in self._wanted.values():
+                future.cancel()
+            self._wanted.clear()
+            self._ready.clear()

@@ -1,0 +1,1 @@
+"""Uploads, decoded in processes that can be killed."""

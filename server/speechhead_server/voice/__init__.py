@@ -1,0 +1,1 @@
+"""Voices in a process of their own."""

@@ -1,0 +1,1 @@
+"""What every room stands on: options, controls, errors, clocks, threads, arrays, and where weights lie."""

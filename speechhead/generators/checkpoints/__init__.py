@@ -1,0 +1,1 @@
+"""Weights of families: published ones read, our own files written and opened."""

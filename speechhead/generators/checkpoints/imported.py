@@ -1,0 +1,82 @@
+"""Weights of generator families that the user imported: where they are, and which one a name means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from speechhead.core.errors import WeightsError
+from speechhead.core.weights import user_folder
+
+LATENTS = ".latents.safetensors"
+"""Ending of a Landmarks2Latents network, which lies beside its generator's weights: NAME.latents.safetensors."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Weights of a generator family that the user imported. name: as `--generator` takes it; path: the file;
+    family: of the network; metadata: of the file; speaks: whether its Landmarks2Latents lies beside it."""
+
+    name: str
+    path: Path
+    family: str
+    metadata: dict[str, str]
+    speaks: bool
+
+
+def imported() -> dict[str, Imported]:
+    """Generators in the user's folder by name; files that are none of ours are passed over."""
+    from speechhead.core.weights import read_metadata
+
+    from .stored import FORMAT
+
+    found = {}
+    for file in sorted(user_folder().glob("*.safetensors")):
+        if file.name.endswith(LATENTS):
+            continue
+        try:
+            metadata = read_metadata(file)
+        except WeightsError:
+            continue
+        if metadata.get("format") == FORMAT:
+            speaks = latents_path(file).is_file()
+            found[file.stem] = Imported(file.stem, file, metadata.get("family", ""), metadata, speaks)
+    return found
+
+
+def latents_path(generator: Path) -> Path:
+    """Where the Landmarks2Latents network of a generator's weight file lies."""
+    return generator.with_name(generator.name.removesuffix(".safetensors") + LATENTS)
+
+
+def find_generator(name: str) -> Path:
+    """Weight file of a generator: a path, or in the user's folder by the name it was imported as, or by its family.
+
+    Raises
+    ------
+    WeightsError if the name is unknown, or the family has no weights here, or several.
+    """
+    from speechhead.generators.families.registry import FAMILIES, canonical, is_form
+
+    if name.endswith(".safetensors"):
+        return Path(name)
+    known = imported()
+    if name in known:
+        return known[name].path
+    try:
+        family = canonical(name)
+    except WeightsError as error:
+        choices = ", ".join(["compact", *FAMILIES, *(own for own in known if own not in FAMILIES)])
+        raise WeightsError(f"generator '{name}' is unknown. Use one of {choices}.") from error
+    if family in known:
+        return known[family].path
+    fitting = [item for item in known.values() if is_form(item.family, family)]
+    if len(fitting) > 1:
+        names = ", ".join(item.name for item in fitting)
+        raise WeightsError(f"generator '{name}': several weights are here. Choose one with --generator: {names}.")
+    if not fitting:
+        raise WeightsError(
+            f"generator '{family}' has no weights here. Run `speechhead weights pull {family}`, or "
+            f"`speechhead weights import FILE --family {family}`."
+        )
+    return fitting[0].path

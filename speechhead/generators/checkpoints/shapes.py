@@ -1,0 +1,64 @@
+"""Keys and shapes of weights, compared with a family's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from speechhead.core.errors import WeightsError
+from speechhead.generators.families.registry import build
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    State = dict[str, Tensor]
+
+
+_MISFITS = (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError, ArithmeticError)
+"""What building a network raises when its config makes no sense."""
+
+
+def skeleton(name: str, config: Any) -> State:
+    """A family's keys and shapes, without the numbers."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            return build(name, config).state_dict()
+    except _MISFITS as error:
+        reason = " ".join(str(error).split())[:100]
+        raise WeightsError(
+            f"config: no {name} can be built from it ({reason}). Use the model's published yaml."
+        ) from error
+
+
+def compare(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], label: str, name: str) -> None:
+    """Check every key and shape of weights against a family's.
+
+    Raises
+    ------
+    WeightsError that counts what is missing, unexpected or of another shape, and names the first of each.
+    """
+    missing = [key for key in wanted if key not in state]
+    extra = [key for key in state if key not in wanted]
+    other = [key for key in wanted if key in state and state[key].shape != wanted[key].shape]
+    complaints = []
+    if missing:
+        complaints.append(f"{len(missing)} keys missing ({_first(missing)})")
+    if extra:
+        complaints.append(f"{len(extra)} unexpected ({_first(extra)})")
+    if other:
+        key = other[0]
+        sizes = f"{key} is {_shape(state[key])}, not {_shape(wanted[key])}"
+        complaints.append(f"{len(other)} of another shape ({sizes})")
+    if complaints:
+        found = ", ".join(complaints)
+        raise WeightsError(f"{label}: does not fit {name}: {found}. Give its own yaml with --config, or another file.")
+
+
+def _first(keys: Sequence[str], count: int = 2) -> str:
+    return ", ".join(keys[:count]) + (", ..." if len(keys) > count else "")
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"

@@ -1,0 +1,1 @@
+"""The compact generator, which ships with the library and needs no torch."""

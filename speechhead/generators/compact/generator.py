@@ -1,0 +1,224 @@
+"""The compact face-vid2vid generator: real time on two CPU cores, skin as sharp as the portrait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhead.core.arrays import Array
+from speechhead.engines.onnx import load_session
+from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
+
+from .latents import CompactLatents
+from .matte import Layers, Matte
+from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
+from .teeth import Inside, Teeth
+from .windows import WINDOWS, near
+
+PRIOR_RESOLUTION = 128
+"""Side of the field in which the landmark warp is drawn, as in training."""
+
+SMOOTH = 3.0
+"""Sigma, in samples of the field, by which motion off the face is smoothed, in training as well: hair and shoulders
+bend, but an outline that waves from frame to frame is not theirs."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A portrait, prepared once.
+
+    crop: uint8 [S, S, 3]; canonical: float32 [478, 3], its mesh in normalised space (canonical keypoints with the
+    portrait's own expression); pose arrays as in `Pose`, in crop pixels; layers: person and background; features: the
+    networks' appearance features by name; inside: of the mouth.
+    """
+
+    crop: NDArray[np.uint8]
+    layers: Layers
+    canonical: Array
+    rotation: Array
+    translation: Array
+    scale: float
+    features: dict[str, Array]
+    inside: Inside
+
+    @property
+    def pose(self) -> Pose:
+        """Head pose of the portrait in crop pixels."""
+        return Pose(self.rotation, self.translation, self.scale)
+
+    @property
+    def landmarks(self) -> Array:
+        """Normalised landmarks of the portrait, float32 [70, 3]."""
+        return from_mesh(self.canonical)
+
+
+def smoothed(field: Array) -> Array:
+    """A motion field [N, N, 2] without what changes within a few samples (`SMOOTH`)."""
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), SMOOTH, borderType=cv2.BORDER_REFLECT_101), np.float32)
+
+
+def _chw(image: NDArray[np.uint8]) -> Array:
+    return np.ascontiguousarray(image.astype(np.float32).transpose(2, 0, 1)[None] / 255)
+
+
+def _planar(field: NDArray) -> Array:
+    """[H, W, C] as a batch of one, [1, C, H, W]."""
+    return np.ascontiguousarray(field.transpose(2, 0, 1)[None], np.float32)
+
+
+def _read(image: NDArray, grid: Array) -> NDArray:
+    """`image` at crop positions [h, w, 2]."""
+    return sample(image, grid - pixel_grid(*grid.shape[:2]))
+
+
+class CompactGenerator:
+    """Portrait and driving landmarks to pictures (face-vid2vid: x = s (R (x_c + delta)) + t).
+
+    Per frame: Landmarks2Latents gives the keypoints; the landmark warp is drawn from them; the dense motion network
+    chooses between rest, landmark warp and rigid head for every place off the face, and corrects the flow; the
+    full-resolution layer of the person is warped once and laid before the background, which stays; the window
+    networks paint the mouth and the eyes over it, as much as they see fit; and teeth and tongue are laid between open
+    lips.
+    """
+
+    family = "compact"
+
+    def __init__(self, size: int = 512, threads: int | None = None) -> None:
+        self.size = size
+        self._latents = CompactLatents()
+        self._matte = Matte(threads)
+        self._teeth = Teeth()
+        self._source = load_session("compact_source.onnx", threads=threads)
+        self._motion = load_session("compact_motion.onnx", threads=threads)
+        self._windows = load_session("compact_windows.onnx", threads=threads)
+        self._resolution = int(self._motion.get_inputs()[0].shape[2])
+        self._taper = border_taper(PRIOR_RESOLUTION)[..., None]
+
+    @classmethod
+    def load(cls, size: int = 512, threads: int | None = None) -> CompactGenerator:
+        """The shipped weights, for square crops of `size` pixels."""
+        return cls(size, threads)
+
+    def prepare(self, crop: NDArray[np.uint8], mesh: Array) -> Source:
+        """Everything about a portrait that does not change from frame to frame.
+
+        Parameters
+        ----------
+        crop : uint8 [S, S, 3], S = size
+        mesh : float32 [478, 3]; the face mesh in crop pixels
+        """
+        _, poses = remove_pose(from_mesh(mesh)[None])
+        pose = poses[0]
+        canonical = to_normalised(mesh, pose)
+        feeds, soft = {}, self._soft(crop)
+        for name, window in WINDOWS.items():
+            matrix = window.matrix(window.centre(canonical), pose, self.size)
+            feeds[f"{name}_source"] = _chw(_read(soft, window.grid(matrix)))
+            feeds[f"{name}_source_shapes"] = window.shapes(mesh, matrix, pose, self.size)[None]
+        names = [output.name for output in self._source.get_outputs()]
+        features = dict(zip(names, self._source.run(None, feeds))) | feeds
+        layers = self._matte(crop, mesh)
+        m = (self._resolution, self._resolution)
+        both = np.dstack([crop.astype(np.float32) / 255, layers.alpha])
+        features["small"] = np.asarray(cv2.resize(both, m, interpolation=cv2.INTER_AREA), np.float32)
+        inside = self._teeth.prepare(crop, mesh, canonical, pose)
+        return Source(crop, layers, canonical, pose.rotation, pose.translation, float(pose.scale), features, inside)
+
+    def _soft(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The crop at the sharpness that the window networks know (256 px)."""
+        if self.size <= 256:
+            return image
+        return np.asarray(cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA), np.uint8)
+
+    def render(self, source: Source, normalised: Array, pose: Pose) -> NDArray[np.uint8]:
+        """One frame.
+
+        Parameters
+        ----------
+        source : from `prepare`
+        normalised : float32 [70, 3]; driving landmarks in normalised space, of the portrait's proportions
+        pose : driving head pose in crop pixels
+
+        Returns
+        -------
+        uint8 [S, S, 3]; equal to the portrait at the crop's border
+        """
+        keypoints = self._latents.keypoints(normalised[None], source.canonical)[0]
+        warper = MeshWarp(source.canonical, source.pose, self.size)
+        prior, coverage = warper.flow(keypoints, pose, PRIOR_RESOLUTION)
+        flow = self._dense(source, prior, coverage, *warper.rigid(pose))
+        return self._paint(source.layers.moved(flow), source, keypoints, pose)
+
+    def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> Array:
+        """Dense motion field of the person, [N, N, 2] (FOMM, eq. 4: the sum over candidates of mask times flow)."""
+        m = (self._resolution, self._resolution)
+        rigid = cv2.transform(pixel_grid(*m), np.column_stack([matrix, offset]))
+        low = np.asarray(cv2.resize(prior, m, interpolation=cv2.INTER_AREA), np.float32)
+        covered = np.asarray(cv2.resize(coverage, m, interpolation=cv2.INTER_AREA), np.float32)
+        small = source.features["small"]
+        feeds = {"prior": _planar(low), "rigid": _planar(rigid), "coverage": covered[None, None]}
+        feeds |= {"source": _planar(small), "warped": _planar(sample(small, low))}
+        masks, residual = self._motion.run(None, feeds)
+        parts = np.concatenate([masks[0, 1:], residual[0]]).transpose(1, 2, 0)
+        parts = np.asarray(cv2.resize(parts, prior.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+        head = cv2.transform(pixel_grid(*prior.shape[:2]), np.column_stack([matrix, offset]))
+        mixed = smoothed(parts[..., :1] * prior + parts[..., 1:2] * head + parts[..., 2:])
+        inside = on_face(coverage)[..., None]
+        return np.asarray((mixed + inside * (prior - mixed)) * self._taper, np.float32)
+
+    def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
+        """Generate the windows and lay them over the warped portrait."""
+        posed = to_pixels(keypoints, pose)
+        driving = from_mesh(keypoints)
+        feeds, matrices, soft = {}, {}, self._soft(frame)
+        for name, window in WINDOWS.items():
+            matrix = matrices[name] = window.matrix(window.centre(source.canonical), pose, self.size)
+            feeds[f"{name}_warped"] = _chw(_read(soft, window.grid(matrix)))
+            feeds[f"{name}_shapes"] = window.shapes(posed, matrix, pose, self.size)[None]
+            feeds[f"{name}_motion"] = window.motion(source.landmarks, driving, source.pose, pose)[None]
+            for part in ("source", "source_shapes", "quarter", "eighth"):
+                feeds[f"{name}_{part}"] = source.features[f"{name}_{part}"]
+        for name, painted in zip(matrices, self._windows.run(None, feeds)):
+            patch = painted[0].transpose(1, 2, 0)
+            if name == "mouth":
+                patch = patch * near(feeds[f"{name}_shapes"][0, 1])[..., None]
+            frame = self._lay(frame, patch, matrices[name])
+        return self._teeth.draw(frame, source.inside, keypoints, pose)
+
+    def _lay(self, frame: NDArray[np.uint8], painted: Array, matrix: Array) -> NDArray[np.uint8]:
+        """Apply a patch [h, w, 4] (what to add, and what to cover before) to the frame at its window."""
+        corners = (np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) @ matrix[:, :2].T + matrix[:, 2] + 1) * (
+            self.size / 2
+        )
+        x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+        x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, self.size)
+        if x1 <= x0 or y1 <= y0:
+            return frame
+        # Pixels of the frame's region to pixels of the patch: window [-1, 1] = inverse (crop [-1, 1] - centre).
+        height, width = painted.shape[:2]
+        half = np.array([width / 2, height / 2])
+        linear = np.diag(half) @ np.linalg.inv(matrix[:, :2]) * (2 / self.size)
+        corner = linear @ (np.array([x0, y0]) + 0.5 - (matrix[:, 2] + 1) * (self.size / 2)) + half - 0.5
+
+        def placed(part: NDArray) -> NDArray:
+            return cv2.warpAffine(
+                np.ascontiguousarray(part),
+                np.column_stack([linear, corner]),
+                (int(x1 - x0), int(y1 - y0)),
+                flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_CONSTANT,
+                borderValue=0,
+            )
+
+        region = frame[y0:y1, x0:x1]
+        mixed = placed(painted[..., :3]) * np.float32(255)
+        if painted[..., 3].any():  # the eyes cover nothing
+            cover = np.clip(placed(painted[..., 3]), 0, 1)
+            mixed += region * (1 - cover)[..., None]
+        else:
+            mixed += region
+        frame[y0:y1, x0:x1] = cv2.convertScaleAbs(np.maximum(mixed, 0))  # rounds, and stops at 255
+        return frame

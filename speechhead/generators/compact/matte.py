@@ -1,0 +1,186 @@
+"""Two layers of a portrait: the person, cut out softly, and the background behind, which stays where it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhead.core.arrays import Array
+from speechhead.engines.onnx import load_session
+
+from .fill import push_pull
+from .matting import by_colour
+from .meshwarp import OVAL, upsample
+
+SIDE = 256
+"""Pixels of the segmentation's square input."""
+
+EDGE = 0.012
+"""Reach of the edge's refinement, parts of the crop's side."""
+
+MARGIN = 0.010
+"""How far outside the segmentation's edge strands of hair are looked for, parts of the crop's side."""
+
+INSIDE = 0.020
+"""How far inside the segmentation's edge background is looked for, parts of the crop's side."""
+
+SEEN, RIM, WIDE = 0.05, 0.010, 0.020
+"""Where the person is more than the first, and as far around it as the second (parts of the crop's side), the
+background is guessed: what leans on it there is taken for the person's. Before a calm wall, as far as the third: there
+nothing is lost, and no line of the outline stays on the wall, as cameras draw one around hair."""
+
+CALM = 2.5
+"""Mean difference of a calm wall's pixels from their surroundings, in levels."""
+
+EPSILON = 2e-4
+"""Contrast, squared, of an edge in the picture that the matte follows (He et al., 2010, "Guided image filtering")."""
+
+
+DENSITY, DENSEST = 2, 768
+"""Samples per pixel of the person's layer, each way, in crops up to DENSEST pixels a side.
+
+Read between its samples, linearly, a picture loses detail: of that near the pixels' own pitch a half, and how much
+changes from frame to frame. Between samples twice as dense, made once with a long filter, a tenth is lost. Cubic
+reading would do as well and takes five times as long."""
+
+CRISP = 0.65
+"""By how much the samples between the pixels are sharpened, so that on the average over all places between samples the
+detail is that of the photo. The pixels themselves stay as they are."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A crop in two layers: crop = person + (1 - alpha) * background, exactly.
+
+    person: float32 [D S, D S, 4], D samples per pixel each way of which sample D k is pixel k: premultiplied colours in
+    0..255, negative where the background was guessed too bright, and alpha in 0..1; one array, as one of four channels
+    is moved quickest
+    background: float32 [S, S, 3] in 0..255; behind the person it is guessed from its surroundings
+    """
+
+    person: Array
+    background: Array
+
+    @classmethod
+    def split(cls, crop: NDArray[np.uint8], alpha: Array) -> Layers:
+        """The layers of a crop [S, S, 3] of which `alpha` [S, S] is the person."""
+        size = crop.shape[0]
+        background = fill(crop, behind(crop, alpha)).astype(np.float32)
+        person = np.dstack([crop - (1 - alpha[..., None]) * background, alpha]).astype(np.float32)
+        if size > DENSEST:
+            return cls(person, background)
+        between = np.array([[1 / DENSITY, 0, 0], [0, 1 / DENSITY, 0]], np.float32)
+        how = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+        sides = (DENSITY * size, DENSITY * size)
+        dense = cv2.warpAffine(person, between, sides, flags=how, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+        dense[..., :3] += CRISP * (dense - cv2.GaussianBlur(dense, (0, 0), DENSITY / 2))[..., :3]
+        dense[::DENSITY, ::DENSITY] = person
+        return cls(dense, background)
+
+    @property
+    def density(self) -> int:
+        """Samples per pixel."""
+        return self.person.shape[0] // self.background.shape[0]
+
+    @property
+    def alpha(self) -> Array:
+        """How much of each pixel is the person: float32 [S, S] in 0..1."""
+        return self.person[:: self.density, :: self.density, 3]
+
+    def moved(self, flow: Array) -> NDArray[np.uint8]:
+        """The picture uint8 [S, S, 3] with the person read through a backward flow [h, w, 2] ([-1, 1] units)."""
+        person = upsample(self.person, flow, self.density)
+        behind = cv2.multiply(self.background, cv2.merge([np.float32(1) - cv2.extractChannel(person, 3)] * 3))
+        colours = cv2.cvtColor(person, cv2.COLOR_RGBA2RGB)
+        return np.asarray(cv2.add(colours, behind, dtype=cv2.CV_8U), np.uint8)  # rounds, and stops at 0 and 255
+
+
+class Matte:
+    """Cuts the person out of a portrait (MediaPipe's selfie segmentation, refined on the picture's own edges)."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._session = load_session("person.onnx", threads=threads)
+
+    def __call__(self, crop: NDArray[np.uint8], mesh: Array) -> Layers:
+        """Layers of a crop.
+
+        Parameters
+        ----------
+        crop : uint8 [S, S, 3]
+        mesh : float32 [478, 3]; the face mesh in crop pixels, all of which is person
+        """
+        return Layers.split(crop, self.alpha(crop, mesh))
+
+    def alpha(self, crop: NDArray[np.uint8], mesh: Array) -> Array:
+        """How much of each pixel is the person: float32 [S, S] in 0..1."""
+        size = crop.shape[0]
+        shrink = cv2.INTER_AREA if size > SIDE else cv2.INTER_LINEAR
+        small = cv2.resize(crop, (SIDE, SIDE), interpolation=shrink).astype(np.float32) / 255
+        found = self._session.run(None, {"image": small[None]})[0].reshape(SIDE, SIDE)
+        rough: Array = np.asarray(cv2.resize(found, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+        face = cv2.fillPoly(np.zeros((size, size), np.uint8), [np.round(mesh[OVAL, :2]).astype(np.int32)], 1)
+        np.maximum(rough, face.astype(np.float32), out=rough)
+        _, parts = cv2.connectedComponents((rough > 0.5).astype(np.uint8))
+        centre = np.clip(np.round(mesh[OVAL, :2].mean(0)).astype(int), 0, size - 1)
+        others = (parts != parts[centre[1], centre[0]]) & (parts > 0)  # people and things further back
+        rough[cv2.dilate(others.astype(np.uint8), _disc(EDGE * size)) > 0] = 0
+        guide = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
+        expected = guided(guide, rough, max(2, round(EDGE * size)))
+        wide = cv2.GaussianBlur(cv2.dilate(expected, _disc(MARGIN * size)), (0, 0), max(0.6, MARGIN * size / 2))
+        most = np.asarray(np.clip((wide - 0.06) / 0.84, 0, 1), np.float32)
+        inside = np.maximum(cv2.erode((expected > 0.97).astype(np.uint8), _disc(INSIDE * size)), face)
+        alpha = by_colour(crop, expected, without_holes(inside, expected < 0.5), most)
+        return cv2.GaussianBlur(alpha, (0, 0), max(0.5, size / 700)).astype(np.float32)
+
+
+def _side(radius: float) -> int:
+    return 2 * max(1, round(radius)) + 1
+
+
+def _disc(radius: float) -> NDArray[np.uint8]:
+    side = _side(radius)
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+
+
+def guided(guide: Array, rough: Array, radius: int) -> Array:
+    """`rough` with its edges moved to those of `guide`, both float32 [H, W] (He et al., 2010, eqs. 5, 6 and 8)."""
+
+    def mean(x: Array) -> Array:
+        return np.asarray(cv2.blur(x, (2 * radius + 1, 2 * radius + 1)), np.float32)
+
+    middle, target = mean(guide), mean(rough)
+    slope = (mean(guide * rough) - middle * target) / (mean(guide * guide) - middle * middle + np.float32(EPSILON))
+    return np.clip(mean(slope) * guide + mean(target - slope * middle), 0, 1)
+
+
+def behind(crop: NDArray[np.uint8], alpha: Array) -> NDArray[np.bool_]:
+    """Where the background is hidden by the person or too near to be told from it: bool [S, S]."""
+    size = crop.shape[0]
+    person = (alpha > SEEN).astype(np.uint8)
+    near, wide = (cv2.dilate(person, _disc(reach * size)) > 0 for reach in (RIM, WIDE))
+    luma = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32)
+    restless = np.abs(luma - cv2.GaussianBlur(luma, (0, 0), max(1.0, 0.01 * size)))
+    around = push_pull(cv2.blur(restless, (_side(WIDE * size),) * 2)[..., None], (~wide).astype(np.float32))
+    return near | (wide & (around[..., 0] < CALM))
+
+
+def fill(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """`image` [H, W, 3] with the hole filled from around it, see `push_pull`.
+
+    All of it is a hole: the mean colour.
+    """
+    if hole.all():
+        return np.broadcast_to(image.mean((0, 1)).astype(np.uint8), image.shape).copy()
+    filled = push_pull(image.astype(np.float32), (~hole).astype(np.float32))
+    filled[~hole] = image[~hole]
+    return np.clip(np.round(filled), 0, 255).astype(np.uint8)
+
+
+def without_holes(inside: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """`inside` and what it encloses: all that is not joined to some of `outside`; both [H, W]."""
+    _, parts = cv2.connectedComponents((inside == 0).astype(np.uint8), connectivity=4)
+    joined = np.unique(parts[outside & (inside == 0)])
+    return ~np.isin(parts, joined) | (inside > 0)

@@ -1,0 +1,141 @@
+"""Windows on the face, fixed to the skull, in which pixels are generated: the mouth and the eyes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from speechhead.core.arrays import Array
+from speechhead.face.landmarks import REFERENCE, Pose, from_mesh, to_pixels
+
+from .meshwarp import (
+    EYE_LEFT,
+    EYE_RIGHT,
+    IRIS_LEFT,
+    IRIS_RADIUS,
+    IRIS_RIGHT,
+    LOWER_INNER_LIP,
+    OUTER_LIP,
+    UPPER_INNER_LIP,
+    pixel_grid,
+)
+
+FADE = 6
+"""Pixels over which a window fades out at its border."""
+
+NEAR_LIPS = 3
+"""Pixels of the mouth's window: what is painted reaches half as far from the lips, and fades over as much again.
+
+Further out the networks have learned shading that shows as a smudge on the sharper skin of a large portrait."""
+
+SUBNASALE = 33
+"""The iBUG point under the nose: it moves with the skull and not with the jaw."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle that follows the head's pose, but not its expression, so that teeth stay put inside it.
+
+    anchor: iBUG point it hangs on, or None for the origin of normalised space (between the eyes)
+    offset, half: centre from the anchor and half size (x, y), in outer eye distances
+    height, width: pixels of the generated patch
+    points: iBUG points whose positions tell the network what to draw
+    """
+
+    anchor: int | None
+    offset: tuple[float, float]
+    half: tuple[float, float]
+    height: int
+    width: int
+    points: tuple[int, ...]
+
+    def centre(self, normalised: Array) -> Array:
+        """Centre of the window [3] in the normalised space of the portrait with mesh `normalised` [478, 3]."""
+        anchor = np.zeros(3, np.float32) if self.anchor is None else from_mesh(normalised)[self.anchor]
+        return (anchor + np.array([*self.offset, 0], np.float32)).astype(np.float32)
+
+    def matrix(self, centre: Array, pose: Pose, size: int) -> Array:
+        """Affine map [2, 3] from the window's [-1, 1] square to the crop's [-1, 1] square of `size` pixels."""
+        unit = 2 / size
+        middle = to_pixels(centre, pose)[:2] * unit - 1
+        across = pose.rotation[:2, 0] / np.linalg.norm(pose.rotation[:2, 0])  # roll alone: no foreshortening
+        axes = np.stack([across, np.array([-across[1], across[0]], np.float32)], 1) * (pose.scale * unit)
+        return np.concatenate([axes * np.array(self.half, np.float32), middle[:, None]], 1).astype(np.float32)
+
+    def grid(self, matrix: Array) -> Array:
+        """Crop positions [height, width, 2] of the window's pixels, in [-1, 1]."""
+        return np.asarray(pixel_grid(self.height, self.width) @ matrix[:, :2].T + matrix[:, 2], np.float32)
+
+    def shapes(self, mesh: Array, matrix: Array, pose: Pose, size: int) -> Array:
+        """Two masks [2, height, width] in 0..1 that show the network the driving shape.
+
+        Mouth: the opening between the lips, and all within the outer lip. Eyes: the opening between the lids, and
+        the irises.
+
+        Parameters
+        ----------
+        mesh : float32 [478, 3]; posed, in crop pixels
+        matrix : of this window (`matrix`); pose, size : as there
+        """
+        inverse = np.linalg.inv(matrix[:, :2])
+        position = (mesh[:, :2] * (2 / size) - 1 - matrix[:, 2]) @ inverse.T
+        pixels = (position + 1) * np.array([self.width / 2, self.height / 2], np.float32) - 0.5
+        masks = np.zeros((2, self.height, self.width), np.uint8)
+        shift, one = 4, 16
+        fixed = np.round(pixels * one).astype(np.int32)
+        if self.anchor is None:
+            cv2.fillPoly(masks[0], [fixed[EYE_LEFT], fixed[EYE_RIGHT]], 255, cv2.LINE_AA, shift)
+            radius = int(IRIS_RADIUS / self.half[0] * self.width / 2 * one)
+            for iris in (IRIS_LEFT, IRIS_RIGHT):
+                cv2.circle(masks[1], tuple(map(int, fixed[iris])), radius, 255, -1, cv2.LINE_AA, shift)
+        else:
+            cv2.fillPoly(masks[0], [fixed[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]], 255, cv2.LINE_AA, shift)
+            cv2.fillPoly(masks[1], [fixed[OUTER_LIP]], 255, cv2.LINE_AA, shift)
+        return masks.astype(np.float32) / np.float32(255)
+
+    def motion(self, source: Array, driving: Array, source_pose: Pose, pose: Pose) -> Array:
+        """What moves, as a vector: the window's points and the head's yaw and pitch, source and driving.
+
+        Parameters
+        ----------
+        source, driving : float32 [70, 3]; normalised landmarks
+
+        Returns
+        -------
+        float32 [2 * (3 * points + 2)], about unit size
+        """
+        parts = []
+        for landmarks, head in ((driving, pose), (source, source_pose)):
+            parts += [
+                (landmarks - REFERENCE)[list(self.points)].ravel() * 5,
+                np.array(head.angles[:2], np.float32) / 30,
+            ]
+        return np.concatenate(parts).astype(np.float32)
+
+    @property
+    def motion_size(self) -> int:
+        """Length of `motion`."""
+        return 2 * (3 * len(self.points) + 2)
+
+    def edge(self) -> Array:
+        """Weight [height, width] that falls to 0 at the window's border, where the warped portrait stays."""
+        beyond = 1 - np.abs(pixel_grid(self.height, self.width))
+        distance = (beyond * np.array([self.width / 2, self.height / 2], np.float32)).min(-1)
+        ramp = np.clip(distance / FADE, 0, 1)
+        return ramp * ramp * (3 - 2 * ramp)
+
+
+MOUTH = Window(SUBNASALE, (0.0, 0.40), (0.495, 0.44), 64, 72, tuple(range(48, 68)))
+EYES = Window(None, (0.0, 0.0), (0.62, 0.248), 32, 80, (*range(36, 48), 68, 69))
+WINDOWS = {"mouth": MOUTH, "eyes": EYES}
+
+
+def near(lips: Array) -> Array:
+    """Weight [h, w]: 1 on the lips and their surroundings, 0 further off, where the jaw's edge may be in the window.
+
+    lips: float32 [h, w]; the mouth's second mask of `Window.shapes`
+    """
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (NEAR_LIPS, NEAR_LIPS))
+    return np.asarray(cv2.GaussianBlur(cv2.dilate(lips, kernel), (NEAR_LIPS, NEAR_LIPS), 0), np.float32)

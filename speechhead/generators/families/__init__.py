@@ -1,0 +1,1 @@
+"""The published families: FOMM, face-vid2vid, DaGAN, LivePortrait."""

@@ -1,0 +1,62 @@
+"""A generator by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speechhead.core.errors import DeviceError
+
+from .protocol import Generator
+
+
+def check_engine(engine: str) -> str:
+    """A known engine's name; DeviceError otherwise."""
+    if engine not in ENGINES:
+        raise DeviceError(f"engine '{engine}' is unknown. Use one of {', '.join(ENGINES)}.")
+    return engine
+
+
+if TYPE_CHECKING:
+    pass
+
+
+GENERATORS = ("compact",)
+"""Generators that ship with the library, the default one first; families speak with weights that a user imported."""
+
+ENGINES = ("auto", "onnx", "torch")
+
+
+def open_generator(
+    name: str = GENERATORS[0], size: int = 512, engine: str = "auto", device: str = "auto", threads: int | None = 1
+) -> Generator:
+    """A generator by name, for square crops of `size` pixels; its networks run in `threads` threads each.
+
+    `name` is compact, or a published family or the name of weights that were imported.
+
+    Raises
+    ------
+    WeightsError for an unknown family, or one without weights or without Landmarks2Latents here; DeviceError where it
+    can not run on that engine or device.
+    """
+    if engine not in ENGINES:
+        raise DeviceError(f"engine '{engine}' is unknown. Use one of {', '.join(ENGINES)}.")
+    if name not in GENERATORS:
+        return _open_family(name, size, engine, device)
+    if engine == "torch":
+        raise DeviceError(f"engine 'torch': generator '{name}' runs on onnxruntime. Use --engine onnx or auto.")
+    from speechhead.engines.onnx import providers
+    from speechhead.generators.compact.generator import CompactGenerator
+
+    providers(device)  # says so where there is no such device; the compact networks are small enough for any CPU
+    return CompactGenerator.load(size=size, threads=threads)
+
+
+def _open_family(name: str, size: int, engine: str, device: str) -> Generator:
+    from speechhead.engines.need import need_torch
+    from speechhead.generators.checkpoints.imported import find_generator
+
+    find_generator(name)  # what is missing is said before torch is loaded
+    need_torch(f"generator '{name}'")
+    from .driven import DrivenGenerator
+
+    return DrivenGenerator.load(name, size, engine, device)

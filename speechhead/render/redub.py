@@ -1,0 +1,224 @@
+"""A video made to say something else: its own head motion and eyes, mouth and jaw from new sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.shipped import shipped
+from speechhead.core.arrays import Array
+from speechhead.core.clocks import FPS, SAMPLE_RATE
+from speechhead.core.controls import Controls
+from speechhead.core.errors import FaceError
+from speechhead.core.threads import WORKERS, in_order
+from speechhead.face.crop import SIZES, check_size, crop_square
+from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_pixels
+from speechhead.generators.open import open_generator
+from speechhead.generators.protocol import Generator
+from speechhead.media.image import Picture, open_picture
+from speechhead.media.reader import VideoReader
+from speechhead.media.writer import AUDIO_RATE, VideoWriter
+from speechhead.motion.compose import Motion
+from speechhead.motion.mouth import gain_mask
+from speechhead.motion.rest import rest_face
+from speechhead.speech.protocol import SpeechModel
+
+if TYPE_CHECKING:
+    from speechhead.speech.model import Speech2Landmarks
+
+
+REST_SECONDS = 0.4
+"""Spread of the window in which a frame's closed mouth is estimated: longer than a syllable, shorter than a turn."""
+
+REACH = 0.3
+"""Width of the soft edge of the replaced region, outer eye distances."""
+
+_EDITED = np.flatnonzero(gain_mask()[:, 0] > 0)
+
+
+def is_video(source: str | Path) -> bool:
+    """Whether a source is a video, rather than a picture, an avatar or the name of one."""
+    path = Path(source)
+    if not path.is_file() or path.suffix == ".avatar" or str(source) in shipped():
+        return False
+    try:
+        with open_picture(path):
+            return False
+    except Exception:  # any reason not to be a picture; VideoReader names what is wrong with a video
+        return True
+
+
+def redub(
+    source: str | Path,
+    audio: str | Path,
+    output: Path,
+    controls: Controls,
+    size: int | None = None,
+    fps: float | None = None,
+    generator: str | Generator = "compact",
+    engine: str = "auto",
+    device: str = "auto",
+    watermark: str | None = None,
+    speech2landmarks: SpeechModel | Speech2Landmarks | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Path:
+    """Re-lip-sync a video to the sound of `audio`; see `speechhead.render`.
+
+    Every frame is a portrait of its own: its crop is the source, its landmarks with mouth and jaw replaced are the
+    driver, and only the region of mouth and jaw is laid back. Two passes: the face is tracked through the whole
+    video first, so that the track is smoothed without delay.
+
+    Raises
+    ------
+    FaceError if no frame has a usable face; otherwise as `speechhead.render`.
+    """
+    from speechhead.audio.io import load_audio
+
+    heard, sound = load_audio(audio), load_audio(audio, AUDIO_RATE)
+    reader = VideoReader(source, fps)
+    count = max(1, int(np.ceil(len(heard) * reader.fps / SAMPLE_RATE)))
+    meshes = _track(reader, count, str(source))
+    length = len(meshes)
+    present: NDArray[np.bool_] = np.isfinite(meshes).all(axis=(1, 2))  # type: ignore[assignment]
+
+    normalised = np.zeros((length, 70, 3), np.float32)
+    poses: list[Pose | None] = [None] * length
+    faces, found = remove_pose(from_mesh(meshes[present]))
+    normalised[present] = faces
+    for frame, pose in zip(np.flatnonzero(present), found):
+        poses[frame] = pose
+    side = round(float(np.median([crop_square(pose)[2] for pose in found])) / 2) * 2
+    side = min(SIZES[1], max(SIZES[0], side)) if size is None else check_size(size)
+
+    rests = _rests(normalised, present, reader.fps)
+    speech = _speech_motion(heard, rests[present].mean(0), found[0], controls, speech2landmarks)
+    if isinstance(generator, str):
+        generator = open_generator(generator, side, engine, device)
+    height, width = reader.height // 2 * 2, reader.width // 2 * 2
+
+    def draw(picture: Picture, number: int) -> Picture:
+        index = number % (2 * length)
+        index = 2 * length - 1 - index if index >= length else index
+        here = poses[index]
+        if here is not None:
+            mouth, mask = rests[index] + _at(speech, number * FPS / reader.fps), gain_mask()
+            driven = normalised[index] * (1 - mask) + mouth * mask
+            picture = edit_mouth(picture, meshes[index], driven, here, generator)
+        return np.ascontiguousarray(picture[:height, :width])
+
+    pictures = ((picture, number) for number, picture in enumerate(reader.ping_pong(count, length)))
+    with (
+        ThreadPoolExecutor(WORKERS) as pool,
+        VideoWriter(output, width, height, reader.fps, AUDIO_RATE, watermark) as writer,
+    ):
+        writer.write_audio(sound)
+        for drawn in in_order(pool, draw, pictures):
+            writer.write(drawn)
+            if progress:
+                progress(writer.frames, count)
+    return output
+
+
+def edit_mouth(picture: Picture, mesh: Array, driven: Array, pose: Pose, generator: Generator) -> Picture:
+    """A picture [H, W, 3] whose mouth and jaw are moved to `driven`, the rest untouched.
+
+    Parameters
+    ----------
+    mesh : float32 [478, 3]; the face in picture pixels
+    driven : float32 [70, 3]; normalised landmarks to show, which differ from the face's own at mouth and jaw only
+    pose : of the face in the picture
+    """
+    size = generator.size
+    left, top, side = crop_square(pose)
+    # Where the face keeps about its size, the crop is cut pixel by pixel and never resampled.
+    whole = size if 0.8 < side / size < 1.25 else round(side)
+    box = (round(left + (side - whole) / 2), round(top + (side - whole) / 2), whole)
+    avatar = Avatar.cut(picture, box, mesh, size)
+    frame = generator.render(generator.prepare(avatar.crop, avatar.mesh), driven, avatar.pose)
+    before = to_pixels(remove_pose(from_mesh(avatar.mesh)[None])[0][0], avatar.pose)
+    mask = _mouth_mask(before, to_pixels(driven, avatar.pose), avatar.pose.scale, size)[..., None]
+    mixed = frame * mask + avatar.crop * (1 - mask)
+    return avatar.paste(np.round(mixed).astype(np.uint8))
+
+
+def _mouth_mask(before: Array, after: Array, unit: float, size: int) -> Array:
+    """Weight [size, size]: 1 over mouth and jaw of both faces [70, 3] in crop pixels, 0 from REACH eye distances on."""
+    points = np.concatenate([before[_EDITED, :2], after[_EDITED, :2], before[[31, 35], :2]])
+    hull = cv2.convexHull(points.astype(np.float32))
+    canvas = np.zeros((size, size), np.uint8)
+    cv2.fillConvexPoly(canvas, np.round(hull * 16).astype(np.int32), 1, cv2.LINE_8, 4)
+    distance = cv2.distanceTransform(1 - canvas, cv2.DIST_L2, 3) if canvas.any() else np.full((size, size), 1e9)
+    ramp = np.clip(1 - distance / max(1.0, REACH * unit), 0, 1).astype(np.float32)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def _track(reader: VideoReader, count: int, name: str) -> Array:
+    """Smoothed meshes [T, 478, 3] of the first `count` frames in picture pixels, NaN where there is no face."""
+    from speechhead.face.smoothing import smooth_track
+    from speechhead.face.tracker import SMALLEST_FACE, FaceTracker
+
+    lost = np.full((478, 3), np.nan, np.float32)
+    faces = list(FaceTracker().track(reader.frames(0, count)))
+    sides = [face.side for face in faces if face is not None]
+    if not sides:
+        raise FaceError(f"{name}: no face found in {len(faces)} frames. Use a video of one frontal face.")
+    if max(sides) < SMALLEST_FACE:
+        raise FaceError(f"{name}: the face is too small ({max(sides):.0f} px, need {SMALLEST_FACE}). Crop closer.")
+    return smooth_track(np.stack([lost if face is None else face.mesh for face in faces]), reader.fps)
+
+
+def _rests(normalised: Array, present: NDArray[np.bool_], fps: float) -> Array:
+    """Closed, relaxed mouths [T, 70, 3] for every frame: each frame's own, averaged over its neighbours in time.
+
+    A mouth looks a little different under every pose of the head, so one rest face for the whole video would slide
+    over the face as it turns.
+    """
+    rests = np.zeros_like(normalised)
+    for frame in np.flatnonzero(present):
+        rests[frame] = rest_face(normalised[frame])
+    sigma = REST_SECONDS * fps
+    reach = min(len(rests), int(3 * sigma) + 1)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    out = np.zeros_like(rests)
+    padded = np.pad(rests.reshape(len(rests), -1) * present[:, None], ((reach, reach), (0, 0)))
+    shown = np.pad(present.astype(np.float64), reach)
+    for index in range(len(rests)):
+        around = slice(index, index + 2 * reach + 1)
+        total = float(kernel @ shown[around])
+        if total > 0:
+            out[index] = (kernel @ padded[around] / total).reshape(70, 3)
+    return out.astype(np.float32)
+
+
+def _speech_motion(
+    heard: Array,
+    rest: Array,
+    pose: Pose,
+    controls: Controls,
+    speech2landmarks: SpeechModel | Speech2Landmarks | None,
+) -> Array:
+    """Motion [T, 70, 3] of the mouth away from rest at 25 Hz, with amplitude, closures, silence and emotion."""
+    if speech2landmarks is None:
+        from speechhead.speech.model import Speech2Landmarks
+
+        speech2landmarks = Speech2Landmarks.load()
+    still = replace(controls, head="retained", idle=False, blink_rate=0.0, look_away=0.0)
+    motion = Motion(rest, pose, still)
+    stream = speech2landmarks.stream(motion.rest, dict(controls.emotion))
+    spoken = np.concatenate([stream.push(heard), stream.flush()])
+    return motion.step(spoken, heard)[0] - motion.rest
+
+
+def _at(track: Array, frame: float) -> Array:
+    """A track [T, ...] at a fractional frame, held at its end."""
+    first = min(int(frame), len(track) - 1)
+    share = np.float32(min(frame - int(frame), 1.0))
+    return track[first] + share * (track[min(first + 1, len(track) - 1)] - track[first])

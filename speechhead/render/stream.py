@@ -1,0 +1,105 @@
+"""The streaming heart: sound goes in, frames come out, the same for any chunking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.core.arrays import Array
+from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
+from speechhead.core.controls import Controls
+from speechhead.face.landmarks import Pose
+from speechhead.generators.protocol import Generator
+from speechhead.media.image import Picture
+from speechhead.motion.compose import Motion
+
+if TYPE_CHECKING:
+    from speechhead.speech.model import Speech2Landmarks
+from speechhead.core.threads import WORKERS, in_order
+from speechhead.generators.open import open_generator
+from speechhead.speech.protocol import SpeechModel, SpeechStream
+
+from .clock import FrameClock
+
+T = TypeVar("T")
+
+
+class Renderer:
+    """A portrait that speaks what it hears.
+
+    Feed sound with `push`, in chunks of any size, and take the frames; `flush` gives the last ones. All frames of
+    n samples together are ceil(n / 16000 * fps), and the same for any chunking. Landmarks are worked out at once,
+    pictures as the returned iterator is read, so a long chunk does not fill the memory with frames.
+
+    Parameters
+    ----------
+    avatar : the portrait
+    controls : emotion, blinks, gaze, head; see Controls
+    generator : family instance made for `avatar.size`; the compact one if None
+    speech2landmarks : network from sound to landmark motion; the shipped one if None
+    paste : frames are the full portrait [H, W, 3]; else the face crop [S, S, 3]
+    fps : frames per second given out, 1..60; landmarks move at 25 Hz and are interpolated in between
+
+    Raises
+    ------
+    WeightsError if weights are missing; MediaError for an unusable fps.
+    """
+
+    def __init__(
+        self,
+        avatar: Avatar,
+        controls: Controls | None = None,
+        generator: Generator | None = None,
+        speech2landmarks: SpeechModel | Speech2Landmarks | None = None,
+        paste: bool = True,
+        fps: float = FPS,
+    ) -> None:
+        self.avatar = avatar
+        self.paste = paste
+        self.generator = generator or open_generator(size=avatar.size)
+        if speech2landmarks is None:
+            from speechhead.speech.model import Speech2Landmarks
+
+            speech2landmarks = Speech2Landmarks.load()
+        controls = controls or Controls()
+        self.motion = Motion(avatar.neutral, avatar.pose, controls)
+        self._model = speech2landmarks
+        self._speech = self.open_stream()
+        self._source = avatar.source(self.generator)
+        self._clock = FrameClock(fps)
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="draw")
+        self._heard: Array = np.zeros(0, np.float32)  # sound of frames whose motion is still to come
+
+    def push(self, samples: NDArray[np.float32]) -> Iterator[Picture]:
+        """Hear float32 [n] at 16 kHz in [-1, 1]; iterate over the frames that are ready, uint8 RGB."""
+        samples = np.asarray(samples, np.float32).reshape(-1)
+        self._heard = np.concatenate([self._heard, samples])
+        return self._pictures(*self._clock.push(*self._move(self._speech.push(samples))))
+
+    def flush(self) -> Iterator[Picture]:
+        """The frames that wait for sound to come, as if silence followed; more speech may follow."""
+        moved = self._clock.push(*self._move(self._speech.flush()))
+        last = self._clock.flush()
+        return self._pictures(np.concatenate([moved[0], last[0]]), [*moved[1], *last[1]])
+
+    def _move(self, motion: Array) -> tuple[Array, list[Pose]]:
+        used = min(len(motion) * SAMPLES_PER_FRAME, len(self._heard))
+        sound, self._heard = self._heard[:used], self._heard[used:]
+        return self.motion.step(motion, sound)
+
+    def _pictures(self, faces: Array, poses: Sequence[Pose]) -> Iterator[Picture]:
+        return in_order(self._pool, self.draw, zip(faces, poses))
+
+    def open_stream(self) -> SpeechStream:
+        """A new stream of speech for this portrait, in its present emotion, apart from that of `push`."""
+        return self._model.stream(self.motion.rest, dict(self.motion.controls.emotion))
+
+    def draw(self, face: Array, pose: Pose) -> Picture:
+        """The picture of landmarks [70, 3] in a pose; may be called from several threads."""
+        frame = self.generator.render(self._source, face, pose)
+        return self.avatar.paste(frame) if self.paste else frame

@@ -1,1 +1,0 @@
-"""Speech to landmark motion: windowed encoders and the recurrent network after them."""

@@ -1,0 +1,78 @@
+"""The commands as a user types them, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+from support.fakes import speech_like
+from support.paths import ROOT
+
+from speechhead.audio import save_wav
+from speechhead.core import weights
+
+
+def command(*arguments, **options):
+    options |= {"capture_output": True, "text": True, "check": False}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    return subprocess.run([sys.executable, "-m", *map(str, arguments)], env=environment, **options)
+
+
+@pytest.mark.parametrize("module", ["speechhead.say", "speechhead"])
+def test_help(module, tmp_path):
+    done = command(module, "--help", cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == ""
+    words = ("--portrait", "--emotion", "--seed") if module == "speechhead.say" else ("render", "doctor", "weights")
+    assert all(word in done.stdout for word in words)
+
+
+def test_mistakes_are_one_line_and_quick(tmp_path):
+    for arguments in (("speechhead.say",), ("speechhead.say", ""), ("speechhead", "animat")):
+        start = time.monotonic()
+        done = command(*arguments, cwd=tmp_path)
+        assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1, done.stderr
+        assert time.monotonic() - start < 20
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_error_while_the_voice_speaks_is_no_crash(tmp_path):
+    pytest.importorskip("piper")
+    Image.new("RGB", (300, 300), (90, 120, 150)).save(tmp_path / "none.png")
+    text = "This sentence is so long that it is still being spoken when there turns out to be no face in the picture."
+    done = command("speechhead.say", text, "--voice", "joe", "--portrait", "none.png", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_the_api_is_not_hidden_by_the_module():
+    code = "import sys, speechhead.cli.main, speechhead; print('onnxruntime' in sys.modules, callable(speechhead.say))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+@pytest.mark.skipif(not (weights.folder() / "speech2landmarks.onnx").is_file(), reason="weights are not here")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_killed_run_leaves_nothing(tmp_path, number):
+    save_wav(tmp_path / "a.wav", speech_like(60))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "speechhead.say", "a.wav"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job in the background ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    for _ in range(400):
+        if len(os.listdir(tmp_path)) > 1:
+            break
+        time.sleep(0.1)
+    assert any(name.endswith(".part") for name in os.listdir(tmp_path))
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode not in (0, 1) and "Traceback" not in err
+    assert os.listdir(tmp_path) == ["a.wav"]

@@ -1,0 +1,119 @@
+"""Families speak: landmarks move them through Landmarks2Latents, behind the same door as the compact generator."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from support.fakes import FakeSpeech, speech_like  # noqa: E402
+from support.small_families import PUBLISHED, small  # noqa: E402
+
+from speechhead.audio import save_wav  # noqa: E402
+from speechhead.avatar.portrait import Avatar  # noqa: E402
+from speechhead.cli import main as cli  # noqa: E402
+from speechhead.core import weights  # noqa: E402
+from speechhead.core.errors import DeviceError, WeightsError  # noqa: E402
+from speechhead.face.landmarks import Pose  # noqa: E402
+from speechhead.generators.checkpoints import (  # noqa: E402
+    imported,
+    stored,
+)
+from speechhead.generators.families.latents import FamilyLatents, LatentsConfig  # noqa: E402
+from speechhead.generators.open import open_generator  # noqa: E402
+from speechhead.media.reader import VideoReader  # noqa: E402
+from speechhead.render.stream import Renderer  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def avatar():
+    return Avatar.default(128)
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv(weights.USER_FOLDER, str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def installed(name, home, latents=True):
+    """A small model in the user's folder, its Landmarks2Latents not fitted but alive."""
+    model = small(name)
+    path = stored.save_family(model, home / f"{name}.safetensors")
+    if latents:
+        with torch.no_grad():
+            size = model.to_latent(model.motion(torch.rand(1, 3, model.image_size, model.image_size))).shape[1]
+            network = FamilyLatents(LatentsConfig(name, size, 16))
+            network.linear.weight.normal_(std=0.01)
+        network.save(imported.latents_path(path))
+    return path
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_family_moves_with_the_landmarks(name, home, avatar):
+    installed(name, home)
+    generator = open_generator(name, avatar.size)
+    assert generator.family == name and generator.size == 128
+    source = avatar.source(generator)
+    rest = generator.render(source, avatar.neutral, avatar.pose)
+    spoken = avatar.neutral.copy()
+    spoken[55:60, 1] += 0.2
+    pose = Pose(avatar.pose.rotation, avatar.pose.translation + np.float32([6, 0, 0]), avatar.pose.scale)
+    assert rest.shape == (128, 128, 3) and rest.dtype == np.uint8
+    assert (generator.render(source, avatar.neutral, avatar.pose) == rest).all()
+    for face, place in ((spoken, avatar.pose), (avatar.neutral, pose)):
+        assert (generator.render(source, face, place) != rest).any()
+    assert np.abs(rest.astype(int) - avatar.crop)[[0, -1]].max() <= 1  # no seam where it is laid back
+
+
+def test_speech_becomes_frames(home, avatar):
+    installed("fomm", home)
+    renderer = Renderer(avatar, generator=open_generator("fomm", avatar.size), speech2landmarks=FakeSpeech())
+    frames = [*renderer.push(speech_like(0.4)), *renderer.flush()]
+    assert len(frames) == 10 and frames[0].shape == avatar.picture.shape
+
+
+def test_what_is_missing_is_said(home, avatar):
+    with pytest.raises(WeightsError, match="no weights here. Run `speechhead weights pull fomm`"):
+        open_generator("fomm")
+    path = installed("fomm", home, latents=False)
+    with pytest.raises(WeightsError, match="landmarks2latents --generator fomm --clips DIR"):
+        open_generator("fomm")
+    FamilyLatents(LatentsConfig("dagan", 24, 16)).save(imported.latents_path(path))
+    with pytest.raises(WeightsError, match="of dagan, not of fomm"):
+        open_generator("fomm")
+    installed("fomm", home)
+    with pytest.raises(WeightsError, match="pipelines.make.export_families"):
+        open_generator("fomm", engine="onnx")
+    if not torch.cuda.is_available():
+        with pytest.raises(DeviceError, match=r"no GPU here.*--device cpu"):
+            open_generator("fomm", device="cuda")
+    with pytest.raises(WeightsError, match="'gan' is unknown. Use one of compact, fomm"):
+        open_generator("gan")
+    assert open_generator(str(path), 64).size == 64  # a file is as good as a name
+
+
+def test_the_commands(home, tmp_path, monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    installed("fomm", home)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("speechhead.speech.model.Speech2Landmarks.load", lambda *_: FakeSpeech())
+    save_wav(tmp_path / "a.wav", speech_like(0.2))
+    for command in (("say", "a.wav"), ("render", "-s", "grace_hopper", "-a", "a.wav")):
+        monkeypatch.setattr(
+            sys, "argv", ["speechhead", *command, "--generator", "fomm", "--size", "128", "-o", "a.mp4"]
+        )
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        out, err = capsys.readouterr()
+        assert (done.value.code, out, err) == (0, "a.mp4\n", "")
+        assert len(list(VideoReader("a.mp4").frames())) == 5
+    monkeypatch.setattr(sys, "argv", ["speechhead", "say", "a.wav", "--generator", "dagan", "-o", "b.mp4"])
+    with pytest.raises(SystemExit) as done:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert (done.value.code, out, err.count("\n")) == (2, "", 1) and "weights import FILE --family dagan" in err
+    signal.signal(signal.SIGTERM, before)

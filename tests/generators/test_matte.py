@@ -1,0 +1,96 @@
+"""The matte: a portrait in two layers that give it back exactly, and a background without the person."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.generators.compact.matte import RIM, WIDE, Layers, Matte, behind, fill, guided, without_holes
+
+
+@pytest.fixture(scope="module")
+def avatar() -> Avatar:
+    return Avatar.default(256)
+
+
+@pytest.fixture(scope="module")
+def layers(avatar: Avatar) -> Layers:
+    return Matte(threads=1)(avatar.crop, avatar.mesh)
+
+
+REST = np.zeros((64, 64, 2), np.float32)
+
+
+def test_layers_at_rest_are_the_portrait(avatar: Avatar, layers: Layers) -> None:
+    assert layers.density == 2 and np.array_equal(layers.moved(REST), avatar.crop)
+
+
+@pytest.mark.parametrize("shift", [0.25, 0.5, 0.8])
+def test_detail_survives_a_move_by_parts_of_a_pixel(avatar: Avatar, layers: Layers, shift: float) -> None:
+    def detail(picture: np.ndarray) -> float:
+        return cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.CV_32F)[60:200, 90:170].var()
+
+    moved = layers.moved(REST + np.float32([shift * 2 / 256, 0]))
+    assert detail(moved) > 0.8 * detail(avatar.crop)
+
+
+def test_the_person_is_cut_out(avatar: Avatar, layers: Layers) -> None:
+    face = cv2.fillPoly(np.zeros((256, 256), np.uint8), [avatar.mesh[[10, 234, 152, 454], :2].astype(np.int32)], 1) > 0
+    assert layers.alpha[face].min() == 1
+    corners = layers.alpha[:40, [*range(20), *range(-20, 0)]]
+    assert corners.max() < 0.05
+    assert 0.25 < layers.alpha.mean() < 0.7
+
+
+def test_where_the_person_moves_away_the_background_is_without_it(avatar: Avatar, layers: Layers) -> None:
+    """The navy cap before a blue wall moves 8 px to the left; what it leaves is as bright as the wall."""
+    picture = layers.moved(REST + np.float32([8 * 2 / 256, 0]))
+    left_behind = (layers.alpha > 0.9) & (np.roll(layers.alpha, -8, 1) < 0.05)
+    left_behind[120:] = left_behind[:, :128] = False
+    assert left_behind.sum() > 50
+    wall = avatar.crop[:100, 220:250].reshape(-1, 3).mean(0)
+    assert np.abs(picture[left_behind].mean(0) - wall).max() < 25
+
+
+def test_a_hole_is_filled_from_around_it_and_all_else_is_kept() -> None:
+    ramp = np.repeat(np.linspace(0, 250, 64).astype(np.uint8)[None, :, None], 64, 0).repeat(3, 2)
+    hole = np.zeros((64, 64), bool)
+    hole[20:44, 20:44] = True
+    holed = np.where(hole[..., None], np.uint8(255), ramp)
+    filled = fill(holed, hole)
+    assert np.array_equal(filled[~hole], ramp[~hole])
+    error = np.abs(filled[hole].astype(int) - ramp[hole])
+    assert error.mean() < 15 and error.max() < 60
+    assert np.array_equal(fill(ramp, np.ones((64, 64), bool))[0, 0], ramp.mean((0, 1)).astype(np.uint8))
+
+
+def test_before_a_calm_wall_more_of_it_is_guessed() -> None:
+    """The left wall is even, the right one is striped; the person stands in the middle."""
+    crop = np.full((200, 200, 3), 120, np.uint8)
+    crop[:, 100:] = np.where(np.arange(100)[None, :, None] % 8 < 4, 60, 180)
+    alpha = np.zeros((200, 200), np.float32)
+    alpha[:, 80:120] = 1
+    hidden = np.flatnonzero(behind(crop, alpha)[100])
+    assert hidden[0] == 80 - round(WIDE * 200) and hidden[-1] == 119 + round(RIM * 200)
+
+
+def test_what_the_person_encloses_is_the_person() -> None:
+    inside, outside = np.zeros((32, 32), np.uint8), np.zeros((32, 32), bool)
+    inside[8:24, 8:24] = 1
+    inside[12:16, 12:16] = 0  # an ear-ring
+    inside[20:32, 14:16] = 0  # a gap that leads out
+    outside[:2] = outside[-2:] = True
+    filled = without_holes(inside, outside)
+    assert filled[12:16, 12:16].all() and not filled[20:24, 14:16].any() and not filled[0].any()
+
+
+def test_a_rough_edge_follows_the_picture() -> None:
+    guide = np.zeros((64, 64), np.float32)
+    guide[:, 32:] = 0.6
+    rough = np.zeros((64, 64), np.float32)
+    rough[:, 35:] = 1
+    refined = guided(guide, cv2.blur(rough, (9, 9)), 6)
+    edge = np.abs(np.diff(refined.mean(0))).argmax()
+    assert edge == 31

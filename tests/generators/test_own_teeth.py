@@ -1,0 +1,50 @@
+"""A smile's own teeth: taken where a portrait shows them, and only there."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.face.landmarks import from_mesh, remove_pose, to_normalised
+from speechhead.generators.compact import teeth as module
+from speechhead.generators.compact.own_teeth import SHOWN
+from speechhead.generators.compact.teeth import UPPER_BITE, Inside, Teeth
+
+
+@pytest.fixture(scope="module")
+def smiling() -> Avatar:
+    return Avatar.open("eileen_collins", size=512)
+
+
+def prepared(avatar: Avatar) -> Inside:
+    return Teeth().prepare(avatar.crop, avatar.mesh, to_normalised(avatar.mesh, avatar.pose), avatar.pose)
+
+
+def test_closed_lips_tell_nothing() -> None:
+    avatar = Avatar.default(256)
+    assert prepared(avatar).bite == UPPER_BITE
+
+
+def test_a_smile_lends_its_teeth(smiling: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn where the portrait has them, they are more like the portrait than the head model's."""
+    own = prepared(smiling)
+    monkeypatch.setattr(module, "own_teeth", lambda *_: None)
+    model = prepared(smiling)
+    assert SHOWN[0] <= own.bite <= SHOWN[1] and model.bite == UPPER_BITE
+    assert (own.upper.colour != model.upper.colour).any(-1).mean() > 0.05
+    keypoints = to_normalised(smiling.mesh, remove_pose(from_mesh(smiling.mesh)[None])[1][0])
+    errors = []
+    for inside in (own, model):
+        (rows, columns), deep, share = Teeth().layer(512, inside, keypoints, smiling.pose)
+        errors.append(float((np.abs(deep - smiling.crop[rows, columns]) * share).mean() / share.mean()))
+    assert errors[0] < 0.8 * errors[1], errors
+
+
+def test_where_the_mouth_is_dark_the_head_model_stays(smiling: Avatar) -> None:
+    mesh, dark = smiling.mesh, smiling.crop.copy()
+    x0, x1, y0, y1 = (int(v) for v in (*mesh[[61, 291], 0], mesh[13, 1], mesh[14, 1]))
+    dark[y0 - 4 : y1 + 5, x0:x1] = (40, 15, 12)
+    assert prepared(dataclasses.replace(smiling, crop=dark)).bite == UPPER_BITE

@@ -1,0 +1,172 @@
+"""Landmarks2Latents of the families: still landmarks change nothing, the crop does not matter, talking faces fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from typer.testing import CliRunner  # noqa: E402
+
+from pipelines.train import app  # noqa: E402
+from pipelines.train.families import latents as fitting  # noqa: E402
+from pipelines.train.families.data import Clip, load_clip  # noqa: E402
+from speechhead.core.errors import LandmarkError, WeightsError  # noqa: E402
+from speechhead.face.landmarks import REFERENCE, Pose, rotation_matrix, to_pixels  # noqa: E402
+from speechhead.generators.checkpoints import stored  # noqa: E402
+from speechhead.generators.families import registry  # noqa: E402
+from speechhead.generators.families.latents import FamilyLatents, LatentsConfig, crop_pose  # noqa: E402
+
+CONFIG = {
+    "num_kp": 4,
+    "image_size": 32,
+    "kp_detector": {"block_expansion": 4, "max_features": 8, "num_blocks": 2},
+    "generator": {
+        "block_expansion": 4,
+        "max_features": 8,
+        "num_down_blocks": 1,
+        "num_bottleneck_blocks": 1,
+        "dense_motion_params": {"block_expansion": 4, "max_features": 8, "num_blocks": 2},
+    },
+}
+
+
+def lively(latent: int = 6) -> FamilyLatents:
+    """A network with random weights: it does move latents."""
+    torch.manual_seed(0)
+    network = FamilyLatents(LatentsConfig("fomm", latent)).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return network
+
+
+def pose(yaw: float = 0, x: float = 128, scale: float = 70) -> Pose:
+    return Pose.from_angles(yaw, translation=(x, 110, 5), scale=scale)
+
+
+def test_the_portraits_own_landmarks_give_its_own_latent() -> None:
+    network, own = lively(), torch.rand(1, 6)
+    same = network.latent(REFERENCE[None], pose(12), REFERENCE, pose(12), own, 256)
+    assert torch.allclose(same, own, atol=1e-6)
+    moved = network.latent(REFERENCE[None] * 1.1, [pose(20)], REFERENCE, pose(12), own, 256)
+    assert (moved - own).abs().max() > 0.01
+
+
+def test_neither_the_crops_size_nor_the_heads_depth_matters() -> None:
+    network, own = lively(), torch.rand(1, 6)
+    driving = np.repeat(REFERENCE[None], 3, 0) * np.float32([1.05, 0.97, 1.0])
+    small = network.latent(driving, pose(20), REFERENCE, pose(12), own, 256)
+
+    def doubled(given: Pose, depth: float) -> Pose:
+        return Pose(given.rotation, given.translation * 2 + np.float32([0, 0, depth]), given.scale * 2)
+
+    large = network.latent(driving, [doubled(pose(20), 33)] * 3, REFERENCE, doubled(pose(12), -7), own, 512)
+    assert small.shape == (3, 6) and torch.allclose(small, large, atol=1e-5)
+
+
+def test_bad_arguments_are_one_clear_error() -> None:
+    network, own = lively(), torch.rand(1, 6)
+    with pytest.raises(LandmarkError, match=r"\[B, 70, 3\]"):
+        network.latent(REFERENCE, pose(), REFERENCE, pose(), own, 256)
+    with pytest.raises(LandmarkError, match="2 poses for 1"):
+        network.latent(REFERENCE[None], [pose(), pose()], REFERENCE, pose(), own, 256)
+
+
+def test_weights_carry_their_config(tmp_path: Path) -> None:
+    network = lively()
+    path = network.save(tmp_path / "some.latents.safetensors", generator="some.safetensors")
+    opened = FamilyLatents.open(path, "fomm")
+    assert opened.config == network.config
+    arguments = (REFERENCE[None] * 1.1, pose(20), REFERENCE, pose(12), torch.ones(1, 6), 256)
+    assert torch.equal(opened.latent(*arguments), network.latent(*arguments))
+    with pytest.raises(WeightsError, match="of fomm, not of dagan"):
+        FamilyLatents.open(path, "dagan")
+    (tmp_path / "torn.safetensors").write_bytes(path.read_bytes()[:900])
+    with pytest.raises(WeightsError, match=r"torn.safetensors"):
+        FamilyLatents.open(tmp_path / "torn.safetensors")
+    foreign = stored.save_family(registry.build("fomm", config()), tmp_path / "fomm.safetensors")
+    with pytest.raises(WeightsError, match="no Landmarks2Latents"):
+        FamilyLatents.open(foreign)
+
+
+def config():
+    return stored.config_from_json(registry.config_class("fomm"), CONFIG)
+
+
+class Follower(torch.nn.Module):
+    """A stand-in for a family: its keypoints are four of the face's landmarks, marked in the picture's first row."""
+
+    name = "fomm"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anything = torch.nn.Parameter(torch.zeros(1))
+
+    def motion(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        row = (image[:, 0, 0] * 255).round().long()
+        return {"value": self.table[row[:, 0] + 100 * row[:, 1]]}
+
+    def to_latent(self, motion: dict[str, torch.Tensor]) -> torch.Tensor:
+        return motion["value"].flatten(1)
+
+
+def talking(number: int, frames: int = 40) -> tuple[Clip, torch.Tensor]:
+    """A tracked clip of a jaw that drops and a head that sways, and the keypoints of its frames [T, 4, 2]."""
+    random = np.random.default_rng(number)
+    shape = REFERENCE + random.normal(0, 0.01, REFERENCE.shape).astype(np.float32)
+    clock = np.linspace(0, 6, frames)
+    normalised = np.repeat(shape[None], frames, 0)
+    normalised[:, 60:68, 1] += (0.1 * np.sin(3 * clock + number) ** 2)[:, None].astype(np.float32)
+    rotation = rotation_matrix(np.stack([15 * np.sin(clock + number), 0 * clock, 4 * np.cos(clock)], -1))
+    poses = [Pose(r, np.float32([130 + 5 * np.sin(c), 110, 0]), 70) for r, c in zip(rotation, clock)]
+    units = [crop_pose(one, 256) for one in poses]
+    landmarks = np.stack([to_pixels(n, u) for n, u in zip(normalised, units)])
+    track = {
+        "landmarks": landmarks,
+        "normalised": normalised,
+        "rotation": np.stack([u.rotation for u in units]),
+        "translation": np.stack([u.translation for u in units]),
+        "scale": np.float32([u.scale for u in units]),
+    }
+    pictures = np.zeros((frames, 8, 8, 3), np.uint8)
+    ids = number * frames + np.arange(frames)
+    pictures[:, 0, 0, 0], pictures[:, 0, 1, 0] = ids % 100, ids // 100
+    return Clip(str(number), pictures, track, np.arange(frames)), torch.from_numpy(landmarks[:, [30, 62, 66, 8], :2])
+
+
+def test_a_fit_on_talking_faces_drives_unseen_ones() -> None:
+    clips = [talking(number) for number in range(6)]
+    family = Follower()
+    family.table = torch.cat([keypoints for _, keypoints in clips])
+    network, error = fitting.fit(family, [clip for clip, _ in clips], steps=150)
+    assert network.config == LatentsConfig("fomm", 8)
+    assert error < 0.35  # of the motion; clips 0 and 5 were held out
+
+
+def test_the_command_needs_weights_and_clips(tmp_path: Path) -> None:
+    call = ["landmarks2latents", "--generator", str(tmp_path / "none.safetensors")]
+    for arguments in (call, [*call, "--clips", str(tmp_path)], [*call, "--clips", str(tmp_path / "absent")]):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 2 and "Traceback" not in result.output
+
+
+def test_the_command_fits_imported_weights_to_a_folder(shared: Path, tmp_path: Path) -> None:
+    clip = shared / "media" / "GRID_s1_061d89.mp4"
+    if not clip.is_file():
+        pytest.skip("no clip")
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / clip.name).symlink_to(clip)
+    weights = stored.save_family(registry.build("fomm", config()), tmp_path / "mine.safetensors")
+    done = fitting.main(str(weights), tmp_path / "clips", minutes=0.02, cache=tmp_path / "cache")
+    assert done == tmp_path / "mine.latents.safetensors"
+    network = FamilyLatents.open(done, "fomm")
+    family = stored.open_family(weights)
+    found = load_clip(tmp_path / "clips" / clip.name, 32, tmp_path / "cache", tracked=True)
+    source = family.motion(torch.from_numpy(np.array(found.frames[:1])).permute(0, 3, 1, 2).float() / 255)
+    marks = found.track["normalised"]
+    driving = network.drive(family, source, marks[:5], pose(), marks[0], pose(), 256)
+    assert driving["value"].shape == (5, 4, 2)
+    assert torch.allclose(driving["value"][:1], source["value"], atol=1e-5)

@@ -1,0 +1,198 @@
+"""The families' trainer on a made-up clip: weights that open, exact resume, many processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from typer.testing import CliRunner  # noqa: E402
+
+from pipelines.train import app  # noqa: E402
+from pipelines.train.families.average import Average  # noqa: E402
+from pipelines.train.families.config import ConfigError, Losses, TrainConfig  # noqa: E402
+from pipelines.train.families.data import Pairs, batches, load_clips  # noqa: E402
+from pipelines.train.families.train import Trainer, train  # noqa: E402
+from speechhead.core.errors import MediaError, WeightsError  # noqa: E402
+from speechhead.generators.checkpoints import stored  # noqa: E402
+from speechhead.media.writer import VideoWriter  # noqa: E402
+
+ROOT = Path(__file__).parents[3]
+MODEL = {
+    "num_kp": 3,
+    "image_size": 32,
+    "kp_detector": {"block_expansion": 4, "max_features": 8, "num_blocks": 2},
+    "generator": {
+        "block_expansion": 4,
+        "max_features": 8,
+        "num_down_blocks": 1,
+        "num_bottleneck_blocks": 1,
+        "estimate_occlusion_map": True,
+        "dense_motion_params": {"block_expansion": 4, "max_features": 8, "num_blocks": 2},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one video of a bright square that moves over a dark ground."""
+    folder = tmp_path_factory.mktemp("clips")
+    with VideoWriter(folder / "square.mp4", 32, 32, 25) as writer:
+        for number in range(12):
+            frame = np.full((32, 32, 3), 40, np.uint8)
+            frame[8:20, 2 + number : 14 + number] = (220, 180, 120)
+            writer.write(frame)
+    return folder
+
+
+def options(clip: Path, output: Path, **changes: Any) -> TrainConfig:
+    values: dict[str, Any] = {
+        "family": "fomm",
+        "model": MODEL,
+        "clips": str(clip),
+        "cache": str(clip / "cache"),
+        "output": str(output),
+        "size": 32,
+        "batch": 2,
+        "steps": 4,
+        "threads": 1,
+        "workers": 0,
+        "perceptual": "pixels",
+        "discriminator": {"block_expansion": 4, "max_features": 8, "num_blocks": 2},
+        "shown": 1,
+        "save_every": 100,
+        "sheet_every": 100,
+    }
+    return TrainConfig.from_dict(values | changes)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two nested states are equal bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+def test_a_run_writes_weights_that_open_a_log_and_a_sheet(clip: Path, tmp_path: Path) -> None:
+    weights = train(options(clip, tmp_path))
+    family = stored.open_family(weights, "fomm")
+    assert family.config.num_kp == 3
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    wanted = {"perceptual", "adversarial", "matching", "equivariance_value", "equivariance_jacobian", "critic"}
+    assert lines[-1]["step"] == 4 and wanted <= lines[-1].keys()
+    assert (tmp_path / "sheet_000004.png").stat().st_size > 500
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_run_that_was_stopped_ends_in_the_same_bits(clip: Path, tmp_path: Path) -> None:
+    through, halves = tmp_path / "through", tmp_path / "halves"
+    train(options(clip, through, accumulate=2))
+    trainer = Trainer(options(clip, halves, accumulate=2))
+    pairs = Pairs(load_clips(clip, 32, clip / "cache"))
+    stream = batches(pairs, 2)
+    for _ in range(2):
+        trainer.update([next(stream), next(stream)])
+    halves.mkdir()
+    trainer.save(halves)
+    torch.rand(7)  # random numbers drawn elsewhere do not matter
+    train(options(clip, halves, accumulate=2), resume=halves / "resume.pt")
+    first, second = (torch.load(folder / "resume.pt", weights_only=True) for folder in (through, halves))
+    assert first.pop("config") != second.pop("config")
+    assert same(first, second)
+
+
+def test_a_damaged_or_foreign_state_is_one_clear_error(clip: Path, tmp_path: Path) -> None:
+    trainer = Trainer(options(clip, tmp_path))
+    (tmp_path / "torn.pt").write_bytes(b"PK\x03\x04 torn")
+    torch.save({"step": 1}, tmp_path / "foreign.pt")
+    for name in ("torn.pt", "foreign.pt"):
+        with pytest.raises(WeightsError, match=name):
+            trainer.load(tmp_path / name)
+
+
+def test_minutes_end_a_run(clip: Path, tmp_path: Path) -> None:
+    train(options(clip, tmp_path, steps=10_000), minutes=0.01)
+    steps = torch.load(tmp_path / "resume.pt", weights_only=True)["step"]
+    assert 1 <= steps < 10_000
+
+
+def test_half_precision_learns_finite_weights(clip: Path, tmp_path: Path) -> None:
+    weights = train(options(clip, tmp_path, precision="bf16", steps=2))
+    assert all(torch.isfinite(p).all() for p in stored.open_family(weights).parameters())
+
+
+def test_the_average_follows_slower_and_slower() -> None:
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(network.weight)
+    average = Average(network, 0.5)
+    torch.nn.init.ones_(network.weight)
+    average.update(network)
+    assert average.family.weight.item() == pytest.approx(0.9)  # decay 1/10 at first
+    for _ in range(20):
+        average.update(network)
+    torch.nn.init.constant_(network.weight, 3.0)
+    average.update(network)
+    assert average.family.weight.item() == pytest.approx(2.0, abs=1e-3)
+
+
+def test_batches_depend_on_their_number_alone(clip: Path) -> None:
+    pairs = Pairs(load_clips(clip, 32, clip / "cache"))
+    stream = batches(pairs, 4)
+    next(stream)
+    second, again = next(stream), next(batches(pairs, 4, start=1))
+    assert all(torch.equal(second[name], again[name]) for name in second)
+    halves = [next(batches(pairs, 2, start=1, rank=rank, world=2)) for rank in range(2)]
+    assert torch.equal(torch.cat([half["driver"] for half in halves]), second["driver"])
+
+
+def test_configs_are_checked(clip: Path, tmp_path: Path) -> None:
+    assert options(clip, tmp_path, losses={"pixels": 2}).losses == Losses(
+        pixels=2, adversarial=1, equivariance_value=10, equivariance_jacobian=10
+    )
+    for wrong in ({"lr": 1}, {"losses": {"magic": 1}}, {"stage": "depth"}, {"precision": "int3"}):
+        with pytest.raises(ConfigError):
+            options(clip, tmp_path, **wrong)
+    with pytest.raises(MediaError, match="no videos"):
+        load_clips(tmp_path, 32, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pipelines" / "configs").glob("*.json")), ids=lambda path: path.stem)
+def test_shipped_configs_of_families_build(path: Path) -> None:
+    if "family" not in json.loads(path.read_text(encoding="utf-8")):
+        pytest.skip("another trainer's")
+    read = TrainConfig.read(path)
+    assert read.network().image_size > 0
+
+
+def test_the_command_line_finds_the_families_trainer(clip: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"family": "fomm", "model": MODEL, "clips": str(tmp_path), "typo": 1}))
+    result = CliRunner().invoke(app, ["generator", "--config", str(config)])
+    assert result.exit_code == 2 and "typo" in result.output and "Traceback" not in result.output
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(clip: Path, tmp_path: Path) -> None:
+    values = {"family": "fomm", "model": MODEL, "clips": str(clip), "cache": str(clip / "cache"), "size": 32}
+    values |= {"output": str(tmp_path / "run"), "batch": 1, "steps": 3, "threads": 1, "workers": 0, "accumulate": 2}
+    values |= {"perceptual": "pixels", "discriminator": {"block_expansion": 4, "max_features": 8, "num_blocks": 2}}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29533"]
+    command += ["-m", "pipelines.train", "generator", "--config", str(tmp_path / "config.json")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    family = stored.open_family(tmp_path / "run" / "fomm.safetensors")
+    assert all(torch.isfinite(p).all() for p in family.parameters())

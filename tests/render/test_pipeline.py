@@ -1,0 +1,120 @@
+"""Text or sound and a portrait become a video."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from support.fakes import FakeGenerator, FakeSpeech, Parrot, speech_like
+
+import speechhead
+from speechhead import api
+from speechhead.api import render, say
+from speechhead.audio import save_wav
+from speechhead.avatar.portrait import Avatar
+from speechhead.core.errors import AudioError, SpeechSynthesisError
+from speechhead.core.threads import background
+from speechhead.media.reader import VideoReader
+from speechhead.render.track import speech_file, text_track
+
+
+@pytest.fixture(scope="module")
+def avatar(portrait):
+    return Avatar.from_image(portrait, generator=FakeGenerator(128))
+
+
+def fakes():
+    return {"generator": FakeGenerator(128), "speech2landmarks": FakeSpeech()}
+
+
+@pytest.fixture
+def wav(tmp_path):
+    return save_wav(tmp_path / "speech.wav", speech_like(1.1))
+
+
+def test_a_recording(avatar, wav, tmp_path):
+    seen = []
+    path = say(wav, tmp_path / "a.mp4", avatar, progress=lambda done, total: seen.append((done, total)), **fakes())
+    assert path == tmp_path / "a.mp4"
+    assert seen == [(i + 1, 28) for i in range(28)]
+    reader = VideoReader(path)
+    assert (reader.height, reader.width) == avatar.picture.shape[:2] and reader.fps == 25
+    assert len(list(reader.frames())) == 28
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "speech.wav"]
+
+
+def test_face_crop_and_frame_rate(avatar, wav, tmp_path):
+    path = render(avatar, wav, tmp_path / "a.mp4", size=200, crop=True, fps=30, **fakes())
+    reader = VideoReader(path)
+    assert (reader.height, reader.width, reader.fps) == (200, 200, 30)
+    assert len(list(reader.frames())) == 34
+
+
+def test_text_is_spoken_sentence_by_sentence_in_bounded_memory(avatar, tmp_path, monkeypatch):
+    monkeypatch.setattr("speechhead.tts.open_voice", lambda name: Parrot())
+    monkeypatch.setattr(Parrot, "spoken", 0)
+    ahead = []
+
+    def watch(done, total):
+        assert total is None
+        ahead.append(Parrot.spoken - done // 5)
+
+    path = say("word " * 60, tmp_path / "a.mp4", avatar, voice="parrot", progress=watch, **fakes())
+    assert len(list(VideoReader(path).frames())) == 300
+    assert max(ahead) <= 12
+
+
+def test_the_error_of_a_voice_arrives_and_nothing_stays(avatar, tmp_path, monkeypatch):
+    def broken(text):
+        yield from Parrot().speak("one two")
+        raise SpeechSynthesisError("the engine failed.")
+
+    monkeypatch.setattr("speechhead.tts.open_voice", lambda name: type("V", (), {"speak": staticmethod(broken)}))
+    with pytest.raises(SpeechSynthesisError, match="engine failed"):
+        say("hello", tmp_path / "a.mp4", avatar, **fakes())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_a_file_and_what_is_text(tmp_path):
+    (tmp_path / "noext").touch()
+    assert speech_file(str(tmp_path / "noext")) and speech_file("missing.wav") and speech_file("a b/c.MP3")
+    for text in ("Hello there.", "", "   ", "word " * 10_000, "a\nb.wav", "x\0y", str(tmp_path), "3.5", "😀"):
+        assert speech_file(text) is None, text[:20]
+    with pytest.raises(SpeechSynthesisError, match="empty"):
+        text_track(" \n", ("joe",))
+    with pytest.raises(AudioError, match="missing.wav"):
+        say("missing.wav", tmp_path / "a.mp4")
+
+
+def test_voices_of_portraits(avatar):
+    assert api._voices(None, None)[-1] == "jo"
+    assert api._voices("me.jpg", None) == ("joe",)
+    assert api._voices("me.jpg", "espeak") == ("espeak",)
+    assert api._voices(np.zeros((2, 2, 3)), None) == api._voices(avatar, None) == ("joe",)
+
+
+def test_background_runs_ahead_and_stops():
+    made, before = [], threading.active_count()
+
+    def items():
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    with background(items(), depth=2) as numbers:
+        assert next(numbers) == 0
+        time.sleep(0.05)
+        assert 2 <= len(made) <= 4
+    time.sleep(0.5)
+    assert len(made) <= 5 and threading.active_count() <= before
+    with background(iter([1, 2, 3])) as numbers:
+        assert list(numbers) == [1, 2, 3]
+
+
+def test_the_package_is_the_api():
+    assert callable(speechhead.say) and callable(speechhead.render)
+    assert speechhead.Avatar is Avatar and speechhead.Renderer and speechhead.Controls
+    with pytest.raises(AttributeError):
+        speechhead.nothing  # noqa: B018

@@ -1,0 +1,114 @@
+"""Sound in any chunks gives the frames of the whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.fakes import FakeGenerator, FakeSpeech, speech_like
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.core import weights
+from speechhead.core.clocks import frames_in
+from speechhead.core.controls import Controls
+from speechhead.core.errors import DeviceError, MediaError, WeightsError
+from speechhead.core.threads import WORKERS
+from speechhead.generators.open import open_generator
+from speechhead.render.clock import FrameClock
+from speechhead.render.stream import Renderer
+
+
+@pytest.fixture(scope="module")
+def avatar(portrait):
+    return Avatar.from_image(portrait, generator=FakeGenerator(128))
+
+
+def renderer(avatar, **options):
+    return Renderer(avatar, options.pop("controls", None), FakeGenerator(128), FakeSpeech(), **options)
+
+
+def whole(avatar, sound, **options):
+    speaker = renderer(avatar, **options)
+    return np.stack([*speaker.push(sound), *speaker.flush()])
+
+
+@pytest.mark.parametrize("milliseconds", [20, 33, 100, 500, 2000])
+def test_chunks_give_the_frames_of_the_whole(avatar, milliseconds):
+    sound = speech_like(4.17)
+    expected = whole(avatar, sound, paste=False)
+    speaker, frames = renderer(avatar, paste=False), []
+    step = 16 * milliseconds
+    for start in range(0, len(sound), step):
+        frames += list(speaker.push(sound[start : start + step]))
+    frames += list(speaker.flush())
+    assert len(frames) == frames_in(len(sound)) == len(expected)
+    assert (np.stack(frames) == expected).all()
+    assert len({frame.tobytes() for frame in frames}) > 50  # it moves
+
+
+@pytest.mark.parametrize("fps", [1, 12.5, 24, 29.97, 30, 60])
+def test_other_frame_rates(avatar, fps):
+    sound = speech_like(2.0)
+    frames = whole(avatar, sound, fps=fps, paste=False)
+    assert len(frames) == int(np.ceil(50 * fps / 25))
+    if fps == 12.5:
+        assert (frames == whole(avatar, sound, paste=False)[::2]).all()
+    speaker = renderer(avatar, fps=fps, paste=False)
+    streamed = [f for i in range(0, len(sound), 1000) for f in speaker.push(sound[i : i + 1000])]
+    assert (np.stack([*streamed, *speaker.flush()]) == frames).all()
+
+
+def test_frames_are_the_full_picture_or_the_crop(avatar):
+    sound = speech_like(0.3)
+    assert whole(avatar, sound).shape == (8, *avatar.picture.shape)
+    assert whole(avatar, sound, paste=False).shape == (8, 128, 128, 3)
+
+
+def test_seeds(avatar):
+    sound = speech_like(3.0)
+    first, again, other = (whole(avatar, sound, controls=Controls(seed=seed), paste=False) for seed in (1, 1, 2))
+    assert (first == again).all() and (first != other).any()
+
+
+def test_a_second_utterance_after_flush(avatar):
+    sound = speech_like(0.5)
+    speaker = renderer(avatar, paste=False)
+    counts = [len([*speaker.push(sound), *speaker.flush()]) for _ in range(3)]
+    assert counts == [13, 13, 13]
+    assert list(speaker.flush()) == []
+
+
+def test_long_chunks_are_rendered_as_they_are_read(avatar):
+    generator = FakeGenerator(128)
+    drawn = []
+    generator.render = lambda source, face, pose: drawn.append(1) or source
+    frames = Renderer(avatar, generator=generator, speech2landmarks=FakeSpeech()).push(speech_like(5.0))
+    assert not drawn
+    next(frames)
+    assert len(drawn) <= WORKERS + 1
+
+
+def test_unusable_choices():
+    for options, error in (
+        ({"name": "gan"}, WeightsError),
+        ({"engine": "tpu"}, DeviceError),
+        ({"engine": "torch"}, DeviceError),
+        ({"device": "tpu"}, DeviceError),
+    ):
+        with pytest.raises(error) as caught:
+            open_generator(**options)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(MediaError):
+        FrameClock(0)
+
+
+@pytest.mark.skipif(not (weights.folder() / "speech2landmarks.onnx").is_file(), reason="weights are not here")
+def test_the_shipped_networks_stream_like_the_whole(portrait):
+    speaker = Avatar.from_image(portrait, 128)
+    sound = speech_like(0.7)
+    one = Renderer(speaker)
+    expected = np.stack([*one.push(sound), *one.flush()]).astype(int)
+    other = Renderer(speaker, generator=one.generator)
+    frames = [frame for start in range(0, len(sound), 320) for frame in other.push(sound[start : start + 320])]
+    frames += list(other.flush())
+    assert len(frames) == 18
+    assert np.abs(np.stack(frames) - expected).max() <= 1

@@ -1,0 +1,84 @@
+"""Text for speech: what is removed, where sentences end, how long text is cut."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from speechhead.core.errors import SpeechSynthesisError
+from speechhead.tts.text import LIMIT, PARAGRAPH_PAUSE, clean_text, split_text
+
+
+def sentences(text: str) -> list[str]:
+    return [piece.text for piece in split_text(clean_text(text))]
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t ", "😀👩‍👩‍👧🇩🇪", "...!?", "\x00\x07", "\u200b", "— – -", "\ud800"])
+def test_nothing_to_say(text: str) -> None:
+    with pytest.raises(SpeechSynthesisError) as caught:
+        clean_text(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Hi 😀 there 👍🏽!", "Hi there!"),
+        ("a\x00b\x07 c\u200bd", "ab cd"),
+        ("𝓗𝓮𝓵𝓵𝓸 “world” ½", 'Hello "world" ½'),
+        ("See https://user@www.example.com/a?b=1, or www.test.org/x.", "See example.com, or test.org."),
+        ("Raw [[h@loU]] <b>**bold**</b> _it_", "Raw h@loU b bold /b it"),
+        ("Wait!!!!! What???", "Wait! What?"),
+        ("$5.20, £1,000, €3 million", "5 dollars and 20 cents, 1,000 pounds, 3 million euros"),
+        ("Dr. Who vs. Mr. Lee, No. 5", "Doctor Who versus Mister Lee, number 5"),
+        ("Baker St. near St. Paul", "Baker Street near Saint Paul"),
+    ],
+)
+def test_cleaning(text: str, spoken: str) -> None:
+    assert clean_text(text) == spoken
+
+
+def test_other_languages_keep_their_words() -> None:
+    assert clean_text("Dr. Müller kostet $5", english=False) == "Dr. Müller kostet $5"
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("One. Two! Three? four", 4),
+        ("It is 3.14 m, e.g. for Dr. Smith.", 1),
+        ("J. K. Rowling met the U.S. president at 5 p.m. yesterday.", 1),
+        ("We closed at 5 p.m. Then we left.", 2),
+        ('He said "Stop." Then he left.', 2),
+        ("Well… maybe. No. Yes.", 3),
+        ("Title\n\nA line that\nwraps.\n- item one\n- item two", 4),
+        ("今日は。元気ですか？はい", 3),
+    ],
+)
+def test_sentences(text: str, count: int) -> None:
+    assert len(sentences(text)) == count
+
+
+def test_pauses() -> None:
+    pauses = [piece.pause for piece in split_text("One. Two.\nThree.")]
+    assert 0 < pauses[0] < pauses[1] == PARAGRAPH_PAUSE and pauses[2] == 0
+
+
+@pytest.mark.parametrize("text", ["word " * 400, "one, two; " * 200, "x" * 2000, "a. " * 1000])
+def test_long_sentences_are_cut_without_loss(text: str) -> None:
+    pieces = sentences(text)
+    assert all(0 < len(piece) <= LIMIT for piece in pieces)
+    assert "".join("".join(pieces).split()) == "".join(clean_text(text).split())
+
+
+def test_cuts_fall_on_clauses() -> None:
+    assert all(piece.endswith(";") for piece in sentences("the cat sat on the mat, and so on; " * 30)[:-1])
+
+
+def test_ten_thousand_words_stream() -> None:
+    text = clean_text("The quick brown fox jumps over a lazy dog today. " * 1000)
+    tracemalloc.start()
+    assert sum(1 for _ in split_text(text)) == 1000
+    assert tracemalloc.get_traced_memory()[1] < 500_000
+    tracemalloc.stop()
