@@ -29,7 +29,7 @@ def test_promised_extras_are_there():
 
 
 def test_shipped_avatars_have_pictures_voices_and_terms():
-    folder = ROOT / "speechhead" / "avatars"
+    folder = ROOT / "speechhead" / "avatar" / "portraits"
     table = json.loads((folder / "avatars.json").read_text(encoding="utf-8"))
     assert table["default"] in [avatar["name"] for avatar in table["avatars"]]
     for avatar in table["avatars"]:
@@ -53,5 +53,9 @@ def test_wheel_carries_weights_cards_and_portraits(tmp_path):
         assert {f"speechhead/_weights/{name}", f"speechhead/_weights/{weight.card}"} <= names
     assert "speechhead/_weights/manifest.json" in names
     assert {"speechhead/avatar/portraits/avatars.json", "speechhead/avatar/portraits/grace_hopper.jpg"} <= names
-    assert {"speechhead/face/topology.npz", "pipelines/evaluate.py", "server/__init__.py"} <= names
-    assert not any(name.startswith("tests/") for name in names)
+    assert {
+        "speechhead/face/topology.npz",
+        "speechhead_server/http/app.py",
+        "speechhead_server/client/index.html",
+    } <= names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"speechhead", "speechhead_server"}

@@ -21,7 +21,7 @@ from speechhead.media.reader import VideoReader
 def run(tmp_path, monkeypatch, capsys):
     """Run `python -m speechhead.say` or `speechhead` with the networks replaced: (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("speechhead.render.speak.open_generator", lambda name, size, *_: FakeGenerator(size))
+    monkeypatch.setattr("speechhead.api.open_generator", lambda name, size, *_: FakeGenerator(size))
     monkeypatch.setattr("speechhead.speech.model.Speech2Landmarks.load", lambda *_: FakeSpeech())
     before = signal.getsignal(signal.SIGTERM)
 
@@ -189,7 +189,7 @@ def test_unknown_choices(run, wav):
 def test_unknown_engines(option, run, monkeypatch, wav):
     from speechhead.generators.open import open_generator
 
-    monkeypatch.setattr("speechhead.render.speak.open_generator", open_generator)
+    monkeypatch.setattr("speechhead.api.open_generator", open_generator)
     refused(run(wav, option, "abacus"), "abacus")
 
 

@@ -49,7 +49,8 @@ def test_an_error_while_the_voice_speaks_is_no_crash(tmp_path):
 
 
 def test_the_api_is_not_hidden_by_the_module():
-    code = "import sys, speechhead.cli.main, speechhead; print('onnxruntime' in sys.modules, callable(speechhead.say))"
+    code = "import sys, speechhead.cli.main, speechhead.say; from speechhead.api import say\n"
+    code += "print('onnxruntime' in sys.modules, callable(say))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout.split() == ["False", "True"], done.stderr
 

@@ -114,7 +114,6 @@ def test_background_runs_ahead_and_stops():
 
 
 def test_the_package_is_the_api():
-    assert callable(speechhead.say) and callable(speechhead.render)
     assert speechhead.Avatar is Avatar and speechhead.Renderer and speechhead.Controls
     with pytest.raises(AttributeError):
         speechhead.nothing  # noqa: B018

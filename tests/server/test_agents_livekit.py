@@ -19,7 +19,7 @@ def test_without_the_library_one_line_says_what_to_install(monkeypatch):
     from speechhead.core.errors import ServerError
 
     with pytest.raises(ServerError, match=r"needs livekit.*pip install 'speechhead\[livekit\]'"):
-        import server.agents.livekit_video  # noqa: F401
+        import speechhead_server.agents.livekit_video  # noqa: F401
 
 
 SIZE = 128

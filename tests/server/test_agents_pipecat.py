@@ -26,7 +26,7 @@ def test_without_the_library_one_line_says_what_to_install(monkeypatch):
     from speechhead.core.errors import ServerError
 
     with pytest.raises(ServerError, match=r"needs pipecat.*pip install 'speechhead\[pipecat\]'"):
-        import server.agents.pipecat_video  # noqa: F401
+        import speechhead_server.agents.pipecat_video  # noqa: F401
 
 
 class Line:

@@ -48,18 +48,19 @@ process.main()
 
 SERVER = f"""
 import logging, os, sys
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
-from support import fakes, server.app
-from server.config import from_environment
-from server.serve import serve
-from server.session import Session
-from server.speaker import Speaker
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "server")!r}, {str(ROOT / "tests")!r}]
+from speechhead_server.core.config import from_environment
+from speechhead_server.http import app
+from speechhead_server.http.serve import serve
+from speechhead_server.live.session import Session
+from speechhead_server.voice.speaker import Speaker
+from support import fakes
 
 if os.environ["LEVEL"] == "DEBUG":  # all that any library has to say, uvicorn's lines of every request too
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     logging.getLogger("uvicorn.access").setLevel = lambda *_: None
 
-say, pcm, real = Session.say, server.app.serve_pcm, server.app.Server
+say, pcm, real = Session.say, app.serve_pcm, app.Server
 speaker = Speaker([sys.executable, "-c", {VOICE!r}])
 
 def fail(self, text, *rest):
@@ -72,8 +73,8 @@ async def break_down(socket, sessions, name):
         raise RuntimeError("broken: " + str(socket.url) + str(dict(socket.headers)))
     await pcm(socket, sessions, name)
 
-Session.say, server.app.serve_pcm = fail, break_down
-server.app.Server = lambda settings: real(settings, fakes.FakeGenerator, fakes.FakeSpeech(), speaker)
+Session.say, app.serve_pcm = fail, break_down
+app.Server = lambda settings: real(settings, fakes.FakeGenerator, fakes.FakeSpeech(), speaker)
 serve(from_environment({{"port": 0, "size": 128, "max_sessions": 4}}))
 """
 

@@ -25,7 +25,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="th
 ENGINE = """
 import os, re, sys, time
 import numpy as np
-from server import voice_process
+from speechhead_server.voice import voice_process
 from speechhead.tts import Speech
 
 class Voice:

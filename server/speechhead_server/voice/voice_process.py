@@ -2,9 +2,9 @@
 
 Run by `speaker.Speaker` as `python -m speechhead_server.voice.voice_process`. Lines of JSON come in on stdin: {"job",
 "text", "voice", "after"}, where `after` is the number of the last piece that is not wanted again, -1 for none;
-{"voice"} to open one; or {"cancel": job}. Records go out on stdout: four bytes of length, a JSON head, and, where it has "samples", that many
-float32. {"job", "turn": true} goes before the work at a piece and {"job", "turn": false} after it, so that the server
-knows what a process that hangs was working at.
+{"voice"} to open one; or {"cancel": job}. Records go out on stdout: four bytes of length, a JSON head, and, where it
+has "samples", that many float32. {"job", "turn": true} goes before the work at a piece and {"job", "turn": false}
+after it, so that the server knows what a process that hangs was working at.
 """
 
 from __future__ import annotations

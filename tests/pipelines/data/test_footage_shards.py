@@ -8,11 +8,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pipelines.footage.__main__ as command
 import pytest
 from support.films import speaking, takes, write
 from typer.testing import CliRunner
 
+import pipelines.data.footage.__main__ as command
 from pipelines.data.footage import shards, speech
 from pipelines.data.footage.catalogue import list_footage
 from pipelines.data.footage.settings import Settings

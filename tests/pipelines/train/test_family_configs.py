@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 from support.family_models import MODELS  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
-from pipelines.train import app  # noqa: E402
+from pipelines.train.__main__ import app  # noqa: E402
 from pipelines.train.families import overfit, perceptual  # noqa: E402
 from pipelines.train.families.config import TrainConfig  # noqa: E402
 from pipelines.train.families.perceptual import Vgg19  # noqa: E402

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from typer.testing import CliRunner  # noqa: E402
 
-from pipelines.train import app  # noqa: E402
+from pipelines.train.__main__ import app  # noqa: E402
 from pipelines.train.families import latents as fitting  # noqa: E402
 from pipelines.train.families.data import Clip, load_clip  # noqa: E402
 from speechhead.core.errors import LandmarkError, WeightsError  # noqa: E402

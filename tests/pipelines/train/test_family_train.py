@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 
 from typer.testing import CliRunner  # noqa: E402
 
-from pipelines.train import app  # noqa: E402
+from pipelines.train.__main__ import app  # noqa: E402
 from pipelines.train.families.average import Average  # noqa: E402
 from pipelines.train.families.config import ConfigError, Losses, TrainConfig  # noqa: E402
 from pipelines.train.families.data import Pairs, batches, load_clips  # noqa: E402

@@ -11,7 +11,7 @@ pytest.importorskip("librosa")
 
 from typer.testing import CliRunner
 
-from pipelines.train import app
+from pipelines.train.__main__ import app
 from pipelines.train.compact import learner
 from pipelines.train.families.config import ConfigError
 from pipelines.train.speech.train import TrainConfig
