@@ -13,6 +13,7 @@ from support.published import own_keys, published_keys  # noqa: E402
 from speechhead.core.errors import SpeechheadError  # noqa: E402
 from speechhead.generators.families import face_vid2vid as osfv  # noqa: E402
 from speechhead.generators.families import face_vid2vid_f2f as f2f  # noqa: E402
+from speechhead.generators.families import face_vid2vid_f2f_config as f2f_config  # noqa: E402
 from speechhead.generators.nets.discriminator import DiscriminatorConfig, MultiScaleDiscriminator  # noqa: E402
 from speechhead.generators.nets.volumes import DenseMotionConfig  # noqa: E402
 
@@ -35,12 +36,12 @@ SMALL = osfv.FaceVid2VidConfig(
         spade_hidden=4,
     ),
 )
-SMALL_F2F = f2f.FaceVid2VidF2FConfig(
-    afe=f2f.AppearanceConfig(down_seq=(4, 6, 8), n_res=1, C=4, D=3),
-    ckd=f2f.KeypointConfig(down_seq=(3, 6, 8), up_seq=(8, 6, 4), D=3, K=5),
-    hpe_ede=f2f.HeadConfig(n_filters=(4, 8, 8, 12, 16), n_blocks=(1, 0, 1, 0), K=5),
-    mfe=f2f.MotionConfig(down_seq=(18, 6, 8), up_seq=(8, 6, 4), K=5, D=3, C1=4, C2=2),
-    generator=f2f.GeneratorConfig(n_res=1, up_seq=(8, 6, 4), D=3, C=4),
+SMALL_F2F = f2f_config.FaceVid2VidF2FConfig(
+    afe=f2f_config.AppearanceConfig(down_seq=(4, 6, 8), n_res=1, C=4, D=3),
+    ckd=f2f_config.KeypointConfig(down_seq=(3, 6, 8), up_seq=(8, 6, 4), D=3, K=5),
+    hpe_ede=f2f_config.HeadConfig(n_filters=(4, 8, 8, 12, 16), n_blocks=(1, 0, 1, 0), K=5),
+    mfe=f2f_config.MotionConfig(down_seq=(18, 6, 8), up_seq=(8, 6, 4), K=5, D=3, C1=4, C2=2),
+    generator=f2f_config.GeneratorConfig(n_res=1, up_seq=(8, 6, 4), D=3, C=4),
 )
 
 
@@ -150,7 +151,7 @@ def test_full_size_has_the_published_keys(form: str, shared) -> None:
 def test_full_size_of_f2f_has_the_published_keys(shared) -> None:
     published = published_keys("facevid2vid_f2f", shared)
     with torch.device("meta"):
-        model = f2f.FaceVid2VidF2F(f2f.FaceVid2VidF2FConfig.full_size())
+        model = f2f.FaceVid2VidF2F(f2f_config.FaceVid2VidF2FConfig.full_size())
         networks = {**dict(model.named_children()), "discriminator": f2f.Discriminator()}
     assert {name: own_keys(network) for name, network in networks.items()} == published
 

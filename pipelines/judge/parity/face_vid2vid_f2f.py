@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from speechhead.generators.families.face_vid2vid_f2f import FaceVid2VidF2F, FaceVid2VidF2FConfig
+from speechhead.generators.families.face_vid2vid_f2f import FaceVid2VidF2F
+from speechhead.generators.families.face_vid2vid_f2f_config import FaceVid2VidF2FConfig
 
 from .fixtures import Arrays, Weights
 

@@ -8,10 +8,11 @@ import { Notices } from "./notices.js";
 import { Portraits } from "./portraits.js";
 import { Readout } from "./readout.js";
 import { Recorder } from "./recorder.js";
+import { followTheme } from "./theme.js";
+import { fillVoices } from "./voices.js";
 
 const MEND = [500, 2000, 5000]; // ms before each new attempt after a broken path
 const SAID = { idle: "Live", thinking: "Thinking", speaking: "Speaking", listening: "Listening" };
-const THEMES = { auto: "as the system", light: "light", dark: "dark" };
 
 const $ = (id) => document.getElementById(id);
 const api = new Api();
@@ -43,7 +44,7 @@ async function begin() {
   try {
     config = await api.get("/config");
     const [{ voices }] = await Promise.all([api.get("/voices"), portraits.load(config.limits.upload)]);
-    fillVoices(voices);
+    fillVoices($("voice"), voices);
   } catch (error) {
     tell(error, begin);
     return;
@@ -54,23 +55,6 @@ async function begin() {
     { sliders: $("sliders"), reset: $("reset"), emotions: $("emotions"), intensity: $("intensity") }, config.emotions, sendControls);
   await showPoster(portraits.chosen);
   $("start").disabled = $("speak").disabled = $("mic").disabled = $("sound").disabled = false;
-}
-
-function fillVoices(voices) {
-  const groups = new Map();
-  for (const { name, gender, language } of voices) {
-    if (!groups.has(language)) groups.set(language, Object.assign(document.createElement("optgroup"), { label: languageName(language) }));
-    groups.get(language).append(new Option(gender ? `${name} (${gender})` : name, name));
-  }
-  $("voice").replaceChildren($("voice").options[0], ...groups.values());
-}
-
-function languageName(code) {
-  try {
-    return new Intl.DisplayNames(["en"], { type: "language" }).of(code.replace("_", "-")) ?? code;
-  } catch {
-    return code;
-  }
 }
 
 async function showPoster(avatar) {
@@ -344,13 +328,6 @@ function count() {
   $("count").textContent = length > 0.8 * most ? `${most - length} left` : "";
 }
 
-function setTheme(theme) {
-  localStorage.setItem("speechhead-theme", theme);
-  document.documentElement.dataset.theme = theme;
-  $("theme").setAttribute("aria-label", `Colours: ${THEMES[theme]}`);
-  $("theme").title = `Colours: ${THEMES[theme]}`;
-}
-
 // Wiring.
 
 $("start").addEventListener("click", start);
@@ -386,10 +363,6 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]") && stage().phase === "live") interrupt();
 });
 $("size").addEventListener("change", () => stage().phase !== "off" && start());
-$("theme").addEventListener("click", () => {
-  const names = Object.keys(THEMES);
-  setTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
-});
 for (const name of ["dragover", "drop"]) {
   document.addEventListener(name, (event) => {
     if (![...event.dataTransfer.types].includes("Files")) return;
@@ -404,6 +377,6 @@ addEventListener("pagehide", () => {
 });
 addEventListener("pageshow", (event) => event.persisted && show("off"));
 
-setTheme(localStorage.getItem("speechhead-theme") ?? "auto");
+followTheme($("theme"));
 show("off");
 begin();

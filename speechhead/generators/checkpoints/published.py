@@ -10,18 +10,18 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speechhead.avatar.outputs import keep_inputs
 from speechhead.core.errors import WeightsError
+from speechhead.core.outputs import keep_inputs
 from speechhead.engines.need import need_torch
 from speechhead.generators.families.registry import canonical, config_class, is_form
 
+from .shapes import _MISFITS, _first, compare, skeleton
 from .stored import save_state
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     State = dict[str, Tensor]
-from .shapes import _MISFITS, _first, compare, skeleton
 
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".safetensors")
 """Endings of files that are looked at when a folder is given (`.pth.tar` ends in `.tar`)."""
