@@ -31,9 +31,9 @@ def check_options(model: Family, options: Options) -> None:
     if options.turned and not hasattr(model, "rotate"):
         raise ControlError(f"yaw, pitch and roll: {model.name} has no free view. Use face-vid2vid or liveportrait.")
     if _is_liveportrait(model):
-        from speechhead.generators.families.retargeting import DriveOptions
+        from speechhead.generators.families.retargeting import RetargetingOptions
 
-        DriveOptions(**options.extra)
+        RetargetingOptions(**options.extra)
     elif options.extra:
         names = ", ".join(options.extra)
         raise ControlError(f"{names}: {model.name} has no such option. Use liveportrait, or leave it out.")

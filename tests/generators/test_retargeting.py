@@ -10,7 +10,7 @@ from speechhead.core.errors import ControlError  # noqa: E402
 from speechhead.generators.families.head_pose import LIVEPORTRAIT  # noqa: E402
 from speechhead.generators.families.retargeting import (  # noqa: E402
     LIP_KEYPOINTS,
-    DriveOptions,
+    RetargetingOptions,
     Openings,
     Retargeting,
     RetargetingConfig,
@@ -57,7 +57,7 @@ def lively() -> Retargeting:
 
 
 def run(networks, **options):
-    parts, value = drive(networks, keypoints, SOURCE, DRIVER, FIRST, DriveOptions(**options), OPEN, DRIVER_OPEN)
+    parts, value = drive(networks, keypoints, SOURCE, DRIVER, FIRST, RetargetingOptions(**options), OPEN, DRIVER_OPEN)
     return parts, value
 
 
@@ -118,7 +118,7 @@ def test_open_lips_are_closed_first_and_shut_ones_left(lively) -> None:
     wanted = lively.lip_delta(SOURCE["value"], torch.tensor([[0.2, 0.0]]))
     assert torch.allclose(closed - plain, wanted.expand_as(plain), atol=1e-5)
     shut = Openings(OPEN.eyes, torch.tensor([[0.01]]))
-    _, left = drive(lively, keypoints, SOURCE, DRIVER, FIRST, DriveOptions(), shut)
+    _, left = drive(lively, keypoints, SOURCE, DRIVER, FIRST, RetargetingOptions(), shut)
     assert torch.equal(left, plain)
     assert torch.equal(run(lively, relative=False)[1], run(lively, relative=False, normalise_lip=False)[1])
 
@@ -143,8 +143,8 @@ def test_openings_of_landmarks() -> None:
 
 def test_relative_motion_needs_its_start(fresh) -> None:
     with pytest.raises(ControlError, match="first frame"):
-        drive(fresh, keypoints, SOURCE, DRIVER, None, DriveOptions())
+        drive(fresh, keypoints, SOURCE, DRIVER, None, RetargetingOptions())
     with pytest.raises(ControlError, match="region 'nose'"):
-        DriveOptions(region="nose")
+        RetargetingOptions(region="nose")
     with pytest.raises(ControlError, match="openings"):
-        drive(fresh, keypoints, SOURCE, DRIVER, FIRST, DriveOptions(eye_retargeting=True), OPEN)
+        drive(fresh, keypoints, SOURCE, DRIVER, FIRST, RetargetingOptions(eye_retargeting=True), OPEN)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from speechhead.generators.families.family import Motion
 from speechhead.generators.families.liveportrait import LivePortrait, LivePortraitConfig
-from speechhead.generators.families.retargeting import DriveOptions, Openings, drive
+from speechhead.generators.families.retargeting import RetargetingOptions, Openings, drive
 
 from .fixtures import Arrays, Weights
 
@@ -102,11 +102,11 @@ def _drives(model: LivePortrait, config: dict[str, Any], io: Arrays) -> Iterator
         yield f"drive_{mode}_x_d", value
 
 
-def drive_options(flags: dict[str, Any]) -> DriveOptions:
+def drive_options(flags: dict[str, Any]) -> RetargetingOptions:
     """Ours, from the published pipeline's arguments."""
     chosen = {_FLAGS[name]: value for name, value in flags.items() if name in _FLAGS}
     friendly = flags.get("driving_option") == "expression-friendly"
-    return DriveOptions(**chosen, expression_friendly=friendly)
+    return RetargetingOptions(**chosen, expression_friendly=friendly)
 
 
 def full_size(config: dict[str, Any], weights: Weights, io: Arrays) -> Iterator[tuple[str, Tensor]]:

@@ -24,7 +24,7 @@ from speechhead.generators.nets.volumes import (
 from .family import Appearance, Motion
 from .head_pose import LIVEPORTRAIT
 from .posed import PosedFamily, refuse_unknown
-from .retargeting import DriveOptions, Openings, Retargeting, RetargetingConfig, drive
+from .retargeting import RetargetingOptions, Openings, Retargeting, RetargetingConfig, drive
 
 
 @dataclass(frozen=True)
@@ -228,12 +228,12 @@ class LivePortrait(PosedFamily):
     ) -> Motion:
         """The portrait in the driver's motion; see `retargeting.drive`.
 
-        `options` are the fields of `DriveOptions`; relative is True if `first` is given. The openings of eyes and lips
+        `options` are the fields of `RetargetingOptions`; relative is True if `first` is given. The openings of eyes and lips
         come from landmarks, and are needed for retargeting and for closing the portrait's lips.
         """
-        names = {entry.name for entry in fields(DriveOptions)}
+        names = {entry.name for entry in fields(RetargetingOptions)}
         refuse_unknown({key: value for key, value in options.items() if key not in names}, self.name)
-        chosen = DriveOptions(**{"relative": first is not None, **options})
+        chosen = RetargetingOptions(**{"relative": first is not None, **options})
         networks = self.stitching_retargeting_module
         parts, value = drive(networks, self.keypoints, source, driver, first, chosen, source_open, driver_open)
         return {**self.posed(**parts), "value": value}

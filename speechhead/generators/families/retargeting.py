@@ -47,7 +47,7 @@ class RetargetingConfig:
 
 
 @dataclass(frozen=True)
-class DriveOptions:
+class RetargetingOptions:
     """How a driver moves a portrait.
 
     relative : the driver's motion since its first frame is added; otherwise its own pose and expression are taken
@@ -156,7 +156,7 @@ def drive(
     source: Motion,
     driver: Motion,
     first: Motion | None,
-    options: DriveOptions,
+    options: RetargetingOptions,
     source_open: Openings | None = None,
     driver_open: Openings | None = None,
 ) -> tuple[Motion, Tensor]:
@@ -189,7 +189,7 @@ def drive(
     return parts, at_rest + (value - at_rest) * options.multiplier
 
 
-def motion_parts(source: Motion, driver: Motion, first: Motion | None, options: DriveOptions) -> Motion:
+def motion_parts(source: Motion, driver: Motion, first: Motion | None, options: RetargetingOptions) -> Motion:
     """Rotation, expression, scale and translation of the portrait as `options` say (section 3.4).
 
     Relative: R = (R_d R_0^T) R_s, delta = delta_s + delta_d - delta_0, s = s_s s_d / s_0, t = t_s + t_d - t_0.
@@ -216,7 +216,7 @@ def motion_parts(source: Motion, driver: Motion, first: Motion | None, options: 
     return {key: part.expand(count, *part.shape[1:]) for key, part in parts.items()}
 
 
-def _driven_entries(options: DriveOptions, like: Tensor) -> Tensor:
+def _driven_entries(options: RetargetingOptions, like: Tensor) -> Tensor:
     """Which entries of the expression the driver sets, bool [K, 3]."""
     every = (0, 1, 2)
     axes: Mapping[int, tuple[int, ...]] = dict.fromkeys(range(like.shape[1]), every)
@@ -237,7 +237,7 @@ def _retarget(
     networks: Retargeting,
     source: Tensor,
     driving: Tensor,
-    options: DriveOptions,
+    options: RetargetingOptions,
     source_open: Openings | None,
     driver_open: Openings | None,
 ) -> Tensor:
