@@ -181,12 +181,12 @@ def _decode(container: av.container.InputContainer, sample_rate: int, longest: f
                 source = (frame.sample_rate, frame.format.name, frame.layout.name)
                 resampler = StreamResampler(frame.sample_rate, sample_rate)
             assert resampler is not None
-            yield resampler.push(_mono(frame))
+            yield resampler.push(mono(frame))
     if resampler is not None:
         yield resampler.flush()
 
 
-def _mono(frame: av.AudioFrame) -> Samples:
+def mono(frame: av.AudioFrame) -> Samples:
     """Mean of a frame's channels, float32 in [-1, 1] for integer formats."""
     data = frame.to_ndarray()
     if not frame.format.is_planar:

@@ -10,10 +10,10 @@ from speechhead.core.errors import ControlError  # noqa: E402
 from speechhead.generators.families.head_pose import LIVEPORTRAIT  # noqa: E402
 from speechhead.generators.families.retargeting import (  # noqa: E402
     LIP_KEYPOINTS,
-    RetargetingOptions,
     Openings,
     Retargeting,
     RetargetingConfig,
+    RetargetingOptions,
     drive,
 )
 

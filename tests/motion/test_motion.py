@@ -142,9 +142,9 @@ def test_emotions_move_what_their_action_units_name():
 
 
 def test_rest_face_closes_an_open_and_smiling_mouth():
-    from speechhead.motion.rest import _system
+    from speechhead.motion.rest import rest_system
 
-    mean, _, modes = _system()
+    mean, _, modes = rest_system()
     open_smile = mean + 0.25 * modes[0] + 0.5 * modes[1]
     rest = rest_face(open_smile.astype(np.float32))
     assert mouth_opening(rest) < 1e-6 < 0.05 < mouth_opening(open_smile)
@@ -156,9 +156,9 @@ def test_rest_face_closes_an_open_and_smiling_mouth():
 
 def test_a_smile_does_not_stay_in_the_rest_face():
     """Corners of the mouth of a smiling portrait rest where calm people have theirs; a calm mouth keeps its width."""
-    from speechhead.motion.rest import _system
+    from speechhead.motion.rest import rest_system
 
-    mean, _, modes = _system()
+    mean, _, modes = rest_system()
 
     def corners(face: np.ndarray) -> tuple[float, float]:
         return float(face[54, 0] - face[48, 0]), float(face[[62, 66], 1].mean() - face[[48, 54], 1].mean())

@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhead.audio.io import StreamResampler, _mono
+from speechhead.audio.io import StreamResampler, mono
 from speechhead.core.clocks import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
@@ -92,7 +92,7 @@ class SoundTrack:
                 given += silence
                 skip = max(0, given - place) * rate // SAMPLE_RATE
                 resampler, source, base, fed = StreamResampler(rate), kind, given, 0
-            samples = _mono(frame)
+            samples = mono(frame)
             piece = resampler.push(samples[skip:])
             fed += len(samples[skip:])
             skip = max(0, skip - len(samples))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from speechhead.generators.families.family import Motion
 from speechhead.generators.families.liveportrait import LivePortrait, LivePortraitConfig
-from speechhead.generators.families.retargeting import RetargetingOptions, Openings, drive
+from speechhead.generators.families.retargeting import Openings, RetargetingOptions, drive
 
 from .fixtures import Arrays, Weights
 

@@ -15,7 +15,7 @@ from speechhead.core.outputs import keep_inputs
 from speechhead.engines.need import need_torch
 from speechhead.generators.families.registry import canonical, config_class, is_form
 
-from .shapes import _MISFITS, _first, compare, skeleton
+from .shapes import MISFITS, compare, first_of, skeleton
 from .stored import save_state
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def configure(name: str, state: Mapping[str, Tensor], published: Mapping[str, An
     kind = config_class(name)
     try:
         config = kind.full_size() if published is None else kind.from_published(dict(published))
-    except _MISFITS as error:
+    except MISFITS as error:
         if isinstance(error, WeightsError):
             raise
         reason = f"{type(error).__name__}: {error}"
@@ -140,7 +140,7 @@ def configure(name: str, state: Mapping[str, Tensor], published: Mapping[str, An
     adapt = getattr(config, "fitted_to", None)
     try:
         return adapt(dict(state)) if adapt is not None else config
-    except _MISFITS:  # so unlike the family that nothing can be read off: the comparison will say how
+    except MISFITS:  # so unlike the family that nothing can be read off: the comparison will say how
         return config
 
 
@@ -247,9 +247,9 @@ def _gather(parts: Mapping[str, tuple[State, Path]], name: str, label: str) -> S
             state |= {f"{submodule}.{key}": value for key, value in tensors.items()}
     absent = [submodule for submodule in dict.fromkeys(table.values()) if submodule not in present]
     if absent:
-        held = f" It holds {_first(list(parts), 4)}." if parts else ""
+        held = f" It holds {first_of(list(parts), 4)}." if parts else ""
         raise WeightsError(
-            f"{label}: {_first(absent, 3)} of {name} missing.{held} Name all files of the model, or their folder."
+            f"{label}: {first_of(absent, 3)} of {name} missing.{held} Name all files of the model, or their folder."
         )
     return state
 

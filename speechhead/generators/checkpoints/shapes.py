@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     State = dict[str, Tensor]
 
 
-_MISFITS = (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError, ArithmeticError)
+MISFITS = (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError, ArithmeticError)
 """What building a network raises when its config makes no sense."""
 
 
@@ -25,7 +25,7 @@ def skeleton(name: str, config: Any) -> State:
     try:
         with torch.device("meta"):
             return build(name, config).state_dict()
-    except _MISFITS as error:
+    except MISFITS as error:
         reason = " ".join(str(error).split())[:100]
         raise WeightsError(
             f"config: no {name} can be built from it ({reason}). Use the model's published yaml."
@@ -44,9 +44,9 @@ def compare(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], label: st
     other = [key for key in wanted if key in state and state[key].shape != wanted[key].shape]
     complaints = []
     if missing:
-        complaints.append(f"{len(missing)} keys missing ({_first(missing)})")
+        complaints.append(f"{len(missing)} keys missing ({first_of(missing)})")
     if extra:
-        complaints.append(f"{len(extra)} unexpected ({_first(extra)})")
+        complaints.append(f"{len(extra)} unexpected ({first_of(extra)})")
     if other:
         key = other[0]
         sizes = f"{key} is {_shape(state[key])}, not {_shape(wanted[key])}"
@@ -56,7 +56,7 @@ def compare(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], label: st
         raise WeightsError(f"{label}: does not fit {name}: {found}. Give its own yaml with --config, or another file.")
 
 
-def _first(keys: Sequence[str], count: int = 2) -> str:
+def first_of(keys: Sequence[str], count: int = 2) -> str:
     return ", ".join(keys[:count]) + (", ..." if len(keys) > count else "")
 
 

@@ -14,7 +14,7 @@ from speechhead.generators.nets.layers import conv, multiply
 from speechhead.generators.nets.spade import SpadeDecoder
 from speechhead.generators.nets.volumes import (
     DenseMotion3d,
-    DenseMotionConfig,
+    DenseMotion3dConfig,
     MotionField,
     VolumeEncoder,
     leaky_block,
@@ -24,7 +24,7 @@ from speechhead.generators.nets.volumes import (
 from .family import Appearance, Motion
 from .head_pose import LIVEPORTRAIT
 from .posed import PosedFamily, refuse_unknown
-from .retargeting import RetargetingOptions, Openings, Retargeting, RetargetingConfig, drive
+from .retargeting import Openings, Retargeting, RetargetingConfig, RetargetingOptions, drive
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class WarpingConfig:
     num_down_blocks: int = 2
     reshape_channel: int = 32
     estimate_occlusion_map: bool = True
-    dense_motion: DenseMotionConfig = field(default_factory=DenseMotionConfig)
+    dense_motion: DenseMotion3dConfig = field(default_factory=DenseMotion3dConfig)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class LivePortraitConfig:
         """
         params = published.get("model_params", published)
         warping = dict(params["warping_module_params"])
-        dense = DenseMotionConfig(**warping.pop("dense_motion_params"))
+        dense = DenseMotion3dConfig(**warping.pop("dense_motion_params"))
         extractor = {k: tuple(v) if isinstance(v, list) else v for k, v in params["motion_extractor_params"].items()}
         hidden = published.get("spade_hidden", DecoderConfig.hidden)
         return cls(
@@ -228,8 +228,8 @@ class LivePortrait(PosedFamily):
     ) -> Motion:
         """The portrait in the driver's motion; see `retargeting.drive`.
 
-        `options` are the fields of `RetargetingOptions`; relative is True if `first` is given. The openings of eyes and lips
-        come from landmarks, and are needed for retargeting and for closing the portrait's lips.
+        `options` are the fields of `RetargetingOptions`; relative is True if `first` is given. The openings of eyes
+        and lips come from landmarks, and are needed for retargeting and for closing the portrait's lips.
         """
         names = {entry.name for entry in fields(RetargetingOptions)}
         refuse_unknown({key: value for key, value in options.items() if key not in names}, self.name)

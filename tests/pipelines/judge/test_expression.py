@@ -14,7 +14,7 @@ from pipelines.judge import expression_report as command
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_70, Pose, apply_pose, to_pixels
-from speechhead.motion.rest import _system
+from speechhead.motion.rest import rest_system
 
 SIDE = 96
 
@@ -43,7 +43,7 @@ class Glass:
 
 
 def stage(smile: float = 0.0, jaw: float = 0.0) -> expression.Stage:
-    mean, _, modes = _system()
+    mean, _, modes = rest_system()
     mesh = MESH_REFERENCE.copy()
     mesh[MESH_TO_70] = mean + smile * modes[1] + jaw * modes[0]
     pose = Pose.from_angles(3.0, -2.0, 1.0, np.array([48.0, 40.0, 0.0], np.float32), 26.0)
