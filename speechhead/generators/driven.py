@@ -21,7 +21,7 @@ from speechhead.media.image import Picture, border_ramp
 
 
 @dataclass(frozen=True)
-class Source:
+class DrivenSource:
     """A portrait, prepared once: its crop, what the family's networks read off it, and its landmarks and pose."""
 
     crop: Picture
@@ -71,7 +71,7 @@ class DrivenGenerator:
         return next(self.model.parameters()).device
 
     @torch.inference_mode()
-    def prepare(self, crop: Picture, mesh: Array) -> Source:
+    def prepare(self, crop: Picture, mesh: Array) -> DrivenSource:
         """Everything about a portrait that does not change from frame to frame.
 
         Parameters
@@ -81,10 +81,10 @@ class DrivenGenerator:
         """
         normalised, poses = remove_pose(from_mesh(mesh)[None])
         image = to_tensor([resized(crop, self.model.image_size)], self.device)
-        return Source(crop, self.model.appearance(image), self.model.motion(image), normalised[0], poses[0])
+        return DrivenSource(crop, self.model.appearance(image), self.model.motion(image), normalised[0], poses[0])
 
     @torch.inference_mode()
-    def render(self, source: Source, normalised: Array, pose: Pose) -> Picture:
+    def render(self, source: DrivenSource, normalised: Array, pose: Pose) -> Picture:
         """One frame.
 
         Parameters

@@ -21,12 +21,12 @@ from speechhead.generators.families.dagan import (  # noqa: E402
     SpadeConfig,
 )
 from speechhead.generators.families.depth import RESNET50, DepthConfig  # noqa: E402
-from speechhead.generators.families.fomm_config import DenseMotionConfig, KeypointConfig  # noqa: E402
+from speechhead.generators.families.fomm_config import FommKeypointConfig, FommMotionConfig  # noqa: E402
 
-DENSE = DenseMotionConfig(4, 12, 2, 0.25)
+DENSE = FommMotionConfig(4, 12, 2, 0.25)
 SMALL = DaganConfig(
     num_kp=5,
-    kp_detector=KeypointConfig(4, 12, 2, scale_factor=0.25),
+    kp_detector=FommKeypointConfig(4, 12, 2, scale_factor=0.25),
     generator=DaganGeneratorConfig(4, 16, 2, 1, DENSE, estimate_occlusion_map=True),
     depth=DepthConfig(encoder_widths=(4, 4, 6, 8, 8), decoder_widths=(3, 4, 5, 6, 7), classes=10),
     image_size=64,

@@ -15,16 +15,16 @@ from speechhead.generators.families import face_vid2vid as osfv  # noqa: E402
 from speechhead.generators.families import face_vid2vid_f2f as f2f  # noqa: E402
 from speechhead.generators.families import face_vid2vid_f2f_config as f2f_config  # noqa: E402
 from speechhead.generators.nets.discriminator import DiscriminatorConfig, MultiScaleDiscriminator  # noqa: E402
-from speechhead.generators.nets.volumes import DenseMotionConfig  # noqa: E402
+from speechhead.generators.nets.volumes import DenseMotion3dConfig  # noqa: E402
 
-DENSE = DenseMotionConfig(block_expansion=4, max_features=8, num_blocks=2, reshape_depth=3, compress=2)
+DENSE = DenseMotion3dConfig(block_expansion=4, max_features=8, num_blocks=2, reshape_depth=3, compress=2)
 SMALL = osfv.FaceVid2VidConfig(
     num_kp=5,
-    kp_detector=osfv.KeypointConfig(
+    kp_detector=osfv.CanonicalKeypointConfig(
         block_expansion=4, max_features=8, num_blocks=2, reshape_channel=24, reshape_depth=3
     ),
-    he_estimator=osfv.HeadConfig(block_expansion=4, stages=(8, 8, 12, 16)),
-    generator=osfv.GeneratorConfig(
+    he_estimator=osfv.HeadPoseConfig(block_expansion=4, stages=(8, 8, 12, 16)),
+    generator=osfv.VolumeGeneratorConfig(
         block_expansion=2,
         max_features=12,
         reshape_channel=4,
@@ -37,11 +37,11 @@ SMALL = osfv.FaceVid2VidConfig(
     ),
 )
 SMALL_F2F = f2f_config.FaceVid2VidF2FConfig(
-    afe=f2f_config.AppearanceConfig(down_seq=(4, 6, 8), n_res=1, C=4, D=3),
-    ckd=f2f_config.KeypointConfig(down_seq=(3, 6, 8), up_seq=(8, 6, 4), D=3, K=5),
-    hpe_ede=f2f_config.HeadConfig(n_filters=(4, 8, 8, 12, 16), n_blocks=(1, 0, 1, 0), K=5),
+    afe=f2f_config.F2FAppearanceConfig(down_seq=(4, 6, 8), n_res=1, C=4, D=3),
+    ckd=f2f_config.F2FKeypointConfig(down_seq=(3, 6, 8), up_seq=(8, 6, 4), D=3, K=5),
+    hpe_ede=f2f_config.F2FHeadConfig(n_filters=(4, 8, 8, 12, 16), n_blocks=(1, 0, 1, 0), K=5),
     mfe=f2f_config.MotionConfig(down_seq=(18, 6, 8), up_seq=(8, 6, 4), K=5, D=3, C1=4, C2=2),
-    generator=f2f_config.GeneratorConfig(n_res=1, up_seq=(8, 6, 4), D=3, C=4),
+    generator=f2f_config.F2FGeneratorConfig(n_res=1, up_seq=(8, 6, 4), D=3, C=4),
 )
 
 
@@ -118,7 +118,7 @@ def test_frontal_view_of_f2f() -> None:
 
 
 def test_yaw_and_roll_of_the_head_are_crossed() -> None:
-    head = osfv.HeadEstimator(SMALL.he_estimator, 5).eval()
+    head = osfv.HeadPoseEstimator(SMALL.he_estimator, 5).eval()
     torch.nn.init.constant_(head.fc_roll.bias, 7.0)
     torch.nn.init.zeros_(head.fc_roll.weight)
     assert torch.equal(head(torch.rand(1, 3, 64, 64))["yaw"], torch.full((1, 66), 7.0))
@@ -152,18 +152,18 @@ def test_full_size_of_f2f_has_the_published_keys(shared) -> None:
     published = published_keys("facevid2vid_f2f", shared)
     with torch.device("meta"):
         model = f2f.FaceVid2VidF2F(f2f_config.FaceVid2VidF2FConfig.full_size())
-        networks = {**dict(model.named_children()), "discriminator": f2f.Discriminator()}
+        networks = {**dict(model.named_children()), "discriminator": f2f.F2FDiscriminator()}
     assert {name: own_keys(network) for name, network in networks.items()} == published
 
 
 def test_widths_are_read_off_the_weights() -> None:
     model = build("spade")
-    blank = replace(SMALL, he_estimator=osfv.HeadConfig(block_expansion=4))
+    blank = replace(SMALL, he_estimator=osfv.HeadPoseConfig(block_expansion=4))
     blank = replace(blank, generator=replace(SMALL.generator, spade_channels=1, spade_out_channels=1, spade_hidden=1))
     assert blank.fitted_to(model.state_dict()) == model.config
 
 
 def test_discriminator_of_f2f_judges_patches() -> None:
-    (judged,) = f2f.Discriminator(5, (4, 6))(torch.rand(2, 3, 32, 32), torch.rand(2, 5, 3))
+    (judged,) = f2f.F2FDiscriminator(5, (4, 6))(torch.rand(2, 3, 32, 32), torch.rand(2, 5, 3))
     assert judged.realness.shape == (2, 1, 8, 8)
     assert [feature.shape[1] for feature in judged.features] == [4, 6]

@@ -14,12 +14,17 @@ from support.published import own_keys, published_keys  # noqa: E402
 from speechhead.core.errors import ControlError, ImageError  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
 from speechhead.generators.families.fomm import Fomm  # noqa: E402
-from speechhead.generators.families.fomm_config import DenseMotionConfig, FommConfig, GeneratorConfig, KeypointConfig  # noqa: E402
+from speechhead.generators.families.fomm_config import (  # noqa: E402
+    FommConfig,
+    FommGeneratorConfig,
+    FommKeypointConfig,
+    FommMotionConfig,
+)
 
 SMALL = FommConfig(
     num_kp=5,
-    kp_detector=KeypointConfig(4, 12, 2, scale_factor=0.25),
-    generator=GeneratorConfig(4, 12, 2, 1, DenseMotionConfig(4, 12, 2, 0.25), estimate_occlusion_map=True),
+    kp_detector=FommKeypointConfig(4, 12, 2, scale_factor=0.25),
+    generator=FommGeneratorConfig(4, 12, 2, 1, FommMotionConfig(4, 12, 2, 0.25), estimate_occlusion_map=True),
     image_size=64,
 )
 
@@ -109,13 +114,13 @@ OTHERS = {
     "ten keypoints, whole pictures": replace(
         SMALL,
         num_kp=10,
-        kp_detector=KeypointConfig(3, 8, 3, temperature=0.2),
-        generator=GeneratorConfig(5, 40, 1, 2, DenseMotionConfig(3, 9, 3)),
+        kp_detector=FommKeypointConfig(3, 8, 3, temperature=0.2),
+        generator=FommGeneratorConfig(5, 40, 1, 2, FommMotionConfig(3, 9, 3)),
     ),
     "deep, half size": replace(
         SMALL,
-        kp_detector=KeypointConfig(4, 16, 3, scale_factor=0.5),
-        generator=GeneratorConfig(4, 16, 3, 0, DenseMotionConfig(4, 16, 1, 0.5), estimate_occlusion_map=True),
+        kp_detector=FommKeypointConfig(4, 16, 3, scale_factor=0.5),
+        generator=FommGeneratorConfig(4, 16, 3, 0, FommMotionConfig(4, 16, 1, 0.5), estimate_occlusion_map=True),
     ),
 }
 

@@ -18,9 +18,9 @@ from speechhead.generators.families.liveportrait import (  # noqa: E402
     WarpingConfig,
 )
 from speechhead.generators.families.retargeting import RetargetingConfig  # noqa: E402
-from speechhead.generators.nets.volumes import DenseMotionConfig  # noqa: E402
+from speechhead.generators.nets.volumes import DenseMotion3dConfig  # noqa: E402
 
-DENSE = DenseMotionConfig(block_expansion=4, max_features=8, num_blocks=2, reshape_depth=3, compress=2)
+DENSE = DenseMotion3dConfig(block_expansion=4, max_features=8, num_blocks=2, reshape_depth=3, compress=2)
 SMALL = LivePortraitConfig(
     appearance=AppearanceConfig(
         block_expansion=2, max_features=12, reshape_channel=4, reshape_depth=3, num_resblocks=1

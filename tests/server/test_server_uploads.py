@@ -22,7 +22,7 @@ pytest.importorskip("websockets")
 import websockets
 from PIL import Image
 from speechhead_server.core.problems import Refused
-from speechhead_server.uploads.decode import Decoder
+from speechhead_server.uploads.decode import UploadDecoder
 from support.hostile import LOOP, fake_ghostscript, flac
 from support.live import play, session, until
 
@@ -70,7 +70,7 @@ def test_postscript_fails_and_starts_no_interpreter(tmp_path, monkeypatch):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_an_hour_without_a_stated_length_is_refused_with_flat_memory():
     async def run():
-        decoder, most = Decoder(), 0.0
+        decoder, most = UploadDecoder(), 0.0
         job = asyncio.create_task(decoder.sound(flac(3600, stated=False), 600.0))
         while not job.done():
             most = max([most, *map(peak, decoder.pids)])
@@ -85,7 +85,7 @@ def test_an_hour_without_a_stated_length_is_refused_with_flat_memory():
 
 def test_a_recording_comes_back_whole_and_a_picture_as_it_is():
     async def run():
-        decoder = Decoder()
+        decoder = UploadDecoder()
         sound = await decoder.sound(flac(25.0), 30.0)
         assert sound.seconds == 25 and [len(heard) for heard, _ in sound.pieces] == [160_000, 160_000, 80_000]
         assert sound.nbytes == 25 * 128_000
@@ -109,7 +109,7 @@ def test_a_recording_comes_back_whole_and_a_picture_as_it_is():
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux's")
 def test_a_decoder_that_hangs_spins_or_swells_is_ended(command, reason):
     async def run():
-        decoder = Decoder(command, 1.0 if command is HANGS else 30.0)
+        decoder = UploadDecoder(command, 1.0 if command is HANGS else 30.0)
         job = asyncio.create_task(decoder.sound(b"x" * 1_000_000, 600.0))
         await until(lambda: decoder.pids)
         (pid,) = decoder.pids
@@ -122,7 +122,7 @@ def test_a_decoder_that_hangs_spins_or_swells_is_ended(command, reason):
 
 def test_more_uploads_than_may_wait_are_refused_and_closing_ends_them():
     async def run():
-        decoder = Decoder(HANGS)
+        decoder = UploadDecoder(HANGS)
         jobs = [asyncio.create_task(decoder.sound(b"x", 1.0)) for _ in range(6)]
         await until(lambda: len(decoder.pids) == 2)
         with pytest.raises(Refused, match="6 uploads are being decoded"):

@@ -11,7 +11,7 @@ from torch import Tensor
 from speechhead.generators.families.dagan import DaganConfig, DepthAwareGenerator
 from speechhead.generators.families.depth import RESNET50, DepthConfig, DepthDecoder, DepthEncoder
 from speechhead.generators.families.family import Appearance
-from speechhead.generators.families.fomm import KeypointDetector
+from speechhead.generators.families.fomm import FommKeypointDetector
 
 from .fixtures import Arrays, Weights
 from .fomm import enlarged, motion_stages, recorded_motion
@@ -25,9 +25,11 @@ def depth_networks(config: DepthConfig, weights: Weights, name: str) -> tuple[De
     return encoder, weights.load(f"{name}_decoder", DepthDecoder(config))
 
 
-def keypoint_detector(config: DaganConfig, weights: Weights) -> KeypointDetector:
+def keypoint_detector(config: DaganConfig, weights: Weights) -> FommKeypointDetector:
     """The detector, which sees four channels."""
-    detector = KeypointDetector(config.kp_detector, config.num_kp, config.num_channels + 1, config.estimate_jacobian)
+    detector = FommKeypointDetector(
+        config.kp_detector, config.num_kp, config.num_channels + 1, config.estimate_jacobian
+    )
     return weights.load("kp_detector", detector)
 
 

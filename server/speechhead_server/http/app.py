@@ -31,7 +31,7 @@ from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.live.studio import Studio
 from speechhead_server.rtc.ports import use_ports
-from speechhead_server.uploads.decode import Decoder, unless_gone
+from speechhead_server.uploads.decode import UploadDecoder, unless_gone
 from speechhead_server.voice.speaker import Speaker
 
 from .guard import FAILED, Guard
@@ -62,7 +62,7 @@ class Server:
         self.settings = settings = settings or Settings()
         self.metrics = Metrics()
         self.studio = Studio(settings, generator, speech)
-        self.decoder = Decoder()
+        self.decoder = UploadDecoder()
         self.gallery = Gallery(settings, self.studio, self.decoder)
         self.studio.choose_size(self.gallery.open_default())
         self.sessions = Sessions(settings, self.studio, self.gallery, speaker or Speaker(), self.metrics)

@@ -17,7 +17,7 @@ from speechhead.media.image import Picture
 from speechhead_server.core.config import Settings
 from speechhead_server.core.problems import Refused
 from speechhead_server.stage.portrait import preview
-from speechhead_server.uploads.decode import Decoder
+from speechhead_server.uploads.decode import UploadDecoder
 
 from .studio import Studio
 
@@ -63,7 +63,7 @@ class Entry:
 class Gallery:
     """All portraits of the server. Uploads live in memory only, under names that can't be guessed."""
 
-    def __init__(self, settings: Settings, studio: Studio, decoder: Decoder) -> None:
+    def __init__(self, settings: Settings, studio: Studio, decoder: UploadDecoder) -> None:
         self._settings, self._studio, self._decoder = settings, studio, decoder
         self._entries = {name: Entry(name, name.replace("_", " ").title(), True, "ready", 1.0) for name in shipped()}
         self.default = next(iter(self._entries))

@@ -56,7 +56,7 @@ class Sound:
         return sum(heard.nbytes + shown.nbytes for heard, shown in self.pieces)
 
 
-class Decoder:
+class UploadDecoder:
     """Decodes uploads, few at a time, each in a process of its own that goes with the call that wants it.
 
     Parameters

@@ -1,8 +1,8 @@
 """The process that decodes one upload, under limits that end it whatever the file does to its decoder.
 
-Run by `decode.Decoder` as `python -m speechhead_server.uploads.decode_process sound|picture FOLDER LIMIT`. The upload
-comes in on stdin. What is made of it lies in the folder afterwards: `16000.pcm` and `48000.pcm`, or `picture.npy`. Exit
-code 2 stands for a file that is refused; the folder's `error` says why, in one line.
+Run by `decode.UploadDecoder` as `python -m speechhead_server.uploads.decode_process sound|picture FOLDER LIMIT`. The
+upload comes in on stdin. What is made of it lies in the folder afterwards: `16000.pcm` and `48000.pcm`, or
+`picture.npy`. Exit code 2 stands for a file that is refused; the folder's `error` says why, in one line.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from speechhead.generators.nets.spade import SpadeDecoder
 
 from .depth import RESNET18, RESNET50, DepthConfig, DepthDecoder, DepthEncoder
 from .family import Appearance, Motion
-from .fomm import Fomm, Generator
-from .fomm_config import FommConfig, GeneratorConfig, published_common, submodule
+from .fomm import Fomm, OcclusionAwareGenerator
+from .fomm_config import FommConfig, FommGeneratorConfig, published_common, submodule
 
 if TYPE_CHECKING:
     from .fomm_config import State
@@ -45,7 +45,7 @@ class SpadeConfig:
 
 
 @dataclass(frozen=True)
-class DaganGeneratorConfig(GeneratorConfig):
+class DaganGeneratorConfig(FommGeneratorConfig):
     """FOMM's, and the SPADE decoder in place of FOMM's, if any."""
 
     spade: SpadeConfig | None = None
@@ -148,7 +148,7 @@ class DepthSpadeDecoder(SpadeDecoder):
         return self(features, torch.cat([compressed, deformed], dim=1))
 
 
-class DepthAwareGenerator(Generator):
+class DepthAwareGenerator(OcclusionAwareGenerator):
     """FOMM's generator with the attention between the warp and the decoder."""
 
     def __init__(self, config: DaganGeneratorConfig, num_kp: int, num_channels: int, align_corners: bool) -> None:
@@ -157,7 +157,7 @@ class DepthAwareGenerator(Generator):
         self.src_down_blocks = nn.ModuleList(DownBlock(2, a, b) for a, b in zip(self.channels, self.channels[1:]))
         self.AttnModule = CrossModalAttention(self.channels[-1])
 
-    def make_decoder(self, config: GeneratorConfig, num_channels: int) -> None:
+    def make_decoder(self, config: FommGeneratorConfig, num_channels: int) -> None:
         spade = config.spade if isinstance(config, DaganGeneratorConfig) else None
         self.decoder = DepthSpadeDecoder(spade, num_channels) if spade is not None else None
         if spade is None:
@@ -198,7 +198,7 @@ class Dagan(Fomm):
         self.depth_encoder = DepthEncoder(config.depth)
         self.depth_decoder = DepthDecoder(config.depth)
 
-    def make_generator(self) -> Generator:
+    def make_generator(self) -> OcclusionAwareGenerator:
         config = self.config
         return DepthAwareGenerator(config.generator, config.num_kp, config.num_channels, config.align_corners)
 

@@ -45,8 +45,8 @@ class DepthConfig:
         return stem, *(width * _residual(self.layers).expansion for width in stages)
 
 
-def _residual(layers: int) -> type[_Basic] | type[_Bottleneck]:
-    return _Basic if layers == RESNET18 else _Bottleneck
+def _residual(layers: int) -> type[_Basic] | type[_ResnetBottleneck]:
+    return _Basic if layers == RESNET18 else _ResnetBottleneck
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module | None:
@@ -74,7 +74,7 @@ class _Basic(nn.Module):
         return F.relu(self.bn2(self.conv2(x)) + shortcut)
 
 
-class _Bottleneck(nn.Module):
+class _ResnetBottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions and a shortcut; the stride is the middle one's."""
 
     expansion = 4

@@ -25,7 +25,7 @@ from speechhead.generators.nets.layers import (
 from speechhead.generators.nets.spade import SpadeDecoder
 from speechhead.generators.nets.volumes import (
     DenseMotion3d,
-    DenseMotionConfig,
+    DenseMotion3dConfig,
     MotionField,
     VolumeEncoder,
     leaky_block,
@@ -39,7 +39,7 @@ from .posed import FaceVid2VidMotion
 
 
 @dataclass(frozen=True)
-class KeypointConfig:
+class CanonicalKeypointConfig:
     """Published `kp_detector_params`."""
 
     temperature: float = 0.1
@@ -52,7 +52,7 @@ class KeypointConfig:
 
 
 @dataclass(frozen=True)
-class HeadConfig:
+class HeadPoseConfig:
     """Published `he_estimator_params`; `stages` are the widths of the four stages, the last is `max_features` there."""
 
     block_expansion: int = 64
@@ -61,7 +61,7 @@ class HeadConfig:
 
 
 @dataclass(frozen=True)
-class GeneratorConfig:
+class VolumeGeneratorConfig:
     """Published `generator_params`; the three SPADE widths are literals in the published code."""
 
     block_expansion: int = 64
@@ -71,7 +71,7 @@ class GeneratorConfig:
     reshape_depth: int = 16
     num_resblocks: int = 6
     estimate_occlusion_map: bool = True
-    dense_motion: DenseMotionConfig = field(default_factory=DenseMotionConfig)
+    dense_motion: DenseMotion3dConfig = field(default_factory=DenseMotion3dConfig)
     spade_channels: int = 256
     spade_out_channels: int = 64
     spade_hidden: int = 128
@@ -88,9 +88,9 @@ class FaceVid2VidConfig:
 
     num_kp: int = 15
     image_channel: int = 3
-    kp_detector: KeypointConfig = field(default_factory=KeypointConfig)
-    he_estimator: HeadConfig = field(default_factory=HeadConfig)
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    kp_detector: CanonicalKeypointConfig = field(default_factory=CanonicalKeypointConfig)
+    he_estimator: HeadPoseConfig = field(default_factory=HeadPoseConfig)
+    generator: VolumeGeneratorConfig = field(default_factory=VolumeGeneratorConfig)
     form: str = "original"
     rotation: str = "osfv"
     image_size: int = 256
@@ -103,7 +103,7 @@ class FaceVid2VidConfig:
     @classmethod
     def beta(cls, form: str = "original") -> FaceVid2VidConfig:
         """vox-256-beta.yaml: keypoints are found in the whole picture, and the angles have another order."""
-        return cls(kp_detector=KeypointConfig(scale_factor=1), form=form, rotation="beta")
+        return cls(kp_detector=CanonicalKeypointConfig(scale_factor=1), form=form, rotation="beta")
 
     @classmethod
     def from_published(cls, published: Mapping[str, Any], form: str = "original") -> FaceVid2VidConfig:
@@ -119,20 +119,20 @@ class FaceVid2VidConfig:
         head, made = params["he_estimator_params"], dict(params["generator_params"])
         if common.get("estimate_jacobian"):
             raise WeightsError("estimate_jacobian: true is not supported. Use vox-256.yaml's settings (false).")
-        dense = DenseMotionConfig(**made.pop("dense_motion_params"))
+        dense = DenseMotion3dConfig(**made.pop("dense_motion_params"))
         widths = {
             f"spade_{ours}": patched[f"spade_{theirs}"]
             for ours, theirs in {"channels": "ic", "out_channels": "oc", "hidden": "hidden"}.items()
             if f"spade_{theirs}" in patched
         }
         stages = tuple(patched.get("he", (256, 512, 1024, head["max_features"])))
-        known = KeypointConfig.__dataclass_fields__
+        known = CanonicalKeypointConfig.__dataclass_fields__
         return cls(
             num_kp=common["num_kp"],
             image_channel=common.get("image_channel", 3),
-            kp_detector=KeypointConfig(**{key: value for key, value in keypoint.items() if key in known}),
-            he_estimator=HeadConfig(head["block_expansion"], stages, head["num_bins"]),
-            generator=GeneratorConfig(**made, dense_motion=dense, **widths),
+            kp_detector=CanonicalKeypointConfig(**{key: value for key, value in keypoint.items() if key in known}),
+            he_estimator=HeadPoseConfig(head["block_expansion"], stages, head["num_bins"]),
+            generator=VolumeGeneratorConfig(**made, dense_motion=dense, **widths),
             form=form,
             image_size=published.get("dataset_params", {}).get("frame_shape", (256,))[0],
         )
@@ -155,13 +155,13 @@ class FaceVid2VidConfig:
         return self.beta(form) if replace(fitted, rotation="beta") == self.beta(form) else fitted
 
 
-class KeypointDetector(nn.Module):
+class CanonicalKeypointDetector(nn.Module):
     """Canonical keypoints x_c,k of a face, whatever its pose and expression (face-vid2vid, section 3.1).
 
     A 2-D encoder, whose channels are then seen as a volume, a 3-D decoder, and a soft argmax.
     """
 
-    def __init__(self, config: KeypointConfig, num_kp: int, image_channel: int = 3) -> None:
+    def __init__(self, config: CanonicalKeypointConfig, num_kp: int, image_channel: int = 3) -> None:
         super().__init__()
         self.temperature = config.temperature
         self.down = AntiAliasDown(image_channel, config.scale_factor)
@@ -177,7 +177,7 @@ class KeypointDetector(nn.Module):
 
 
 class _VolumeHourglass(nn.Module):
-    def __init__(self, config: KeypointConfig, image_channel: int) -> None:
+    def __init__(self, config: CanonicalKeypointConfig, image_channel: int) -> None:
         super().__init__()
         steps = widths(config.block_expansion, config.max_features, config.num_blocks)
         count = len(steps) - 1
@@ -218,10 +218,10 @@ class Bottleneck(nn.Module):
         return F.relu(self.norm3(self.conv3(y)) + shortcut)
 
 
-class HeadEstimator(nn.Module):
+class HeadPoseEstimator(nn.Module):
     """Head pose estimator H and expression deformation estimator Delta (face-vid2vid, sections 3.1, 3.2)."""
 
-    def __init__(self, config: HeadConfig, num_kp: int, image_channel: int = 3) -> None:
+    def __init__(self, config: HeadPoseConfig, num_kp: int, image_channel: int = 3) -> None:
         super().__init__()
         stem, (first, second, third, fourth) = config.block_expansion, config.stages
         # ResNet-50: stages of 3, 4, 6 and 3 bottlenecks.
@@ -261,13 +261,13 @@ class HeadEstimator(nn.Module):
         }
 
 
-class Generator(VolumeEncoder):
+class VolumeGenerator(VolumeEncoder):
     """Appearance volume, motion field and picture in one module (face-vid2vid, sections 3.1 and 3.3).
 
     `form` 'original' decodes by residual and upsampling blocks, 'spade' by a SPADE decoder.
     """
 
-    def __init__(self, config: GeneratorConfig, form: str, num_kp: int, image_channel: int = 3) -> None:
+    def __init__(self, config: VolumeGeneratorConfig, form: str, num_kp: int, image_channel: int = 3) -> None:
         super().__init__(
             config.block_expansion,
             config.num_down_blocks,
@@ -325,9 +325,9 @@ class FaceVid2Vid(FaceVid2VidMotion):
         self.config = config
         self.image_size = config.image_size
         self.convention = CONVENTIONS[config.rotation]
-        self.kp_detector = KeypointDetector(config.kp_detector, config.num_kp, config.image_channel)
-        self.he_estimator = HeadEstimator(config.he_estimator, config.num_kp, config.image_channel)
-        self.generator = Generator(config.generator, config.form, config.num_kp, config.image_channel)
+        self.kp_detector = CanonicalKeypointDetector(config.kp_detector, config.num_kp, config.image_channel)
+        self.he_estimator = HeadPoseEstimator(config.he_estimator, config.num_kp, config.image_channel)
+        self.generator = VolumeGenerator(config.generator, config.form, config.num_kp, config.image_channel)
 
     def appearance(self, image: Tensor) -> Appearance:
         """'volume': f_s, [B, C, D, H / 4, W / 4]."""

@@ -25,11 +25,11 @@ from speechhead.generators.nets.spade import SpectralConv2d, SpectralConv3d
 from speechhead.generators.nets.volumes import MotionField
 
 from .face_vid2vid_f2f_config import (
-    AppearanceConfig,
+    F2FAppearanceConfig,
+    F2FGeneratorConfig,
+    F2FHeadConfig,
+    F2FKeypointConfig,
     FaceVid2VidF2FConfig,
-    GeneratorConfig,
-    HeadConfig,
-    KeypointConfig,
     MotionConfig,
 )
 from .family import Appearance, Motion
@@ -103,7 +103,7 @@ class _Residual(_Layers):
         return x + super().forward(x)
 
 
-class _Bottleneck(_Layers):
+class _F2FBottleneck(_Layers):
     """1x1, 3x3, 1x1 convolutions beside a shortcut, which has a convolution where the shapes differ."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, spectral: bool) -> None:
@@ -125,7 +125,7 @@ class _Bottleneck(_Layers):
 class AppearanceExtractor(nn.Module):
     """AFE: picture [B, 3, H, W] to f_s, [B, C, D, h, w] (face-vid2vid, section 3.1)."""
 
-    def __init__(self, config: AppearanceConfig) -> None:
+    def __init__(self, config: F2FAppearanceConfig) -> None:
         super().__init__()
         spectral = config.use_weight_norm
         self.volume = (config.C, config.D)
@@ -139,10 +139,10 @@ class AppearanceExtractor(nn.Module):
         return self.res(x.unflatten(1, self.volume))
 
 
-class KeypointDetector(nn.Module):
+class F2FKeypointDetector(nn.Module):
     """CKD: canonical keypoints x_c [B, K, 3] (section 3.1)."""
 
-    def __init__(self, config: KeypointConfig) -> None:
+    def __init__(self, config: F2FKeypointConfig) -> None:
         super().__init__()
         spectral = config.use_weight_norm
         self.scale = config.scale_factor
@@ -162,17 +162,17 @@ class KeypointDetector(nn.Module):
         return soft_argmax(self.logits(image), TEMPERATURE)[0]
 
 
-class HeadEstimator(nn.Module):
+class F2FHeadEstimator(nn.Module):
     """HPE_EDE: head pose and expression deformation (sections 3.1 and 3.2)."""
 
-    def __init__(self, config: HeadConfig) -> None:
+    def __init__(self, config: F2FHeadConfig) -> None:
         super().__init__()
         spectral, filters = config.use_weight_norm, config.n_filters
         self.pre_layers = nn.Sequential(_block(2, 3, filters[0], 7, spectral, 2), nn.MaxPool2d(3, 2, padding=1))
         blocks = []
         for i, (before, after, more) in enumerate(zip(filters, filters[1:], config.n_blocks)):
-            blocks.append(_Bottleneck(before, after, 1 if i == 0 else 2, spectral))
-            blocks += [_Bottleneck(after, after, 1, spectral) for _ in range(more)]
+            blocks.append(_F2FBottleneck(before, after, 1 if i == 0 else 2, spectral))
+            blocks += [_F2FBottleneck(after, after, 1, spectral) for _ in range(more)]
         self.res_layers = nn.Sequential(*blocks)
         self.fc_yaw = nn.Linear(filters[-1], config.n_bins)
         self.fc_pitch = nn.Linear(filters[-1], config.n_bins)
@@ -221,10 +221,10 @@ class MotionEstimator(nn.Module):
         return MotionField(combine_motions(mask, flows), mask, occlusion, flows, heatmaps, candidates)
 
 
-class Generator(nn.Module):
+class F2FGenerator(nn.Module):
     """Warped volume and occlusion to a picture (section 3.3); the picture is not bounded."""
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: F2FGeneratorConfig) -> None:
         super().__init__()
         spectral, wide = config.use_weight_norm, config.up_seq[0]
         self.in_conv = _block(2, config.C * config.D, wide, 3, spectral, activation=nn.LeakyReLU(0.2))
@@ -242,7 +242,7 @@ class Generator(nn.Module):
         return self.out_conv(self.up(self.res(self.features(volume, deformation) * occlusion)))
 
 
-class Discriminator(nn.Module):
+class F2FDiscriminator(nn.Module):
     """Patch discriminator that sees the picture with Gaussians at the driving keypoints' x and y (section 3.4)."""
 
     def __init__(self, num_kp: int = 15, channels: tuple[int, ...] = (64, 128, 256, 512)) -> None:
@@ -275,10 +275,10 @@ class FaceVid2VidF2F(FaceVid2VidMotion):
         self.config = config
         self.image_size = config.image_size
         self.afe = AppearanceExtractor(config.afe)
-        self.ckd = KeypointDetector(config.ckd)
-        self.hpe_ede = HeadEstimator(config.hpe_ede)
+        self.ckd = F2FKeypointDetector(config.ckd)
+        self.hpe_ede = F2FHeadEstimator(config.hpe_ede)
         self.mfe = MotionEstimator(config.mfe)
-        self.generator = Generator(config.generator)
+        self.generator = F2FGenerator(config.generator)
 
     def appearance(self, image: Tensor) -> Appearance:
         """'volume': f_s, [B, C, D, h, w]."""

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class AppearanceConfig:
+class F2FAppearanceConfig:
     """Arguments of the published `AFE`."""
 
     use_weight_norm: bool = False
@@ -19,7 +19,7 @@ class AppearanceConfig:
 
 
 @dataclass(frozen=True)
-class KeypointConfig:
+class F2FKeypointConfig:
     """Arguments of the published `CKD`."""
 
     use_weight_norm: bool = False
@@ -31,7 +31,7 @@ class KeypointConfig:
 
 
 @dataclass(frozen=True)
-class HeadConfig:
+class F2FHeadConfig:
     """Arguments of the published `HPE_EDE`."""
 
     use_weight_norm: bool = False
@@ -55,7 +55,7 @@ class MotionConfig:
 
 
 @dataclass(frozen=True)
-class GeneratorConfig:
+class F2FGeneratorConfig:
     """Arguments of the published `Generator`."""
 
     use_weight_norm: bool = True
@@ -69,11 +69,11 @@ class GeneratorConfig:
 class FaceVid2VidF2FConfig:
     """What rebuilds it: the arguments of its five networks, by their published names."""
 
-    afe: AppearanceConfig = field(default_factory=AppearanceConfig)
-    ckd: KeypointConfig = field(default_factory=KeypointConfig)
-    hpe_ede: HeadConfig = field(default_factory=HeadConfig)
+    afe: F2FAppearanceConfig = field(default_factory=F2FAppearanceConfig)
+    ckd: F2FKeypointConfig = field(default_factory=F2FKeypointConfig)
+    hpe_ede: F2FHeadConfig = field(default_factory=F2FHeadConfig)
     mfe: MotionConfig = field(default_factory=MotionConfig)
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    generator: F2FGeneratorConfig = field(default_factory=F2FGeneratorConfig)
     image_size: int = 256
 
     @classmethod
@@ -95,9 +95,9 @@ class FaceVid2VidF2FConfig:
             return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in params[name].items()})
 
         return cls(
-            afe=read(AppearanceConfig, "afe"),
-            ckd=read(KeypointConfig, "ckd"),
-            hpe_ede=read(HeadConfig, "hpe_ede"),
+            afe=read(F2FAppearanceConfig, "afe"),
+            ckd=read(F2FKeypointConfig, "ckd"),
+            hpe_ede=read(F2FHeadConfig, "hpe_ede"),
             mfe=read(MotionConfig, "mfe"),
-            generator=read(GeneratorConfig, "generator"),
+            generator=read(F2FGeneratorConfig, "generator"),
         )

@@ -37,14 +37,14 @@ from speechhead.generators.nets.layers import (
 )
 
 from .family import Appearance, Family, Motion, spread
-from .fomm_config import DenseMotionConfig, FommConfig, GeneratorConfig, KeypointConfig
+from .fomm_config import FommConfig, FommGeneratorConfig, FommKeypointConfig, FommMotionConfig
 from .posed import refuse_unknown
 
 
-class KeypointDetector(nn.Module):
+class FommKeypointDetector(nn.Module):
     """Picture to keypoints and Jacobians, each picture by itself; section 3.1, T_{X<-R} and its derivative."""
 
-    def __init__(self, config: KeypointConfig, num_kp: int, num_channels: int, estimate_jacobian: bool) -> None:
+    def __init__(self, config: FommKeypointConfig, num_kp: int, num_channels: int, estimate_jacobian: bool) -> None:
         super().__init__()
         self.temperature = config.temperature
         self.down = AntiAliasDown(num_channels, config.scale_factor)
@@ -71,7 +71,7 @@ class DenseMotionNetwork(nn.Module):
     """Keypoints of source and driving picture to one motion field T_{S<-D}; section 3.1, "combining local motions"."""
 
     def __init__(
-        self, config: DenseMotionConfig, num_kp: int, num_channels: int, occlusion: bool, align_corners: bool
+        self, config: FommMotionConfig, num_kp: int, num_channels: int, occlusion: bool, align_corners: bool
     ) -> None:
         super().__init__()
         self.variance, self.align_corners = config.kp_variance, align_corners
@@ -115,10 +115,10 @@ class DenseMotionNetwork(nn.Module):
         return field
 
 
-class Generator(nn.Module):
+class OcclusionAwareGenerator(nn.Module):
     """Source picture and motion to the driving picture; section 3.2, "occlusion-aware image generation"."""
 
-    def __init__(self, config: GeneratorConfig, num_kp: int, num_channels: int, align_corners: bool) -> None:
+    def __init__(self, config: FommGeneratorConfig, num_kp: int, num_channels: int, align_corners: bool) -> None:
         super().__init__()
         self.align_corners = align_corners
         self.dense_motion_network = DenseMotionNetwork(
@@ -130,7 +130,7 @@ class Generator(nn.Module):
         self.down_blocks = nn.ModuleList(DownBlock(2, a, b) for a, b in zip(channels, channels[1:]))
         self.make_decoder(config, num_channels)
 
-    def make_decoder(self, config: GeneratorConfig, num_channels: int) -> None:
+    def make_decoder(self, config: FommGeneratorConfig, num_channels: int) -> None:
         """Residual blocks at the warp's size, then up again."""
         channels = self.channels[::-1]
         blocks = [(f"r{i}", ResBlock(2, channels[0])) for i in range(config.num_bottleneck_blocks)]
@@ -182,7 +182,7 @@ class Fomm(Family):
         super().__init__()
         self.config = config
         self.image_size = config.image_size
-        self.kp_detector = KeypointDetector(
+        self.kp_detector = FommKeypointDetector(
             config.kp_detector,
             config.num_kp,
             config.num_channels + self.depth_channels,
@@ -190,9 +190,11 @@ class Fomm(Family):
         )
         self.generator = self.make_generator()
 
-    def make_generator(self) -> Generator:
+    def make_generator(self) -> OcclusionAwareGenerator:
         """The generator that the config describes."""
-        return Generator(self.config.generator, self.config.num_kp, self.config.num_channels, self.config.align_corners)
+        return OcclusionAwareGenerator(
+            self.config.generator, self.config.num_kp, self.config.num_channels, self.config.align_corners
+        )
 
     def appearance(self, image: Tensor) -> Appearance:
         self.check(image)

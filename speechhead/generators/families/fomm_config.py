@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class KeypointConfig:
+class FommKeypointConfig:
     """Keypoint detector. block_expansion, max_features, num_blocks: of its hourglass; temperature: of the soft-argmax;
     scale_factor: size of the picture that it sees, of the whole."""
 
@@ -28,7 +28,7 @@ class KeypointConfig:
 
 
 @dataclass(frozen=True)
-class DenseMotionConfig:
+class FommMotionConfig:
     """Dense motion network. block_expansion, max_features, num_blocks: of its hourglass; scale_factor: size of the
     picture that it sees, of the whole; kp_variance: of the keypoints' Gaussians."""
 
@@ -40,7 +40,7 @@ class DenseMotionConfig:
 
 
 @dataclass(frozen=True)
-class GeneratorConfig:
+class FommGeneratorConfig:
     """Generator. num_down_blocks: halvings before the warp; num_bottleneck_blocks: residual blocks after it;
     estimate_occlusion_map: whether the motion network also says what the portrait does not show."""
 
@@ -48,13 +48,13 @@ class GeneratorConfig:
     max_features: int
     num_down_blocks: int
     num_bottleneck_blocks: int
-    dense_motion_params: DenseMotionConfig
+    dense_motion_params: FommMotionConfig
     estimate_occlusion_map: bool = False
 
     @classmethod
     def from_published(cls, params: Mapping[str, Any]) -> Self:
         """`generator_params` of a published configuration."""
-        return cls(**{**params, "dense_motion_params": DenseMotionConfig(**params["dense_motion_params"])})
+        return cls(**{**params, "dense_motion_params": FommMotionConfig(**params["dense_motion_params"])})
 
     def fitted_to(self, state: State) -> Self:
         """With the widths and depths that a generator's state dict has."""
@@ -82,8 +82,8 @@ class FommConfig:
     align_corners: how warps read positions, see `layers.warp`; image_size: side of the pictures it was made for."""
 
     num_kp: int
-    kp_detector: KeypointConfig
-    generator: GeneratorConfig
+    kp_detector: FommKeypointConfig
+    generator: FommGeneratorConfig
     num_channels: int = 3
     estimate_jacobian: bool = True
     align_corners: bool = False
@@ -96,13 +96,13 @@ class FommConfig:
         Raises KeyError, TypeError for what is missing or unknown there.
         """
         generator = published.get("model_params", published)["generator_params"]
-        return cls(**published_common(published), generator=GeneratorConfig.from_published(generator))
+        return cls(**published_common(published), generator=FommGeneratorConfig.from_published(generator))
 
     @classmethod
     def full_size(cls) -> FommConfig:
         """vox-256 and vox-adv-256, the published face models."""
-        generator = GeneratorConfig(64, 512, 2, 6, DenseMotionConfig(64, 1024, 5, 0.25), True)
-        return cls(10, KeypointConfig(32, 1024, 5, 0.1, 0.25), generator)
+        generator = FommGeneratorConfig(64, 512, 2, 6, FommMotionConfig(64, 1024, 5, 0.25), True)
+        return cls(10, FommKeypointConfig(32, 1024, 5, 0.1, 0.25), generator)
 
     def fitted_to(self, state: State) -> Self:
         """With the sizes of a state dict, keys `kp_detector.*` and `generator.*`; as it is where they are absent."""
@@ -131,7 +131,7 @@ def published_common(published: Mapping[str, Any]) -> dict[str, Any]:
         "num_kp": common["num_kp"],
         "num_channels": common.get("num_channels", 3),
         "estimate_jacobian": common.get("estimate_jacobian", False),
-        "kp_detector": KeypointConfig(**params["kp_detector_params"]),
+        "kp_detector": FommKeypointConfig(**params["kp_detector_params"]),
         "image_size": int(published.get("dataset_params", {}).get("frame_shape", [256])[0]),
     }
 

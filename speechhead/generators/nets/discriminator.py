@@ -60,7 +60,7 @@ class _Block(nn.Module):
         return F.avg_pool2d(x, 2) if self.pool else x
 
 
-class Discriminator(nn.Module):
+class PatchDiscriminator(nn.Module):
     """Patch discriminator at one scale."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
@@ -95,7 +95,7 @@ class MultiScaleDiscriminator(nn.Module):
         super().__init__()
         self.config = config
         names = [str(scale).replace(".", "-") for scale in config.scales]
-        self.discs = nn.ModuleDict({name: Discriminator(config) for name in names})
+        self.discs = nn.ModuleDict({name: PatchDiscriminator(config) for name in names})
         # Not stored: the published state dicts have the discriminators alone.
         self.pyramid = nn.ModuleList(AntiAliasDown(config.num_channels, scale, stored=False) for scale in config.scales)
 

@@ -264,7 +264,7 @@ class ResBlock(nn.Module):
         return x + self.conv2(F.relu(self.norm2(y)))
 
 
-class _Encoder(nn.Module):
+class _HourglassEncoder(nn.Module):
     def __init__(self, dims: int, inputs: int, channels: list[int]) -> None:
         super().__init__()
         self.down_blocks = nn.ModuleList(
@@ -278,7 +278,7 @@ class _Encoder(nn.Module):
         return levels
 
 
-class _Decoder(nn.Module):
+class _HourglassDecoder(nn.Module):
     def __init__(self, dims: int, inputs: int, channels: list[int], last_conv: bool) -> None:
         super().__init__()
         last = len(channels) - 1
@@ -316,8 +316,8 @@ class Hourglass(nn.Module):
     ) -> None:
         super().__init__()
         channels = widths(block_expansion, max_features, num_blocks)
-        self.encoder = _Encoder(dims, inputs, channels)
-        self.decoder = _Decoder(dims, inputs, channels, last_conv)
+        self.encoder = _HourglassEncoder(dims, inputs, channels)
+        self.decoder = _HourglassDecoder(dims, inputs, channels, last_conv)
         self.outputs = self.decoder.outputs
 
     def forward(self, x: Tensor) -> Tensor:

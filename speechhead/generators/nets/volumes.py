@@ -29,7 +29,7 @@ from .layers import (
 
 
 @dataclass(frozen=True)
-class DenseMotionConfig:
+class DenseMotion3dConfig:
     """Published `dense_motion_params`.
 
     block_expansion, num_blocks, max_features : of the hourglass
@@ -62,7 +62,7 @@ class MotionField(NamedTuple):
 class DenseMotion3d(nn.Module):
     """Keypoints to one motion field (face-vid2vid, section 3.3; FOMM eq. 4, 6 and 7 in three dimensions)."""
 
-    def __init__(self, config: DenseMotionConfig, num_kp: int, channels: int, occlusion: bool = True) -> None:
+    def __init__(self, config: DenseMotion3dConfig, num_kp: int, channels: int, occlusion: bool = True) -> None:
         super().__init__()
         motions = num_kp + 1
         self.hourglass = Hourglass(
