@@ -1,4 +1,4 @@
-"""Make speechhead/motion/emotions.npz: emotions as landmark displacements, from ICT-FaceKit's expression modes.
+"""Make speechhead/motion/emotions.npz: emotions as moves of landmarks, from ICT-FaceKit.
 
     python -m pipelines.make.emotion_basis ../shared/face3d
 
@@ -9,18 +9,18 @@ normalised space by the same rigid alignment that landmarks of a photo go throug
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
+import typer
 
+from pipelines.command import command
+from speechhead.core.arrays import Array
 from speechhead.core.controls import EMOTIONS
 from speechhead.face.landmarks import remove_pose
 from speechhead.motion.emotion import BASIS
-
-Array = npt.NDArray[np.float32]
 
 RECIPES: dict[str, dict[str, float]] = {
     "neutral": {},
@@ -107,16 +107,18 @@ def build(folder: Path) -> tuple[Array, Array]:
     return emotions.astype(np.float32), rest_modes.astype(np.float32)
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("face3d", type=Path, help="folder with ict_facekit.npz and ict_vertex_indices.json")
-    parser.add_argument("-o", "--output", type=Path, default=BASIS)
-    arguments = parser.parse_args()
-    emotions, rest_modes = build(arguments.face3d)
-    np.savez_compressed(arguments.output, emotions=emotions, rest_modes=rest_modes)
-    print(arguments.output)
+def main(
+    face3d: Annotated[Path, typer.Argument(help="Folder with ict_facekit.npz and ict_vertex_indices.json.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")] = BASIS,
+) -> None:
+    """Write the displacements of every emotion."""
+    emotions, rest_modes = build(face3d)
+    np.savez_compressed(output, emotions=emotions, rest_modes=rest_modes)
+    print(output)
+
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    main()
+    app()

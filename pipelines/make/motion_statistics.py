@@ -8,22 +8,24 @@ speechhead/motion/rest.npz and prints the constants that stand in speechhead/mot
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections import defaultdict
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+import typer
 
+from pipelines.command import command
 from speechhead.audio.io import load_audio
+from speechhead.core.arrays import Array64
 from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.face.landmarks import from_mesh, mouth_opening, remove_pose
+from speechhead.face.mirror import mirrored
 from speechhead.motion.easing import LowPass, Noise
 from speechhead.motion.pose import ACCENT_LIMIT, DIP_SECONDS, LIFT_SECONDS
 from speechhead.motion.rest import PRIOR
-
-Array = npt.NDArray[np.float64]
 
 CLOSED_FRAMES = 0.1
 """Part of a clip's frames, those with the smallest mouth opening, that show its closed mouth."""
@@ -44,7 +46,7 @@ SPLIT_SECONDS = 0.5
 """Standard deviation of the Gaussian that parts posture (slow) from gestures (fast)."""
 
 
-def smooth(x: Array, seconds: float) -> Array:
+def smooth(x: Array64, seconds: float) -> Array64:
     """Gaussian smoothing along time with mirrored ends."""
     radius = max(int(4 * seconds * FPS), 1)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / (seconds * FPS)) ** 2)
@@ -53,24 +55,17 @@ def smooth(x: Array, seconds: float) -> Array:
     return np.apply_along_axis(np.convolve, 0, padded, kernel, "valid")
 
 
-def rest_prior(faces: dict[str, list[Array]]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def rest_prior(faces: dict[str, list[Array64]]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Mean closed-mouth face and the main directions of difference between people, each one standard deviation."""
     people = np.array([np.mean(one, axis=0) for one in faces.values()])
-    people = (people + people[:, _mirror()] * (-1.0, 1.0, 1.0)) / 2  # a bent mouth is no identity
+    people = (people + mirrored(people)) / 2  # a bent mouth is no identity
     mean = people.mean(axis=0)
     _, singular, directions = np.linalg.svd((people - mean).reshape(len(people), -1), full_matrices=False)
     kept = directions[:DIRECTIONS] * (singular[:DIRECTIONS, None] / np.sqrt(len(people) - 1))
     return mean.astype(np.float32), kept.reshape(-1, 70, 3).astype(np.float32)
 
 
-def _mirror() -> list[int]:
-    """For each landmark, the one on the other side of the face."""
-    parts = [range(16, -1, -1), range(26, 16, -1), range(27, 31), range(35, 30, -1)]
-    eyes_lips = [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]
-    return [*(i for part in parts for i in part), *eyes_lips, 64, 63, 62, 61, 60, 67, 66, 65, 69, 68]
-
-
-def half_lag(bands: list[Array]) -> float:
+def half_lag(bands: list[Array64]) -> float:
     """Seconds after which the autocorrelation of the bands, pooled, has fallen to one half."""
     lags = range(int(2.0 * FPS))
     power = np.array([sum(float((b[: len(b) - lag] * b[lag:]).sum()) for b in bands if len(b) > lag) for lag in lags])
@@ -85,7 +80,7 @@ def noise_half_lag(seconds: float) -> float:
     return _half(correlation / correlation[0])
 
 
-def _half(correlation: Array) -> float:
+def _half(correlation: Array64) -> float:
     after = int(np.argmax(correlation < 0.5))
     step = float(correlation[after - 1] - correlation[after])
     return (after - 1 + (float(correlation[after - 1]) - 0.5) / step) / FPS
@@ -97,7 +92,7 @@ def time_constant(lag: float) -> float:
     return round(float(candidates[np.argmin([abs(noise_half_lag(c) - lag) for c in candidates])]), 2)
 
 
-def head_statistics(clips: list[tuple[Array, Array]]) -> dict[str, object]:
+def head_statistics(clips: list[tuple[Array64, Array64]]) -> dict[str, object]:
     """Constants of speechhead/motion/pose.py from (angles [T, 3] degrees, energy [T] dB) of each clip."""
     slow_bands, fast_bands, speaking = [], [], []
     nods, pitches = [], []
@@ -130,26 +125,25 @@ def head_statistics(clips: list[tuple[Array, Array]]) -> dict[str, object]:
     }
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("landmarks", type=Path)
-    parser.add_argument("media", type=Path)
-    arguments = parser.parse_args()
-    faces: dict[str, list[Array]] = defaultdict(list)
-    heads: list[tuple[Array, Array]] = []
-    with (arguments.media / "catalog.csv").open(encoding="utf-8") as stream:
+def main(
+    landmarks: Annotated[Path, typer.Argument(help="Folder of NAME.npz with the tracked mesh of each clip.")],
+    media: Annotated[Path, typer.Argument(help="Folder of the clips, with catalog.csv.")],
+) -> None:
+    """Write the prior of closed mouths and print the constants of head motion."""
+    faces: dict[str, list[Array64]] = defaultdict(list)
+    heads: list[tuple[Array64, Array64]] = []
+    with (media / "catalog.csv").open(encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["split"] == "train"]
     for row in rows:
-        cached = arguments.landmarks / f"{Path(row['file']).stem}.npz"
+        cached = landmarks / f"{Path(row['file']).stem}.npz"
         if not cached.is_file():
             continue
-        landmarks = from_mesh(np.load(cached)["mesh"])
-        finite = np.isfinite(landmarks).all(axis=(1, 2))
-        landmarks = landmarks[finite]
-        if len(landmarks) < FPS:
+        points = from_mesh(np.load(cached)["mesh"])
+        finite = np.isfinite(points).all(axis=(1, 2))
+        points = points[finite]
+        if len(points) < FPS:
             continue
-        normalised, poses = remove_pose(landmarks)
+        normalised, poses = remove_pose(points)
         angles = np.array([pose.angles for pose in poses], np.float64)
         opening = mouth_opening(normalised)
         frontal = np.abs(angles[:, 0]) < 20
@@ -158,7 +152,7 @@ def main() -> None:
             faces[row["identity"]].append(normalised[closed].mean(axis=0).astype(np.float64))
         free = not any(part in row["source"] for part in POSED)
         if row["audio"] == "True" and finite.all() and len(angles) >= HEAD_SECONDS * FPS and free:
-            sound = load_audio(arguments.media / row["file"])[: len(angles) * SAMPLES_PER_FRAME]
+            sound = load_audio(media / row["file"])[: len(angles) * SAMPLES_PER_FRAME]
             blocks = np.pad(sound, (0, len(angles) * SAMPLES_PER_FRAME - len(sound))).reshape(len(angles), -1)
             heads.append((angles, 10 * np.log10((blocks.astype(np.float64) ** 2).mean(axis=1) + 1e-8)))
     mean, directions = rest_prior(faces)
@@ -168,5 +162,7 @@ def main() -> None:
         print(f"{name}: {value}")
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    main()
+    app()

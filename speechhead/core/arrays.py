@@ -7,3 +7,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 """float32; shape, unit and range stand where it is used."""
+
+Array64 = NDArray[np.float64]
+"""float64, for sums and filters that run on and on."""

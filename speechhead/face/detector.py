@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from speechhead.core.arrays import Array
 from speechhead.engines.onnx import load_session
 
 Image = npt.NDArray[np.uint8]
-Array = npt.NDArray[np.float32]
 
 SIDE = 128
 """Pixels of the network's square input."""

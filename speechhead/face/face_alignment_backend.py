@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError
 
 from .landmarks import LEFT_EYE, REFERENCE, RIGHT_EYE, remove_pose
-
-Array = npt.NDArray[np.float32]
 
 
 class FaceAlignmentBackend:

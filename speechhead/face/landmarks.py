@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from speechhead.core.arrays import Array
 from speechhead.core.errors import LandmarkError
-
-Array = npt.NDArray[np.float32]
 
 _TOPOLOGY = np.load(Path(__file__).with_name("topology.npz"))
 TRIANGLES: npt.NDArray[np.int16] = _TOPOLOGY["triangles"]

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS
 
 from .landmarks import Pose, from_mesh, remove_pose, rotation_angles, rotation_matrix, to_normalised, to_pixels
-
-Array = npt.NDArray[np.float32]
 
 # Vertices of lips and eyes with their surroundings: MediaPipe's refined regions.
 # fmt: off

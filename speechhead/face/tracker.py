@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError
 
 from .detector import Detection, FaceDetector
@@ -16,7 +17,6 @@ from .landmarks import Pose, from_mesh, remove_pose
 from .mesh import FaceMesh, Roi, roi_from_box, roi_from_mesh
 
 Image = npt.NDArray[np.uint8]
-Array = npt.NDArray[np.float32]
 
 SMALLEST_FACE = 64
 """Longer side in pixels that a face needs."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image, ImageOps
 
 from speechhead.core.arrays import Array
 from speechhead.core.errors import ImageError
+from speechhead.core.smoothstep import eased
 
 Picture = NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
@@ -156,14 +156,10 @@ def yuv420(frame: Picture) -> NDArray[np.uint8]:
     return planar.reshape(-1, width)
 
 
-if TYPE_CHECKING:
-    pass
-
-
 def border_ramp(height: int, width: int, part: float) -> Array:
     """Weight [height, width] that rises smoothly from 0 at the border to 1 at `part` of the shorter side inside."""
     reach = max(1.0, part * min(height, width))
     y = np.minimum(np.arange(height), np.arange(height)[::-1]) / reach
     x = np.minimum(np.arange(width), np.arange(width)[::-1]) / reach
     ramp = np.clip(np.minimum(y[:, None], x[None, :]), 0, 1)
-    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+    return eased(ramp).astype(np.float32)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS
 
 from .easing import minimum_jerk
-
-Array = npt.NDArray[np.float32]
 
 CONTROL_FPS = 30
 """Frame rate in which blink lengths are given by the controls."""

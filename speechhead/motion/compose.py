@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from speechhead.audio.prosody import ProsodyStream
+from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.core.controls import Controls
 from speechhead.core.errors import AudioError, LandmarkError
@@ -22,8 +23,6 @@ from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
 from .pose import HeadMotion, HeadSources, turned
 from .rest import rest_face
 from .stillness import Stillness
-
-Array = npt.NDArray[np.float32]
 
 FADE_SECONDS = 0.5
 """Time in which changed controls take effect."""

@@ -6,23 +6,12 @@ import math
 from typing import Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from speechhead.core.arrays import Array64
 from speechhead.core.clocks import FPS
+from speechhead.core.smoothstep import clip01
 
-Array = npt.NDArray[np.float64]
-Value = TypeVar("Value", float, Array)
-
-
-def clip01(x: float) -> float:
-    """`x` limited to 0..1."""
-    return min(max(x, 0.0), 1.0)
-
-
-def smoothstep(x: float, start: float, end: float) -> float:
-    """0 below `start`, 1 above `end` (or the reverse if end < start), with level ends."""
-    s = clip01((x - start) / (end - start))
-    return s * s * (3.0 - 2.0 * s)
+Value = TypeVar("Value", float, Array64)
 
 
 def minimum_jerk(s: float) -> float:
@@ -67,12 +56,12 @@ class Noise:
         self._filter = LowPass(seconds, np.zeros(channels), self.ORDER)
         self._gain = 1.0 / math.sqrt(float((self.response(seconds) ** 2).sum()))
 
-    def step(self, white: Array) -> Array:
+    def step(self, white: Array64) -> Array64:
         """The next video frame's values for standard normal numbers `white` [channels]."""
         return self._gain * self._filter.step(white)
 
     @classmethod
-    def response(cls, seconds: float) -> Array:
+    def response(cls, seconds: float) -> Array64:
         """Impulse response of the filter, one value per video frame."""
         kernel = LowPass(seconds, 0.0, cls.ORDER)
         return np.array([kernel.step(float(frame == 0)) for frame in range(int(5 * seconds * FPS) + 8)])

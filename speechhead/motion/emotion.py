@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from speechhead.core.arrays import Array
 from speechhead.core.controls import EMOTIONS
-
-Array = npt.NDArray[np.float32]
 
 BASIS = Path(__file__).parent / "emotions.npz"
 """Displacements made by pipelines/make/emotion_basis.py from the expression modes of ICT-FaceKit (MIT)."""

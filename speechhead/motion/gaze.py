@@ -7,12 +7,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS
 from speechhead.core.controls import GAZE_LIMIT
 
 from .easing import minimum_jerk
-
-Array = npt.NDArray[np.float32]
 
 EYEBALL = 0.14
 """Distance of the iris from the eye's centre of rotation, outer eye distances (about 12 of 90 mm)."""

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from speechhead.core.arrays import Array64
 from speechhead.core.clocks import FPS
 
-from .easing import Array, Noise
+from .easing import Noise
 
 BREATHS_PER_MINUTE = 14.0
 """Adults at rest breathe 12 to 18 times a minute."""
@@ -33,7 +34,7 @@ class Idle:
         self._tempo = Noise(6.0, 1)
         self._phase = 0.0  # of the breath, in turns; starts between two breaths
 
-    def step(self, silence: float) -> tuple[Array, float]:
+    def step(self, silence: float) -> tuple[Array64, float]:
         """(yaw, pitch, roll) in degrees and the rise (> 0 up, outer eye distances) of the next video frame.
 
         Parameters

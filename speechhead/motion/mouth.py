@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .easing import smoothstep
-
-Array = npt.NDArray[np.float32]
+from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep
 
 UPPER_INNER = (61, 62, 63)
 LOWER_INNER = (67, 66, 65)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from speechhead.core.arrays import Array64
 from speechhead.core.controls import Angles
 from speechhead.face.landmarks import Pose, rotation_matrix
 
-from .easing import Array, LowPass, Noise
+from .easing import LowPass, Noise
 
 # Fitted by pipelines/make/motion_statistics.py on the free speakers (no read-out commands) of the training clips.
 SLOW_SECONDS = 1.85
@@ -53,7 +54,7 @@ class HeadMotion:
         self._mean: LowPass[float] | None = None
         self._lift, self._dip = LowPass(LIFT_SECONDS, 0.0), LowPass(DIP_SECONDS, 0.0)
 
-    def step(self, energy: float, level: float) -> Array:
+    def step(self, energy: float, level: float) -> Array64:
         """(yaw, pitch, roll) in degrees away from the portrait's pose.
 
         Parameters
@@ -90,7 +91,7 @@ class HeadSources:
         """Fade to another value of `Controls.head`; given angles start at the next frame."""
         self._sources.append(_Source(head, LowPass(self._fade_seconds, 0.0)))
 
-    def step(self, generated: Array, base: Array) -> tuple[Array, float]:
+    def step(self, generated: Array64, base: Array64) -> tuple[Array64, float]:
         """Angles in degrees away from the portrait's angles `base`, and the weight of the generated source."""
         angles, own, kept = np.zeros(3), 0.0, []
         for source in self._sources:
@@ -113,7 +114,7 @@ class _Source:
         self.weight = weight
         self._frame = 0
 
-    def next(self) -> Array:
+    def next(self) -> Array64:
         assert isinstance(self.head, tuple)
         angles = self.head[min(self._frame, len(self.head) - 1)]
         self._frame += 1

@@ -6,15 +6,13 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep
 from speechhead.face.landmarks import mouth_opening
 
-from .easing import smoothstep
 from .emotion import BASIS
 from .mouth import gain_mask, set_gaps
-
-Array = npt.NDArray[np.float32]
 
 PRIOR = Path(__file__).parent / "rest.npz"
 """Closed-mouth faces of the people in the training clips: mean and main directions.
@@ -43,7 +41,7 @@ OPEN = (0.05, 0.15)
 
 
 @cache
-def _system() -> tuple[Array, Array, Array]:
+def rest_system() -> tuple[Array, Array, Array]:
     """Mean face [70, 3], whitened identity directions [k, 70, 3] and expression modes [6, 70, 3]."""
     with np.load(PRIOR) as prior, np.load(BASIS) as basis:
         return prior["mean"], prior["directions"], basis["rest_modes"]
@@ -64,7 +62,7 @@ def explain(landmarks: Array) -> tuple[Array, Array]:
     float32 [70, 3] the identity's face; float32 [6] weights of the modes jaw open, smile, stretch, upper lip up, lower
     lip down, funnel.
     """
-    mean, directions, modes = _system()
+    mean, directions, modes = rest_system()
     lower = list(range(3, 14)) + list(range(31, 36)) + list(range(48, 68))
     target = (landmarks - mean)[lower].ravel() / NOISE
     spread = np.array(MODE_SPREAD, np.float32)
@@ -102,7 +100,7 @@ def rest_face(landmarks: Array) -> Array:
     float32 [70, 3]; eyes, brows, nose and the ends of the jaw are the portrait's own.
     """
     person, weights = explain(landmarks)
-    mean, _, modes = _system()
+    mean, _, modes = rest_system()
     relaxed = landmarks - np.tensordot(weights, modes, 1)
     # The shape of wide open lips says little about closed ones: there the person's most probable lips serve.
     guess = smoothstep(float(mouth_opening(landmarks)), *OPEN)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS
+from speechhead.core.smoothstep import smoothstep
 
-from .easing import LowPass, smoothstep
-
-Array = npt.NDArray[np.float32]
+from .easing import LowPass
 
 SILENCE_FRAMES = 6
 """Frames without voice after which small mouth motion is held back; pauses between words are shorter."""

@@ -18,6 +18,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.controls import Controls
 from speechhead.core.errors import FaceError
+from speechhead.core.smoothstep import eased
 from speechhead.core.threads import WORKERS, in_order
 from speechhead.face.crop import SIZES, check_size, crop_square
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_pixels
@@ -157,7 +158,7 @@ def _mouth_mask(before: Array, after: Array, unit: float, size: int) -> Array:
     cv2.fillConvexPoly(canvas, np.round(hull * 16).astype(np.int32), 1, cv2.LINE_8, 4)
     distance = cv2.distanceTransform(1 - canvas, cv2.DIST_L2, 3) if canvas.any() else np.full((size, size), 1e9)
     ramp = np.clip(1 - distance / max(1.0, REACH * unit), 0, 1).astype(np.float32)
-    return ramp * ramp * (3 - 2 * ramp)
+    return eased(ramp)
 
 
 def _track(reader: VideoReader, count: int, name: str) -> Array:

@@ -12,14 +12,12 @@ import numpy as np
 from speechhead.core import weights
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, frames_in
+from speechhead.core.controls import EMOTIONS
 from speechhead.core.errors import AudioError, ControlError, LandmarkError, WeightsError
 from speechhead.engines.onnx import load_session
 
 from .encoders import Encoder, WindowConfig, WindowStream, open_encoder
 from .smoothing import Smoothing
-
-EMOTIONS = ("neutral", "happy", "sad", "surprised", "afraid", "angry", "disgusted")
-"""Order of the emotion input, each 0..1."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ import numpy as np
 import typer
 from rich.progress import track as progress
 
+from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError
+from speechhead.face.mirror import FLIP, MESH_MIRROR
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.compact.meshwarp import (
     EYE_LEFT,
@@ -30,7 +32,7 @@ from speechhead.generators.compact.meshwarp import (
 
 from .correspondence import POINTS, TABLE, Correspondence, initial, nearest
 from .dataset import portrait_motion, read_portraits
-from .head import SKIN, Array, Head
+from .head import SKIN, Head
 from .portrait import Rig, prepare
 from .render import FINE, Frame, Renderer
 
@@ -91,19 +93,15 @@ def main(
 
 def refine(head: Head, table: Correspondence, seen: Array) -> Correspondence:
     """A new table from places [N, 468, 3] on the neutral head, the two sides of the face made equal."""
-    from pipelines.train.compact.data import MIRROR
-
     places = np.nanmedian(seen, axis=0)
     known = np.isfinite(seen).all(2).mean(0) > 0.3
-    mirror = MIRROR[:POINTS]
     old = table.points(head.neutral)
     places = np.where(known[:, None], places, old)
     keep = np.isin(np.arange(POINTS), _FIXED)
     places[keep] = old[keep]
     outline = np.isin(np.arange(POINTS), OVAL)
     places[outline] = (places[outline] + old[outline]) / 2  # seen from the side: half believed
-    flip = np.float32([-1, 1, 1])
-    places = (places + places[mirror] * flip) / 2
+    places = (places + places[MESH_MIRROR[:POINTS]] * FLIP) / 2
     new = nearest(head, places.astype(np.float32))
     new.corners[keep], new.weights[keep] = table.corners[keep], table.weights[keep]
     return new

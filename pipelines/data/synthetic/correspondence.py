@@ -15,10 +15,11 @@ from scipy.sparse import coo_matrix, diags
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
+from speechhead.core.arrays import Array
 from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_68
 from speechhead.generators.compact.meshwarp import EYE_LEFT, EYE_RIGHT, LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
 
-from .head import Array, Head, Integers
+from .head import Head, Integers
 
 TABLE = Path(__file__).with_name("mediapipe_on_ict.npz")
 POINTS = 468

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError
 from speechhead.face.landmarks import from_mesh, remove_pose, to_normalised
 from speechhead.face.mesh import FaceMesh, roi_from_mesh
 from speechhead.face.tracker import FaceTracker
 
 from .flow import backward_flow
-from .head import Array
 from .motion import Motion, sample_motion
 from .portrait import Portrait, Rig, prepare
 from .render import Frame, Renderer

@@ -17,7 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .head import GUMS, TEETH, Array, Head, pieces
+from speechhead.core.arrays import Array
+
+from .head import GUMS, TEETH, Head, pieces
 from .interior import paint
 from .raster import Buffer
 

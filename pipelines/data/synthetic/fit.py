@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import lsq_linear
 
+from speechhead.core.arrays import Array
+
 from .correspondence import POINTS, Correspondence, Spread
-from .head import EYE_LEFT, EYE_RIGHT, GUMS, TEETH, Array, Head
+from .head import EYE_LEFT, EYE_RIGHT, GUMS, TEETH, Head
 
 _DEPTH_WEIGHT = 0.35
 """Of z against x and y: the tracker's depth is a guess."""

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .head import SKIN, Array
+from speechhead.core.arrays import Array
+
+from .head import SKIN
 from .portrait import Rig
 from .raster import Buffer
 from .render import FINE, Frame

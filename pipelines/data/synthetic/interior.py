@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from speechhead.generators.compact.fill import smoothstep
+from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep32
 
-from .head import GUMS, MOUTH_BAG, TEETH, Array, Head, pieces, vertex_normals
+from .head import GUMS, MOUTH_BAG, TEETH, Head, pieces, vertex_normals
 
 _DEEP = 2.6
 """Centimetres behind the front teeth at which light has fallen to a third."""
@@ -43,13 +44,13 @@ def paint(
     facing = np.clip(-normals[teeth, 2] * 0.85 + np.abs(normals[teeth, 0]) * 0.15, 0, 1)
     tooth = shade * (0.72 + 0.28 * facing)[:, None]
     tooth = tooth * (1 - np.outer(1 - along, [0.06, 0.10, 0.18]))  # warmer towards the gum
-    tooth = tooth * (1 - np.outer(smoothstep(along, 0.75, 1.0), [0.08, 0.05, 0.02]))  # the edge lets light through
+    tooth = tooth * (1 - np.outer(smoothstep32(along, 0.75, 1.0), [0.08, 0.05, 0.02]))  # the edge lets light through
     out[teeth] = tooth
 
     gum = np.float32([196, 112, 106]) * random.uniform(0.85, 1.08) * random.uniform(0.95, 1.05, 3)
     flesh = np.float32([186, 92, 90]) * random.uniform(0.85, 1.1) * random.uniform(0.95, 1.05, 3)
     to_tooth = cKDTree(neutral[teeth]).query(neutral[soft])[0]
-    near = 1 - smoothstep(to_tooth, 0.25, 0.6)
+    near = 1 - smoothstep32(to_tooth, 0.25, 0.6)
     out[soft] = (gum * near[:, None] + flesh * (1 - near[:, None])) * (0.7 + 0.3 * np.clip(-normals[soft, 2:], 0, 1))
     bag = np.unique(head.triangles[head.of(MOUTH_BAG)])
     out[bag] *= 0.8
@@ -79,7 +80,7 @@ def seat_teeth(head: Head, vertices: Array, bite: tuple[float, float]) -> Array:
     up = np.clip(lips[0] + bite[0] - out[upper, 1].max(), -0.5, 0.5)
     down = np.clip(lips[1] + bite[1] - out[lower, 1].min(), -0.5, 0.5)
     rows = np.unique(head.triangles[head.of(TEETH, GUMS)])
-    share = smoothstep(head.neutral[rows, 1], split - 0.15, split + 0.15)
+    share = smoothstep32(head.neutral[rows, 1], split - 0.15, split + 0.15)
     out[rows, 1] += up * (1 - share) + down * share
     return out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .head import Array
+from speechhead.core.arrays import Array
 
 _STRENGTH = 0.75
 """Exponent on the change of light: part of what the fit takes for light is the skin's own colour."""

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .head import Array, Head
+from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import eased
+
+from .head import Head
 
 VISEMES: dict[str, dict[str, float]] = {
     "rest": {},
@@ -119,7 +122,7 @@ def _speech(head: Head, random: np.random.Generator, length: int) -> Array:
     t = np.arange(length) + random.random()
     slot = np.searchsorted(times, t, side="right") - 1
     part = (t - times[slot]) / gaps[slot]
-    part = part * part * (3 - 2 * part)
+    part = eased(part)
     out = keys[slot] * (1 - part[:, None]) + keys[slot + 1] * part[:, None]
     skew = 1 + 0.08 * random.normal(size=out.shape[1])  # nobody's mouth is quite symmetric
     return (out * np.clip(skew, 0.8, 1.2)).astype(np.float32)
@@ -132,7 +135,7 @@ def _slow(random: np.random.Generator, length: int, period: int, channels: int) 
     t = (np.arange(length) + random.random() * period) / period
     slot = t.astype(np.int64)
     part = (t - slot)[:, None]
-    part = part * part * (3 - 2 * part)
+    part = eased(part)
     return (keys[slot] * (1 - part) + keys[slot + 1] * part).astype(np.float32) * 1.15
 
 

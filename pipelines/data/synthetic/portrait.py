@@ -10,15 +10,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError
+from speechhead.core.smoothstep import eased, smoothstep32
 from speechhead.face.landmarks import rotation_angles
-from speechhead.generators.compact.fill import smoothstep
 from speechhead.generators.compact.meshwarp import OUTER_LIP
 
 from . import interior, light
 from .correspondence import POINTS, Correspondence
 from .fit import Fit, Fitter, View
-from .head import MOUTH_BAG, SKIN, SOCKET, TEETH, Array, Head, Integers, vertex_normals
+from .head import MOUTH_BAG, SKIN, SOCKET, TEETH, Head, Integers, vertex_normals
 from .surround import CENTRE, Surround
 from .texture import EYE_TILE, TILE, Layout, Seen, bake_eye, bake_skin, eye_texels, gaze_rotation, sample
 
@@ -43,17 +44,17 @@ class Rig:
         self.layout = Layout(head)
         self.alpha = _neck(head)
         x, y, z = np.abs(head.neutral[:, 0]), head.neutral[:, 1], head.neutral[:, 2]
-        self.temples = smoothstep(x, 6.0, 6.8) * smoothstep(-y, 3.0, 4.5)
-        self.scalp = smoothstep(-y + 0.25 * z, 4.5, 8.0)
+        self.temples = smoothstep32(x, 6.0, 6.8) * smoothstep32(-y, 3.0, 4.5)
+        self.scalp = smoothstep32(-y + 0.25 * z, 4.5, 8.0)
         """[V] how far skin is hair, whose outline is not the head's."""
-        self.ears = smoothstep(x, 7.8, 8.4)
+        self.ears = smoothstep32(x, 7.8, 8.4)
         """[V] how far skin is ear."""
-        self.side = smoothstep(x, 6.2, 7.2)
+        self.side = smoothstep32(x, 6.2, 7.2)
         """[V] how far skin is ear or temple."""
-        self.rim = smoothstep(x, 4.6, 5.6) * smoothstep(y, -4.2, -3.2)
+        self.rim = smoothstep32(x, 4.6, 5.6) * smoothstep32(y, -4.2, -3.2)
         """[V] how far skin is where a face as narrow as the photo's may have its outline."""
         to_eyes = head.neutral[:, None, :] - head.neutral[head.landmarks[36:48]]
-        self.lids = 1 - smoothstep(np.linalg.norm(to_eyes, axis=-1).min(1), 0.7, 1.5)
+        self.lids = 1 - smoothstep32(np.linalg.norm(to_eyes, axis=-1).min(1), 0.7, 1.5)
         """[V] how far skin is lid: it folds, so that its own normals say little about its light."""
         drawn = (head.part == MOUTH_BAG) | (head.part == SOCKET)
         drawn |= (head.part == SKIN) & (self.alpha[head.triangles].max(1) > 0)
@@ -81,7 +82,7 @@ def _neck(head: Head) -> Array:
     chin = head.neutral[head.landmarks[8]]
     below = head.neutral[:, 1] - (chin[1] + 1.5 - 0.62 * (head.neutral[:, 2] - chin[2]))
     t = np.clip((below + 0.2) / 0.8, 0, 1)
-    return (1 - t * t * (3 - 2 * t)).astype(np.float32)
+    return (1 - eased(t)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -118,16 +119,16 @@ class Portrait:
         until it turns to the camera. So is hair: its outline is not the head's.
         """
         before, now = -self.normals[:, 2], -normals[:, 2]
-        turned = smoothstep(now - before, 0.05, 0.25)
+        turned = smoothstep32(now - before, 0.05, 0.25)
         # A cheek that comes into view does so as a whole: through gaps in it one would see the background.
         toward = (rotation[2, 0] - self.fit.view.rotation[2, 0]) * -np.sign(self.rig.head.neutral[:, 0])
-        toward = smoothstep(toward, 0.04, 0.14) * self.rig.side
+        toward = smoothstep32(toward, 0.04, 0.14) * self.rig.side
         turned = np.maximum(turned, toward)
         # Ears never come back: what the model has there is rarely what the photo has.
         turned = turned * (1 - self.rig.ears)
-        grazing = (1 - smoothstep(before, 0.05, 0.3)) * (1 - turned)
+        grazing = (1 - smoothstep32(before, 0.05, 0.3)) * (1 - turned)
         hair = np.maximum(self.rig.scalp, self.rig.temples * (1 - toward))
-        hair = hair * (1 - np.minimum(smoothstep(before, 0.25, 0.7), smoothstep(now, 0.2, 0.6)))
+        hair = hair * (1 - np.minimum(smoothstep32(before, 0.25, 0.7), smoothstep32(now, 0.2, 0.6)))
         return (self.rig.alpha * (1 - np.maximum(grazing, hair))).astype(np.float32)
 
     @property

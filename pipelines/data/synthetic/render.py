@@ -9,12 +9,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhead.core.arrays import Array
 from speechhead.face.landmarks import IRIS_CENTRES, MESH_REFERENCE, rotation_matrix
 
 from . import light
 from .correspondence import POINTS
 from .fit import View
-from .head import EYE_LEFT, MOUTH_BAG, SKIN, SOCKET, Array, vertex_normals
+from .head import EYE_LEFT, MOUTH_BAG, SKIN, SOCKET, vertex_normals
 from .motion import Motion
 from .portrait import EYES_APART, PAD, SIZE, Portrait, eye_vertices, surround
 from .raster import Buffer

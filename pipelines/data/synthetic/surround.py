@@ -6,7 +6,7 @@ import cv2
 import numba
 import numpy as np
 
-from .head import Array
+from speechhead.core.arrays import Array
 
 ANGLES = 180
 """Directions in which the outline is known."""

@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhead.generators.compact.fill import push_pull, smoothstep
+from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep32
+from speechhead.generators.compact.fill import push_pull
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 
 from .fit import Eye, Fit
-from .head import MOUTH_BAG, SKIN, SOCKET, Array, Head, Integers, vertex_normals
+from .head import MOUTH_BAG, SKIN, SOCKET, Head, Integers, vertex_normals
 from .raster import Buffer
 
 TILE = 448
@@ -79,7 +81,7 @@ def bake_skin(head: Head, table: Layout, photo: Array, vertices: Array, mesh: Ar
     fine = places * FINE + (FINE - 1) / 2
     front = sample(np.where(np.isfinite(seen.all.depth), seen.all.depth, 1e6), fine, cv2.INTER_NEAREST)
     visible = (depth * FINE < front + 3 * FINE).astype(np.float32)
-    weight = visible * smoothstep(facing, *_FACING) * sample(trust, places)
+    weight = visible * smoothstep32(facing, *_FACING) * sample(trust, places)
     weight[table.texels.index < 0] = 0
     weight = cv2.erode(weight, np.ones((3, 3)))
     colour = sample(photo, places, cv2.INTER_CUBIC)
@@ -87,7 +89,7 @@ def bake_skin(head: Head, table: Layout, photo: Array, vertices: Array, mesh: Ar
     face = slice(0, TILE)
     cheek = push_pull(colour[:, face], weight[:, face] * (facing[:, face] > 0.55))
     differs = np.linalg.norm(colour[:, face] - cheek, axis=-1)
-    weight[:, face] *= 1 - known[:, face, 7] * smoothstep(differs, 30, 60)
+    weight[:, face] *= 1 - known[:, face, 7] * smoothstep32(differs, 30, 60)
     weight = np.maximum(weight - 0.25, 0) / 0.75  # little is as good as nothing: it would still outweigh nothing
     out = []
     for half in (slice(0, TILE), slice(TILE, 2 * TILE)):
@@ -95,7 +97,7 @@ def bake_skin(head: Head, table: Layout, photo: Array, vertices: Array, mesh: Ar
         # A turned face: the hidden side borrows detail, not light, from the other one.
         mirrored, known_there = base[:, ::-1], weight[:, half][:, ::-1]
         detail = mirrored - cv2.GaussianBlur(mirrored, (0, 0), 6)
-        borrowed = (1 - weight[:, half]) * smoothstep(cv2.blur(known_there, (9, 9)), 0.5, 1.0)
+        borrowed = (1 - weight[:, half]) * smoothstep32(cv2.blur(known_there, (9, 9)), 0.5, 1.0)
         filled = base + borrowed[..., None] * detail
         out.append(filled + (1 - weight[:, half, None]) * _grain(base, weight[:, half]))
     return np.clip(np.concatenate(out, 1), 0, 255).astype(np.float32)
@@ -162,13 +164,13 @@ def bake_eye(eye: Eye, fit: Fit, photo: Array, seen: Seen) -> tuple[Array, Array
     weight = np.where(facing < -0.25, np.clip(2 * weight - 0.6, 0, 1), 0).astype(np.float32)
     angle = np.arccos(np.clip(-directions[..., 2], -1, 1))
     rim = float(np.arcsin(min(eye.iris / eye.radius, 0.7)))
-    inside = 1 - smoothstep(angle, 0.96 * rim, 1.1 * rim)
+    inside = 1 - smoothstep32(angle, 0.96 * rim, 1.1 * rim)
     iris = _iris(colour, weight, angle, rim)
     white = _white(colour, weight * (angle > 1.25 * rim), photo)
-    around = weight * smoothstep(angle, 1.05 * rim, 1.25 * rim)
+    around = weight * smoothstep32(angle, 1.05 * rim, 1.25 * rim)
     # Where little of the white shows, it is guessed: an eye's corners are too dark to stand for all of it.
     pad = push_pull(np.where(around[..., None] > 0, colour, white).astype(np.float32), np.maximum(around, 0.02))
-    shade = 1 - 0.25 * smoothstep(angle, 0.5, 1.2)
+    shade = 1 - 0.25 * smoothstep32(angle, 0.5, 1.2)
     pad = 0.5 * pad + 0.5 * white * shade[..., None]
     sclera = colour * around[..., None] + pad * (1 - around[..., None])
     tile = iris * inside[..., None] + sclera * (1 - inside[..., None])

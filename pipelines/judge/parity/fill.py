@@ -9,10 +9,10 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from speechhead.core.arrays import Array64
 
 
-def normal(name: str, shape: tuple[int, ...]) -> Array:
+def normal(name: str, shape: tuple[int, ...]) -> Array64:
     """Standard normal numbers of numpy's frozen legacy stream, seeded by the CRC-32 of a name."""
     return np.random.RandomState(crc32(name.encode())).standard_normal(shape)
 
@@ -56,7 +56,7 @@ def fill(
     return state
 
 
-def _parameter(norm: bool, leaf: str, r: Array) -> Array:
+def _parameter(norm: bool, leaf: str, r: Array64) -> Array64:
     if norm:
         return 1 + 0.2 * r if leaf == "weight" else 0.2 * r
     if leaf == "gamma" and r.ndim == 1:  # DaGAN's attention gate
@@ -68,7 +68,7 @@ def _parameter(norm: bool, leaf: str, r: Array) -> Array:
     return r / np.sqrt(np.prod(r.shape[1:]))
 
 
-def _adjust(values: Array, leaf: str, entry: Mapping[str, Any]) -> NDArray[np.float32]:
+def _adjust(values: Array64, leaf: str, entry: Mapping[str, Any]) -> NDArray[np.float32]:
     values = values * entry.get("mul", 1.0)
     if leaf == "bias" and "add" in entry:
         values = values + np.resize(np.asarray(entry["add"], np.float64), values.shape)

@@ -14,7 +14,6 @@ from torch.utils.data import IterableDataset
 from pipelines.data.footage.shards import prepared_clips
 from speechhead.core.arrays import Array
 from speechhead.face.landmarks import (
-    MESH_REFERENCE,
     Pose,
     from_mesh,
     mouth_opening,
@@ -23,15 +22,11 @@ from speechhead.face.landmarks import (
     to_pixels,
 )
 from speechhead.face.mesh import SIDE, crop, crop_matrix, roi_from_mesh
+from speechhead.face.mirror import mirrored
 from speechhead.generators.compact.latents import CompactLatents
 from speechhead.generators.compact.matte import Matte
 from speechhead.generators.compact.meshwarp import MeshWarp, on_face, pixel_grid, sample
 from speechhead.generators.compact.windows import WINDOWS, near
-
-_MIRRORED = MESH_REFERENCE * np.float32([-1, 1, 1])
-MIRROR = np.linalg.norm(_MIRRORED[:, None] - MESH_REFERENCE[None], axis=-1).argmin(1)
-"""[478] the vertex on the other side of the face."""
-
 
 AJAR = (0.012, 0.07)
 """Lip openings, in outer eye distances, that are drawn more often: a dark line or a tooth, which L1 hardly sees."""
@@ -165,7 +160,7 @@ class PairMaker:
         if random is not None:
             if random.random() < 0.5:
                 images = [image[:, ::-1] for image in images]
-                meshes = [(mesh * np.float32([-1, 1, 1]) + np.float32([size, 0, 0]))[MIRROR] for mesh in meshes]
+                meshes = [mirrored(mesh, size) for mesh in meshes]
                 alpha = None if alpha is None else alpha[:, ::-1]
             colour = recolour(random)
             images = [apply_colour(image, colour) for image in images]

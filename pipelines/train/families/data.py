@@ -19,7 +19,8 @@ from pipelines.data.prepare import CLIP_SUFFIXES
 from pipelines.train.compact.data import apply_colour, recolour
 from speechhead.core.arrays import Array
 from speechhead.core.errors import MediaError
-from speechhead.face.landmarks import REFERENCE, from_mesh, remove_pose
+from speechhead.face.landmarks import from_mesh, remove_pose
+from speechhead.face.mirror import FLIP, mirrored
 from speechhead.face.smoothing import smooth_track
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.families.latents import crop_pose
@@ -28,9 +29,6 @@ from speechhead.media.reader import VideoReader
 FPS = 25.0
 TRACKED_SIZE = 256
 """Faces are tracked at this size, whatever the networks' is."""
-
-MIRROR = np.linalg.norm((REFERENCE * np.float32([-1, 1, 1]))[:, None] - REFERENCE[None], axis=-1).argmin(1)
-"""[70] the landmark on the other side of the face."""
 
 
 @dataclass(frozen=True)
@@ -187,19 +185,18 @@ class Pairs(Dataset):
             step = int(draw.integers(1, self.neighbours + 1)) if draw is not None else 1
             last = len(clip.frames) - 1
             rows |= {"before": max(driver - step, 0), "after": min(driver + step, last)}
-        mirrored = augment is not None and augment.random() < 0.5
+        turned = augment is not None and augment.random() < 0.5
         colour = recolour(augment) if augment is not None else None
         item: dict[str, Array] = {}
         for name, row in rows.items():
             image = np.asarray(clip.frames[row])
-            image = image[:, ::-1] if mirrored else image
+            image = image[:, ::-1] if turned else image
             image = image if colour is None else apply_colour(image, colour)
             item[name] = np.ascontiguousarray(image.transpose(2, 0, 1), np.float32) / 255
             if clip.track and name in ("source", "driver"):
-                flip = np.float32([-1, 1, 1])
                 marks, turn = clip.track["landmarks"][row], clip.track["rotation"][row]
-                item[f"{name}_landmarks"] = (marks * flip)[MIRROR] if mirrored else marks
-                item[f"{name}_rotation"] = turn * flip * flip[:, None] if mirrored else turn
+                item[f"{name}_landmarks"] = mirrored(marks) if turned else marks
+                item[f"{name}_rotation"] = turn * FLIP * FLIP[:, None] if turned else turn
         return item
 
 

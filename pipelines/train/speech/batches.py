@@ -9,9 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speechhead.speech.model import EMOTIONS
+from speechhead.core.arrays import Array
+from speechhead.core.controls import EMOTIONS
+from speechhead.face.mirror import mirrored
 
-from .data import Array, Clip, Features, mirror, targets_at
+from .data import Clip, Features, targets_at
 from .visemes import SILENCE, frame_visemes
 
 
@@ -139,7 +141,7 @@ class Sampler:
                 mask[: self.warm] = 0
             neutral = clip.neutral
             if self.rng.random() < 0.5:
-                motion, neutral = mirror(motion), mirror(neutral)
+                motion, neutral = mirrored(motion), mirrored(neutral)
             emotion = clip.emotion
             if not emotion.any() and self.rng.random() < 0.35:
                 emotion, motion = in_manner(motion, self.rng)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from speechhead.core.arrays import Array
+from speechhead.core.controls import EMOTIONS
 from speechhead.face.landmarks import from_mesh, mouth_opening, remove_pose
-from speechhead.speech.model import EMOTIONS
+from speechhead.face.mirror import mirrored
 
 MOVED = np.zeros(70, np.float32)
 """How much of each point's motion is learned: eyes and irises belong to the motion module."""
@@ -163,7 +164,7 @@ def motion_modes(clips: list[Clip], modes: int, weights: Array) -> Array:
         joined = np.concatenate(motions)
         parts.append(joined[rng.integers(len(joined), size=150)])
     frames = np.concatenate(parts)
-    frames = np.concatenate([frames, mirror(frames)]) * weights[:, None]
+    frames = np.concatenate([frames, mirrored(frames)]) * weights[:, None]
     _, values, vectors = np.linalg.svd(frames.reshape(len(frames), -1), full_matrices=False)
     rows = vectors[:modes] * (values[:modes, None] / np.sqrt(len(frames)))
     return (
@@ -171,22 +172,3 @@ def motion_modes(clips: list[Clip], modes: int, weights: Array) -> Array:
         .reshape(modes, -1)
         .astype(np.float32)
     )
-
-
-def _mirror_index() -> NDArray[np.int64]:
-    pairs = [(i, 16 - i) for i in range(8)] + [(17 + i, 26 - i) for i in range(5)] + [(31, 35), (32, 34)]
-    pairs += [(36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)]
-    pairs += [(48, 54), (49, 53), (50, 52), (59, 55), (58, 56), (60, 64), (61, 63), (67, 65), (68, 69)]
-    index = np.arange(70)
-    for a, b in pairs:
-        index[a], index[b] = b, a
-    return index
-
-
-MIRROR = _mirror_index()
-"""Index of each point's partner on the other half of the face."""
-
-
-def mirror(motion: Array) -> Array:
-    """Motion or normalised landmarks [..., 70, 3] seen in a mirror."""
-    return motion[..., MIRROR, :] * np.array([-1, 1, 1], np.float32)

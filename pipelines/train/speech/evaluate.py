@@ -9,9 +9,10 @@ import torch
 
 from pipelines.judge.motion import velocity_error
 from speechhead.audio.io import load_audio
+from speechhead.core.arrays import Array
 
 from . import measure
-from .data import Array, Clip, Features
+from .data import Clip, Features
 from .losses import opening
 from .network import Network
 

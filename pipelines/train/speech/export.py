@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from pipelines.make.pack import pack
+from speechhead.core.controls import EMOTIONS
 from speechhead.speech.encoders import WindowConfig
-from speechhead.speech.model import EMOTIONS
 
 from .network import POINTS, Network, Step
 from .whisper import WhisperEncoder, packaged_model

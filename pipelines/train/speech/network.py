@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from speechhead.core.controls import EMOTIONS
 from speechhead.speech.encoders import WindowConfig
-from speechhead.speech.model import EMOTIONS
 
 from .losses import opening
 

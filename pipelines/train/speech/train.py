@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from speechhead.core.controls import EMOTIONS
 from speechhead.face.landmarks import REFERENCE
-from speechhead.speech.model import EMOTIONS
 
 from .batches import Labelled, Sampler
 from .checkpoint import load_checkpoint, save_checkpoint

@@ -1,12 +1,11 @@
-"""Filling holes in pictures from what surrounds them, and soft edges."""
+"""Filling holes in pictures from what surrounds them."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+from speechhead.core.arrays import Array
 
 
 def push_pull(colour: Array, weight: Array) -> Array:
@@ -36,9 +35,3 @@ def push_pull(colour: Array, weight: Array) -> Array:
         coarse = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR).reshape(small.shape)
         filled = small + (1 - known[..., None]) * coarse
     return np.asarray(filled, np.float32)
-
-
-def smoothstep(x: npt.ArrayLike, low: float, high: float) -> Array:
-    """0 below `low`, 1 above `high`, smooth between."""
-    t = np.clip((np.asarray(x, np.float32) - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import eased
 from speechhead.face.landmarks import TRIANGLES, Pose, to_pixels
 
 # Vertex loops of the MediaPipe topology, in order along the contour.
@@ -76,8 +77,7 @@ def border_taper(resolution: int, width: float = 0.10) -> Array:
     Everything the generator changes is multiplied by it, so that a crop pasted back has no seam.
     """
     edge = 1 - np.abs(pixel_grid(resolution, resolution)).max(-1)
-    ramp = np.clip(edge / (2 * width), 0, 1)
-    taper = ramp * ramp * (3 - 2 * ramp)
+    taper = eased(np.clip(edge / (2 * width), 0, 1))
     taper.setflags(write=False)
     return taper
 

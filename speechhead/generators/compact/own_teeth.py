@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep32
 from speechhead.face.landmarks import Pose, to_pixels
 
-from .fill import smoothstep
 from .meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def own_teeth(
     teeth = picture[bright].mean(0)
     if (teeth < LIGHT * white).any():
         return None
-    tooth = smoothstep((picture / np.maximum(teeth, 1)).min(-1), *WHITE)
+    tooth = smoothstep32((picture / np.maximum(teeth, 1)).min(-1), *WHITE)
     inner = cv2.GaussianBlur(opening.astype(np.float32) / 255, (0, 0), max(0.5 * RIM * pose.scale, 0.5))
-    layers = np.dstack([picture, tooth * (opening > 127), smoothstep(inner, 0.6, 0.95)])
+    layers = np.dstack([picture, tooth * (opening > 127), smoothstep32(inner, 0.6, 0.95)])
 
     edge = _edge(layers, pose, place, row, unit)
     if edge is None:

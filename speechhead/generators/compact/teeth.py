@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from speechhead.core import weights
 from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep32
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.motion.rest import rest_face
 
-from .fill import smoothstep
 from .meshwarp import EYE_LEFT, EYE_RIGHT, LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
 from .own_teeth import own_teeth
 from .row import Row
@@ -146,7 +146,7 @@ class Teeth:
         them [h, w, 1] in 0..1; None where the lips are shut or the mouth is out of the frame."""
         face = from_mesh(keypoints)
         gap = float(face[LOWER_MIDDLE, 1].mean() - face[UPPER_MIDDLE, 1].mean())
-        shown = float(smoothstep(gap, *APART))
+        shown = float(smoothstep32(gap, *APART))
         if shown <= 0:
             return None
         lips = to_pixels(between(keypoints), pose)[:, :2]
@@ -165,7 +165,7 @@ class Teeth:
         near = np.asarray(cv2.blur(mask, (width, width), borderType=cv2.BORDER_CONSTANT), np.float32)
         move = np.array([[1, 0, 0], [0, 1, 0.5 * width]], np.float32)
         below = cv2.warpAffine(near, move, (mask.shape[1], mask.shape[0]))
-        lit = (0.84 + 0.16 * smoothstep(near, 0.15, 0.75)) * (0.86 + 0.14 * smoothstep(below, 0.1, 0.8))
+        lit = (0.84 + 0.16 * smoothstep32(near, 0.15, 0.75)) * (0.86 + 0.14 * smoothstep32(below, 0.1, 0.8))
         deep = inside.lips + np.clip((near - 0.15) / 0.45, 0, 1)[..., None] * (colour * lit[..., None] - inside.lips)
         soft = inside.soft * pose.scale
         deep = np.asarray(cv2.GaussianBlur(deep, (0, 0), soft), np.float32)
@@ -196,7 +196,7 @@ def _colours(inside: Inside, pose: Pose, jaw: float, box: tuple[int, int, int, i
 
     across, down = seen(LOWER_BITE + jaw - TONGUE_ABOVE, 0.0)
     far = np.hypot(across / TONGUE_HALF[0], down / TONGUE_HALF[1])[..., None]
-    out = DEEP + (1 - smoothstep(far, 0.55, 1.0)) * (1 - 0.4 * far) * (TONGUE - DEEP)
+    out = DEEP + (1 - smoothstep32(far, 0.55, 1.0)) * (1 - 0.4 * far) * (TONGUE - DEEP)
     for row, below, lit in ((inside.lower, LOWER_BITE + jaw, LOWER_LIT), (inside.upper, inside.bite, 1.0)):
         across, down = seen(below, row.curve)
         places = across * inside.unit + row.edge[0], down * inside.unit + row.edge[1]

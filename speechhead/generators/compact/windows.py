@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import eased
 from speechhead.face.landmarks import REFERENCE, Pose, from_mesh, to_pixels
 
 from .meshwarp import (
@@ -123,8 +124,7 @@ class Window:
         """Weight [height, width] that falls to 0 at the window's border, where the warped portrait stays."""
         beyond = 1 - np.abs(pixel_grid(self.height, self.width))
         distance = (beyond * np.array([self.width / 2, self.height / 2], np.float32)).min(-1)
-        ramp = np.clip(distance / FADE, 0, 1)
-        return ramp * ramp * (3 - 2 * ramp)
+        return eased(np.clip(distance / FADE, 0, 1))
 
 
 MOUTH = Window(SUBNASALE, (0.0, 0.40), (0.495, 0.44), 64, 72, tuple(range(48, 68)))

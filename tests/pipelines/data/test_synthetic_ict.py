@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 
 from pipelines.data.synthetic.correspondence import POINTS, Correspondence
 from pipelines.data.synthetic.head import EYE_LEFT, EYE_RIGHT, MOUTH_BAG, SOCKET, TEETH, Head
-from pipelines.train.compact.data import MIRROR
+from speechhead.face.mirror import FLIP, MESH_MIRROR
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 
 
@@ -33,7 +33,7 @@ def test_every_part_is_there(head):
 def test_the_table_is_symmetric_and_its_lips_open_with_the_jaw(head):
     table = Correspondence.load()
     points = table.points(head.neutral)
-    mirrored = points[MIRROR[:POINTS]] * np.float32([-1, 1, 1])
+    mirrored = points[MESH_MIRROR[:POINTS]] * FLIP
     assert np.median(np.linalg.norm(points - mirrored, axis=1)) < 0.05
     rest = np.zeros(len(head.identity), np.float32)
     opened = table.points(head.shape(rest, head.weights(jawOpen=0.5)))

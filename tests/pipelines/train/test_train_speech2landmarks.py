@@ -18,7 +18,7 @@ from pipelines.train.speech import measure, visemes
 from pipelines.train.speech.augment import Voice, change_speed, degrade
 from pipelines.train.speech.batches import Labelled
 from pipelines.train.speech.checkpoint import load_checkpoint, save_checkpoint
-from pipelines.train.speech.data import Clip, Features, mirror, targets_at
+from pipelines.train.speech.data import Clip, Features, targets_at
 from pipelines.train.speech.evaluate import opening_of, predict
 from pipelines.train.speech.export import export
 from pipelines.train.speech.network import NetworkConfig
@@ -133,4 +133,3 @@ def test_measures() -> None:
     assert measure.amplitude_ratio(0.5 * true, true) == pytest.approx(0.5)
     value, inside = targets_at(true, np.array([0.5, 250.0]))
     assert value[0] == pytest.approx((true[0] + true[1]) / 2) and list(inside) == [1, 0]
-    assert np.allclose(mirror(mirror(REFERENCE)), REFERENCE)
