@@ -1,4 +1,4 @@
-"""Convert MediaPipe's face detector, attention face mesh and person segmentation (Apache-2.0) to ONNX.
+"""Convert MediaPipe's face detector, face mesh and person segmentation (Apache-2.0) to ONNX.
 
     python -m pipelines.make.convert_mediapipe mediapipe-0.10.21-*.whl weights
 
@@ -9,18 +9,20 @@ the place of MediaPipe's separate iris network.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import onnx
+import typer
 from onnx import helper, numpy_helper, shape_inference
+
+from pipelines.command import command
 
 from .pack import pack
 
@@ -262,15 +264,17 @@ def convert(wheel: Path, folder: Path) -> list[Path]:
     return written
 
 
-def main() -> None:
-    """Command line: `python -m pipelines.make.convert_mediapipe WHEEL FOLDER`."""
-    parser = argparse.ArgumentParser(description="Convert MediaPipe's face networks to ONNX.")
-    parser.add_argument("wheel", type=Path, help="mediapipe-0.10.21-*.whl")
-    parser.add_argument("folder", type=Path, help="where the ONNX files go")
-    options = parser.parse_args()
-    for path in convert(options.wheel, options.folder):
+def main(
+    wheel: Annotated[Path, typer.Argument(help="mediapipe-0.10.21-*.whl")],
+    folder: Annotated[Path, typer.Argument(help="Where the ONNX files go.")],
+) -> None:
+    """Convert all three networks and print their sizes."""
+    for path in convert(wheel, folder):
         print(f"{path}: {path.stat().st_size} bytes")
 
 
+app = command(main)
+
+
 if __name__ == "__main__":
-    main()
+    app()

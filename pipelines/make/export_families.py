@@ -1,4 +1,6 @@
-"""A family's networks as ONNX, checked against torch: `python -m pipelines.make.export_families NAME_OR_FILE`.
+"""A published family's networks as ONNX, checked against torch.
+
+    python -m pipelines.make.export_families NAME_OR_FILE [-o DIR]
 
 Three graphs beside the weights, as `speechhead animate --engine onnx` looks for them: NAME.appearance.onnx (once per
 portrait), NAME.motion.onnx (per driving frame) and NAME.render.onnx (per frame), with NAME.onnx.json, which says what
@@ -10,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import sys
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,8 @@ import torch
 import typer
 from torch import Tensor, nn
 
-from speechhead.core.errors import SpeechheadError, WeightsError
+from pipelines.command import command
+from speechhead.core.errors import WeightsError
 from speechhead.engines.onnx import load_session
 from speechhead.generators.checkpoints.imported import find_generator
 from speechhead.generators.checkpoints.stored import open_family
@@ -192,19 +194,17 @@ def main(
 ) -> None:
     """Export a family's per-frame networks to ONNX and print how far they are from torch."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    try:
-        path = find_generator(generator)
-        model = open_family(path)
-        folder = output or path.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        description = export(model, folder / path.name.removesuffix(".safetensors"))
-    except (SpeechheadError, OSError) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        raise typer.Exit(2) from error
+    path = find_generator(generator)
+    model = open_family(path)
+    folder = output or path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    description = export(model, folder / path.name.removesuffix(".safetensors"))
     for entry in description["graphs"].values():
         worst = max(entry["difference"].values())
         print(json.dumps({"file": str(folder / entry["file"]), "max_difference": worst, "inputs": entry["inputs"]}))
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -5,10 +5,13 @@ python -m pipelines.make.face_topology mediapipe_canonical_468.obj
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
+
+from pipelines.command import command
 
 IRIS_RADIUS = 0.585
 """Centimetres; the canonical face is in centimetres. The visible iris is 11.7 mm wide in nearly all people."""
@@ -39,15 +42,17 @@ def topology(obj: Path) -> dict[str, np.ndarray]:
     return {"triangles": np.array(corners, np.int16), "reference": mesh.astype(np.float32)}
 
 
-def main() -> None:
-    """Command line: `python -m pipelines.make.face_topology OBJ [TARGET]`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("obj", type=Path)
-    parser.add_argument("target", type=Path, nargs="?", default=Path("speechhead/face/topology.npz"))
-    options = parser.parse_args()
-    np.savez_compressed(options.target, **topology(options.obj))
-    print(options.target)
+def main(
+    obj: Annotated[Path, typer.Argument(help="mediapipe_canonical_468.obj")],
+    target: Annotated[Path, typer.Argument(help="File to write.")] = Path("speechhead/face/topology.npz"),
+) -> None:
+    """Write the topology."""
+    np.savez_compressed(target, **topology(obj))
+    print(target)
+
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    main()
+    app()

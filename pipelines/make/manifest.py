@@ -16,11 +16,13 @@ Each network of `weights/` has a card `weights/<name>.md` that begins with front
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from pipelines.command import command
 from speechhead.core.errors import WeightsError
 from speechhead.core.weights import MANIFEST, sha256
 
@@ -80,24 +82,23 @@ def render(folder: Path = WEIGHTS) -> str:
     return json.dumps(build(folder), indent=1, ensure_ascii=False) + "\n"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line: write the manifest, or with --check exit 1 if it is out of step."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.make.manifest", description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=WEIGHTS, help="folder of weights and cards")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the manifest is out of step")
-    options = parser.parse_args(arguments)
-    target = options.folder / MANIFEST
-    try:
-        text = render(options.folder)
-    except WeightsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    if options.check:
-        return 0 if target.is_file() and target.read_text(encoding="utf-8") == text else 1
+def main(
+    folder: Annotated[Path, typer.Option(help="Folder of weights and cards.")] = WEIGHTS,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if the manifest is out of step.")
+    ] = False,
+) -> None:
+    """Write the manifest, or check it."""
+    target = folder / MANIFEST
+    text = render(folder)
+    if check:
+        raise typer.Exit(0 if target.is_file() and target.read_text(encoding="utf-8") == text else 1)
     target.write_text(text, encoding="utf-8")
     print(target)
-    return 0
+
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    app()

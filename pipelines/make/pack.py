@@ -1,13 +1,21 @@
-"""Store the constants of an ONNX file compactly; onnxruntime folds them back to float32 at load."""
+"""Store the weights of an ONNX file in half precision or 8 bits.
+
+    python -m pipelines.make.pack SRC DST [--kind int8]
+
+onnxruntime folds them back to float32 when it loads the file.
+"""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import onnx
+import typer
 from onnx import helper, numpy_helper
+
+from pipelines.command import command
 
 KINDS = ("float16", "int8")
 SMALLEST = 256
@@ -95,15 +103,19 @@ def pack(src: str | Path, dst: str | Path, kind: str = "float16") -> int:
     return Path(dst).stat().st_size
 
 
-def main() -> None:
-    """Command line: `python -m pipelines.make.pack SRC DST [--kind int8]`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("src", type=Path)
-    parser.add_argument("dst", type=Path)
-    parser.add_argument("--kind", choices=KINDS, default="float16")
-    options = parser.parse_args()
-    print(f"{options.dst}: {pack(options.src, options.dst, options.kind)} bytes")
+def main(
+    src: Annotated[Path, typer.Argument(help="ONNX file with float32 weights.")],
+    dst: Annotated[Path, typer.Argument(help="ONNX file to write.")],
+    kind: Annotated[str, typer.Option(help=f"How weights are stored: {' or '.join(KINDS)}.")] = "float16",
+) -> None:
+    """Pack one file and print its size."""
+    if kind not in KINDS:
+        raise typer.BadParameter(f"--kind '{kind}' is unknown. Use one of {', '.join(KINDS)}.")
+    print(f"{dst}: {pack(src, dst, kind)} bytes")
+
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    main()
+    app()

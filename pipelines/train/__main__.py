@@ -1,4 +1,9 @@
-"""`python -m pipelines.train JOB --config FILE`: train one of the networks."""
+"""Train one of the networks: speech2landmarks, landmarks2latents or generator.
+
+python -m pipelines.train JOB --config FILE [--minutes N] [--resume CHECKPOINT]
+
+Everything but these options stands in the config.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +14,8 @@ from typing import Annotated
 
 import typer
 
-from speechhead.core.errors import SpeechheadError
+from pipelines.command import command
 
-app = typer.Typer(add_completion=False)
 TRAINERS = {
     "speech2landmarks": "pipelines.train.speech.train",
     "landmarks2latents": "pipelines.train.latents",
@@ -20,8 +24,7 @@ TRAINERS = {
 """Module of each job's trainer."""
 
 
-@app.command()
-def run(
+def main(
     job: Annotated[str, typer.Argument(help="speech2landmarks, landmarks2latents or generator")],
     config: Annotated[
         Path | None, typer.Option(help="JSON file; its fields are documented in the trainer's TrainConfig")
@@ -38,26 +41,22 @@ def run(
         Path | None, typer.Option("-o", "--output", help="with --generator: file to write; beside the generator's")
     ] = None,
 ) -> None:
-    """Train a network; everything but these options stands in the config."""
+    """Call the trainer of the job."""
     if job not in TRAINERS:
         raise typer.BadParameter(f"'{job}' is unknown. Use one of {', '.join(TRAINERS)}.")
-    try:
-        if generator is not None:
-            if job != "landmarks2latents" or clips is None or config is not None:
-                raise typer.BadParameter("--generator goes with landmarks2latents and --clips DIR, without --config.")
-            if not clips.exists():
-                raise typer.BadParameter(f"{clips}: no such folder.")
-            import_module("pipelines.train.families.latents").main(generator, clips, minutes, output)
-            return
-        if config is None:
-            raise typer.BadParameter("--config FILE is missing.")
-        for path in (config, resume):
-            if path is not None and not path.is_file():
-                raise typer.BadParameter(f"{path}: no such file.")
-        import_module(trainer(job, config)).main(config, minutes, resume)
-    except SpeechheadError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from error
+    if generator is not None:
+        if job != "landmarks2latents" or clips is None or config is not None:
+            raise typer.BadParameter("--generator goes with landmarks2latents and --clips DIR, without --config.")
+        if not clips.exists():
+            raise typer.BadParameter(f"{clips}: no such folder.")
+        import_module("pipelines.train.families.latents").main(generator, clips, minutes, output)
+        return
+    if config is None:
+        raise typer.BadParameter("--config FILE is missing.")
+    for path in (config, resume):
+        if path is not None and not path.is_file():
+            raise typer.BadParameter(f"{path}: no such file.")
+    import_module(trainer(job, config)).main(config, minutes, resume)
 
 
 def trainer(job: str, config: Path) -> str:
@@ -70,6 +69,9 @@ def trainer(job: str, config: Path) -> str:
         if isinstance(values, dict) and values.get("family", "compact") != "compact":
             return "pipelines.train.families.train"
     return TRAINERS[job]
+
+
+app = command(main)
 
 
 if __name__ == "__main__":

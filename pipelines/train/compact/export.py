@@ -1,4 +1,4 @@
-"""Export a trained compact generator to the three ONNX files that run it."""
+"""A trained compact generator as the three ONNX files that run it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ import typer
 from onnx.numpy_helper import to_array
 from torch import Tensor, nn
 
+from pipelines.command import command
 from pipelines.make.pack import pack
 from speechhead.generators.compact.windows import WINDOWS
 
 from .checkpoint import load_checkpoint
-from .networks import CompactGenerator
-
-app = typer.Typer(add_completion=False, help=__doc__)
+from .networks import CompactNetworks
 
 FRAME_INPUTS = ("warped", "shapes", "motion", "source", "source_shapes", "quarter", "eighth")
 """Of a window's network, in order; all but the first three belong to the portrait."""
@@ -29,7 +28,7 @@ FRAME_INPUTS = ("warped", "shapes", "motion", "source", "source_shapes", "quarte
 class SourceGraph(nn.Module):
     """Once per portrait: window patches to appearance features."""
 
-    def __init__(self, model: CompactGenerator) -> None:
+    def __init__(self, model: CompactNetworks) -> None:
         super().__init__()
         self.model = model
 
@@ -43,7 +42,7 @@ class SourceGraph(nn.Module):
 class MotionGraph(nn.Module):
     """Per frame: which motion holds where. Warping is left to the runtime, which is quicker at it."""
 
-    def __init__(self, model: CompactGenerator) -> None:
+    def __init__(self, model: CompactNetworks) -> None:
         super().__init__()
         self.model = model
 
@@ -54,7 +53,7 @@ class MotionGraph(nn.Module):
 class WindowsGraph(nn.Module):
     """Per frame and window: what to add and what to cover, faded out towards the window's edge."""
 
-    def __init__(self, model: CompactGenerator) -> None:
+    def __init__(self, model: CompactNetworks) -> None:
         super().__init__()
         self.model = model
 
@@ -137,7 +136,6 @@ def parameters(model: nn.Module) -> int:
     return int(np.sum([p.numel() for p in model.parameters()]))
 
 
-@app.command()
 def main(
     motion: Annotated[Path, typer.Argument(help="checkpoint.safetensors in which dense motion was trained.")],
     windows: Annotated[Path, typer.Argument(help="The one in which the windows were; it may be the same.")],
@@ -146,6 +144,9 @@ def main(
     """Export the compact generator."""
     for path in export(motion, windows, folder):
         print(f"{path} {path.stat().st_size / 1024:.0f} KiB")
+
+
+app = command(main)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,9 @@
-"""`python -m pipelines.train.families.overfit FAMILY CLIP`: learn one clip, and measure whether the picture follows."""
+"""Overfit a family's small configuration to one clip, and measure whether the picture follows.
+
+    python -m pipelines.train.families.overfit FAMILY CLIP
+
+One JSON object on stdout; exit 1 if it did not learn the clip.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +19,26 @@ import torch
 import typer
 from torch import Tensor
 
-from speechhead.core.errors import SpeechheadError
+from pipelines.command import command
 from speechhead.face.landmarks import mouth_opening
 from speechhead.generators.checkpoints import stored
 from speechhead.generators.families import registry
 from speechhead.generators.families.family import Family
 
-from .config import TrainConfig
-from .data import TRACKED_SIZE, Clip, load_clip, track_frames
+from .config import FamilyTraining
+from .data import TRACKED_SIZE, FamilyClip, load_clip, track_frames
 from .fitting import fit
 from .objectives import reenact
 from .train import build, train
 
-app = typer.Typer(add_completion=False)
 CONFIGS = Path(__file__).parents[2] / "configs"
 NOSE = 30
 
 
 @torch.no_grad()
-def reenacted(family: Family, clip: Clip, source: int, rows: np.ndarray, seen: int) -> tuple[Tensor, Tensor, Tensor]:
+def reenacted(
+    family: Family, clip: FamilyClip, source: int, rows: np.ndarray, seen: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Frame `source` in the motion of the frames `rows`: predictions, drivers and the source, [N or 1, 3, S, S]."""
     frames = torch.from_numpy(np.array(clip.frames)).permute(0, 3, 1, 2).float() / 255
     portrait = fit(frames[source : source + 1], seen)
@@ -54,7 +60,7 @@ def marks(pictures: Tensor) -> np.ndarray:
     return np.column_stack([found[:, NOSE, :2], mouth_opening(found)])
 
 
-def measure(family: Family, clip: Clip, seen: int, count: int = 60) -> dict[str, float]:
+def measure(family: Family, clip: FamilyClip, seen: int, count: int = 60) -> dict[str, float]:
     """How well a family reenacts a clip from its middle frame.
 
     l1 : mean absolute error against the driver; l1_to_source : against the source instead; l1_copy : of the source
@@ -78,7 +84,7 @@ def measure(family: Family, clip: Clip, seen: int, count: int = 60) -> dict[str,
     return {name: round(value, 4) for name, value in result.items()}
 
 
-def overfit(options: TrainConfig, minutes: float | None = None) -> dict[str, Any]:
+def overfit(options: FamilyTraining, minutes: float | None = None) -> dict[str, Any]:
     """Train on the config's one clip; measurements before and after, and what the training took."""
     clip = load_clip(Path(options.clips), options.size, Path(options.cache), tracked=False)
     seen = options.input_size or options.size
@@ -92,7 +98,6 @@ def overfit(options: TrainConfig, minutes: float | None = None) -> dict[str, Any
     return summary | {"fall": round(before["l1"] / after["l1"], 2), "before": before, "after": after}
 
 
-@app.command()
 def main(
     family: Annotated[str, typer.Argument(help="fomm, face-vid2vid, dagan or liveportrait")],
     clip: Annotated[Path, typer.Argument(help="one video of a talking, moving head")],
@@ -100,29 +105,28 @@ def main(
     minutes: Annotated[float | None, typer.Option(min=0.01, help="stop after this many minutes")] = None,
     cache: Annotated[Path, typer.Option(help="folder of decoded frames")] = Path("runs/families/cache"),
 ) -> None:
-    """Overfit the family's small configuration to one clip; one JSON object on stdout, exit 1 if it did not work."""
-    try:
-        name = registry.canonical(family).replace("-", "_")
-        options = TrainConfig.read(CONFIGS / f"{name}_small.json")
-        folder = output or Path("runs/families") / f"{name}_overfit"
-        options = dataclasses.replace(options, clips=str(clip), cache=str(cache), output=str(folder))
-        first = CONFIGS / f"{name}_depth_small.json"
-        if first.is_file():  # DaGAN: depth first
-            depth = dataclasses.replace(
-                TrainConfig.read(first), clips=str(clip), cache=str(cache), output=str(folder / "depth")
-            )
-            weights = train(depth, None if minutes is None else minutes / 4)
-            options = dataclasses.replace(options, weights=str(weights))
-        result = overfit(options, minutes)
-    except SpeechheadError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from error
+    """Overfit, measure, print."""
+    name = registry.canonical(family).replace("-", "_")
+    options = FamilyTraining.read(CONFIGS / f"{name}_small.json")
+    folder = output or Path("runs/families") / f"{name}_overfit"
+    options = dataclasses.replace(options, clips=str(clip), cache=str(cache), output=str(folder))
+    first = CONFIGS / f"{name}_depth_small.json"
+    if first.is_file():  # DaGAN: depth first
+        depth = dataclasses.replace(
+            FamilyTraining.read(first), clips=str(clip), cache=str(cache), output=str(folder / "depth")
+        )
+        weights = train(depth, None if minutes is None else minutes / 4)
+        options = dataclasses.replace(options, weights=str(weights))
+    result = overfit(options, minutes)
     line = json.dumps(result)
     (folder / "overfit.json").write_text(line + "\n", encoding="utf-8")
     print(line)
     after = result["after"]
     if result["fall"] < 4 or after["l1"] > 0.7 * min(after["l1_to_source"], after["l1_copy"]):
         raise typer.Exit(1)
+
+
+app = command(main)
 
 
 if __name__ == "__main__":

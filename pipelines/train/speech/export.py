@@ -1,19 +1,26 @@
-"""Write the trained network and the encoder as ONNX files that speechhead loads."""
+"""The trained Speech2Landmarks, or its sound encoder, as an ONNX file that speechhead loads.
+
+python -m pipelines.train.speech.export encoder OUT --layers 3
+python -m pipelines.train.speech.export network OUT --checkpoint FILE
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 from torch import nn
 
+from pipelines.command import command
 from pipelines.make.pack import pack
 from speechhead.core.controls import EMOTIONS
 from speechhead.speech.encoders import WindowConfig
 
+from .checkpoint import load_checkpoint
 from .network import POINTS, Network, Step
 from .whisper import WhisperEncoder, packaged_model
 
@@ -61,22 +68,26 @@ def export_encoder(path: Path, layers: int, window: WindowConfig) -> None:
     pack(path, path, "int8")
 
 
-def main() -> None:
-    """`python -m pipelines.train.speech.export encoder OUT --layers 3` or `network OUT --checkpoint FILE`."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("what", choices=("encoder", "network"))
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--layers", type=int, default=3)
-    parser.add_argument("--checkpoint", type=Path)
-    options = parser.parse_args()
-    if options.what == "encoder":
-        export_encoder(options.out, options.layers, WindowConfig())
+def main(
+    what: Annotated[str, typer.Argument(help="encoder or network")],
+    out: Annotated[Path, typer.Argument(help="ONNX file to write.")],
+    layers: Annotated[int, typer.Option(help="Of the encoder, from the first.")] = 3,
+    checkpoint: Annotated[Path | None, typer.Option(help="Of the network.")] = None,
+) -> None:
+    """Export one of the two."""
+    if what == "encoder":
+        export_encoder(out, layers, WindowConfig())
+    elif what != "network":
+        raise typer.BadParameter(f"'{what}' is unknown. Use encoder or network.")
+    elif checkpoint is None:
+        raise typer.BadParameter("--checkpoint FILE is missing.")
     else:
-        from .checkpoint import load_checkpoint
+        export(load_checkpoint(checkpoint)[0], out)
+    print(out)
 
-        export(load_checkpoint(options.checkpoint)[0], options.out)
-    print(options.out)
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    main()
+    app()

@@ -1,4 +1,6 @@
-"""Find by how many frames each clip's picture is behind its sound, and which clips' sound does not belong to them.
+"""Find by how many frames each clip's picture is behind its sound, and whose sound is not theirs.
+
+    python -m pipelines.train.speech.offsets CONFIG OUTPUT
 
 Clips are muxed from many sources. A network trained on the reliable ones predicts the others; the lag at
 which its lip opening fits the truth best is the clip's. Then again, two-fold, on everything usable, so
@@ -10,11 +12,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
-from .data import Clip, Features
+import torch
+import typer
+
+from pipelines.command import command
+
+from .data import SpeechClip, SpeechFeatures
 from .evaluate import opening_of, predict
 from .measure import MAX_LAG, at_lag, best_lag, correlation
-from .train import TrainConfig, attach_features, labelled_recordings, load_clips, train
+from .train import SpeechTraining, attach_features, labelled_recordings, load_speech_clips, train
 
 RELIABLE = ("GRID", "mcgurk")
 """Identities whose sound is known to belong to the picture without offset."""
@@ -23,7 +31,7 @@ WEAKEST = 0.3
 """Correlation at the best lag below which a clip's sound is left out."""
 
 
-def judge(network, pairs: list[tuple[Clip, Features]]) -> dict[str, dict]:  # type: ignore[no-untyped-def]
+def judge(network, pairs: list[tuple[SpeechClip, SpeechFeatures]]) -> dict[str, dict]:  # type: ignore[no-untyped-def]
     """Lag and usability of clips under a network that has not seen them."""
     found = {}
     for clip, features in pairs:
@@ -41,15 +49,17 @@ def judge(network, pairs: list[tuple[Clip, Features]]) -> dict[str, dict]:  # ty
     return found
 
 
-def apply(found: dict[str, dict], pairs: list[tuple[Clip, Features]]) -> list[tuple[Clip, Features]]:
+def apply(
+    found: dict[str, dict], pairs: list[tuple[SpeechClip, SpeechFeatures]]
+) -> list[tuple[SpeechClip, SpeechFeatures]]:
     """The pairs with the found lags, unusable ones left out."""
     good = [(replace(clip, lag=found[clip.stem]["lag"]), features) for clip, features in pairs if clip.stem in found]
     return [(clip, features) for clip, features in good if found[clip.stem]["usable"]]
 
 
-def find_offsets(config: TrainConfig, rounds: int = 2) -> dict[str, dict]:
+def find_offsets(config: SpeechTraining, rounds: int = 2) -> dict[str, dict]:
     """Lag and usability of every clip, `val` ones included (these are never trained on)."""
-    pairs = attach_features(config, load_clips(config.media, config.landmarks))
+    pairs = attach_features(config, load_speech_clips(config.media, config.landmarks))
     labelled = labelled_recordings(config)
     first = [p for p in pairs if p[0].identity.startswith(RELIABLE) and p[0].split == "train"]
     found = judge(train(config, first, labelled, report=0), pairs)
@@ -65,16 +75,18 @@ def find_offsets(config: TrainConfig, rounds: int = 2) -> dict[str, dict]:
     return found
 
 
-def main(config: Path, output: Path) -> None:
-    """Write the JSON that `lags` of the training config names."""
-    found = find_offsets(TrainConfig.load(config))
+def main(
+    config: Annotated[Path, typer.Argument(help="A training config of Speech2Landmarks.")],
+    output: Annotated[Path, typer.Argument(help="JSON to write, which `lags` of the training config names.")],
+) -> None:
+    """Judge every clip and write the JSON."""
+    torch.set_num_threads(1)
+    found = find_offsets(SpeechTraining.load(config))
     output.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
+app = command(main)
+
+
 if __name__ == "__main__":
-    import sys
-
-    import torch
-
-    torch.set_num_threads(1)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    app()

@@ -1,32 +1,37 @@
-"""Compute encoder features of augmented copies of all recordings, once, before training."""
+"""Features of augmented copies of all recordings, once, before Speech2Landmarks is trained.
+
+python -m pipelines.train.speech.prepare --media DIR --speech DIR --out DIR
+"""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import zlib
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 
+from pipelines.command import command
 from speechhead.audio.io import load_audio, save_wav
 from speechhead.speech.encoders import WindowConfig
 
-from .augment import Voice, change_speed, degrade, nobody_speaks
+from .augment import VoiceChange, change_speed, degrade, nobody_speaks
 from .visemes import read_phonemes
 from .whisper import WhisperEncoder, packaged_model
 from .windows import window_features
 
 
-def voice_of(copy: int, rng: np.random.Generator, vary_speed: bool = True) -> Voice:
+def voice_of(copy: int, rng: np.random.Generator, vary_speed: bool = True) -> VoiceChange:
     """Copy 0 is the recording itself; the others are other voices."""
     if copy == 0:
-        return Voice()
+        return VoiceChange()
     speed = round(float(rng.uniform(0.86, 1.16)), 2) if vary_speed else 1.0
-    return Voice(speed=speed, warp=round(float(np.exp(rng.uniform(-0.22, 0.22))), 2))
+    return VoiceChange(speed=speed, warp=round(float(np.exp(rng.uniform(-0.22, 0.22))), 2))
 
 
 def prepare(
@@ -70,32 +75,32 @@ def write_nobody(folder: Path, count: int = 40) -> dict[str, Path]:
     return {stem: save_wav(folder / f"{stem}.wav", sound) for stem, sound in sounds.items()}
 
 
-def main() -> None:
+def main(
+    media: Annotated[Path, typer.Option(help="Folder of clips with catalog.csv.")],
+    out: Annotated[Path, typer.Option(help="Folder for the features.")],
+    speech: Annotated[Path | None, typer.Option(help="Folder of wav files with phonemes in JSON beside them.")] = None,
+    copies: Annotated[int, typer.Option(help="Of each clip, in voices of their own.")] = 5,
+    layers: Annotated[int, typer.Option(help="Of the encoder; features are those of the last.")] = 3,
+) -> None:
     """Features of the clips, of speech with phonemes, of speech without, and of nobody speaking."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--media", type=Path, required=True, help="folder of clips with catalog.csv")
-    parser.add_argument("--speech", type=Path, help="folder of wav files with phonemes in JSON beside them")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--copies", type=int, default=5)
-    parser.add_argument("--layers", type=int, default=3)
-    options = parser.parse_args()
     torch.set_num_threads(1)
-    with (options.media / "catalog.csv").open(encoding="utf-8") as stream:
+    with (media / "catalog.csv").open(encoding="utf-8") as stream:
         names = [row["file"] for row in csv.DictReader(stream) if row["audio"] == "True"]
-    kept, window, copies = (options.layers,), WindowConfig(), list(range(options.copies))
-    prepare(
-        {name.rsplit(".", 1)[0]: options.media / name for name in names}, options.out / "clips", copies, window, kept
-    )
-    prepare(write_nobody(options.out / "nobody"), options.out / "labelled", copies[:2], window, kept, vary_speed=False)
+    kept, window, numbers = (layers,), WindowConfig(), list(range(copies))
+    prepare({name.rsplit(".", 1)[0]: media / name for name in names}, out / "clips", numbers, window, kept)
+    prepare(write_nobody(out / "nobody"), out / "labelled", numbers[:2], window, kept, vary_speed=False)
     spoken: dict[str, dict[str, Path]] = {"labelled": {}, "unlabelled": {}}
-    for path in sorted(options.speech.glob("*.wav")) if options.speech else ():
+    for path in sorted(speech.glob("*.wav")) if speech else ():
         phonemes = path.with_suffix(".json")
         known = phonemes.exists() and read_phonemes(phonemes)
         spoken["labelled" if known else "unlabelled"][path.stem] = path
     for kind, recordings in spoken.items():
         if recordings:
-            prepare(recordings, options.out / kind, copies[:3], window, kept)
+            prepare(recordings, out / kind, numbers[:3], window, kept)
+
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    main()
+    app()

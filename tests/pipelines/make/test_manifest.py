@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from typer.testing import CliRunner
 
 from pipelines.make import manifest
 from speechhead.core import weights
@@ -11,10 +12,14 @@ from speechhead.core.errors import WeightsError
 CARD = "---\nfiles: [a.onnx]\nlicence: MIT\ntraining_data: none\ndescription: a file\n---\n# A\n"
 
 
+def done(*words: str) -> int:
+    return CliRunner().invoke(manifest.app, list(words)).exit_code
+
+
 def test_manifest_is_in_step():
     if not manifest.WEIGHTS.is_dir():
         pytest.skip("installed without the source tree")
-    assert manifest.main(["--check"]) == 0, "run `python -m pipelines.make.manifest` after changing weights or cards"
+    assert done("--check") == 0, "run `python -m pipelines.make.manifest` after changing weights or cards"
 
 
 def test_shipped_weights_are_intact():
@@ -28,10 +33,10 @@ def test_total_size_stays_small():
 def test_writes_and_notices_changes(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"abc")
     (tmp_path / "a.md").write_text(CARD)
-    assert manifest.main(["--folder", str(tmp_path)]) == 0
-    assert manifest.main(["--folder", str(tmp_path), "--check"]) == 0
+    assert done("--folder", str(tmp_path)) == 0
+    assert done("--folder", str(tmp_path), "--check") == 0
     (tmp_path / "a.onnx").write_bytes(b"abd")
-    assert manifest.main(["--folder", str(tmp_path), "--check"]) == 1
+    assert done("--folder", str(tmp_path), "--check") == 1
 
 
 def test_every_file_needs_a_card_and_every_card_its_file(tmp_path):

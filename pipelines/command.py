@@ -1,0 +1,75 @@
+"""How every runnable module of the workshop meets the command line: one style of options, help and errors."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from inspect import Parameter, Signature, signature
+from typing import Any, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+
+from speechhead.core.errors import SpeechheadError
+
+
+class _Command(TyperCommand):
+    """A command that keeps the words it was called with, for `spelled`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta["words"] = list(args)
+        return super().parse_args(ctx, args)
+
+
+def command(main: Callable[..., None]) -> typer.Typer:
+    """The command line of a module: options from `main`'s parameters, help from the module's docstring.
+
+    What is wrong with the input (SpeechheadError, OSError) is one line on stderr and exit code 2; SPEECHHEAD_DEBUG
+    shows where it was raised.
+
+    Parameters
+    ----------
+    main : what runs; a parameter that is a dataclass stands for its fields, each annotated as an option
+    """
+    kinds = get_type_hints(main)
+    records = {name: kind for name, kind in kinds.items() if is_dataclass(kind)}
+
+    def guarded(**given: Any) -> None:
+        for name, record in records.items():
+            given[name] = record(**{field.name: given.pop(field.name) for field in _parameters(record)})
+        try:
+            main(**given)
+        except (SpeechheadError, OSError) as error:
+            if os.environ.get("SPEECHHEAD_DEBUG"):
+                raise
+            typer.echo(" ".join(str(error).split()), err=True)
+            raise typer.Exit(2) from error
+
+    options: list[Parameter] = []
+    for parameter in _parameters(main):
+        options += _parameters(records[parameter.name]) if parameter.name in records else [parameter]
+    guarded.__signature__ = Signature(options)  # type: ignore[attr-defined]  # what typer reads
+    guarded.__annotations__ = {option.name: option.annotation for option in options}
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(cls=_Command, help=_help(sys.modules[main.__module__].__doc__ or ""))(guarded)
+    return app
+
+
+def _parameters(called: Callable[..., Any]) -> list[Parameter]:
+    hints = get_type_hints(called, include_extras=True)
+    given = signature(called).parameters.values()
+    return [one.replace(annotation=hints[one.name], kind=Parameter.KEYWORD_ONLY) for one in given]
+
+
+def _help(text: str) -> str:
+    """A docstring whose command lines and indented lines stay lines of their own."""
+    parts = text.strip().split("\n\n")
+    return "\n\n".join(f"\b\n{part}" if part.startswith((" ", "python -m ")) else part for part in parts)
+
+
+def spelled(module: str, context: typer.Context) -> str:
+    """The command as it was typed, for pages that say what made them."""
+    return shlex.join(["python", "-m", module, *context.meta["words"]])
