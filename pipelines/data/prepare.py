@@ -1,4 +1,4 @@
-"""Ready clips to samples: decode, track, smooth, remove the head pose; what every trainer reads.
+"""Ready face-centred clips to samples for the trainers: decode, track, smooth, remove the head pose.
 
 Raw footage, and clips whose sound or quality is to be judged, go through `pipelines.data.footage`.
 """
@@ -15,9 +15,8 @@ import typer
 from numpy.lib.format import open_memmap
 from rich.progress import track
 
+from pipelines.command import command
 from pipelines.data.footage.landmarks import landmark_arrays
-
-app = typer.Typer(add_completion=False, help=__doc__)
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
@@ -63,7 +62,6 @@ def prepare_clip(path: Path, output: Path, meshes: Path | None = None) -> int:
     return len(index)
 
 
-@app.command()
 def main(
     clips: Annotated[Path, typer.Option(help="Folder of talking-face clips, with a catalog.csv if there is one.")],
     output: Annotated[Path, typer.Option(help="Folder for the samples.")],
@@ -83,6 +81,9 @@ def main(
         jobs = [pool.submit(prepare_clip, path, output, meshes) for path in paths]
         total = sum(job.result() for job in track(jobs, "Preparing"))
     print(f"{output}: {len(paths)} clips, {total} frames")
+
+
+app = command(main)
 
 
 if __name__ == "__main__":

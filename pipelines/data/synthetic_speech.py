@@ -1,9 +1,9 @@
-"""Render or collect speech for training: many voices, one sentence a file, phoneme timings where the engine gives them.
+"""Render or collect speech for training: many voices, with phonemes where the engine times them.
 
     python -m pipelines.data.synthetic_speech OUT [--minutes 18] [--prompts /usr/share/asterisk/sounds/en]
 
-Writes OUT/<voice>-<number>.wav (16 kHz mono) and beside each a .json with the text, the engine and its
-settings, the licence and `phonemes`: [symbol (IPA, or "sil"), start_s, end_s], empty where unknown.
+Writes OUT/<voice>-<number>.wav (16 kHz mono), one sentence a file, and beside each a .json with the text, the engine and
+its settings, the licence and `phonemes`: [symbol (IPA, or "sil"), start_s, end_s], empty where unknown.
 The sentences are our own (synthetic_sentences.txt): rich in p, b and m closures, digits and questions.
 
 Voices: Piper joe at several speeds and noise levels; Kokoro's five; espeak-ng and flite where installed
@@ -14,7 +14,6 @@ does not allow it with --no-prompts). Running it again renders only what is miss
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import shutil
@@ -23,10 +22,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
+from pipelines.command import command
 from speechhead.audio import load_audio, save_wav
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import SpeechheadError
@@ -34,13 +35,14 @@ from speechhead.tts import Speech, espeak, kokoro, piper, synthesize
 from speechhead.tts.speech import finish
 
 SENTENCES = Path(__file__).parent / "synthetic_sentences.txt"
+PROMPTS = Path("/usr/share/asterisk/sounds/en")
 ESPEAK = ("en-us", "en-us+f3", "en-gb+f5", "en-gb-scotland", "en-us+m7", "en-us-nyc+f2", "en-gb-x-rp+m3")
 FLITE = ("slt", "rms", "awb", "kal16")
 JOE = tuple((length, noise) for length in (0.85, 1.0, 1.2) for noise in (0.5, 0.667, 0.9))
 
 
 @dataclass(frozen=True)
-class Job:
+class Recording:
     """One file to make: name without suffix, text, who says it, and the call that does."""
 
     name: str
@@ -51,11 +53,11 @@ class Job:
     make: Callable[[], Speech]
 
 
-def jobs(seed: int = 0) -> Iterator[Job]:
+def jobs(seed: int = 0) -> Iterator[Recording]:
     """Every sentence by joe, and shares of the list by the other voices, shuffled so that any prefix is mixed."""
     lines = [line.strip() for line in SENTENCES.read_text(encoding="utf-8").splitlines() if line.strip()]
     order = random.Random(seed)
-    plan: list[Job] = []
+    plan: list[Recording] = []
     if not piper.missing():
         for number, text in enumerate(lines):
             length, noise = JOE[number % len(JOE)]
@@ -85,7 +87,7 @@ def jobs(seed: int = 0) -> Iterator[Job]:
     yield from plan
 
 
-def prompts(folder: Path, shortest: float = 1.5) -> Iterator[Job]:
+def prompts(folder: Path, shortest: float = 1.5) -> Iterator[Recording]:
     """Recorded prompts of some length, whose text is not known."""
     for number, file in enumerate(sorted(folder.glob("*.g722"))):
         if file.stat().st_size >= shortest * 8000:  # g722 is 64 kbit/s
@@ -93,8 +95,10 @@ def prompts(folder: Path, shortest: float = 1.5) -> Iterator[Job]:
             yield _job("allison", number, "", "recorded", "CC-BY-SA-3.0 (Allison Smith)", {"file": file.name}, make)
 
 
-def _job(voice: str, number: int, text: str, engine: str, licence: str, settings: dict[str, Any], make: Any) -> Job:
-    return Job(f"{voice}-{number:03d}", text, engine, licence, settings, make)
+def _job(
+    voice: str, number: int, text: str, engine: str, licence: str, settings: dict[str, Any], make: Any
+) -> Recording:
+    return Recording(f"{voice}-{number:03d}", text, engine, licence, settings, make)
 
 
 def _joe(text: str, settings: dict[str, Any]) -> Callable[[], Speech]:
@@ -124,22 +128,19 @@ def _recorded(file: Path) -> Callable[[], Speech]:
     return lambda: finish(load_audio(file), SAMPLE_RATE, "", 0.0)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's text."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=18, help="stop when OUT holds this much sound")
-    parser.add_argument(
-        "--prompts", type=Path, default=Path("/usr/share/asterisk/sounds/en"), help="folder of .g722 files"
-    )
-    parser.add_argument("--no-prompts", action="store_true", help="leave the recorded prompts (CC-BY-SA) out")
-    options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    recorded = [] if options.no_prompts else list(prompts(options.prompts))
+def main(
+    out: Annotated[Path, typer.Argument(help="Folder for the recordings.")],
+    minutes: Annotated[float, typer.Option(help="Stop when OUT holds this much sound.")] = 18,
+    folder: Annotated[Path, typer.Option("--prompts", help="Folder of .g722 files.")] = PROMPTS,
+    no_prompts: Annotated[bool, typer.Option("--no-prompts", help="Leave recorded prompts (CC-BY-SA) out.")] = False,
+) -> None:
+    """Make what is missing, until there is enough."""
+    out.mkdir(parents=True, exist_ok=True)
+    recorded = [] if no_prompts else list(prompts(folder))
     # Five minutes of prompts at most come first: reading them costs nothing.
-    total = _run(recorded, options.out, 0.0, min(300.0, options.minutes * 20))
-    total = _run(jobs(), options.out, total, options.minutes * 60)
-    print(f"{options.out}: {total / 60:.1f} minutes")
+    total = _run(recorded, out, 0.0, min(300.0, minutes * 20))
+    total = _run(jobs(), out, total, minutes * 60)
+    print(f"{out}: {total / 60:.1f} minutes")
 
 
 def _run(work: Any, out: Path, total: float, limit: float) -> float:
@@ -165,5 +166,7 @@ def _rounded(values: tuple[Any, ...]) -> list[Any]:
     return [float(np.round(v, 4)) if isinstance(v, float) else v for v in values]
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    main()
+    app()

@@ -16,18 +16,18 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from pipelines.command import command
 from speechhead.core.clocks import FPS
+from speechhead.core.errors import SpeechheadError
 
-from .catalogue import Entry, list_footage
+from .catalogue import FootageEntry, list_footage
 from .report import row, table, write_report
-from .settings import Settings
+from .settings import FootageSettings
 from .shards import Packer, open_samples
 from .video import process
 
-app = typer.Typer(add_completion=False, help=__doc__)
 
-
-def run(entries: list[Entry], output: Path, settings: Settings, workers: int = 1) -> list[dict]:
+def run(entries: list[FootageEntry], output: Path, settings: FootageSettings, workers: int = 1) -> list[dict]:
     """Process the videos that are not done yet, pack their samples, write the report.
 
     Shards do not depend on the number of workers, nor on how often the run was stopped.
@@ -57,11 +57,11 @@ def run(entries: list[Entry], output: Path, settings: Settings, workers: int = 1
     return rows
 
 
-def _record(output: Path, entry: Entry) -> Path:
+def _record(output: Path, entry: FootageEntry) -> Path:
     return output / "videos" / f"{entry.key}.json"
 
 
-def _parts(entries: list[Entry], output: Path, settings: Settings, workers: int) -> Iterator[Path]:
+def _parts(entries: list[FootageEntry], output: Path, settings: FootageSettings, workers: int) -> Iterator[Path]:
     """The finished part of every video, in the order of the videos."""
     if workers <= 1:
         yield from (process(entry, output, settings) for entry in entries)
@@ -75,7 +75,6 @@ def _parts(entries: list[Entry], output: Path, settings: Settings, workers: int)
             raise
 
 
-@app.command()
 def main(
     videos: Annotated[Path, typer.Option(help="Folder of videos; folders in it are looked into.", file_okay=False)],
     output: Annotated[Path, typer.Option(help="Folder for shards, index and report.")],
@@ -93,35 +92,34 @@ def main(
     size: Annotated[int, typer.Option(help="Side of the samples in pixels.", min=64, max=1024)] = 256,
     min_eyes: Annotated[
         float, typer.Option(help="Outer eye distance a face needs, px; samples have 70 at 256.", min=16)
-    ] = Settings.min_eyes,
+    ] = FootageSettings.min_eyes,
     longest: Annotated[float, typer.Option(help="Seconds of a sample at most.", min=1, max=80)] = (
-        Settings.longest / FPS
+        FootageSettings.longest / FPS
     ),
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
 ) -> None:
     """Make training samples of a folder of videos. A stopped run goes on where it was."""
     for path in (videos, catalog):
         if path is not None and not path.exists():
-            _refuse(f"{path}: does not exist. Check the path.")
+            raise SpeechheadError(f"{path}: does not exist. Check the path.")
     entries = list_footage(videos, catalog, split, licences)
     if not entries:
-        _refuse(f"{videos}: no video of split '{split}' with licences '{licences}'. Check both.")
+        raise SpeechheadError(f"{videos}: no video of split '{split}' with licences '{licences}'. Check both.")
     counts = Counter(entry.key for entry in entries)
     twice = [entry.name for entry in entries if counts[entry.key] > 1]
     if twice:
-        _refuse(f"{videos}: samples of {', '.join(twice[:4])} would have the same names. Rename some of these videos.")
+        names = ", ".join(twice[:4])
+        raise SpeechheadError(f"{videos}: samples of {names} would have the same names. Rename some of these videos.")
     try:
-        rows = run(entries, output, Settings(size, min_eyes, round(longest * FPS), cropped), workers)
+        rows = run(entries, output, FootageSettings(size, min_eyes, round(longest * FPS), cropped), workers)
     except ValueError as error:
-        _refuse(str(error))
+        raise SpeechheadError(str(error)) from error
     samples = open_samples(output)
     print(table(rows))
     print(f"{output}: {len(samples)} samples of {len({s.about['identity'] for s in samples})} people")
 
 
-def _refuse(message: str) -> None:
-    typer.echo(message, err=True)
-    raise typer.Exit(2)
+app = command(main)
 
 
 if __name__ == "__main__":

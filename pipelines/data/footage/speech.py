@@ -1,9 +1,9 @@
-"""Samples with sound as `pipelines.train.speech` reads clips: wav files, a catalogue, meshes, offsets.
+"""Samples of footage as Speech2Landmarks' trainer reads clips: wav files, catalogue, meshes, offsets.
 
     python -m pipelines.data.footage.speech FOLDER OUT
 
-Then `speech2landmarks.prepare --media OUT --out ...`, and in its configs "media": OUT, "landmarks": OUT/landmarks,
-"lags": OUT/lags.json. Offsets are undone already, so all of them are 0.
+Then `python -m pipelines.train.speech.prepare --media OUT --out DIR`, and in the training config "media": OUT,
+"landmarks": OUT/landmarks, "lags": OUT/lags.json. Offsets are undone already, so all of them are 0.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import typer
 
+from pipelines.command import command
 from speechhead.audio.io import save_wav
 
 from .shards import open_samples
@@ -41,10 +43,16 @@ def export(folder: Path, out: Path) -> int:
     return len(samples)
 
 
-def main(folder: Path, out: Path) -> None:
-    """Samples of FOLDER, made by `pipelines.data.footage`, to a folder of recordings OUT."""
+def main(
+    folder: Annotated[Path, typer.Argument(help="Samples made by pipelines.data.footage.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the recordings.")],
+) -> None:
+    """Write the recordings and print their number."""
     print(f"{out}: {export(folder, out)} recordings")
 
 
+app = command(main)
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -1,4 +1,4 @@
-"""Still portraits to clips for the trainers: see `pipelines/synthetic`."""
+"""Still portraits to clips for the trainers: a head model textured with the photo, posed at random."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ import cv2
 import typer
 from rich.progress import track as progress
 
+from pipelines.command import command
 from speechhead.core.errors import FaceError
 from speechhead.face.mesh import FaceMesh
 from speechhead.face.tracker import FaceTracker
 
-from .dataset import Source, read_catalogue, read_image, seed_of, write_clip
+from .dataset import PortraitRow, read_catalogue, read_image, seed_of, write_clip
 from .portrait import Rig, prepare
-from .render import Renderer
-
-app = typer.Typer(add_completion=False, help=__doc__)
+from .render import HeadRenderer
 
 
 @lru_cache(maxsize=1)
-def _tools(face3d: Path) -> tuple[Rig, FaceTracker, Renderer, FaceMesh]:
+def _tools(face3d: Path) -> tuple[Rig, FaceTracker, HeadRenderer, FaceMesh]:
     cv2.setNumThreads(1)
-    return Rig.load(face3d), FaceTracker(threads=1), Renderer(), FaceMesh(threads=1)
+    return Rig.load(face3d), FaceTracker(threads=1), HeadRenderer(), FaceMesh(threads=1)
 
 
 def make_clip(
-    face3d: Path, portraits: Path, source: Source, output: Path, frames: int, seed: int, tracked: bool
+    face3d: Path, portraits: Path, source: PortraitRow, output: Path, frames: int, seed: int, tracked: bool
 ) -> str:
     """Write one portrait's clip; returns why not, or an empty string."""
     rig, tracker, renderer, network = _tools(face3d)
@@ -46,7 +45,6 @@ def make_clip(
     return ""
 
 
-@app.command()
 def main(
     portraits: Annotated[Path, typer.Option(help="Folder of portraits, with a catalog.csv if there is one.")],
     output: Annotated[Path, typer.Option(help="Folder for the clips.")],
@@ -76,6 +74,9 @@ def main(
         print(f"left out: {refusal}")
     frames = len(made) * (per_portrait + 1)
     print(f"{output}: {len(made)} portraits, {frames} frames; {len(sources) - len(made)} left out")
+
+
+app = command(main)
 
 
 if __name__ == "__main__":

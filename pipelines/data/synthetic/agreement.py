@@ -12,13 +12,14 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from pipelines.command import command
 from speechhead.core.errors import FaceError
 from speechhead.face.landmarks import BROWS, IRISES, JAW, LEFT_EYE, NOSE, RIGHT_EYE, from_mesh, mouth_opening
 from speechhead.face.tracker import FaceTracker
 
 from .dataset import portrait_motion, read_portraits, seed_of
 from .portrait import Rig, prepare
-from .render import Renderer
+from .render import HeadRenderer
 
 _GROUPS = {
     "jaw": np.r_[JAW],
@@ -38,7 +39,7 @@ def main(
     frames: Annotated[int, typer.Option(help="Frames of each.")] = 4,
 ) -> None:
     """Print mean distances in pixels at 256, by part of the face, as JSON."""
-    rig, renderer, tracker = Rig.load(face3d), Renderer(), FaceTracker(threads=1)
+    rig, renderer, tracker = Rig.load(face3d), HeadRenderer(), FaceTracker(threads=1)
     offs, openings, lost = [], [], 0
     for source, image, mesh in list(read_portraits(portraits, tracker))[::every]:
         random = seed_of(source.file, 1)
@@ -73,5 +74,8 @@ def main(
     print(json.dumps(report, indent=1))
 
 
+app = command(main)
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -4,8 +4,7 @@
 
 A first table comes from geometry. With it portraits are fitted and drawn with expressions and poses; the tracker looks
 at the pictures; every point that it finds lies on a triangle that is known exactly. The median over pictures, in the
-neutral head's space, is the point's new place. Points of
-the lips and of the lids' edges stay where geometry put them.
+neutral head's space, is the point's new place. Points of the lips and of the lids' edges stay where geometry put them.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import numpy as np
 import typer
 from rich.progress import track as progress
 
+from pipelines.command import command
 from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError
 from speechhead.face.mirror import FLIP, MESH_MIRROR
@@ -34,7 +34,7 @@ from .correspondence import POINTS, TABLE, Correspondence, initial, nearest
 from .dataset import portrait_motion, read_portraits
 from .head import SKIN, Head
 from .portrait import Rig, prepare
-from .render import FINE, Frame, Renderer
+from .render import FINE, Frame, HeadRenderer
 
 _LIPS = {76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306, 184, 74, 73, 72, 11, 302, 303, 304, 408}
 _LIPS |= {62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292, 183, 42, 41, 38, 12, 268, 271, 272, 407}
@@ -72,7 +72,7 @@ def main(
     random = np.random.default_rng(0)
     for _ in range(rounds):
         rig = Rig(head, table)
-        renderer = Renderer()
+        renderer = HeadRenderer()
         seen = []
         for source, image, mesh in progress(found, "Looking"):
             try:
@@ -107,5 +107,8 @@ def refine(head: Head, table: Correspondence, seen: Array) -> Correspondence:
     return new
 
 
+app = command(main)
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    app()

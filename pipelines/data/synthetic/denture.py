@@ -10,13 +10,15 @@ there, in outer eye distances.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
+from pipelines.command import command
 from speechhead.core.arrays import Array
 
 from .head import GUMS, TEETH, Head, pieces
@@ -110,15 +112,17 @@ def _curve(depth: Array) -> float:
     return float(np.polyfit(x[known] ** 2, foremost, 1)[0])
 
 
-def main() -> None:
+def main(
+    head: Annotated[Path, typer.Argument(help="Folder of ict_facekit.npz.")],
+    output: Annotated[Path, typer.Argument(help="File to write.")],
+) -> None:
     """Write the file."""
-    parser = argparse.ArgumentParser(description="Draw the teeth of the head model for the compact generator.")
-    parser.add_argument("head", type=Path, help="folder of ict_facekit.npz")
-    parser.add_argument("output", type=Path)
-    options = parser.parse_args()
-    np.savez_compressed(options.output, **bake(Head.load(options.head)))
-    print(f"{options.output}: {options.output.stat().st_size // 1024} KB")
+    np.savez_compressed(output, **bake(Head.load(head)))
+    print(f"{output}: {output.stat().st_size // 1024} KB")
+
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    main()
+    app()
