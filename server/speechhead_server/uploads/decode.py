@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from fastapi import Request
 
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.media.image import Picture
+from speechhead_server.core.children import child_command
 from speechhead_server.core.config import ENVIRONMENT
 from speechhead_server.core.problems import Refused, one_line
 from speechhead_server.stage.clock import RATE
@@ -66,7 +66,7 @@ class UploadDecoder:
     """
 
     def __init__(self, command: list[str] | None = None, seconds: float = SECONDS) -> None:
-        self._command = command or [sys.executable, "-m", "speechhead_server.uploads.decode_process"]
+        self._command = command or child_command("speechhead_server.uploads.decode_process")
         self._seconds = seconds
         self._free = asyncio.Semaphore(CHILDREN)
         self._jobs = 0
@@ -161,9 +161,8 @@ def _kill(process: asyncio.subprocess.Process) -> None:
 def _environment() -> dict[str, str]:
     """This process' environment without the server's settings: a decoder has no use for its token."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT)}
-    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    return {**kept, **threads, "PYTHONPATH": os.pathsep.join(paths)}
+    return {**kept, **threads}
 
 
 def _read_sound(folder: Path) -> Sound:

@@ -6,20 +6,18 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import struct
-import sys
 import time
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from speechhead.core.errors import ServerError
+from speechhead_server.core.children import child_command
 from speechhead_server.core.problems import VoiceError
 from speechhead_server.stage.segment import Samples
 
@@ -54,7 +52,7 @@ class Spoken:
 
 
 @dataclass
-class Job:
+class SpeakingJob:
     """A text on its way to sound.
 
     after: number of the last piece that came, -1 for none; deaths: of the process during its turns.
@@ -98,12 +96,12 @@ class Speaker:
     """
 
     def __init__(self, command: list[str] | None = None, warm: tuple[str, ...] = ()) -> None:
-        self._command = command or [sys.executable, "-m", "speechhead_server.voice.voice_process"]
+        self._command = command or child_command("speechhead_server.voice.voice_process")
         self._warm = set(warm)
         self._life: Life | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._jobs: dict[str, Job] = {}
-        self._suspects: deque[Job] = deque()  # of a crash; the first is tried again, the others wait for it
+        self._jobs: dict[str, SpeakingJob] = {}
+        self._suspects: deque[SpeakingJob] = deque()  # of a crash; the first is tried again, the others wait for it
         self._starting = asyncio.Lock()
         self._closed = False
         self.restarts = 0
@@ -139,11 +137,9 @@ class Speaker:
             return life
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         pipe = asyncio.subprocess.PIPE
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         try:
-            return await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe, env=environment)
+            return await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise ServerError(f"the voice process does not start ({reason}). Free memory, or restart.") from error
@@ -163,7 +159,7 @@ class Speaker:
         ServerError, in one line, if the text can not be spoken, or ends or hangs the process.
         """
         life = await self.start()
-        job = Job(uuid.uuid4().hex, text, voice, life)
+        job = SpeakingJob(uuid.uuid4().hex, text, voice, life)
         self._jobs[job.name] = job
         self._begin(job, life)
         try:
@@ -179,7 +175,7 @@ class Speaker:
                 self._order(job.life, {"cancel": job.name})
             self._acquit(job)
 
-    def _begin(self, job: Job, life: Life) -> None:
+    def _begin(self, job: SpeakingJob, life: Life) -> None:
         """Order a job from a process, from its first missing piece on."""
         job.life = life
         self._order(life, {"job": job.name, "text": job.text, "voice": job.voice, "after": job.after})
@@ -272,11 +268,11 @@ class Speaker:
                 self._begin(job, new)
 
     @property
-    def _held(self) -> list[Job]:
+    def _held(self) -> list[SpeakingJob]:
         """Suspects that wait, so that one which ends the process again is known by it."""
         return list(self._suspects)[1:]
 
-    def _acquit(self, job: Job) -> None:
+    def _acquit(self, job: SpeakingJob) -> None:
         """A suspect that gave a piece, or has ended, lets the next one be tried."""
         if job not in self._suspects:
             return
@@ -286,7 +282,7 @@ class Speaker:
             following = self._suspects[0]
             self._begin(following, following.life)
 
-    def _fail(self, jobs: Iterable[Job], message: str) -> None:
+    def _fail(self, jobs: Iterable[SpeakingJob], message: str) -> None:
         for job in jobs:
             del self._jobs[job.name]
             job.pieces.put_nowait({"error": message})
