@@ -2,8 +2,8 @@
 
     python -m pipelines.data.synthetic_speech OUT [--minutes 18] [--prompts /usr/share/asterisk/sounds/en]
 
-Writes OUT/<voice>-<number>.wav (16 kHz mono), one sentence a file, and beside each a .json with the text, the engine and
-its settings, the licence and `phonemes`: [symbol (IPA, or "sil"), start_s, end_s], empty where unknown.
+Writes OUT/<voice>-<number>.wav (16 kHz mono), one sentence a file, and beside each a .json with the text, the engine
+and its settings, the licence and `phonemes`: [symbol (IPA, or "sil"), start_s, end_s], empty where unknown.
 The sentences are our own (synthetic_sentences.txt): rich in p, b and m closures, digits and questions.
 
 Voices: Piper joe at several speeds and noise levels; Kokoro's five; espeak-ng and flite where installed

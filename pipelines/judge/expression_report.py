@@ -5,23 +5,23 @@ python -m pipelines.judge.expression_report speech.wav PORTRAIT... --json OUT [-
 
 from __future__ import annotations
 
-import argparse
 import json
-import shlex
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from pipelines.command import command, spelled
 from speechhead.audio import load_audio
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.controls import EMOTIONS
-from speechhead.core.errors import SpeechheadError
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.open import open_generator
+from speechhead.speech.model import Speech2Landmarks
 from speechhead.speech.protocol import SpeechModel
 
 from . import expression
@@ -47,7 +47,7 @@ def grid(rows: list[list[tuple[str, Picture]]]) -> Picture:
 
 
 def portrait(
-    stage: expression.Stage, speech: SpeechModel, audio: NDArray[np.float32]
+    stage: expression.PosedPortrait, speech: SpeechModel, audio: NDArray[np.float32]
 ) -> tuple[Row, dict[str, Picture]]:
     """Every measure of one portrait, and its sheets by name."""
     motion, sound = expression.spoken(stage.avatar, speech, audio)
@@ -112,53 +112,49 @@ def page(document: dict[str, Row], command: str) -> str:
     )
 
 
-def spelled(arguments: list[str] | None) -> str:
-    """The command line, as typed."""
-    return shlex.join(
-        ["python", "-m", "pipelines.judge.expression_report", *(sys.argv[1:] if arguments is None else arguments)]
-    )
+def write(path: Path, text: str) -> None:
+    """A text file, and the folder it goes to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.judge.expression_report", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("audio", type=Path, help="sound or video file to speak")
-    parser.add_argument("portraits", nargs="+", help="pictures, clips, avatars or names of shipped ones")
-    parser.add_argument("--json", type=Path, required=True, help="where the figures go")
-    parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
-    parser.add_argument("--markdown", type=Path, help="also write the tables as Markdown")
-    parser.add_argument("--size", type=int, default=256, help="largest side of the face in pixels")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of the sound")
-    parser.add_argument("--generator", default="compact")
-    options = parser.parse_args(arguments)
-    from speechhead.speech.model import Speech2Landmarks
+@dataclass(frozen=True)
+class ReportOptions:
+    """What is measured, and where the result goes."""
 
+    audio: Annotated[Path, typer.Argument(help="Sound or video file to speak.")]
+    portraits: Annotated[list[str], typer.Argument(help="Pictures, clips, avatars or names of shipped ones.")]
+    json: Annotated[Path, typer.Option(help="Where the figures go.")]
+    sheets: Annotated[Path | None, typer.Option(help="Folder for contact sheets.")] = None
+    markdown: Annotated[Path | None, typer.Option(help="Also write the tables as Markdown.")] = None
+    size: Annotated[int, typer.Option(help="Largest side of the face in pixels.")] = 256
+    seconds: Annotated[float, typer.Option(help="Of the sound.")] = 3.0
+    generator: Annotated[str, typer.Option(help="Name of a generator.")] = "compact"
+
+
+def main(options: ReportOptions, context: typer.Context) -> None:
+    """Measure every portrait and write the report."""
+    audio = load_audio(options.audio)[: round(options.seconds * 16_000)]
+    speech, tracker = Speech2Landmarks.load(threads=1), FaceTracker(threads=1)
     document: dict[str, Row] = {}
-    try:
-        audio = load_audio(options.audio)[: round(options.seconds * 16_000)]
-        speech, tracker = Speech2Landmarks.load(threads=1), FaceTracker(threads=1)
-        for name in options.portraits:
-            avatar = opened(name, options.size)
-            stage = expression.Stage(avatar, open_generator(options.generator, avatar.size), tracker)
-            stem = Path(name).stem
-            document[stem], sheets = portrait(stage, speech, audio)
-            if options.sheets is not None:
-                options.sheets.mkdir(parents=True, exist_ok=True)
-                for kind, picture in sheets.items():
-                    Image.fromarray(picture).save(options.sheets / f"{stem}.{kind}.png")
-            print(stem, flush=True)
-    except SpeechheadError as error:
-        print(error, file=sys.stderr)
-        return 2
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    for name in options.portraits:
+        avatar = opened(name, options.size)
+        stage = expression.Stage(avatar, open_generator(options.generator, avatar.size), tracker)
+        stem = Path(name).stem
+        document[stem], sheets = portrait(stage, speech, audio)
+        if options.sheets is not None:
+            options.sheets.mkdir(parents=True, exist_ok=True)
+            for kind, picture in sheets.items():
+                Image.fromarray(picture).save(options.sheets / f"{stem}.{kind}.png")
+        print(stem, flush=True)
+    write(options.json, json.dumps(document, indent=1) + "\n")
     if options.markdown is not None:
-        options.markdown.write_text(page(document, spelled(arguments)) + "\n", encoding="utf-8")
+        write(options.markdown, page(document, spelled("pipelines.judge.expression_report", context)) + "\n")
     print(options.json)
-    return 0
+
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    app()

@@ -1,27 +1,28 @@
-"""Contact sheet of a portrait that speaks: source, ours and the landmark warp at the widest, median and closed mouth.
+"""Contact sheet of a portrait that speaks: source, ours and the landmark warp at telling mouths.
 
 python -m pipelines.judge.portrait_sheet grace_hopper speech.wav -o docs/portrait.png
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from pipelines.command import command
 from speechhead.audio import load_audio
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.clocks import SAMPLES_PER_FRAME, frames_in
 from speechhead.core.controls import Controls
-from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import mouth_opening, to_pixels
 from speechhead.generators.open import open_generator
 from speechhead.generators.protocol import Generator
 from speechhead.motion.compose import Motion
+from speechhead.speech.model import Speech2Landmarks
 from speechhead.speech.protocol import SpeechModel
 
 from .baselines import border_points, triangle_warp, triangulate
@@ -62,31 +63,23 @@ def sheet(avatar: Avatar, audio: NDArray[np.float32], generator: Generator, spee
     return np.asarray(page)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.judge.portrait_sheet", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("portrait", help="a picture, a saved avatar or the name of a shipped one")
-    parser.add_argument("audio", type=Path, help="sound or video file to speak")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="PNG or JPEG to write")
-    parser.add_argument("--size", type=int, default=384, help="side of the face in pixels")
-    parser.add_argument("--generator", default="compact")
-    options = parser.parse_args(arguments)
-    from speechhead.speech.model import Speech2Landmarks
+def main(
+    portrait: Annotated[str, typer.Argument(help="A picture, a saved avatar or the name of a shipped one.")],
+    audio: Annotated[Path, typer.Argument(help="Sound or video file to speak.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="PNG or JPEG to write.")],
+    size: Annotated[int, typer.Option(help="Side of the face in pixels.")] = 384,
+    generator: Annotated[str, typer.Option(help="Name of a generator.")] = "compact",
+) -> None:
+    """Write the sheet."""
+    avatar, samples = Avatar.open(portrait, size), load_audio(audio)
+    picture = sheet(avatar, samples, open_generator(generator, avatar.size), Speech2Landmarks.load())
+    output.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(output, quality=90)
+    print(output)
 
-    try:
-        avatar, audio = Avatar.open(options.portrait, options.size), load_audio(options.audio)
-        generator = open_generator(options.generator, avatar.size)
-        picture = sheet(avatar, audio, generator, Speech2Landmarks.load())
-    except SpeechheadError as error:
-        print(error, file=sys.stderr)
-        return 2
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(options.output, quality=90)
-    print(options.output)
-    return 0
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    app()

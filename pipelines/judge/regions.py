@@ -7,13 +7,15 @@ for prepared clips (`pipelines.data.prepare`), every tenth frame, driven by thei
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
+from pipelines.command import command
 from speechhead.face.landmarks import from_mesh, remove_pose, to_normalised
 from speechhead.generators.compact.generator import CompactGenerator
 from speechhead.generators.compact.meshwarp import HEAD_RING, OVAL, MeshWarp, upsample
@@ -56,9 +58,11 @@ def measure(folder: Path, clip: str) -> dict[str, list[float]]:
     return {name: np.mean(values, 0).tolist() for name, values in found.items()}
 
 
-def main() -> None:
+def main(
+    folder: Annotated[Path, typer.Argument(help="Prepared clips.")],
+    clips: Annotated[list[str], typer.Argument(help="Their names, without suffix.")],
+) -> None:
     """Print a table: mean over the clips."""
-    folder, clips = Path(sys.argv[1]), sys.argv[2:]
     cv2.setNumThreads(1)
     measured = [measure(folder, clip) for clip in clips]
     print("| region | " + " | ".join(METHODS) + " | share of the picture |")
@@ -68,5 +72,8 @@ def main() -> None:
         print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
 
 
+app = command(main)
+
+
 if __name__ == "__main__":
-    main()
+    app()

@@ -8,20 +8,19 @@ most LARGEST bytes.
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
+import typer
 
+from pipelines.command import command
 from speechhead.api import say
 from speechhead.audio import load_audio
-from speechhead.core.errors import SpeechheadError
 from speechhead.media.reader import VideoReader
 from speechhead.media.writer import AUDIO_RATE, VideoWriter
 
@@ -74,21 +73,16 @@ def make(take: Take, folder: Path, speak: Callable[..., Any] = say) -> Path:
         return shrunk(whole, folder / f"{take.name}.mp4")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.judge.showcase", description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where the clips go")
-    options = parser.parse_args(arguments)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        for take in TAKES:
-            path = make(take, options.folder)
-            print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
-    except SpeechheadError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+def main(folder: Annotated[Path, typer.Argument(help="Where the clips go.")]) -> None:
+    """Render every take."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for take in TAKES:
+        path = make(take, folder)
+        print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
+
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    app()
