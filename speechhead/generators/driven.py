@@ -16,7 +16,7 @@ from speechhead.generators.checkpoints.open import open_model
 from speechhead.generators.families.crops import FADE, resized
 from speechhead.generators.families.family import Appearance, Family, Motion
 from speechhead.generators.families.latents import FamilyLatents
-from speechhead.generators.families.liveportrait import LivePortrait
+from speechhead.generators.families.registry import spec
 from speechhead.media.image import Picture, border_ramp
 
 
@@ -43,7 +43,7 @@ class DrivenGenerator:
 
     def __init__(self, model: Family, latents: FamilyLatents, size: int) -> None:
         self.family, self.size = model.name, size
-        self.model = model
+        self.model, self._settle = model, spec(model.name).settle
         self.latents = latents.to(next(model.parameters()).device)
         self._ramp = border_ramp(size, size, FADE)[..., None]
 
@@ -100,9 +100,7 @@ class DrivenGenerator:
         driving = self.latents.drive(
             self.model, source.motion, normalised[None], pose, source.normalised, source.pose, self.size
         )
-        if isinstance(self.model, LivePortrait):  # shoulders stay where they are
-            stitch = self.model.stitching_retargeting_module.stitch
-            driving = {**driving, "value": stitch(source.motion["value"], driving["value"])}
+        driving = self._settle(self.model, source.motion, driving)
         frame = to_pictures(self.model.render(source.appearance, source.motion, driving))[0]
         mixed = resized(frame, self.size) * self._ramp + source.crop * (1 - self._ramp)
         return np.round(mixed).astype(np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-fakes_torch = pytest.importorskip("fakes_torch")
+fakes_torch = pytest.importorskip("support.fakes_torch")
 
 from speechhead.core import weights  # noqa: E402
 from speechhead.core.errors import WeightsError  # noqa: E402
@@ -25,7 +25,7 @@ from speechhead.generators.families import registry  # noqa: E402
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch, tmp_path):
     """The family fomm is the tiny one; the user's folder is a temporary one."""
-    monkeypatch.setitem(registry.FAMILIES, "fomm", "support.fakes_torch:Tiny")
+    fakes_torch.stand_in(monkeypatch)
     monkeypatch.setenv(weights.USER_FOLDER, str(tmp_path / "home"))
     torch.manual_seed(0)
     return fakes_torch.Tiny(fakes_torch.TinyConfig())
@@ -122,13 +122,12 @@ def test_keys_and_shapes_are_checked(tiny, tmp_path):
 
 
 def test_senseless_configs_are_one_line(monkeypatch):
-    monkeypatch.setitem(registry.FAMILIES, "fomm", "speechhead.generators.families.fomm:Fomm")
+    fakes_torch.stand_in(monkeypatch, model="speechhead.generators.families.fomm:Fomm")
     from speechhead.generators.checkpoints.published import configure
     from speechhead.generators.checkpoints.shapes import skeleton
     from speechhead.generators.checkpoints.stored import config_from_json
-    from speechhead.generators.families.registry import FAMILIES
 
-    for name in FAMILIES:
+    for name in registry.names():
         for content in (
             {},
             {"model_params": None},

@@ -15,14 +15,14 @@ import pytest
 from support.paths import ROOT
 
 torch = pytest.importorskip("torch")
-from support.fakes_torch import Tiny, TinyConfig  # noqa: E402
+from support.fakes_torch import Tiny, TinyConfig, stand_in  # noqa: E402
 
 from speechhead.cli import main as cli  # noqa: E402
 from speechhead.core import weights  # noqa: E402  # noqa: E402
 from speechhead.core.errors import WeightsError  # noqa: E402
 from speechhead.generators.checkpoints import hub, imported, stored  # noqa: E402
-from speechhead.generators.checkpoints import published as checkpoints  # noqa: E402
 from speechhead.generators.families import registry  # noqa: E402
+from speechhead.generators.families.spec import PublishedWeights  # noqa: E402
 
 
 class Hub:
@@ -53,9 +53,8 @@ def served(tmp_path, monkeypatch):
     """A hub that has a tiny model in two files, as the family fomm."""
     torch.manual_seed(0)
     monkeypatch.setenv(weights.USER_FOLDER, str(tmp_path / "home"))
-    monkeypatch.setitem(registry.FAMILIES, "fomm", "support.fakes_torch:Tiny")
     files = ("deep/generator.pth", "kp_detector.pth")
-    monkeypatch.setitem(hub.PUBLISHED, "fomm", hub.Published("https://page", "MIT", "someone/model", files))
+    stand_in(monkeypatch, published=PublishedWeights("https://page", "MIT", "someone/model", files))
     model, folder = Tiny(TinyConfig()), tmp_path / "hub"
     (folder / "deep").mkdir(parents=True)
     torch.save(dict(model.generator.state_dict()), folder / files[0])
@@ -126,13 +125,14 @@ def test_families_that_are_not_on_a_hub_say_where_they_are():
         with pytest.raises(WeightsError, match=r"https://github.com/.*weights import FILE --family") as caught:
             hub.pull(name, agree)
         assert "\n" not in str(caught.value)
-    assert set(hub.PUBLISHED) == set(registry.FAMILIES)
+    assert all(family.published for family in registry.specs())
 
 
 def test_the_published_files_are_all_parts_of_the_family():
-    known = hub.PUBLISHED["liveportrait"]
-    stems = {file.split("/")[-1].removesuffix(".pth") for file in known.files}
-    assert stems == {part.split(".")[0] for part in checkpoints.PARTS["liveportrait"].values()}
+    known = registry.spec("liveportrait")
+    assert known.published is not None
+    stems = {file.split("/")[-1].removesuffix(".pth") for file in known.published.files}
+    assert stems == {part.split(".")[0] for part in known.submodules}
 
 
 def test_the_hub_client_takes_the_calls_that_are_made():
@@ -185,7 +185,7 @@ def test_the_import_command(tmp_path, monkeypatch, capsys):
         code, out, err = run("import", *arguments)
         assert (code, out, err.count("\n")) == (2, "", 1) and word in err, err
     assert imported.imported() == {}
-    monkeypatch.setitem(registry.FAMILIES, "fomm", "support.fakes_torch:Tiny")
+    stand_in(monkeypatch)
     model = Tiny(TinyConfig())
     torch.save({name: dict(getattr(model, name).state_dict()) for name in ("generator", "kp_detector")}, "a.pth.tar")
     code, out, err = run("import", "a.pth.tar", "--family", "FOMM", "--name", "mine", "--half")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from speechhead.generators.families import registry
 from speechhead.generators.families.family import Appearance, Family, Motion
 
 
@@ -78,3 +80,14 @@ class Tiny(Family):
 
     def from_latent(self, latent: Tensor, source: Motion) -> Motion:
         return {"value": latent.unflatten(1, (-1, 2))}
+
+
+TINY = replace(registry.spec("fomm"), model="support.fakes_torch:Tiny")
+"""The tiny family's spec; it stands in for FOMM."""
+
+
+def stand_in(monkeypatch: Any, **changes: Any) -> None:
+    """Let the name fomm mean the tiny family; `changes` are further fields of its spec."""
+    monkeypatch.setattr("support.fakes_torch.TINY", replace(TINY, **changes))
+    entry = EntryPoint("fomm", "support.fakes_torch:TINY", registry.GROUP)
+    monkeypatch.setitem(registry.entries(), "fomm", entry)

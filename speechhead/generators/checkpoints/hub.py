@@ -5,51 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from speechhead.core import weights
 from speechhead.core.errors import SpeechheadError, WeightsError
+from speechhead.generators.families.registry import canonical, spec
+from speechhead.generators.families.spec import PublishedWeights
 
 LOCK = "pulled.json"
 """In the user's weights folder: which revision and which hashes were fetched, by name."""
-
-
-@dataclass(frozen=True)
-class Published:
-    """Where a family's weights are published. repo, files: on the Hugging Face hub, where the authors publish there;
-    page: of the authors; licence: what a user agrees to."""
-
-    page: str
-    licence: str
-    repo: str | None = None
-    files: tuple[str, ...] = ()
-
-
-_BASE, _RETARGETING = "liveportrait/base_models", "liveportrait/retargeting_models"
-
-PUBLISHED: dict[str, Published] = {
-    "liveportrait": Published(
-        page="https://huggingface.co/KwaiVGI/LivePortrait",
-        licence="MIT (Kuaishou). Its InsightFace models, for non-commercial research only, are not needed and not"
-        " fetched. Do not use it to deceive: get the consent of whom you animate.",
-        repo="KwaiVGI/LivePortrait",
-        files=(
-            f"{_BASE}/appearance_feature_extractor.pth",
-            f"{_BASE}/motion_extractor.pth",
-            f"{_BASE}/warping_module.pth",
-            f"{_BASE}/spade_generator.pth",
-            f"{_RETARGETING}/stitching_retargeting_module.pth",
-        ),
-    ),
-    "fomm": Published("https://github.com/AliaksandrSiarohin/first-order-model", "MIT (code); see the page for data"),
-    "face-vid2vid": Published(
-        "https://github.com/zhanglonghao1992/One-Shot_Free-View_Neural_Talking_Head_Synthesis", "CC BY-NC 4.0"
-    ),
-    "face-vid2vid-f2f": Published("https://github.com/zhengkw18/face-vid2vid", "none stated"),
-    "dagan": Published("https://github.com/harlanhong/CVPR2022-DaGAN", "CC BY-NC 4.0; its depth part: Monodepth2's"),
-}
 
 
 def pull(
@@ -82,10 +47,11 @@ def pull(
     the hub can not be reached, or a file is not what the hub says it is.
     """
     from speechhead.engines.need import need_torch
-    from speechhead.generators.families.registry import canonical
 
     name = canonical(name)
-    known = PUBLISHED[name]
+    known = spec(name).published
+    if known is None:
+        raise WeightsError(f"{name}: its weights are published nowhere. Import what you have: weights import FILE.")
     if known.repo is None:
         raise WeightsError(
             f"{name}: its authors publish by drive links only, which can not be checked. Fetch the files from "
@@ -115,7 +81,7 @@ def pull(
     return path
 
 
-def _hub(name: str, known: Published) -> Any:
+def _hub(name: str, known: PublishedWeights) -> Any:
     try:
         import huggingface_hub
     except ImportError as error:
@@ -126,7 +92,7 @@ def _hub(name: str, known: Published) -> Any:
     return huggingface_hub
 
 
-def _listing(hub: Any, name: str, known: Published, revision: str | None) -> tuple[str, dict[str, str]]:
+def _listing(hub: Any, name: str, known: PublishedWeights, revision: str | None) -> tuple[str, dict[str, str]]:
     """The commit to fetch, and the SHA-256 of every file as the hub records it."""
     try:
         info = hub.HfApi().model_info(known.repo, revision=revision, files_metadata=True)
@@ -144,7 +110,7 @@ def _listing(hub: Any, name: str, known: Published, revision: str | None) -> tup
     return info.sha, hashes
 
 
-def _fetch(hub: Any, name: str, known: Published, file: str, revision: str, digest: str) -> Path:
+def _fetch(hub: Any, name: str, known: PublishedWeights, file: str, revision: str, digest: str) -> Path:
     try:
         path = Path(hub.hf_hub_download(known.repo, file, revision=revision))
     except Exception as error:
@@ -157,7 +123,7 @@ def _fetch(hub: Any, name: str, known: Published, file: str, revision: str, dige
     return path
 
 
-def _unreachable(name: str, known: Published, error: Exception) -> WeightsError:
+def _unreachable(name: str, known: PublishedWeights, error: Exception) -> WeightsError:
     reason = type(error).__name__
     number = getattr(error, "errno", None) or getattr(getattr(error, "__cause__", None), "errno", None)
     if number == 28:

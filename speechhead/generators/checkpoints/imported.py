@@ -56,7 +56,7 @@ def find_generator(name: str) -> Path:
     ------
     WeightsError if the name is unknown, or the family has no weights here, or several.
     """
-    from speechhead.generators.families.registry import FAMILIES, canonical, is_form
+    from speechhead.generators.families.registry import canonical, is_form, names
 
     if name.endswith(".safetensors"):
         return Path(name)
@@ -66,14 +66,14 @@ def find_generator(name: str) -> Path:
     try:
         family = canonical(name)
     except WeightsError as error:
-        choices = ", ".join(["compact", *FAMILIES, *(own for own in known if own not in FAMILIES)])
+        choices = ", ".join(dict.fromkeys(["compact", *names(), *known]))
         raise WeightsError(f"generator '{name}' is unknown. Use one of {choices}.") from error
     if family in known:
         return known[family].path
     fitting = [item for item in known.values() if is_form(item.family, family)]
     if len(fitting) > 1:
-        names = ", ".join(item.name for item in fitting)
-        raise WeightsError(f"generator '{name}': several weights are here. Choose one with --generator: {names}.")
+        choices = ", ".join(item.name for item in fitting)
+        raise WeightsError(f"generator '{name}': several weights are here. Choose one with --generator: {choices}.")
     if not fitting:
         raise WeightsError(
             f"generator '{family}' has no weights here. Run `speechhead weights pull {family}`, or "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from speechhead.core.errors import WeightsError
 from speechhead.core.outputs import keep_inputs
 from speechhead.engines.need import need_torch
-from speechhead.generators.families.registry import canonical, config_class, is_form
+from speechhead.generators.families.registry import canonical, config_class, is_form, spec, specs
 
 from .shapes import MISFITS, compare, first_of, skeleton
 from .stored import save_state
@@ -25,30 +25,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".safetensors")
 """Endings of files that are looked at when a folder is given (`.pth.tar` ends in `.tar`)."""
-
-_STITCHING = "stitching_retargeting_module"
-
-PARTS: dict[str, dict[str, str]] = {
-    "fomm": {"generator": "generator", "kp_detector": "kp_detector"},
-    "face-vid2vid": {"generator": "generator", "kp_detector": "kp_detector", "he_estimator": "he_estimator"},
-    "face-vid2vid-f2f": {name: name for name in ("afe", "ckd", "hpe_ede", "mfe", "generator")},
-    "dagan": {
-        "generator": "generator",
-        "kp_detector": "kp_detector",
-        # Its depth networks are files of their own: encoder.pth and depth.pth.
-        "encoder": "depth_encoder",
-        "depth": "depth_decoder",
-        "depth_encoder": "depth_encoder",
-        "depth_decoder": "depth_decoder",
-    },
-    "liveportrait": {
-        **{n: n for n in ("appearance_feature_extractor", "motion_extractor", "warping_module", "spade_generator")},
-        # One file, three entries.
-        **{n: f"{_STITCHING}.{n}" for n in ("retarget_shoulder", "retarget_mouth", "retarget_eye")},
-    },
-}
-"""By family: what a part is called in the published files (entry of a dictionary, or stem of a file of its own), and
-the family's submodule that it is. Optimizers, discriminators and epoch numbers lie beside them and are left there."""
 
 
 def import_checkpoint(
@@ -187,9 +163,9 @@ def _networks(content: Mapping[str, Any], stem: str) -> Iterator[tuple[str, Stat
     if flat:
         flat = _without_prefix(flat)
         roots = {key.split(".")[0] for key in flat}
-        known = {part.split(".")[0] for table in PARTS.values() for part in table.values()}
-        if roots <= known | {"discriminator"}:  # one flat dictionary of several networks
-            for part in _submodules(flat):
+        known = {part for family in specs() for part in family.submodules}
+        if roots <= {part.split(".")[0] for part in known} | {"discriminator"}:  # one flat dictionary of several
+            for part in _submodules(flat, known):
                 yield part, {k[len(part) + 1 :]: v for k, v in flat.items() if k.startswith(f"{part}.")}
         else:
             yield stem, flat
@@ -200,10 +176,10 @@ def _networks(content: Mapping[str, Any], stem: str) -> Iterator[tuple[str, Stat
                 yield str(key), _without_prefix(inner)
 
 
-def _submodules(flat: State) -> list[str]:
-    """First parts of keys; the stitching networks are two levels deep."""
-    names = [key.split(".") for key in flat]
-    return list(dict.fromkeys(".".join(n[:2]) if n[0] == _STITCHING else n[0] for n in names))
+def _submodules(flat: State, known: Collection[str]) -> list[str]:
+    """The submodules that keys are of: known ones, which may be several levels deep, or the first part of the key."""
+    deep = [part for part in known if "." in part]
+    return list(dict.fromkeys(next((p for p in deep if key.startswith(f"{p}.")), key.split(".")[0]) for key in flat))
 
 
 def _without_prefix(state: State) -> State:
@@ -215,19 +191,11 @@ def _without_prefix(state: State) -> State:
 
 def _family_of(parts: Mapping[str, tuple[State, Path]], wanted: str, label: str) -> str:
     """The family that these networks are of, if it is the one wanted or a form of it."""
-    generator = parts["generator"][0] if "generator" in parts else {}
-    if "he_estimator" in parts:
-        found = "face-vid2vid"
-    elif "hpe_ede" in parts:
-        found = "face-vid2vid-f2f"
-    elif "spade_generator" in parts or "appearance_feature_extractor" in parts:
-        found = "liveportrait"
-    elif any(key.startswith("src_first.") for key in generator):
-        found = "dagan"
-    elif "kp_detector" in parts:
-        found = "fomm"
-    else:
-        found = wanted
+    networks = {part: state for part, (state, _) in parts.items()}
+    known = [family for family in specs() if family.knows(networks)]
+    # A family that extends another has its parts, its marks, and more.
+    most = max(known, key=lambda family: (len(family.submodules), is_form(family.name, wanted)), default=spec(wanted))
+    found = most.name
     if not is_form(found, wanted):
         raise WeightsError(f"{label}: a checkpoint of {found}, not of {wanted}. Use --family {found}.")
     return found
@@ -235,7 +203,8 @@ def _family_of(parts: Mapping[str, tuple[State, Path]], wanted: str, label: str)
 
 def _gather(parts: Mapping[str, tuple[State, Path]], name: str, label: str) -> State:
     """One state dict of a family, its submodules' keys prefixed by their names."""
-    table = {**PARTS[name], **{submodule: submodule for submodule in PARTS[name].values()}}
+    known = spec(name)
+    table = {**known.parts, **{submodule: submodule for submodule in known.submodules}}
     state: State = {}
     present: dict[str, str] = {}
     for part, (tensors, _) in parts.items():
@@ -245,7 +214,7 @@ def _gather(parts: Mapping[str, tuple[State, Path]], name: str, label: str) -> S
                 raise WeightsError(f"{label}: both '{present[submodule]}' and '{part}' are {submodule}. Leave one out.")
             present[submodule] = part
             state |= {f"{submodule}.{key}": value for key, value in tensors.items()}
-    absent = [submodule for submodule in dict.fromkeys(table.values()) if submodule not in present]
+    absent = [submodule for submodule in known.submodules if submodule not in present]
     if absent:
         held = f" It holds {first_of(list(parts), 4)}." if parts else ""
         raise WeightsError(

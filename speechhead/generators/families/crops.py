@@ -81,33 +81,16 @@ class Pasting:
         return np.asarray(laid, np.float32)
 
 
-def family_crop(family: str, mesh: Array, driver: bool = False) -> Crop:
-    """The crop that a family expects of a face.
-
-    LivePortrait crops by landmarks from brows to chin: 2.3 times their larger extent, the middle raised by an eighth
-    of that, turned with the head; of a driving video 2.2 times, raised by a tenth, not turned (its `cropper.py`). The
-    other published models saw VoxCeleb crops, head with hair and neck: the crop of our training clips.
+def head_crop(mesh: Array, driver: bool = False) -> Crop:
+    """Head with hair and neck, as in VoxCeleb, which most published models saw: the crop of our training clips.
 
     Parameters
     ----------
     mesh : float32 [478, 3]; the face in picture pixels
-    driver : the crop is of a driving video, not of the portrait
+    driver : the crop is of a driving video, not of the portrait; it is the same
     """
-    landmarks = from_mesh(mesh)
-    pose = remove_pose(landmarks[None])[1][0]
-    if not family.startswith("liveportrait"):
-        left, top, side = crop_square(pose)
-        return Crop(left + side / 2, top + side / 2, round(side))
-    scale, raised = (2.2, 0.1) if driver else (2.3, 0.125)
-    angle = 0.0 if driver else pose.angles[2]
-    turn = np.deg2rad(angle)
-    across, down = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
-    points = landmarks[:68, :2]
-    spans = [(float((points @ axis).min()), float((points @ axis).max())) for axis in (across, down)]
-    side = scale * max(high - low for low, high in spans)
-    middle = [(low + high) / 2 for low, high in spans]
-    centre = middle[0] * across + (middle[1] - raised * side) * down
-    return Crop(float(centre[0]), float(centre[1]), round(side), angle)
+    left, top, side = crop_square(remove_pose(from_mesh(mesh)[None])[1][0])
+    return Crop(left + side / 2, top + side / 2, round(side))
 
 
 def resized(square: Picture | Array, side: int) -> NDArray:

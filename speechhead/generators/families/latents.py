@@ -36,7 +36,7 @@ def crop_pose(pose: Pose, size: float) -> Pose:
 class LatentsConfig:
     """Sizes of the network, and what it belongs to; stored in the weight file.
 
-    family : name of the generator family, as in `registry.FAMILIES`
+    family : name of the generator family, as in `registry.names`
     latent : D, numbers in the family's latent
     hidden : width of the two hidden layers
     """

@@ -1,25 +1,48 @@
-"""The generator families by name, and their weights: safetensors that carry the config which rebuilds the network."""
+"""The generator families by name: found beside this file and in installed packages, imported when they are used."""
 
 from __future__ import annotations
 
 import importlib
+import logging
+import pkgutil
 import typing
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speechhead.core.errors import WeightsError
+from speechhead.engines.need import need_torch
 
 if TYPE_CHECKING:
     from .family import Family
-from speechhead.engines.need import need_torch
+    from .spec import FamilySpec
 
-FAMILIES: dict[str, str] = {
-    "fomm": "speechhead.generators.families.fomm:Fomm",
-    "face-vid2vid": "speechhead.generators.families.face_vid2vid:FaceVid2Vid",
-    "face-vid2vid-f2f": "speechhead.generators.families.face_vid2vid_f2f:FaceVid2VidF2F",
-    "dagan": "speechhead.generators.families.dagan:Dagan",
-    "liveportrait": "speechhead.generators.families.liveportrait:LivePortrait",
-}
-"""Where each family's class is. Nothing is imported before it is used: they need torch, the library does not."""
+log = logging.getLogger("speechhead")
+
+GROUP = "speechhead.families"
+"""Entry-point group of families in other packages: `NAME = "module:SPEC"`, a `FamilySpec`."""
+
+ENDING = "_spec"
+"""Modules of this folder that end so hold the SPEC of the family that their name begins with."""
+
+
+@cache
+def entries() -> dict[str, EntryPoint]:
+    """Where the spec of each family is, by the family's name; those of this folder first."""
+    here = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+    own = [name for name in here if name.endswith(ENDING)]
+    found = {
+        name: EntryPoint(name, f"{__package__}.{module}:SPEC", GROUP)
+        for module in own
+        for name in [module.removesuffix(ENDING).replace("_", "-")]
+    }
+    return {**found, **{entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in found}}
+
+
+def names() -> tuple[str, ...]:
+    """The families that there are; nothing is imported for it."""
+    return tuple(entries())
 
 
 def canonical(name: str) -> str:
@@ -30,14 +53,42 @@ def canonical(name: str) -> str:
     WeightsError for a name that is none.
     """
     known = name.strip().lower().replace("_", "-")
-    if known not in FAMILIES:
-        raise WeightsError(f"family '{name}' is unknown. Use one of {', '.join(FAMILIES)}.")
+    if known not in entries():
+        raise WeightsError(f"family '{name}' is unknown. Use one of {', '.join(names())}.")
     return known
+
+
+def spec(name: str) -> FamilySpec:
+    """What is known of a family.
+
+    Raises
+    ------
+    WeightsError for an unknown name, or one whose package can not be imported.
+    """
+    entry = entries()[canonical(name)]
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise WeightsError(
+            f"family '{entry.name}': {entry.value} can not be imported ({reason}). Install what it needs, or remove it."
+        ) from error
+
+
+def specs() -> list[FamilySpec]:
+    """All families; one whose package is broken is left out, with a warning."""
+    found = []
+    for name in names():
+        try:
+            found.append(spec(name))
+        except WeightsError as error:
+            log.warning("%s", error)
+    return found
 
 
 def is_form(found: str, wanted: str) -> bool:
     """Whether weights of family `found` serve where `wanted` is asked for: face-vid2vid has two published forms."""
-    return found == wanted or found.startswith(f"{wanted}-")
+    return found == wanted or (found in entries() and spec(found).form_of == wanted)
 
 
 def family(name: str) -> type[Family]:
@@ -49,7 +100,7 @@ def family(name: str) -> type[Family]:
     """
     known = canonical(name)
     need_torch(f"generator '{known}'")
-    module, _, attribute = FAMILIES[known].partition(":")
+    module, _, attribute = spec(known).model.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 

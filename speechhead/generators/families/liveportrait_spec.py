@@ -1,0 +1,120 @@
+"""LivePortrait to the rest of the library: its crop, what a user may choose, stitching, where its weights are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speechhead.core.arrays import Array
+from speechhead.core.errors import ControlError
+from speechhead.face.landmarks import from_mesh, remove_pose
+
+from .crops import Crop
+from .face_vid2vid_spec import LOSSES
+from .spec import MOTION, FamilySpec, PublishedWeights, TrainingStage
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .family import Motion
+
+REGIONS = ("all", "exp", "pose", "lip", "eyes")
+
+_BASE, _RETARGETING = "liveportrait/base_models", "liveportrait/retargeting_models"
+_STITCHING = "stitching_retargeting_module"
+_NETWORKS = ("appearance_feature_extractor", "motion_extractor", "warping_module", "spade_generator")
+
+
+@dataclass(frozen=True)
+class RetargetingOptions:
+    """How a driver moves a portrait.
+
+    relative : the driver's motion since its first frame is added; otherwise its own pose and expression are taken
+    region : what is driven: all, exp (expression only), pose (head only), lip, eyes
+    expression_friendly : relative keypoints are scaled to the portrait's face, about the portrait's own
+    multiplier : of the motion away from the portrait
+    stitching : shoulders stay where they are
+    normalise_lip : open lips of the portrait are closed first; relative motion only
+    eye_retargeting, lip_retargeting : eyes, lips open as far as the driver's do, by the ratios of its landmarks
+    """
+
+    relative: bool = True
+    region: str = "all"
+    expression_friendly: bool = False
+    multiplier: float = 1.0
+    stitching: bool = True
+    normalise_lip: bool = True
+    eye_retargeting: bool = False
+    lip_retargeting: bool = False
+
+    def __post_init__(self) -> None:
+        if self.region not in REGIONS:
+            raise ControlError(f"region '{self.region}' is unknown. Use one of {', '.join(REGIONS)}.")
+
+
+def landmark_crop(mesh: Array, driver: bool = False) -> Crop:
+    """LivePortrait's crop by landmarks from brows to chin (its `cropper.py`).
+
+    2.3 times their larger extent, the middle raised by an eighth of that, turned with the head; of a driving video 2.2
+    times, raised by a tenth, not turned.
+
+    Parameters
+    ----------
+    mesh : float32 [478, 3]; the face in picture pixels
+    driver : the crop is of a driving video, not of the portrait
+    """
+    landmarks = from_mesh(mesh)
+    scale, raised = (2.2, 0.1) if driver else (2.3, 0.125)
+    angle = 0.0 if driver else remove_pose(landmarks[None])[1][0].angles[2]
+    turn = np.deg2rad(angle)
+    across, down = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+    points = landmarks[:68, :2]
+    spans = [(float((points @ axis).min()), float((points @ axis).max())) for axis in (across, down)]
+    side = scale * max(high - low for low, high in spans)
+    middle = [(low + high) / 2 for low, high in spans]
+    centre = middle[0] * across + (middle[1] - raised * side) * down
+    return Crop(float(centre[0]), float(centre[1]), round(side), angle)
+
+
+def openings(landmarks: Tensor) -> dict[str, Any]:
+    """How far the portrait's eyes and lips are open, so that open lips can be closed first."""
+    from .retargeting import Openings
+
+    return {"source_open": Openings.from_landmarks70(landmarks)}
+
+
+def stitched(model: Any, source: Motion, driving: Motion) -> Motion:
+    """The shoulders stay where they are (section 3.3)."""
+    value = model.stitching_retargeting_module.stitch(source["value"], driving["value"])
+    return {**driving, "value": value}
+
+
+SPEC = FamilySpec(
+    name="liveportrait",
+    model="speechhead.generators.families.liveportrait:LivePortrait",
+    parts={
+        **{name: name for name in _NETWORKS},
+        # One file, three entries.
+        **{name: f"{_STITCHING}.{name}" for name in ("retarget_shoulder", "retarget_mouth", "retarget_eye")},
+    },
+    marks=("spade_generator", "appearance_feature_extractor"),
+    crop=landmark_crop,
+    options=RetargetingOptions,
+    free_view=True,
+    portrait_options=openings,
+    settle=stitched,
+    published=PublishedWeights(
+        page="https://huggingface.co/KwaiVGI/LivePortrait",
+        licence="MIT (Kuaishou). Its InsightFace models, for non-commercial research only, are not needed and not"
+        " fetched. Do not use it to deceive: get the consent of whom you animate.",
+        repo="KwaiVGI/LivePortrait",
+        files=(
+            *(f"{_BASE}/{name}.pth" for name in _NETWORKS),
+            f"{_RETARGETING}/{_STITCHING}.pth",
+        ),
+    ),
+    losses={**LOSSES, "guidance": 10.0},  # Guo et al., 2024, section 3.2: landmarks guide the implicit keypoints
+    stages=(MOTION, TrainingStage("retargeting", (_STITCHING,))),
+)
