@@ -7,26 +7,26 @@ DIR is any folder of talking-face clips; sound and a catalog.csv are optional. S
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import track as progress
 from rich.table import Table
 
-from pipelines.judge.clips import Entry, list_clips
-from pipelines.judge.run import NO_GENERATOR, Evaluator, Row, Settings, mean
+from pipelines.command import command, spelled
+from pipelines.judge.clips import ClipEntry, list_clips
+from pipelines.judge.run import NO_GENERATOR, EvaluationSettings, Evaluator, Row, mean
 from speechhead.core import weights
 from speechhead.core.errors import SpeechheadError
 
@@ -35,17 +35,17 @@ from .judge import detail, earlier, failures, markdown, shifts, targets
 _evaluator: Evaluator | None = None  # one per worker process: networks are opened once
 
 
-def _open(settings: Settings) -> None:
+def _open(settings: EvaluationSettings) -> None:
     global _evaluator
     _evaluator = Evaluator(settings)
 
 
-def _clip(entry: Entry) -> Row:
+def _clip(entry: ClipEntry) -> Row:
     assert _evaluator is not None
     return _evaluator.clip(entry)
 
 
-def evaluate(entries: Sequence[Entry], settings: Settings, workers: int = 1) -> Iterator[Row]:
+def evaluate(entries: Sequence[ClipEntry], settings: EvaluationSettings, workers: int = 1) -> Iterator[Row]:
     """Rows of all clips in order, made by `workers` processes.
 
     Raises
@@ -61,7 +61,9 @@ def evaluate(entries: Sequence[Entry], settings: Settings, workers: int = 1) -> 
         yield from pool.map(_clip, entries)
 
 
-def report(rows: Sequence[Row], settings: Settings, before: str = "", sharpness: Sequence[Row] = ()) -> dict[str, Any]:
+def report(
+    rows: Sequence[Row], settings: EvaluationSettings, before: str = "", sharpness: Sequence[Row] = ()
+) -> dict[str, Any]:
     """The JSON document: what ran, every clip, the means over clips, over people and over subsets, and the rest.
 
     before: what `earlier` is; sharpness: rows of `detail.measure`.
@@ -101,40 +103,43 @@ def table(task: str, means: Row) -> Table:
     return shown
 
 
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Command line options."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.evaluate", description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, required=True, help="folder of talking-face clips")
-    parser.add_argument("--json", type=Path, required=True, help="where the report goes")
-    parser.add_argument("--generator", default="compact", help=f"a generator, or {NO_GENERATOR} for baselines alone")
-    parser.add_argument("--catalog", type=Path, help="catalogue with identity and split (default: DIR/catalog.csv)")
-    parser.add_argument("--split", help="only this split of the catalogue, such as val")
-    parser.add_argument("--limit-seconds", type=float, help="only the first seconds of each clip")
-    parser.add_argument("--size", type=int, help="side of the rendered face crop (default: the clip's own resolution)")
-    parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
-    parser.add_argument("--markdown", type=Path, help="also write the report as a page to read")
-    parser.add_argument("--notes", type=Path, help="Markdown written by hand, to stand after the failures of that page")
-    before = parser.add_mutually_exclusive_group()
-    before.add_argument("--weights-before", type=Path, help="folder of other weights, evaluated too, as 'earlier'")
-    before.add_argument("--weights-before-rev", help="the same from a git revision, run with that revision's own code")
-    parser.add_argument(
-        "--portraits", type=Path, nargs="*", help="pictures to measure detail on (default: the shipped)"
-    )
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)")
-    return parser.parse_args(arguments)
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What is evaluated, on which clips, and where the report goes."""
+
+    clips: Annotated[Path, typer.Option(help="Folder of talking-face clips.")]
+    json: Annotated[Path, typer.Option(help="Where the report goes.")]
+    generator: Annotated[str, typer.Option(help=f"A generator, or {NO_GENERATOR} for baselines alone.")] = "compact"
+    catalog: Annotated[
+        Path | None, typer.Option(help="Catalogue with identity and split; CLIPS/catalog.csv if not given.")
+    ] = None
+    split: Annotated[str | None, typer.Option(help="Only this split of the catalogue, such as val.")] = None
+    limit_seconds: Annotated[float | None, typer.Option(help="Only the first seconds of each clip.")] = None
+    size: Annotated[
+        int | None, typer.Option(help="Side of the rendered face crop; the clip's own resolution if not given.")
+    ] = None
+    sheets: Annotated[Path | None, typer.Option(help="Folder for contact sheets.")] = None
+    markdown: Annotated[Path | None, typer.Option(help="Also write the report as a page to read.")] = None
+    notes: Annotated[
+        Path | None, typer.Option(help="Markdown written by hand, to stand after the failures of that page.")
+    ] = None
+    weights_before: Annotated[
+        Path | None, typer.Option(help="Folder of other weights, evaluated too, as 'earlier'.")
+    ] = None
+    weights_before_rev: Annotated[
+        str | None, typer.Option(help="The same from a git revision, run with that revision's own code.")
+    ] = None
+    portraits: Annotated[
+        list[Path] | None, typer.Option(help="Pictures to measure detail on; the shipped ones if not given.")
+    ] = None
+    more: Annotated[list[Path] | None, typer.Argument(metavar="PORTRAIT", help="Further --portraits.")] = None
+    workers: Annotated[int, typer.Option(help="Processes; one per core if not given.")] = os.cpu_count() or 1
 
 
-def revision_arguments(options: argparse.Namespace) -> list[str]:
+def revision_arguments(options: EvaluateOptions) -> list[str]:
     """The options that choose clips and generator, for an evaluation that runs elsewhere."""
-    chosen = [
-        "--clips",
-        str(options.clips.resolve()),
-        "--generator",
-        options.generator,
-        "--workers",
-        str(options.workers),
-    ]
-    for name in ("catalog", "split", "limit_seconds", "size"):
+    chosen: list[str] = []
+    for name in ("clips", "generator", "workers", "catalog", "split", "limit_seconds", "size"):
         value = getattr(options, name)
         if value is not None:
             given = str(value.resolve()) if isinstance(value, Path) else str(value)
@@ -142,50 +147,58 @@ def revision_arguments(options: argparse.Namespace) -> list[str]:
     return chosen
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line: evaluate, write the report, print the means."""
-    options = parse(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 170)
+def measured(options: EvaluateOptions, settings: EvaluationSettings) -> tuple[list[Row], list[Row]]:
+    """Rows of all clips, the earlier weights' among them, and the table of detail."""
     if not options.clips.is_dir():
-        print(f"{options.clips}: no such folder. Name a folder of clips.", file=sys.stderr)
-        return 2
+        raise SpeechheadError(f"{options.clips}: no such folder. Name a folder of clips.")
     entries = list_clips(options.clips, options.split, options.catalog)
     if not entries:
-        print(f"{options.clips}: no clips{f' of split {options.split}' if options.split else ''}.", file=sys.stderr)
-        return 2
-    settings = Settings(
-        options.generator, options.size, options.limit_seconds, options.sheets, before=options.weights_before
-    )
+        of_split = f" of split {options.split}" if options.split else ""
+        raise SpeechheadError(f"{options.clips}: no clips{of_split}.")
     workers = min(options.workers, len(entries))
     if workers == 1:
         settings = replace(settings, threads=os.cpu_count() or 1)
+    rows = list(progress(evaluate(entries, settings, workers), "clips", len(entries), console=Console(stderr=True)))
+    if options.weights_before_rev:
+        earlier.beside(rows, earlier.revision_rows(options.weights_before_rev, revision_arguments(options)))
+    if settings.generator == NO_GENERATOR:
+        return rows, []
+    pictures = detail.portraits([*(options.portraits or ()), *(options.more or ())])
+    return rows, [detail.measure(path, settings.generator) for path in pictures]
+
+
+def before(options: EvaluateOptions) -> str:
+    """What `earlier` is, in words."""
+    if options.weights_before_rev:
+        return f"revision `{options.weights_before_rev}`, its weights run by its own code"
+    if options.weights_before:
+        return f"the weights in `{options.weights_before}`, run by today's code"
+    return ""
+
+
+def write(path: Path, text: str) -> None:
+    """A text file, and the folder it goes to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def main(options: EvaluateOptions, context: typer.Context) -> None:
+    """Evaluate, write the report, print the means."""
+    if options.weights_before and options.weights_before_rev:
+        raise typer.BadParameter("--weights-before and --weights-before-rev exclude each other.")
     started = time.monotonic()
-    try:
-        rows = list(progress(evaluate(entries, settings, workers), "clips", len(entries), console=Console(stderr=True)))
-        if options.weights_before_rev:
-            earlier.beside(rows, earlier.revision_rows(options.weights_before_rev, revision_arguments(options)))
-        sharpness = []
-        if settings.generator != NO_GENERATOR:
-            sharpness = [detail.measure(path, settings.generator) for path in detail.portraits(options.portraits)]
-    except SpeechheadError as error:
-        print(error, file=sys.stderr)
-        return 2
+    settings = EvaluationSettings(
+        options.generator, options.size, options.limit_seconds, options.sheets, before=options.weights_before
+    )
+    rows, sharpness = measured(options, settings)
     if options.sheets is not None:
         failures.sheet(rows, options.sheets)
-    before = ""
-    if options.weights_before_rev:
-        before = f"revision `{options.weights_before_rev}`, its weights run by its own code"
-    elif options.weights_before:
-        before = f"the weights in `{options.weights_before}`, run by today's code"
-    document = report(rows, settings, before, sharpness)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    document = report(rows, settings, before(options), sharpness)
+    write(options.json, json.dumps(document, indent=1) + "\n")
     if options.markdown is not None:
-        given = sys.argv[1:] if arguments is None else arguments
-        command = shlex.join(["python", "-m", "pipelines.evaluate", *given])
-        options.markdown.parent.mkdir(parents=True, exist_ok=True)
         notes = options.notes.read_text(encoding="utf-8") if options.notes else ""
-        options.markdown.write_text(markdown.page(document, command, notes), encoding="utf-8")
+        write(options.markdown, markdown.page(document, spelled("pipelines.evaluate", context), notes))
+    console = Console(width=None if sys.stdout.isatty() else 170)
     for row in rows:
         if "skipped" in row:
             console.print(f"skipped {row['skipped']}")
@@ -193,8 +206,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if document["mean"][task]:
             console.print(table(task, document["mean"]))
     print(f"{len(rows)} clips in {time.monotonic() - started:.0f} s: {options.json}")
-    return 0
+
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    app()

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from pipelines import evaluate
 from pipelines.judge import baselines, motion, ours, run, sheets, sync
-from pipelines.judge.clips import Clip, Entry, Track, list_clips
+from pipelines.judge.clips import ClipEntry, FaceTrack, JudgedClip, list_clips
 from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_68, Pose, apply_pose, mouth_opening
 from speechhead.media.writer import VideoWriter
@@ -22,7 +23,7 @@ RANDOM = np.random.default_rng(1)
 
 
 @pytest.fixture(scope="module")
-def clip() -> Clip:
+def clip() -> JudgedClip:
     """A head that turns a little and talks; the picture is noise, the sound is as loud as the mouth is open."""
     opening = 0.1 * (1 - np.cos(np.arange(FRAMES) / 3)).astype(np.float32)
     meshes = np.repeat(MESH_REFERENCE[None], FRAMES, axis=0)
@@ -31,7 +32,7 @@ def clip() -> Clip:
     loudness = np.repeat(10 ** (opening * 10 - 3), SAMPLES_PER_FRAME)
     audio = (RANDOM.normal(size=len(loudness)) * loudness).astype(np.float32)
     frames = RANDOM.integers(0, 256, (FRAMES, SIDE, SIDE, 3), dtype=np.uint8)
-    return Clip(Entry(Path("made.mp4"), "made"), frames, audio, Track(apply_pose(meshes, poses), 1.0))
+    return JudgedClip(ClipEntry(Path("made.mp4"), "made"), frames, audio, FaceTrack(apply_pose(meshes, poses), 1.0))
 
 
 class Mirror:
@@ -67,7 +68,7 @@ def test_the_truth_is_perfect_against_itself(clip):
 @pytest.mark.parametrize("shift", [-5, -2, 1, 3, 5])
 def test_shifted_sound_gives_the_shift_as_lag(clip, shift):
     """The sync measure itself: driven by sound that is late, the mouth is late by as much."""
-    late = Clip(clip.entry, clip.frames, np.roll(clip.audio, shift * SAMPLES_PER_FRAME), clip.truth)
+    late = JudgedClip(clip.entry, clip.frames, np.roll(clip.audio, shift * SAMPLES_PER_FRAME), clip.truth)
     truth = mouth_opening(clip.truth.normalised)
     assert sync.best_lag(mouth_opening(baselines.energy_jaw(late)), truth)[0] == shift
 
@@ -138,7 +139,13 @@ def test_sheet_shows_the_telling_frames(clip):
     assert sheets.sheet(clip, {"warp": clip.frames}).shape == (3 * (SIDE + sheets.TITLE), 3 * SIDE, 3)
 
 
-def test_command_on_a_real_clip_and_on_one_without_a_face(tmp_path, shared, capsys):
+def command(*words) -> tuple[int, str]:
+    """Exit code and output."""
+    done = CliRunner().invoke(evaluate.app, [str(word) for word in words])
+    return done.exit_code, done.output
+
+
+def test_command_on_a_real_clip_and_on_one_without_a_face(tmp_path, shared):
     shutil.copy(shared / "media" / "GRID_spk_of_sbwe5n_e3b251.mp4", tmp_path / "person.mp4")
     with VideoWriter(tmp_path / "wall.mp4", 128, 128) as writer:
         for _ in range(5):
@@ -147,10 +154,11 @@ def test_command_on_a_real_clip_and_on_one_without_a_face(tmp_path, shared, caps
     options = ["--clips", str(tmp_path), "--generator", "none", "--limit-seconds", "1.6", "--workers", "1"]
     page = tmp_path / "report.md"
     more = ["--sheets", str(tmp_path / "sheets"), "--markdown", str(page)]
-    assert evaluate.main([*options, "--json", str(out), *more]) == 0
+    code, said = command(*options, "--json", out, *more)
+    assert code == 0
     report = json.loads(out.read_text())
     person, wall = report["clips"]
-    assert "a face in 0%" in wall["skipped"] and "skipped" in capsys.readouterr().out
+    assert "a face in 0%" in wall["skipped"] and "skipped" in said
     assert person["frames"] == 40
     assert set(person["self_reenactment"]) == {"copy", "warp", "warp_68"}
     assert set(person["speech"]) == {"still", "mean_face", "energy_jaw", "truth"}
@@ -164,11 +172,22 @@ def test_command_on_a_real_clip_and_on_one_without_a_face(tmp_path, shared, caps
     assert "| person.mp4 |" in text and "Skipped: wall.mp4" in text
 
 
-def test_nothing_to_evaluate_is_one_line(tmp_path, capsys):
-    assert evaluate.main(["--clips", str(tmp_path), "--json", str(tmp_path / "o.json")]) == 2
-    assert evaluate.main(["--clips", str(tmp_path / "absent"), "--json", str(tmp_path / "o.json")]) == 2
+def test_nothing_to_evaluate_is_one_line(tmp_path):
+    for folder, reason in ((tmp_path, "no clips"), (tmp_path / "absent", "no such folder")):
+        code, said = command("--clips", folder, "--json", tmp_path / "o.json")
+        assert code == 2 and reason in said and said.count("\n") == 1
     (tmp_path / "a.mp4").touch()
-    odd = ["--clips", str(tmp_path), "--json", str(tmp_path / "o.json"), "--generator", "odd", "--workers", "1"]
-    assert evaluate.main(odd) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert "generator 'odd' is unknown" in lines[-1]
+    code, said = command(
+        "--clips",
+        tmp_path,
+        "--json",
+        tmp_path / "o.json",
+        "--generator",
+        "odd",
+        "--workers",
+        "1",
+        "--portraits",
+        "a",
+        "b",
+    )
+    assert code == 2 and "generator 'odd' is unknown" in said.strip().splitlines()[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from typer.testing import CliRunner
 
 from pipelines.judge import portrait_sheet
 from pipelines.judge.sheets import TITLE
@@ -50,6 +51,7 @@ def test_sheet_has_source_ours_and_warp_side_by_side(portrait):
     assert 0.2 < np.abs(warp.astype(int) - avatar.crop).mean() < 30
 
 
-def test_a_missing_file_is_one_line(tmp_path, capsys):
-    assert portrait_sheet.main(["grace_hopper", str(tmp_path / "no.wav"), "-o", str(tmp_path / "o.png")]) == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+def test_a_missing_file_is_one_line(tmp_path):
+    words = ["grace_hopper", str(tmp_path / "no.wav"), "-o", str(tmp_path / "o.png")]
+    done = CliRunner().invoke(portrait_sheet.app, words)
+    assert done.exit_code == 2 and done.output.count("\n") == 1
