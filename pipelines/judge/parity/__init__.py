@@ -1,1 +1,1 @@
-"""Parity of the torch families with the published implementations: `python -m pipelines.judge.parity DIR`."""
+"""Parity of the torch families with the published implementations: what `python -m pipelines.parity DIR` runs."""

@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from pipelines.judge.parity.__main__ import main  # noqa: E402
 from pipelines.judge.parity.fill import fill  # noqa: E402
+from pipelines.parity import app  # noqa: E402
 from speechhead.generators.families.fomm import Fomm  # noqa: E402
 from speechhead.generators.families.fomm_config import FommConfig  # noqa: E402
 from speechhead.generators.nets.discriminator import DiscriminatorConfig, MultiScaleDiscriminator  # noqa: E402
@@ -45,19 +45,20 @@ GIVEN = ("source_u8", "driving_u8", "driving_initial_u8")
 
 
 def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict], str]:
-    code = main([str(folder)])
+    with pytest.raises(SystemExit) as end:
+        app([str(folder)])
     out, err = capsys.readouterr()
     lines = [json.loads(line) for line in out.splitlines()]
     for line in lines:
         assert list(line) == ["model", "array", "max_abs_diff", "max_abs_ref"]
-    return code, {line["array"]: line for line in lines}, err
+    return int(end.value.code or 0), {line["array"]: line for line in lines}, err
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fixture as the published ones are, of a network of our own."""
-    from pipelines.judge.parity import fomm
     from pipelines.judge.parity.fixtures import Arrays, StoredWeights
+    from pipelines.judge.parity.stages import fomm
 
     folder = tmp_path_factory.mktemp("fomm")
     torch.manual_seed(0)

@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipelines.judge.parity.fixtures import Arrays, Weights
 from speechhead.generators.families.family import Motion
 from speechhead.generators.families.liveportrait import LivePortrait, LivePortraitConfig
 from speechhead.generators.families.retargeting import Openings, RetargetingOptions, drive
-
-from .fixtures import Arrays, Weights
 
 INPUTS = ("tmpl_*", "source_landmarks203", "eye_ratio", "lip_ratio")
 """Besides pictures."""

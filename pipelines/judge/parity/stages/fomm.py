@@ -8,12 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
+from pipelines.judge.parity.fixtures import Arrays, Weights
 from speechhead.generators.families.family import Motion
 from speechhead.generators.families.fomm import Fomm
 from speechhead.generators.families.fomm_config import FommConfig
 from speechhead.generators.nets.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
-
-from .fixtures import Arrays, Weights
 
 Stages = Iterator[tuple[str, Tensor]]
 

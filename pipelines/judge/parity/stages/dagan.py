@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipelines.judge.parity.fixtures import Arrays, Weights
 from speechhead.generators.families.dagan import DaganConfig, DepthAwareGenerator
 from speechhead.generators.families.depth import RESNET50, DepthConfig, DepthDecoder, DepthEncoder
 from speechhead.generators.families.family import Appearance
 from speechhead.generators.families.fomm import FommKeypointDetector
 
-from .fixtures import Arrays, Weights
 from .fomm import enlarged, motion_stages, recorded_motion
 
 Stages = Iterator[tuple[str, Tensor]]

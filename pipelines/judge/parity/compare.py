@@ -1,20 +1,12 @@
-"""Compare every array of parity fixtures with what the families compute from the same weights.
-
-    python -m pipelines.judge.parity DIR
-
-DIR is a fixture or a folder of them. One JSON line per recorded array: {"model", "array", "max_abs_diff",
-"max_abs_ref"}; the difference is null where the array is missing on either side, has another shape, or is not finite.
-Exit 1 if any array is missing or differs by more than 1e-3 of its range, or more than ten times the rounding noise that
-the fixture states for it, whichever is larger; 2 if DIR is no fixture.
-"""
+"""Every array of a parity fixture beside what the family computes from the same weights."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
+import pkgutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -24,32 +16,23 @@ from numpy.typing import NDArray
 
 from speechhead.core.errors import SpeechheadError, WeightsError
 
+from . import stages
+
 TOLERANCE = 1e-3
 """Of the range of an array, stage by stage."""
 
 NOISE_FACTOR = 10.0
 """Times the stated noise, end to end."""
 
-STAGES = {
-    "fomm": "fomm",
-    "dagan": "dagan",
-    "facevid2vid_osfv": "face_vid2vid",
-    "facevid2vid_f2f": "face_vid2vid_f2f",
-    "liveportrait": "liveportrait",
-}
-"""Module of this package with a model's stages, by the model's name in the fixture.
 
-It has `stages(config, weights, io)`, and `full_size(config, weights, io)` of the same form where there are full-size
-fixtures: generators of (name, computed array), computed from the recorded arrays of the stage before, cut as the
-fixture's README says. `config` is config.json's content (rule.json's "config" in full size), `weights` the fixture's
-`Weights`, `io` its `Arrays`. INPUTS: patterns of arrays that are given, not computed, beyond *_u8. NOISE: by array,
-what the README states for arrays that are computed end to end.
-"""
+def models() -> tuple[str, ...]:
+    """Models whose fixtures can be compared: the modules of `stages`, called as the fixtures call them."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(stages.__path__)))
 
 
 def compare(model: str, path: Path, fixture: Any) -> Iterator[tuple[dict[str, Any], bool]]:
     """The report's lines for one fixture, each with whether it passes."""
-    module = importlib.import_module(f"{__package__}.{STAGES[model]}")
+    module = importlib.import_module(f"{stages.__name__}.{model}")
     run = getattr(module, "full_size" if fixture.full else "stages", None)
     if run is None:
         raise WeightsError(f"{path}: {model} has no full-size stages. Give a small fixture.")
@@ -113,8 +96,8 @@ def run(folder: Path) -> int:
 
     failed = []
     for fixture in find(folder):
-        if fixture.model not in STAGES:
-            raise WeightsError(f"{fixture.path}: model '{fixture.model}' is unknown. Known: {', '.join(STAGES)}.")
+        if fixture.model not in models():
+            raise WeightsError(f"{fixture.path}: model '{fixture.model}' is unknown. Known: {', '.join(models())}.")
         try:
             for report, passes in compare(fixture.model, fixture.path, fixture):
                 print(json.dumps(report), flush=True)
@@ -125,24 +108,3 @@ def run(folder: Path) -> int:
     if failed:
         print(f"{len(failed)} arrays missing or different: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.judge.parity", description=__doc__.split("\n")[0])
-    parser.add_argument("folder", metavar="DIR", type=Path, help="a parity fixture, or a folder of them")
-    options = parser.parse_args(arguments)
-    try:
-        importlib.import_module("torch")
-    except ImportError:
-        print("parity needs torch, which is not installed. pip install 'speechhead[train]'.", file=sys.stderr)
-        return 2
-    try:
-        return run(options.folder)
-    except SpeechheadError as error:
-        print(error, file=sys.stderr)
-        return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipelines.judge.parity.fixtures import Arrays, Weights
 from speechhead.generators.families.face_vid2vid_f2f import FaceVid2VidF2F
 from speechhead.generators.families.face_vid2vid_f2f_config import FaceVid2VidF2FConfig
-
-from .fixtures import Arrays, Weights
 
 NOISE = {"prediction_unclipped_b0": 1e-3, "prediction_unclipped_b1_sub2": 1e-3}
 """As the fixture's README states."""

@@ -9,10 +9,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipelines.judge.parity.fixtures import Arrays, Weights
 from speechhead.generators.families.face_vid2vid import FaceVid2Vid, FaceVid2VidConfig
 from speechhead.generators.nets.layers import warp
-
-from .fixtures import Arrays, Weights
 
 FORMS = {"original": "orig", "spade": "spade"}
 """Forms of the generator, and what their arrays begin with."""
