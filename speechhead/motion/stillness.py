@@ -27,7 +27,7 @@ VOICE_FALL_DB = 3.0
 
 FOLLOW = 0.25
 """Part of the way to where the network wants the lips that they go in a frame of a long pause. They decay into rest
-and start into a word, as lips do, but the network's hesitations in between are no longer seen."""
+and start into a word, as lips do; the network's hesitations in between are not seen."""
 
 _SLOWER, _FASTER = 0.4, 0.6  # per frame: how soon the lips are slow in a pause, and quick again when the voice returns
 
