@@ -70,7 +70,7 @@ class Sent:
         return now if self._offset is None else pts / self._rate + self._offset
 
 
-class Eye:
+class BenchViewer:
     """A viewer that keeps when each picture and packet came, how open the mouth looks, and how loud it is."""
 
     def __init__(self, url: str, whep: str) -> None:
@@ -90,7 +90,7 @@ class Eye:
         self.connection.addTransceiver("audio", "recvonly")
         self.connection.addTransceiver("video", "recvonly")
 
-    async def connect(self) -> Eye:
+    async def connect(self) -> BenchViewer:
         await self.connection.setLocalDescription(await self.connection.createOffer())
         sdp = self.connection.localDescription.sdp
         answer, headers = await asyncio.to_thread(call, "POST", self.url + self.whep, sdp.encode(), "application/sdp")
@@ -169,7 +169,7 @@ async def open_session(url: str, **body: Any) -> str:
     return f"{url}/sessions/{made['id']}"
 
 
-async def speak(session: str, eye: Eye, text: str) -> float:
+async def speak(session: str, eye: BenchViewer, text: str) -> float:
     """Say a text and wait for its first sound; seconds it took."""
     eye.packets.clear()
     asked = time.monotonic()
@@ -181,7 +181,7 @@ async def speak(session: str, eye: Eye, text: str) -> float:
 async def punctuality(url: str, seconds: float, pid: int) -> dict[str, Any]:
     """Pictures per second, skew and its trend, and the server's memory, while it talks and idles."""
     session = await open_session(url)
-    eye = await Eye(url, session.removeprefix(url) + "/whep").connect()
+    eye = await BenchViewer(url, session.removeprefix(url) + "/whep").connect()
     await asyncio.sleep(2)
     begin, count, skews, number, sizes = time.monotonic(), len(eye.pictures), [], 0, []
     while (now := time.monotonic() - begin) < seconds:
@@ -198,7 +198,7 @@ async def punctuality(url: str, seconds: float, pid: int) -> dict[str, Any]:
     known = await stats(session)
     await eye.close()
     call("DELETE", session)
-    trend = float(np.polyfit(*np.array(skews).T, 1)[0] * 60) if len(skews) > 20 else None
+    trend = float(np.polyfit([at for at, _ in skews], [ms for _, ms in skews], 1)[0] * 60) if len(skews) > 20 else None
     return {
         "seconds": round(took, 1),
         "size": eye.side,
@@ -217,7 +217,7 @@ async def punctuality(url: str, seconds: float, pid: int) -> dict[str, Any]:
 async def lip_sync(url: str, seconds: float) -> dict[str, Any]:
     """Lag of the mouth, as the picture shows it, after the sound, as they arrive."""
     session = await open_session(url, controls=STILL)
-    eye = await Eye(url, session.removeprefix(url) + "/whep").connect()
+    eye = await BenchViewer(url, session.removeprefix(url) + "/whep").connect()
     await asyncio.sleep(1.5)
     eye.rest_again()
     begin = time.monotonic()
@@ -241,7 +241,7 @@ async def lip_sync(url: str, seconds: float) -> dict[str, Any]:
 async def latency(url: str, says: int) -> dict[str, Any]:
     """From `say` to the first spoken frame, and from interrupt to silence and rest."""
     session = await open_session(url, controls=STILL)
-    eye = await Eye(url, session.removeprefix(url) + "/whep").connect()
+    eye = await BenchViewer(url, session.removeprefix(url) + "/whep").connect()
     await asyncio.sleep(1.5)
     eye.rest_again()
     first, heard, silent, rest, asked_rest = [], [], [], [], []
@@ -282,7 +282,7 @@ async def cycles(url: str, count: int, pid: int) -> dict[str, Any]:
     history = []
     for number in range(count + max(5, count // 10)):
         session = await open_session(url)
-        eye = await Eye(url, session.removeprefix(url) + "/whep").connect()
+        eye = await BenchViewer(url, session.removeprefix(url) + "/whep").connect()
         await post(f"{session}/say", text="Hello.")
         await eye.close()
         call("DELETE", session)

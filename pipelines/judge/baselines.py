@@ -10,7 +10,7 @@ from speechhead.core.arrays import Array
 from speechhead.face.landmarks import mouth_opening, to_normalised
 from speechhead.generators.compact.meshwarp import MeshWarp, sample
 
-from .clips import Clip
+from .clips import JudgedClip
 from .sync import energy_db
 
 Frames = NDArray[np.uint8]
@@ -21,12 +21,12 @@ _JAW_PULL[[60, 64, 48, 54]] = 0.3  # mouth corners
 _JAW_PULL[4:13] = np.sin(np.linspace(0.2, np.pi - 0.2, 9)).clip(0, 1)  # chin most, cheeks least
 
 
-def copy_source(clip: Clip) -> Frames:
+def copy_source(clip: JudgedClip) -> Frames:
     """The first frame, over and over: uint8 [T, H, W, 3]."""
     return np.broadcast_to(clip.frames[0], clip.frames.shape)
 
 
-def mesh_warp(clip: Clip) -> Frames:
+def mesh_warp(clip: JudgedClip) -> Frames:
     """The first frame warped by the clip's own mesh, with no network.
 
     It gets all 478 tracked vertices of every frame, more than a generator that is driven by 70 landmarks does.
@@ -74,7 +74,7 @@ def border_points(width: int, height: int) -> Array:
     return np.array([(x * (width - 1), y * (height - 1)) for x, y in sides], np.float32)
 
 
-def triangulated_warp(clip: Clip, driving: Array | None = None) -> Frames:
+def triangulated_warp(clip: JudgedClip, driving: Array | None = None) -> Frames:
     """The first frame warped by 68 landmarks: piecewise affine on their Delaunay triangles.
 
     Points along the border of the picture stay where they are.
@@ -101,7 +101,7 @@ def jaw_opened(face: Array, opening: Array) -> Array:
     return faces
 
 
-def energy_jaw(clip: Clip) -> Array:
+def energy_jaw(clip: JudgedClip) -> Array:
     """The sound's energy envelope drives the jaw of the source face: float32 [T, 70, 3], normalised.
 
     The envelope (dB above the clip's 10th percentile, smoothed over three frames) is scaled and shifted so that its
@@ -116,11 +116,11 @@ def energy_jaw(clip: Clip) -> Array:
     return jaw_opened(source, (scaled - mouth_opening(source)).astype(np.float32))
 
 
-def mean_face(clip: Clip) -> Array:
+def mean_face(clip: JudgedClip) -> Array:
     """The clip's own mean face, held still: float32 [T, 70, 3], normalised. Of the truth it knows the mean alone."""
     return np.broadcast_to(clip.truth.normalised.mean(0), clip.truth.normalised.shape)
 
 
-def still_face(clip: Clip) -> Array:
+def still_face(clip: JudgedClip) -> Array:
     """The source face, held still: float32 [T, 70, 3], normalised."""
     return np.broadcast_to(clip.truth.normalised[0], clip.truth.normalised.shape)

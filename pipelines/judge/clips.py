@@ -30,7 +30,7 @@ FEWEST_FOUND = 0.8
 
 
 @dataclass(frozen=True)
-class Entry:
+class ClipEntry:
     """One clip of a folder. notes: the catalogue's, which may tell the clip's own audio offset."""
 
     path: Path
@@ -40,7 +40,7 @@ class Entry:
     notes: str = ""
 
 
-def list_clips(folder: Path, split: str | None = None, catalogue: Path | None = None) -> list[Entry]:
+def list_clips(folder: Path, split: str | None = None, catalogue: Path | None = None) -> list[ClipEntry]:
     """Clips of a folder by name, described by its catalogue (`catalog.csv` in it by default) where there is one.
 
     Without a catalogue each file is a person of its own, and `split` is not applied.
@@ -54,14 +54,14 @@ def list_clips(folder: Path, split: str | None = None, catalogue: Path | None = 
     for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES):
         row = rows.get(path.name, {})
         described = (row.get(column) or "" for column in ("split", "language", "notes"))
-        entry = Entry(path, row.get("identity") or path.stem, *described)
+        entry = ClipEntry(path, row.get("identity") or path.stem, *described)
         if not (rows and split) or entry.split == split:
             entries.append(entry)
     return entries
 
 
 @dataclass(frozen=True)
-class Track:
+class FaceTrack:
     """Landmarks of a video. mesh: float32 [T, 478, 3] px, gaps filled; found: share of frames with a face."""
 
     mesh: Array
@@ -92,7 +92,7 @@ class Track:
         return np.array([pose.angles for pose in self.poses], np.float32)
 
 
-def track(frames: Iterable[Frames], tracker: FaceTracker | None = None) -> Track | None:
+def track(frames: Iterable[Frames], tracker: FaceTracker | None = None) -> FaceTrack | None:
     """Track the face of a video; frames without a face repeat the nearest one with it. None if no face at all."""
     tracker = tracker or FaceTracker(smooth=False)
     meshes = [None if face is None else face.mesh for face in tracker.track(iter(frames))]
@@ -100,17 +100,17 @@ def track(frames: Iterable[Frames], tracker: FaceTracker | None = None) -> Track
     if not len(seen):
         return None
     nearest = seen[np.abs(np.arange(len(meshes))[:, None] - seen).argmin(1)]
-    return Track(np.stack([meshes[i] for i in nearest]).astype(np.float32), len(seen) / len(meshes))
+    return FaceTrack(np.stack([meshes[i] for i in nearest]).astype(np.float32), len(seen) / len(meshes))
 
 
 @dataclass(frozen=True)
-class Clip:
+class JudgedClip:
     """A clip in memory. frames: uint8 [T, H, W, 3]; audio: float32 [640 T] or None if it has no usable sound."""
 
-    entry: Entry
+    entry: ClipEntry
     frames: Frames
     audio: Array | None
-    truth: Track = field(repr=False)
+    truth: FaceTrack = field(repr=False)
 
     @property
     def unit(self) -> float:
@@ -128,7 +128,7 @@ def read_frames(path: Path, seconds: float | None) -> Iterator[Frames]:
         yield picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]  # as a video encoder needs it
 
 
-def load(entry: Entry, seconds: float | None = None, tracker: FaceTracker | None = None) -> Clip:
+def load(entry: ClipEntry, seconds: float | None = None, tracker: FaceTracker | None = None) -> JudgedClip:
     """Read and track a clip, or its first `seconds`.
 
     Raises
@@ -143,7 +143,7 @@ def load(entry: Entry, seconds: float | None = None, tracker: FaceTracker | None
     try:
         sound = load_audio(entry.path)
     except AudioError:
-        return Clip(entry, frames, None, truth)
+        return JudgedClip(entry, frames, None, truth)
     audio = np.zeros(len(frames) * SAMPLES_PER_FRAME, np.float32)
     audio[: min(len(sound), len(audio))] = sound[: len(audio)]
-    return Clip(entry, frames, audio if np.abs(audio).max() > 1e-3 else None, truth)
+    return JudgedClip(entry, frames, audio if np.abs(audio).max() > 1e-3 else None, truth)

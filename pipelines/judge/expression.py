@@ -19,7 +19,7 @@ from speechhead.motion.gaze import EYEBALL
 from speechhead.motion.rest import explain
 from speechhead.speech.protocol import SpeechModel
 
-from .clips import Track, track
+from .clips import FaceTrack, track
 from .sync import correlation
 
 Row = dict[str, Any]
@@ -38,7 +38,7 @@ SMILE = 1
 """Of the modes that `motion.rest.explain` tells apart."""
 
 
-class Stage:
+class PosedPortrait:
     """A portrait before the camera: renders it under controls, and looks at it with the tracker."""
 
     def __init__(self, avatar: Avatar, generator: Generator, tracker: FaceTracker) -> None:
@@ -61,14 +61,14 @@ class Stage:
         faces, poses = self.faces(Controls(**(CALM | controls)))
         return self.pictures(faces[-1:], poses[-1:])[0]
 
-    def seen(self, pictures: list[Picture]) -> Track:
+    def seen(self, pictures: list[Picture]) -> FaceTrack:
         """What the tracker sees."""
         found = track(pictures, self.tracker)
         assert found is not None
         return found
 
 
-def shape(seen: Track) -> Array:
+def shape(seen: FaceTrack) -> Array:
     """Normalised mesh [478, 3] of the first frame."""
     _, poses = remove_pose(from_mesh(seen.mesh[:1]))
     return to_normalised(seen.mesh[0], poses[0])
@@ -88,7 +88,7 @@ def features(mesh: Array) -> dict[str, float]:
     }
 
 
-def emotions(stage: Stage, speech: Array, audio: Array) -> list[Row]:
+def emotions(stage: PosedPortrait, speech: Array, audio: Array) -> list[Row]:
     """Every emotion at every intensity, against the neutral face, as seen in rendered frames.
 
     Returns
@@ -115,7 +115,7 @@ def emotions(stage: Stage, speech: Array, audio: Array) -> list[Row]:
     return rows
 
 
-def blink(stage: Stage) -> tuple[Row, list[Picture]]:
+def blink(stage: PosedPortrait) -> tuple[Row, list[Picture]]:
     """One blink with a held head: how far the eyes close, and what the head seems to do meanwhile.
 
     Returns
@@ -136,7 +136,7 @@ def blink(stage: Stage) -> tuple[Row, list[Picture]]:
     return {"closed": float(opening.min() / opening[wide]), "angle": float(turned), "shift": float(moved)}, frames
 
 
-def gaze(stage: Stage) -> tuple[list[Row], list[Picture]]:
+def gaze(stage: PosedPortrait) -> tuple[list[Row], list[Picture]]:
     """Eyes steered to GAZES: yaw in degrees as the irises stand in rendered frames, away from where 0 puts them."""
     frames = [stage.still(gaze=(yaw, 0.0)) for yaw in GAZES]
     across = []
@@ -148,7 +148,7 @@ def gaze(stage: Stage) -> tuple[list[Row], list[Picture]]:
     return [{"asked": yaw, "seen": float(turn)} for yaw, turn in zip(GAZES, degrees)], frames
 
 
-def relaxed(stage: Stage, speech: Array, audio: Array) -> tuple[Row, list[Picture]]:
+def relaxed(stage: PosedPortrait, speech: Array, audio: Array) -> tuple[Row, list[Picture]]:
     """What is left of the source's smile and open mouth: at rest, and where speech closes the lips.
 
     Returns

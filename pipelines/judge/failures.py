@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .clips import Clip
+from .clips import JudgedClip
 from .sheets import TITLE
 
 Frames = NDArray[np.uint8]
@@ -27,7 +27,7 @@ MEASURES = (
 """Task, metric of ours, whether more is better, title."""
 
 
-def strip(clip: Clip, videos: Mapping[str, Frames]) -> tuple[int, Frames]:
+def strip(clip: JudgedClip, videos: Mapping[str, Frames]) -> tuple[int, Frames]:
     """The frame with the largest L1 of ours, and it beside the rest: source, truth, ours, warp, error (times three)."""
     errors = [np.abs(a.astype(np.int16) - b).mean() for a, b in zip(videos["ours"], clip.frames)]
     frame = int(np.argmax(errors))
@@ -44,7 +44,7 @@ def strip(clip: Clip, videos: Mapping[str, Frames]) -> tuple[int, Frames]:
     return frame, np.asarray(page)
 
 
-def save(path: Path, clip: Clip, videos: Mapping[str, Frames]) -> int:
+def save(path: Path, clip: JudgedClip, videos: Mapping[str, Frames]) -> int:
     """Write the strip as PNG; returns the number of the frame."""
     frame, picture = strip(clip, videos)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from speechhead.generators.protocol import Generator
 from speechhead.motion.compose import Motion
 from speechhead.speech.model import Speech2Landmarks
 
-from .clips import Clip
+from .clips import JudgedClip
 
 Frames = NDArray[np.uint8]
 
@@ -30,7 +30,7 @@ def crop_pose(pose: Pose, x0: float, y0: float, factor: float) -> Pose:
     return Pose(pose.rotation, translation, pose.scale * factor)
 
 
-def native_size(clip: Clip) -> int:
+def native_size(clip: JudgedClip) -> int:
     """Side in pixels, even, at which a clip's face crop is neither enlarged nor reduced."""
     return max(64, round(clip.truth.poses[0].scale * CROP_EYES / 2) * 2)
 
@@ -45,7 +45,7 @@ class Rendered:
     size : side of the face crop in pixels
     """
 
-    def __init__(self, clip: Clip, generator: Generator, size: int) -> None:
+    def __init__(self, clip: JudgedClip, generator: Generator, size: int) -> None:
         self.generator = generator
         self.avatar = Avatar.from_face(clip.frames[0], clip.truth.mesh[0], size, shrink=False)
         self.source = self.avatar.source(generator)
@@ -61,12 +61,12 @@ class Rendered:
         return np.stack(pictures)
 
 
-def reenacted(clip: Clip, rendered: Rendered) -> Frames:
+def reenacted(clip: JudgedClip, rendered: Rendered) -> Frames:
     """The clip remade from its first frame by its own landmarks and poses: uint8 [T, H, W, 3]."""
     return rendered.frames(clip.truth.normalised, clip.truth.poses)
 
 
-def spoken(clip: Clip, speech: Speech2Landmarks, controls: Controls) -> tuple[Array, list[Pose]]:
+def spoken(clip: JudgedClip, speech: Speech2Landmarks, controls: Controls) -> tuple[Array, list[Pose]]:
     """Landmarks [T, 70, 3] and poses (pixels of the clip) that the clip's sound gives the person of its first frame."""
     assert clip.audio is not None
     motion = Motion(clip.truth.normalised[0], clip.truth.poses[0], controls)

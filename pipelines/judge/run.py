@@ -19,7 +19,7 @@ from speechhead.generators.open import open_generator
 from speechhead.speech.model import Speech2Landmarks
 
 from . import baselines, failures, motion, ours, picture, sheets, shifts, sync
-from .clips import Clip, Entry, Frames, Track, load, track
+from .clips import ClipEntry, FaceTrack, Frames, JudgedClip, load, track
 from .opening import fidelity
 
 Row = dict[str, Any]
@@ -29,7 +29,7 @@ NO_GENERATOR = "none"
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """What an evaluation runs with.
 
     generator: name, or 'none'; size: side of its face crop in pixels, the clip's own resolution if None;
@@ -45,7 +45,7 @@ class Settings:
     before: Path | None = None
 
 
-def picture_metrics(frames: Frames, clip: Clip) -> Row:
+def picture_metrics(frames: Frames, clip: JudgedClip) -> Row:
     """Every metric that needs pixels alone; the mouth boxes are the truth's."""
     boxes = [picture.mouth_box(face[motion.MOUTH], *clip.frames.shape[1:3]) for face in clip.truth.landmarks]
     return {
@@ -57,7 +57,7 @@ def picture_metrics(frames: Frames, clip: Clip) -> Row:
     }
 
 
-def keypoint_metrics(seen: Track | None, clip: Clip) -> Row:
+def keypoint_metrics(seen: FaceTrack | None, clip: JudgedClip) -> Row:
     """AKD of the landmarks that the tracker finds in the rendered frames, in pixels at 256."""
     if seen is None:
         return {"akd": None, "mouth_akd": None, "found": 0.0}
@@ -68,7 +68,7 @@ def keypoint_metrics(seen: Track | None, clip: Clip) -> Row:
     } | fidelity(mouth_opening(clip.truth.normalised), mouth_opening(seen.normalised))
 
 
-def speech_metrics(normalised: Array, clip: Clip) -> Row:
+def speech_metrics(normalised: Array, clip: JudgedClip) -> Row:
     """Every lip-sync metric of normalised landmarks [T, 70, 3] against the clip's own."""
     assert clip.audio is not None
     truth = clip.truth.normalised
@@ -99,7 +99,7 @@ def life_metrics(normalised: Array, angles: Array) -> Row:
 class Evaluator:
     """Loads the networks once and evaluates clips."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EvaluationSettings) -> None:
         self.settings = settings
         self.tracker = FaceTracker(threads=settings.threads)
         self.sets: dict[str, Path | None] = {}  # folder of the weights, by method
@@ -111,7 +111,7 @@ class Evaluator:
                 open_generator(settings.generator, 256, threads=1)  # what is missing is an error now, not at a clip
                 self.speech[name] = Speech2Landmarks.load(threads=settings.threads)
 
-    def _rendered(self, clip: Clip) -> dict[str, ours.Rendered]:
+    def _rendered(self, clip: JudgedClip) -> dict[str, ours.Rendered]:
         size = self.settings.size or ours.native_size(clip)
         opened = {}
         for name, folder in self.sets.items():
@@ -120,7 +120,7 @@ class Evaluator:
             opened[name] = ours.Rendered(clip, generator, size)
         return opened
 
-    def clip(self, entry: Entry) -> Row:
+    def clip(self, entry: ClipEntry) -> Row:
         """Every metric of one clip; a clip that can not be used is a row with the reason in `skipped`."""
         row: Row = {"file": entry.path.name, "identity": entry.identity}
         row |= {"language": entry.language, "notes": entry.notes}
@@ -146,15 +146,17 @@ class Evaluator:
                 row["worst_frame"] = failures.save(self.settings.sheets / f"{entry.path.stem}.worst.png", clip, videos)
         return row
 
-    def _picture_row(self, name: str, frames: Frames, clip: Clip) -> Row:
+    def _picture_row(self, name: str, frames: Frames, clip: JudgedClip) -> Row:
         if name == "copy":  # one picture: no need to look at it T times
             mesh = np.broadcast_to(clip.truth.mesh[0], clip.truth.mesh.shape)
-            seen: Track | None = Track(mesh, 1.0)
+            seen: FaceTrack | None = FaceTrack(mesh, 1.0)
         else:
             seen = track(frames, self.tracker)
         return picture_metrics(frames, clip) | keypoint_metrics(seen, clip)
 
-    def _speech_rows(self, clip: Clip, rendered: dict[str, ours.Rendered]) -> tuple[dict[str, Row], dict[str, Frames]]:
+    def _speech_rows(
+        self, clip: JudgedClip, rendered: dict[str, ours.Rendered]
+    ) -> tuple[dict[str, Row], dict[str, Frames]]:
         """Rows of all speech-driven methods, and the frames of ours.
 
         `ours` is measured by the tracker on rendered frames; `ours_landmarks` and the baselines on the driving
@@ -182,7 +184,7 @@ class Evaluator:
                 rows["ours_warp_68"] = self._seen_row(warped, faces, clip)
         return rows, talking
 
-    def _seen_row(self, frames: Frames, asked: Array, clip: Clip) -> Row:
+    def _seen_row(self, frames: Frames, asked: Array, clip: JudgedClip) -> Row:
         """Lip-sync of rendered frames as the tracker sees them, and how much of the opening asked for is in them."""
         seen = track(frames, self.tracker)
         if seen is None:

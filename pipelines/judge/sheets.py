@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from speechhead.face.landmarks import mouth_opening
 
-from .clips import Clip
+from .clips import JudgedClip
 
 Frames = NDArray[np.uint8]
 
@@ -27,7 +27,7 @@ def telling_frames(opening: NDArray[np.float32]) -> dict[str, int]:
     return {"widest": int(order[-1]), "median": int(order[len(order) // 2]), "closed": int(order[0])}
 
 
-def sheet(clip: Clip, videos: Mapping[str, Frames]) -> Frames:
+def sheet(clip: JudgedClip, videos: Mapping[str, Frames]) -> Frames:
     """Contact sheet uint8 [h, w, 3]: a row per telling frame of the truth, a column per method."""
     columns = {"source": np.broadcast_to(clip.frames[0], clip.frames.shape), "truth": clip.frames}
     columns |= {name: videos[name] for name in ORDER if name in videos}
@@ -43,7 +43,7 @@ def sheet(clip: Clip, videos: Mapping[str, Frames]) -> Frames:
     return np.asarray(page)
 
 
-def save(path: Path, clip: Clip, videos: Mapping[str, Frames]) -> Path:
+def save(path: Path, clip: JudgedClip, videos: Mapping[str, Frames]) -> Path:
     """Write the contact sheet of a clip as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(sheet(clip, videos)).save(path, optimize=True)

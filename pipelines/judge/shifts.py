@@ -14,7 +14,7 @@ from speechhead.face.landmarks import mouth_opening
 from speechhead.speech.model import Speech2Landmarks
 
 from . import ours, sync
-from .clips import Clip, Track
+from .clips import FaceTrack, JudgedClip
 
 SHIFTS = tuple(range(-5, 6))
 """Frames by which the sound is delayed; negative is early."""
@@ -34,7 +34,7 @@ def delayed(audio: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
     return moved
 
 
-def validate(clip: Clip, speech: Speech2Landmarks) -> list[dict[str, Any]]:
+def validate(clip: JudgedClip, speech: Speech2Landmarks) -> list[dict[str, Any]]:
     """Lag and correlation of one clip for every shift of its sound, and of its truth.
 
     Returns
@@ -44,7 +44,7 @@ def validate(clip: Clip, speech: Speech2Landmarks) -> list[dict[str, Any]]:
     """
     assert clip.audio is not None
     count = min(len(clip.frames), SECONDS * FPS)
-    audio, track = clip.audio[: count * SAMPLES_PER_FRAME], Track(clip.truth.mesh[:count], clip.truth.found)
+    audio, track = clip.audio[: count * SAMPLES_PER_FRAME], FaceTrack(clip.truth.mesh[:count], clip.truth.found)
     clip = replace(clip, frames=clip.frames[:count], audio=audio, truth=track)
     truth = mouth_opening(track.normalised)
     rows = []

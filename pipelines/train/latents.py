@@ -17,7 +17,7 @@ from speechhead.face.landmarks import REFERENCE, from_mesh
 
 
 @dataclass(frozen=True)
-class LatentsConfig:
+class LatentsTraining:
     """Sizes of the network and how it is trained; stored in the checkpoint."""
 
     data: str = "runs/data/train"
@@ -34,7 +34,7 @@ class LatentsConfig:
 class LatentsNetwork(nn.Module):
     """delta = basis(linear(motion) + mlp(motion, shape) - mlp(0, shape)): zero motion gives exactly zero."""
 
-    def __init__(self, config: LatentsConfig) -> None:
+    def __init__(self, config: LatentsTraining) -> None:
         super().__init__()
         self.linear = nn.Linear(210, config.basis, bias=False)
         self.mlp = nn.Sequential(
@@ -57,7 +57,7 @@ class LatentsNetwork(nn.Module):
 
 def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
     """Train to `steps` or for `minutes`, then write a checkpoint and the ONNX file."""
-    options = LatentsConfig(**json.loads(config.read_text()))
+    options = LatentsTraining(**json.loads(config.read_text()))
     torch.manual_seed(options.seed)
     random = np.random.default_rng(options.seed)
     clips = [clip.normalised for clip in prepared_clips(Path(options.data))]

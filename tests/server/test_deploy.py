@@ -11,14 +11,14 @@ import sys
 import threading
 
 import pytest
-from speechhead_server.core.config import ENVIRONMENT, SECRETS, Settings, from_environment
+from speechhead_server.core.config import ENVIRONMENT, SECRETS, ServerSettings, from_environment
 from speechhead_server.core.redaction import DEBUG
 from support.paths import ROOT
 
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
 GUIDE = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
 FILES = {f"{ENVIRONMENT}{name.upper()}_FILE" for name in SECRETS}
-FIELDS = {ENVIRONMENT + field.name.upper() for field in dataclasses.fields(Settings)}
+FIELDS = {ENVIRONMENT + field.name.upper() for field in dataclasses.fields(ServerSettings)}
 
 
 def instruction(name):
@@ -48,7 +48,7 @@ def test_the_image_starts_a_server_that_can_be_reached():
 
     settings = from_environment({}, image_environment())
     assert settings.host == "0.0.0.0" and not settings.local_only
-    assert settings.port == Settings().port
+    assert settings.port == ServerSettings().port
     first, last = settings.udp_ports
     assert instruction("EXPOSE").split() == [f"{settings.port}/tcp", f"{first}-{last}/udp"]
 
@@ -116,7 +116,7 @@ def test_the_relay_is_an_option_beside_the_servers_ports(compose):
     first, last = from_environment({}, image_environment()).udp_ports
     assert not set(range(int(options["min-port"]), int(options["max-port"]) + 1)) & set(range(first, last + 1))
     assert options["user"] == "${SPEECHHEAD_TURN_USER:-}:${SPEECHHEAD_TURN_PASSWORD:-}"
-    Settings(turn=(f"turn:203.0.113.7:{options['listening-port']}",), turn_user="a", turn_password="b")
+    ServerSettings(turn=(f"turn:203.0.113.7:{options['listening-port']}",), turn_user="a", turn_password="b")
 
 
 def test_the_guide_names_settings_options_metrics_and_paths_that_exist():

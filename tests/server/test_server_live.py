@@ -177,7 +177,7 @@ def test_live_pcm_is_spoken_and_told_of():
 
 def test_the_shipped_networks_and_voice_speak(monkeypatch):
     """Four times slower than life, so that a busy machine draws all pictures in time."""
-    from speechhead_server.core.config import Settings
+    from speechhead_server.core.config import ServerSettings
     from speechhead_server.http.app import Server
     from speechhead_server.stage.clock import Clock
 
@@ -189,7 +189,7 @@ def test_the_shipped_networks_and_voice_speak(monkeypatch):
     monkeypatch.setattr("speechhead_server.live.session.Clock", lambda: Clock(lambda: time.monotonic() / 4))
 
     async def run():
-        server = Server(Settings(size=256, max_sessions=2))
+        server = Server(ServerSettings(size=256, max_sessions=2))
         async with running(server) as client:
             made = await session(client, controls={"head": "retained", "blink_rate": 0, "look_away": 0, "idle": False})
             watcher = await Watcher(client, made["whep"]).connect(20, timeout=40)

@@ -22,7 +22,7 @@ pytest.importorskip("websockets")
 
 import httpx
 import websockets
-from speechhead_server.core.config import ENVIRONMENT, Settings, from_environment
+from speechhead_server.core.config import ENVIRONMENT, ServerSettings, from_environment
 from speechhead_server.core.redaction import hider, private_logs
 from support.paths import ROOT
 
@@ -241,4 +241,4 @@ def test_a_secret_on_the_command_line_works_with_a_warning_that_does_not_repeat_
     assert "--token-file" in caplog.text and "SPEECHHEAD_TOKEN" in caplog.text and TOKEN not in caplog.text
     with pytest.raises(ServerError, match="both given"):
         from_environment({"token": TOKEN, "token_file": "x"}, {})
-    assert TOKEN not in repr(Settings(token=TOKEN, turn_password=TOKEN))
+    assert TOKEN not in repr(ServerSettings(token=TOKEN, turn_password=TOKEN))

@@ -13,7 +13,7 @@ from support.fakes import speech_like
 pytest.importorskip("aiortc")
 
 import av
-from speechhead_server.core.config import Settings, from_environment
+from speechhead_server.core.config import ServerSettings, from_environment
 from speechhead_server.core.problems import Refused
 from speechhead_server.http.serve import listen
 from speechhead_server.rtc.encoders import PortraitH264, SpeechOpus, video_bitrate
@@ -37,7 +37,7 @@ def test_settings_come_from_options_then_the_environment():
     settings = from_environment({"port": 1234, "host": None, "stun": ["stun:s:1"]}, environment)
     assert (settings.port, settings.token, settings.udp_ports) == (1234, "x", (50000, 50010))
     assert settings.origins == ("https://a.org", "https://b.org") and settings.stun == ("stun:s:1",)
-    assert from_environment({}, {}) == Settings()
+    assert from_environment({}, {}) == ServerSettings()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_settings_that_can_not_work_are_refused_in_one_line(options):
 
 
 def test_turn_is_given_to_both_ends():
-    settings = Settings(stun=("stun:s:1",), turn=("turn:t:2",), turn_user="u", turn_password="p")
+    settings = ServerSettings(stun=("stun:s:1",), turn=("turn:t:2",), turn_user="u", turn_password="p")
     assert settings.ice_servers == [{"urls": ["stun:s:1"]}, {"urls": ["turn:t:2"], "username": "u", "credential": "p"}]
 
 
@@ -286,7 +286,7 @@ def test_the_server_chooses_the_largest_size_it_can_draw(milliseconds, size, por
             time.sleep(milliseconds * (self.size / 256) ** 2 / 1000)
             return source
 
-    studio = Studio(Settings(workers=1), Timed, FakeSpeech())
+    studio = Studio(ServerSettings(workers=1), Timed, FakeSpeech())
     assert studio.choose_size(Avatar.from_image(portrait)) == size
     assert studio.capacity >= 1
     studio.close()

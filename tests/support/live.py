@@ -46,11 +46,11 @@ class FakeSpeaker:
 
 def make(settings=None, generator=FakeGenerator, speech=None, speaker=None, **options):
     """A server of fakes; options are settings."""
-    from speechhead_server.core.config import Settings
+    from speechhead_server.core.config import ServerSettings
     from speechhead_server.http.app import Server
 
     options = {"size": SIZE, "max_sessions": 4, "port": 0, **options}
-    return Server(settings or Settings(**options), generator, speech or FakeSpeech(), speaker or FakeSpeaker())
+    return Server(settings or ServerSettings(**options), generator, speech or FakeSpeech(), speaker or FakeSpeaker())
 
 
 @contextlib.asynccontextmanager
@@ -59,7 +59,7 @@ async def running(server):
     import httpx
     import uvicorn
 
-    config = uvicorn.Config(server.app, "127.0.0.1", 0, loop="asyncio", log_level="error", ws_max_size=2**21)
+    config = uvicorn.Config(server.app, "127.0.0.1", 0, loop="asyncio", log_config=None, ws_max_size=2**21)
     host = uvicorn.Server(config)
     host.install_signal_handlers = lambda: None
     host.capture_signals = contextlib.nullcontext

@@ -20,7 +20,7 @@ VALIDATION = 0.1
 
 
 @dataclass(frozen=True)
-class Entry:
+class FootageEntry:
     """One video. name: its path in the folder, with slashes; the rest is the catalogue's."""
 
     path: Path
@@ -56,7 +56,9 @@ def split_of(identity: str, validation: float = VALIDATION) -> str:
     return "val" if place < validation else "train"
 
 
-def list_footage(folder: Path, catalogue: Path | None = None, split: str = "all", licences: str = "all") -> list[Entry]:
+def list_footage(
+    folder: Path, catalogue: Path | None = None, split: str = "all", licences: str = "all"
+) -> list[FootageEntry]:
     """Videos of a folder and its folders, by name.
 
     Parameters
@@ -78,7 +80,7 @@ def list_footage(folder: Path, catalogue: Path | None = None, split: str = "all"
         row = rows.get(name) or rows.get(video.name) or {}
         identity = row.get("identity") or (name.split("/")[0] if "/" in name else video.stem)
         described = {column: row.get(column) or "" for column in ("language", "licence", "source")}
-        entry = Entry(video, name, identity, row.get("split") or split_of(identity), **described)
+        entry = FootageEntry(video, name, identity, row.get("split") or split_of(identity), **described)
         if split in ("all", entry.split) and allowed(entry.licence, licences):
             entries.append(entry)
     return entries

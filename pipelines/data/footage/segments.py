@@ -12,12 +12,12 @@ from speechhead.face.crop import crop_square
 from speechhead.generators.families.crops import Crop, middle_square
 
 from . import settings as limit
-from .settings import Settings
-from .watch import Seen
+from .settings import FootageSettings
+from .watch import Watched
 
 
 @dataclass(frozen=True)
-class Segment:
+class FootageSegment:
     """Frames [start, stop) of a video: kept with its crop and its pictures' numbers, or why not.
 
     reason : '' if it is kept, with the number that decided, as in the report
@@ -35,12 +35,12 @@ class Segment:
 class Segmenter:
     """Joins what `Watcher` saw into segments, holding no more than one of them."""
 
-    def __init__(self, settings: Settings, width: int, height: int) -> None:
+    def __init__(self, settings: FootageSettings, width: int, height: int) -> None:
         self._settings, self._width, self._height = settings, width, height
-        self._run: list[Seen] = []
-        self._useless: list[Seen] = []
+        self._run: list[Watched] = []
+        self._useless: list[Watched] = []
 
-    def push(self, seen: Seen) -> Iterator[Segment]:
+    def push(self, seen: Watched) -> Iterator[FootageSegment]:
         """Take the next picture; gives the segments that are complete."""
         if seen.reason:
             kept = max(0, len(self._run) - seen.retract)
@@ -48,7 +48,7 @@ class Segmenter:
             yield from self._close()
             if self._useless and self._useless[-1].reason != seen.reason:
                 yield from self._close_useless()
-            self._useless += [Seen(one.index, seen.reason, seen.value) for one in doomed] + [_slim(seen)]
+            self._useless += [Watched(one.index, seen.reason, seen.value) for one in doomed] + [_slim(seen)]
             return
         yield from self._close_useless()
         if seen.begins:
@@ -56,23 +56,23 @@ class Segmenter:
             doomed, self._run = self._run[kept:], self._run[:kept]
             yield from self._close()
             if doomed:
-                yield Segment(doomed[0].index, doomed[-1].index + 1, "dissolve", len(doomed))
+                yield FootageSegment(doomed[0].index, doomed[-1].index + 1, "dissolve", len(doomed))
         self._run.append(seen)
         if len(self._run) >= self._settings.longest:
             yield from self._close()
 
-    def flush(self) -> Iterator[Segment]:
+    def flush(self) -> Iterator[FootageSegment]:
         """The last segments."""
         yield from self._close_useless()
         yield from self._close()
 
-    def _close_useless(self) -> Iterator[Segment]:
+    def _close_useless(self) -> Iterator[FootageSegment]:
         run, self._useless = self._useless, []
         if run:
             value = min if run[0].reason == "small face" else max
-            yield Segment(run[0].index, run[-1].index + 1, run[0].reason, value(one.value for one in run))
+            yield FootageSegment(run[0].index, run[-1].index + 1, run[0].reason, value(one.value for one in run))
 
-    def _close(self) -> Iterator[Segment]:
+    def _close(self) -> Iterator[FootageSegment]:
         run, self._run = self._run, []
         if not run:
             return
@@ -83,7 +83,7 @@ class Segmenter:
         for part, crop in _travels(run):
             yield self._judge(part, crop)
 
-    def _judge(self, run: list[Seen], crop: Crop) -> Segment:
+    def _judge(self, run: list[Watched], crop: Crop) -> FootageSegment:
         start, stop = run[0].index, run[-1].index + 1
         looks = [one.look for one in run if one.look]
         combs = np.sort([look.combs for look in looks])
@@ -108,17 +108,17 @@ class Segmenter:
             ("outside the picture", quality["outside"], quality["outside"] > limit.OUTSIDE),
         ):
             if bad:
-                return Segment(start, stop, reason, float(value))
+                return FootageSegment(start, stop, reason, float(value))
         mesh = np.stack([one.mesh for one in run if one.mesh is not None])
-        return Segment(start, stop, mesh=mesh, crop=crop, quality=quality)
+        return FootageSegment(start, stop, mesh=mesh, crop=crop, quality=quality)
 
 
-def _slim(seen: Seen) -> Seen:
+def _slim(seen: Watched) -> Watched:
     """Without its arrays: an hour without a face is a long run."""
-    return Seen(seen.index, seen.reason, seen.value)
+    return Watched(seen.index, seen.reason, seen.value)
 
 
-def _travels(run: list[Seen]) -> Iterator[tuple[list[Seen], Crop]]:
+def _travels(run: list[Watched]) -> Iterator[tuple[list[Watched], Crop]]:
     """Parts in which a fixed square holds the head, each with that square.
 
     The square lies midway between the ends of the head's way, its side follows the middle of the head's sizes.

@@ -44,7 +44,7 @@ COMBED = 1.15
 
 
 @dataclass(frozen=True)
-class Settings:
+class FootageSettings:
     """What a user chooses.
 
     size : side of the samples in pixels; min_eyes : outer eye distance in pixels of the footage that a face needs;

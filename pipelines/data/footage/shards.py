@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from speechhead.core.clocks import HOPS_PER_FRAME, SAMPLES_PER_FRAME
 
 from .files import new_folder, write_text
-from .settings import Settings
+from .settings import FootageSettings
 
 VERSION = 1
 FRAMES_PER_SHARD = 2048
@@ -138,7 +138,7 @@ class PartWriter:
 class Packer:
     """Joins parts into shards, in the order in which they are added."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: FootageSettings) -> None:
         self.folder, self._size = folder, settings.size
         self._index: dict[str, Any] = {"version": VERSION, "settings": settings.to_dict(), "shards": [], "samples": []}
         path = folder / "index.json"

@@ -18,7 +18,7 @@ GAP = SAMPLE_RATE // 10
 """Samples by which a time stamp must disagree with the sound before it until silence is filled in."""
 
 
-class SoundTrack:
+class FootageAudio:
     """16 kHz mono sound of a video; sample 0 belongs to the beginning of its first picture.
 
     Pieces are asked for in the order of their beginnings. A damaged packet is left out, its time is silent.

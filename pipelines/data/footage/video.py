@@ -19,14 +19,14 @@ from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import from_mesh
 from speechhead.media.reader import VideoReader
 
-from .catalogue import Entry, is_free
+from .catalogue import FootageEntry, is_free
 from .files import new_folder, write_text
 from .landmarks import landmark_arrays
 from .report import KEPT, row
-from .segments import Segment, Segmenter
-from .settings import Settings
+from .segments import FootageSegment, Segmenter
+from .settings import FootageSettings
 from .shards import MELS, PartWriter
-from .sound import SoundTrack
+from .sound import FootageAudio
 from .sync import LAGS, Predictor, Relation, belongs, energy, from_speech, gap, neutral_face, offset_of, relate
 from .watch import Watcher
 
@@ -40,7 +40,7 @@ class _Heard:
     plain: Relation
 
 
-def process(entry: Entry, output: Path, settings: Settings, predictor: Predictor = from_speech) -> Path:
+def process(entry: FootageEntry, output: Path, settings: FootageSettings, predictor: Predictor = from_speech) -> Path:
     """Make the samples of a video: the folder `parts/KEY` of the output, which appears when it is complete.
 
     A video that can not be read gives no samples but a line in the report.
@@ -66,10 +66,12 @@ def process(entry: Entry, output: Path, settings: Settings, predictor: Predictor
 class _Video:
     """The pictures are read twice, the second time a segment behind: what is cropped is known only at its end."""
 
-    def __init__(self, entry: Entry, settings: Settings, writer: PartWriter, predictor: Predictor) -> None:
+    def __init__(
+        self, entry: FootageEntry, settings: FootageSettings, writer: PartWriter, predictor: Predictor
+    ) -> None:
         self.entry, self.settings, self.writer = entry, settings, writer
         self.reader = VideoReader(entry.path, fps=FPS)
-        self.track = SoundTrack(entry.path)
+        self.track = FootageAudio(entry.path)
         self.predictor = predictor
         self.behind, self.passed = self.reader.frames(), 0
         self.rows: list[dict] = []
@@ -91,7 +93,7 @@ class _Video:
             self.rows.append(row(self.entry.name, "no sound", note="no sound track: pictures only"))
         return self.rows, self.kept
 
-    def _take(self, segment: Segment) -> None:
+    def _take(self, segment: FootageSegment) -> None:
         start, stop = segment.start, segment.stop
         if segment.reason or segment.mesh is None or segment.crop is None or segment.quality is None:
             self.rows.append(row(self.entry.name, segment.reason, start, stop, segment.value))

@@ -18,7 +18,7 @@ from speechhead.face.tracker import Face, FaceTracker
 
 from .cuts import CutDetector
 from .picture import Look, look_at, same
-from .settings import FROZEN, JUMP, LARGEST_TILT, LARGEST_YAW, OTHER_SHAPE, RIVAL, Settings
+from .settings import FROZEN, JUMP, LARGEST_TILT, LARGEST_YAW, OTHER_SHAPE, RIVAL, FootageSettings
 
 Picture = NDArray[np.uint8]
 
@@ -30,7 +30,7 @@ _STILL = [*range(5), *range(12, 17), *range(27, 36), 36, 39, 42, 45]  # jaw befo
 
 
 @dataclass(frozen=True)
-class Seen:
+class Watched:
     """One picture.
 
     reason : why it is of no use, or '' (then mesh [478, 3] px, pose, look and repeats are there), with its number;
@@ -109,17 +109,17 @@ def _tracker(min_eyes: float) -> _Tracker:
 class Watcher:
     """Looks at the pictures of one video in their order."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: FootageSettings) -> None:
         self._settings = settings
         self._tracker = _tracker(settings.min_eyes)
         self._tracker.restart()
         self._cuts = CutDetector()
-        self._last: tuple[Picture, Seen] | None = None
+        self._last: tuple[Picture, Watched] | None = None
         self._lost = self._since = 0
         self._frozen = 0
         self._differences: deque[Array] = deque(maxlen=EVERY)
 
-    def look(self, index: int, picture: Picture) -> Seen:
+    def look(self, index: int, picture: Picture) -> Watched:
         """What the picture uint8 [H, W, 3] with this number shows."""
         if self._last and self._last[0] is picture and self._last[1].mesh is not None:
             return self._keep(picture, self._repeated(index, self._last[1]))  # shown longer than a frame
@@ -132,22 +132,22 @@ class Watcher:
         self._lost = 0 if face else self._lost + 1
         if face is None:
             self._since = 0
-            return self._keep(picture, Seen(index, "no face", retract=cut or 0))
+            return self._keep(picture, Watched(index, "no face", retract=cut or 0))
         seen = self._judge(index, picture, face, cut)
         return self._keep(picture, seen)
 
-    def _keep(self, picture: Picture, seen: Seen) -> Seen:
+    def _keep(self, picture: Picture, seen: Watched) -> Watched:
         self._last = (picture, seen)
         return seen
 
-    def _judge(self, index: int, picture: Picture, face: Face, cut: int | None) -> Seen:
+    def _judge(self, index: int, picture: Picture, face: Face, cut: int | None) -> Watched:
         landmarks = face.landmarks
         pose = remove_pose(landmarks[None])[1][0]
         before = self._last[1] if self._last else None
         jumps = before is not None and before.mesh is not None and self._is_another(before, face.mesh, pose)
         if jumps:
             self._since = 0
-        seen = Seen(index, begins=jumps or cut is not None, retract=cut or 0, mesh=face.mesh, pose=pose)
+        seen = Watched(index, begins=jumps or cut is not None, retract=cut or 0, mesh=face.mesh, pose=pose)
         if self._since % EVERY == 0:
             rival = self._tracker.rival(picture, face)
             if rival >= RIVAL:
@@ -166,28 +166,28 @@ class Watcher:
         seen = replace(seen, look=look_at(picture, pose), repeats=repeats)
         return self._thaw(seen)
 
-    def _is_another(self, before: Seen, mesh: Array, pose: Pose) -> bool:
+    def _is_another(self, before: Watched, mesh: Array, pose: Pose) -> bool:
         """Whether a face is not the one of the frame before; a head that moves fast already may do so."""
         difference = _difference(before, mesh, pose)
         usual = np.max(self._differences, axis=0) if self._differences else np.zeros(2)
         self._differences.append(difference)
         return bool((difference > np.float32([JUMP, OTHER_SHAPE]) + 2 * usual).any())
 
-    def _repeated(self, index: int, last: Seen) -> Seen:
+    def _repeated(self, index: int, last: Watched) -> Watched:
         return self._thaw(
-            Seen(index, last.reason, last.value, mesh=last.mesh, pose=last.pose, look=last.look, repeats=True)
+            Watched(index, last.reason, last.value, mesh=last.mesh, pose=last.pose, look=last.look, repeats=True)
         )
 
-    def _thaw(self, seen: Seen) -> Seen:
+    def _thaw(self, seen: Watched) -> Watched:
         """A still picture once it has lasted."""
         self._frozen = self._frozen + 1 if seen.repeats else 0
         if self._frozen < FROZEN or seen.reason:
             return seen
         retract = FROZEN if self._frozen == FROZEN else 0
-        return Seen(seen.index, "frozen", self._frozen + 1, seen.begins, retract, seen.mesh, seen.pose)
+        return Watched(seen.index, "frozen", self._frozen + 1, seen.begins, retract, seen.mesh, seen.pose)
 
 
-def _difference(before: Seen, mesh: Array, pose: Pose) -> Array:
+def _difference(before: Watched, mesh: Array, pose: Pose) -> Array:
     """How far a face is from the one of the frame before, [2]: by movement, and by its proportions."""
     assert before.mesh is not None and before.pose is not None
     old, new = from_mesh(before.mesh), from_mesh(mesh)

@@ -20,15 +20,15 @@ from speechhead.face.mesh import FaceMesh, roi_from_mesh
 from speechhead.face.tracker import FaceTracker
 
 from .flow import backward_flow
-from .motion import Motion, sample_motion
+from .motion import SyntheticMotion, sample_motion
 from .portrait import Portrait, Rig, prepare
-from .render import Frame, Renderer
+from .render import Frame, HeadRenderer
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True)
-class Source:
+class PortraitRow:
     """A line of a portrait catalogue."""
 
     file: str
@@ -36,19 +36,19 @@ class Source:
     licence: str = ""
 
 
-def read_catalogue(folder: Path, licences: str = "") -> list[Source]:
+def read_catalogue(folder: Path, licences: str = "") -> list[PortraitRow]:
     """Portraits of a folder; with `licences`, those whose licence in `catalog.csv` has that text.
 
     Spaces and hyphens are the same, capitals do not count: `public-domain` finds "US public domain by age".
     """
-    listed: dict[str, Source] = {}
+    listed: dict[str, PortraitRow] = {}
     catalogue = folder / "catalog.csv"
     if catalogue.is_file():
         with catalogue.open(encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
-                listed[row["file"]] = Source(row["file"], row.get("source", ""), row.get("licence", ""))
+                listed[row["file"]] = PortraitRow(row["file"], row.get("source", ""), row.get("licence", ""))
     files = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    sources = [listed.get(name, Source(name)) for name in files]
+    sources = [listed.get(name, PortraitRow(name)) for name in files]
     wanted = licences.lower().replace("-", " ")
     return [s for s in sources if wanted in s.licence.lower().replace("-", " ")]
 
@@ -63,7 +63,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 def read_portraits(
     folder: Path, tracker: FaceTracker, licences: str = ""
-) -> Iterator[tuple[Source, NDArray[np.uint8], Array]]:
+) -> Iterator[tuple[PortraitRow, NDArray[np.uint8], Array]]:
     """Catalogue line, picture and tracked mesh [478, 3] of every portrait with a face."""
     for source in read_catalogue(folder, licences):
         image = read_image(folder / source.file)
@@ -79,7 +79,7 @@ def seed_of(name: str, seed: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
-def portrait_motion(portrait: Portrait, random: np.random.Generator, frames: int) -> Motion:
+def portrait_motion(portrait: Portrait, random: np.random.Generator, frames: int) -> SyntheticMotion:
     """A random motion that goes with a portrait's own pose and expression."""
     still = tuple(float(angle) for angle in portrait.angles)
     return sample_motion(portrait.rig.head, random, frames, still=still, own=portrait.fit.expression)
@@ -87,7 +87,7 @@ def portrait_motion(portrait: Portrait, random: np.random.Generator, frames: int
 
 def write_clip(
     portrait: Portrait,
-    renderer: Renderer,
+    renderer: HeadRenderer,
     stem: Path,
     frames: int,
     random: np.random.Generator,
@@ -154,7 +154,7 @@ class SyntheticPairs:
 
     def __iter__(self) -> Iterator[Pair]:
         random = np.random.default_rng(self.seed)
-        renderer = Renderer()
+        renderer = HeadRenderer()
         while True:
             source, image, mesh = self.faces[random.integers(len(self.faces))]
             try:

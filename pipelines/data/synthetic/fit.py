@@ -38,7 +38,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Eye:
+class Eyeball:
     """An eyeball: vertices, its centre [3] in head space, radius, and where it looks in the photo.
 
     gaze : yaw and pitch in radians in head space (positive: to the right of the picture, down)
@@ -65,7 +65,7 @@ class Fit:
     expression: Array
     offset: Array
     view: View
-    eyes: tuple[Eye, Eye]
+    eyes: tuple[Eyeball, Eyeball]
     error: float
 
 
@@ -144,7 +144,7 @@ class Fitter:
                 offset[rows] = offset[head.landmarks[list(marks)]].mean(0)
         return offset
 
-    def _eyes(self, identity: Array, offset: Array, view: View, mesh: Array) -> tuple[Eye, Eye]:
+    def _eyes(self, identity: Array, offset: Array, view: View, mesh: Array) -> tuple[Eyeball, Eyeball]:
         """Eyeballs where the model has them, looking at the tracked irises."""
         vertices = self.head.shape(identity, np.zeros(len(self.head.expression))) + offset
         eyes = []
@@ -162,7 +162,7 @@ class Fitter:
             look /= np.linalg.norm(look)
             gaze = (float(np.arctan2(look[0], -look[2])), float(np.arcsin(np.clip(look[1], -1, 1))))
             ring = np.linalg.norm(mesh[iris + 1 : iris + 5, :2] - mesh[iris, :2], axis=1)
-            eyes.append(Eye(part, np.float32(centre), radius, gaze, float(np.median(ring) / view.scale)))
+            eyes.append(Eyeball(part, np.float32(centre), radius, gaze, float(np.median(ring) / view.scale)))
         return eyes[0], eyes[1]
 
 

@@ -33,7 +33,7 @@ RATE = 25
 
 
 @dataclass(frozen=True)
-class Motion:
+class SyntheticMotion:
     """What a head does in T frames.
 
     expression : float32 [T, E]; gaze : float32 [T, 2], yaw and pitch added to the photo's, radians
@@ -59,7 +59,7 @@ def sample_motion(
     stride: int = 8,
     still: tuple[float, ...] = (0.0, 0.0, 0.0),
     own: Array | None = None,
-) -> Motion:
+) -> SyntheticMotion:
     """A random motion, every `stride`-th frame of `frames * stride` at 25 per second.
 
     Parameters
@@ -101,7 +101,7 @@ def sample_motion(
     low, high = np.float32(still) - reach + np.maximum(hidden, 0), np.float32(still) + reach + np.minimum(hidden, 0)
     angles = np.clip(angles, low, high)
     keep = slice(stride - 1, None, stride)
-    return Motion(
+    return SyntheticMotion(
         expression=np.float32(np.clip(expression, 0, 1))[keep],
         gaze=np.float32(gaze)[keep],
         angles=np.float32(angles)[keep],

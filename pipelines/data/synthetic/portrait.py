@@ -21,7 +21,7 @@ from .correspondence import POINTS, Correspondence
 from .fit import Fit, Fitter, View
 from .head import MOUTH_BAG, SKIN, SOCKET, TEETH, Head, Integers, vertex_normals
 from .surround import CENTRE, Surround
-from .texture import EYE_TILE, TILE, Layout, Seen, bake_eye, bake_skin, eye_texels, gaze_rotation, sample
+from .texture import EYE_TILE, TILE, Layout, PhotoBuffers, bake_eye, bake_skin, eye_texels, gaze_rotation, sample
 
 SIZE = 256
 """Side of the pictures that come out."""
@@ -204,7 +204,7 @@ def prepare(
     rest = fit.view.project(vertices)
     photo = canvas.astype(np.float32)
     side = len(canvas)
-    seen = Seen(head, rest, side, side)
+    seen = PhotoBuffers(head, rest, side, side)
     normals = vertex_normals(rest, rig.layout.triangles)
 
     skin = bake_skin(head, rig.layout, photo, rest, placed, seen, np.stack([rig.side, rig.rim], 1))

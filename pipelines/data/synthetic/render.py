@@ -16,7 +16,7 @@ from . import light
 from .correspondence import POINTS
 from .fit import View
 from .head import EYE_LEFT, MOUTH_BAG, SKIN, SOCKET, vertex_normals
-from .motion import Motion
+from .motion import SyntheticMotion
 from .portrait import EYES_APART, PAD, SIZE, Portrait, eye_vertices, surround
 from .raster import Buffer
 from .surround import Surround
@@ -51,7 +51,7 @@ class Frame:
     surround: Surround
 
 
-class Renderer:
+class HeadRenderer:
     """Draws portraits of one rig; holds the buffers."""
 
     def __init__(self, size: int = SIZE) -> None:
@@ -61,7 +61,7 @@ class Renderer:
         self._colour = np.zeros((size * FINE, size * FINE, 4), np.float32)
         self._hole = np.zeros((size * FINE, size * FINE), np.float32)
 
-    def draw(self, portrait: Portrait, motion: Motion, frame: int) -> Frame:
+    def draw(self, portrait: Portrait, motion: SyntheticMotion, frame: int) -> Frame:
         """Draw one frame of a motion."""
         head = portrait.rig.head
         view = self._view(portrait, motion, frame)
@@ -83,7 +83,7 @@ class Renderer:
         mesh = self._mesh(portrait, pixels, view, np.zeros(2, np.float32))
         return self._draw(portrait, pixels, view, np.zeros(9, np.float32), mesh)
 
-    def _view(self, portrait: Portrait, motion: Motion, frame: int) -> View:
+    def _view(self, portrait: Portrait, motion: SyntheticMotion, frame: int) -> View:
         before = portrait.fit.view
         rotation = rotation_matrix(motion.angles[frame])
         scale = float(before.scale * motion.zoom[frame])

@@ -11,7 +11,7 @@ from speechhead.core.smoothstep import smoothstep32
 from speechhead.generators.compact.fill import push_pull
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 
-from .fit import Eye, Fit
+from .fit import Eyeball, Fit
 from .head import MOUTH_BAG, SKIN, SOCKET, Head, Integers, vertex_normals
 from .raster import Buffer
 
@@ -39,7 +39,7 @@ class Layout:
         self.texels = Buffer(TILE, 2 * TILE).draw(flat, self.corners)
 
 
-class Seen:
+class PhotoBuffers:
     """What a photo shows of a head: buffers of skin alone and of everything, at `FINE` times the photo's size."""
 
     def __init__(self, head: Head, vertices: Array, height: int, width: int) -> None:
@@ -66,7 +66,9 @@ def sample(image: Array, places: Array, interpolation: int = cv2.INTER_LINEAR) -
     return cv2.remap(image, x, y, interpolation, borderMode=cv2.BORDER_REPLICATE)
 
 
-def bake_skin(head: Head, table: Layout, photo: Array, vertices: Array, mesh: Array, seen: Seen, zones: Array) -> Array:
+def bake_skin(
+    head: Head, table: Layout, photo: Array, vertices: Array, mesh: Array, seen: PhotoBuffers, zones: Array
+) -> Array:
     """Texels [TILE, 2 TILE, 3] of the skin.
 
     Parameters
@@ -112,7 +114,7 @@ def _grain(colour: Array, weight: Array) -> Array:
     return np.asarray(moved, np.float32)
 
 
-def trusted(shape: tuple[int, int], seen: Seen, mesh: Array) -> Array:
+def trusted(shape: tuple[int, int], seen: PhotoBuffers, mesh: Array) -> Array:
     """How far each photo pixel [H, W] shows skin and nothing else: 0 in and beside the openings."""
     height, width = shape
     # The dark line between closed lips belongs to neither; lips that open would carry it along.
@@ -152,7 +154,7 @@ def gaze_rotation(yaw: float, pitch: float) -> Array:
     return (about_y @ about_x).astype(np.float32)
 
 
-def bake_eye(eye: Eye, fit: Fit, photo: Array, seen: Seen) -> tuple[Array, Array]:
+def bake_eye(eye: Eyeball, fit: Fit, photo: Array, seen: PhotoBuffers) -> tuple[Array, Array]:
     """An eye's tile [EYE_TILE, EYE_TILE, 3], and the colour [3] of its white in this photo's light."""
     directions = eye_directions()
     points = eye.centre + eye.radius * directions @ gaze_rotation(*eye.gaze).T

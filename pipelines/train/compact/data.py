@@ -36,7 +36,7 @@ SOURCES = 8
 
 
 @dataclass
-class Clip:
+class PreparedClip:
     """One prepared clip: frames [T, S, S, 3] and its landmark arrays (see `pipelines.data.prepare`)."""
 
     frames: NDArray[np.uint8]
@@ -50,13 +50,13 @@ class Clip:
     """Matte and background of the rows that were sources."""
 
 
-def load_clips(folder: Path) -> list[Clip]:
+def load_prepared_clips(folder: Path) -> list[PreparedClip]:
     """All prepared clips of a folder, frames memory-mapped."""
     clips = []
     for frames, mesh, index, normalised in prepared_clips(folder):
         opening = mouth_opening(from_mesh(normalised))
         ajar = np.flatnonzero((opening > AJAR[0]) & (opening < AJAR[1]))
-        clips.append(Clip(frames, mesh, index, np.argsort(-opening), ajar))
+        clips.append(PreparedClip(frames, mesh, index, np.argsort(-opening), ajar))
     return clips
 
 
@@ -87,18 +87,24 @@ def apply_colour(image: NDArray[np.uint8], colour: NDArray[np.float32]) -> NDArr
     return np.asarray(cv2.LUT(mixed, table[None]), np.uint8)
 
 
-class Pairs(IterableDataset):
+class CompactPairs(IterableDataset):
     """Endless random (source, driver) pairs as dictionaries of arrays: see `window_inputs` and `motion_inputs`.
 
     Parameters
     ----------
-    clips : of `load_clips`; weights : how often each is drawn
+    clips : of `load_prepared_clips`; weights : how often each is drawn
     latents : Landmarks2Latents' ONNX file; resolution : of the dense motion field
     part : "windows" or "motion"
     """
 
     def __init__(
-        self, clips: list[Clip], weights: list[float], latents: str | Path, resolution: int, seed: int, part: str
+        self,
+        clips: list[PreparedClip],
+        weights: list[float],
+        latents: str | Path,
+        resolution: int,
+        seed: int,
+        part: str,
     ) -> None:
         self.clips, self.weights = clips, np.array(weights) / np.sum(weights)
         self.latents, self.resolution, self.seed, self.part = latents, resolution, seed, part
@@ -115,7 +121,7 @@ class Pairs(IterableDataset):
             yield maker(clip, *choose(clip, random, self.part), random)
 
 
-def choose(clip: Clip, random: np.random.Generator, part: str) -> tuple[int, int]:
+def choose(clip: PreparedClip, random: np.random.Generator, part: str) -> tuple[int, int]:
     """Rows of a source and of a driver."""
     count = len(clip.mesh)
     if part == "motion":
@@ -144,7 +150,7 @@ class PairMaker:
         self._matte = Matte(threads=1) if part == "motion" else None
 
     def __call__(
-        self, clip: Clip, source: int, driver: int, random: np.random.Generator | None = None
+        self, clip: PreparedClip, source: int, driver: int, random: np.random.Generator | None = None
     ) -> dict[str, Array]:
         """One sample; without `random`, neither mirrored nor recoloured."""
         images = [np.asarray(clip.frames[clip.index[row]]) for row in (source, driver)]

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 from speechhead.generators.compact.generator import SMOOTH
 from speechhead.generators.compact.meshwarp import border_taper, pixel_grid
 
-from .learner import Learner, TrainConfig, tiles
-from .networks import CompactGenerator, warp
+from .learner import CompactTraining, Learner, tiles
+from .networks import CompactNetworks, warp
 
 
-def forward(model: CompactGenerator, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def forward(model: CompactNetworks, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The picture at 128 without windows, the motion field, the masks and the residual flow.
 
     The same composition as `speechhead.generators.compact.generator` does at run time.
@@ -46,7 +46,7 @@ def smoothed(field: Tensor) -> Tensor:
 class MotionLearner(Learner):
     """L1 at two scales and of gradients; little residual flow, which does not bend where it need not."""
 
-    def __init__(self, model: CompactGenerator, options: TrainConfig) -> None:
+    def __init__(self, model: CompactNetworks, options: CompactTraining) -> None:
         super().__init__()
         self.model, self.options = model, options
         makers = torch.optim.Adam(model.motion.parameters(), options.learning_rate, betas=(0.5, 0.99))
@@ -73,7 +73,7 @@ class MotionLearner(Learner):
             warped = moved[:, :3] + (1 - moved[:, 3:]) * batch["background"]
         return {"l1": l1.item(), "warp": (warped - real).abs().mean().item(), "residual": residual.abs().mean().item()}
 
-    def judge(self, model: CompactGenerator, batch: dict[str, Tensor]) -> dict[str, float]:
+    def judge(self, model: CompactNetworks, batch: dict[str, Tensor]) -> dict[str, float]:
         """L1 of the whole picture, and the same of the landmark warp before the same background."""
         real = batch["driver"]
         picture = forward(model, batch)[0]
@@ -81,7 +81,7 @@ class MotionLearner(Learner):
         warped = moved[:, :3] + (1 - moved[:, 3:]) * batch["background"]
         return {"l1": (picture - real).abs().mean().item(), "warp": (warped - real).abs().mean().item()}
 
-    def sheet(self, model: CompactGenerator, batch: dict[str, Tensor]) -> np.ndarray:
+    def sheet(self, model: CompactNetworks, batch: dict[str, Tensor]) -> np.ndarray:
         """Source, truth, ours, the landmark warp before the same background, error, and masks."""
         picture, flow, masks, _ = forward(model, batch)
         still = batch["layers"][:, :3] + (1 - batch["layers"][:, 3:]) * F.interpolate(batch["background"], size=256)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from speechhead.generators.compact.windows import WINDOWS
 
-from .learner import Learner, TrainConfig, tiles
+from .learner import CompactTraining, Learner, tiles
 from .losses import (
     FeatureLoss,
     LandmarkLoss,
@@ -24,7 +24,7 @@ from .losses import (
     texture_loss,
     weighted_l1,
 )
-from .networks import CompactGenerator, Discriminator
+from .networks import CompactNetworks, Discriminator
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Windows:
     changes: dict[str, Tensor]
 
 
-def forward(model: CompactGenerator, batch: dict[str, Tensor], names: Iterable[str] = WINDOWS) -> Windows:
+def forward(model: CompactNetworks, batch: dict[str, Tensor], names: Iterable[str] = WINDOWS) -> Windows:
     """One pass over a batch; the same composition as `speechhead.generators.compact.generator` does at run time."""
     out = Windows({}, {})
     for name in names:
@@ -52,7 +52,7 @@ def forward(model: CompactGenerator, batch: dict[str, Tensor], names: Iterable[s
 class WindowsLearner(Learner):
     """The mouth learns at every step, the eyes at every second."""
 
-    def __init__(self, model: CompactGenerator, options: TrainConfig) -> None:
+    def __init__(self, model: CompactNetworks, options: CompactTraining) -> None:
         super().__init__()
         self.model, self.options = model, options
         self.judges = torch.nn.ModuleDict({name: Discriminator() for name in WINDOWS})
@@ -121,7 +121,7 @@ class WindowsLearner(Learner):
         critics.step()
         return log
 
-    def judge(self, model: CompactGenerator, batch: dict[str, Tensor]) -> dict[str, float]:
+    def judge(self, model: CompactNetworks, batch: dict[str, Tensor]) -> dict[str, float]:
         """Per window: L1 near lips or lids, the same of the warp, and detail over the truth's; landmarks in pixels."""
         out, found = forward(model, batch), {}
         for name in WINDOWS:
@@ -136,7 +136,7 @@ class WindowsLearner(Learner):
             found["landmarks"] = self.landmarks(batch["face"], patches).item()
         return found
 
-    def sheet(self, model: CompactGenerator, batch: dict[str, Tensor]) -> np.ndarray:
+    def sheet(self, model: CompactNetworks, batch: dict[str, Tensor]) -> np.ndarray:
         """Of each window the portrait's own, the warp, ours, the truth, and the change."""
         out = forward(model, batch)
         return tiles(

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from pipelines.train.families.config import ConfigError
 
-from .networks import CompactConfig, CompactGenerator
+from .networks import CompactConfig, CompactNetworks
 
 PARTS = ("motion", "windows")
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class CompactTraining:
     """How the generator is trained; stored in the checkpoint beside the network's sizes.
 
     part: which half learns, "motion" or "windows"; they share nothing, so that each can have a core of its own
@@ -57,7 +57,7 @@ class TrainConfig:
     network: CompactConfig = field(default_factory=CompactConfig)
 
     @classmethod
-    def read(cls, path: Path) -> TrainConfig:
+    def read(cls, path: Path) -> CompactTraining:
         """From a JSON file; ConfigError for a field or a part that is unknown."""
         values = json.loads(path.read_text(encoding="utf-8"))
         values["network"] = CompactConfig(**values.get("network", {}))
@@ -66,7 +66,7 @@ class TrainConfig:
                 values[name] = tuple(values[name]) if isinstance(values[name], list) else (values[name],)
         unknown = sorted(set(values) - {entry.name for entry in fields(cls)} - {"family"})
         if unknown:
-            raise ConfigError(f"{path}: unknown field {', '.join(unknown)}. See TrainConfig in {__name__}.")
+            raise ConfigError(f"{path}: unknown field {', '.join(unknown)}. See CompactTraining in {__name__}.")
         values.pop("family", None)
         options = cls(**values)
         if options.part not in PARTS:
@@ -89,11 +89,11 @@ class Learner(ABC):
         """One step; what is logged of it."""
 
     @abstractmethod
-    def judge(self, model: CompactGenerator, batch: dict[str, Tensor]) -> dict[str, float]:
+    def judge(self, model: CompactNetworks, batch: dict[str, Tensor]) -> dict[str, float]:
         """How well validation pairs are met."""
 
     @abstractmethod
-    def sheet(self, model: CompactGenerator, batch: dict[str, Tensor]) -> np.ndarray:
+    def sheet(self, model: CompactNetworks, batch: dict[str, Tensor]) -> np.ndarray:
         """A picture uint8 [H, W, 3] of validation pairs."""
 
 

@@ -190,7 +190,7 @@ class WindowGenerator(nn.Module):
         return opening * (dark + delta) + (1 - opening) * gate * delta, opening
 
 
-class CompactGenerator(nn.Module):
+class CompactNetworks(nn.Module):
     """All networks of the compact generator."""
 
     def __init__(self, config: CompactConfig = CompactConfig()) -> None:

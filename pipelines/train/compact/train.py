@@ -19,12 +19,12 @@ from pipelines.train.curves import Log
 from pipelines.train.families.config import ConfigError
 
 from .checkpoint import save
-from .data import PairMaker, Pairs, load_clips
-from .learner import Learner, TrainConfig, channels_last
-from .networks import CompactGenerator
+from .data import CompactPairs, PairMaker, load_prepared_clips
+from .learner import CompactTraining, Learner, channels_last
+from .networks import CompactNetworks
 
 
-def open_learner(model: CompactGenerator, options: TrainConfig) -> Learner:
+def open_learner(model: CompactNetworks, options: CompactTraining) -> Learner:
     """The learner of a part."""
     if options.part == "motion":
         from .learn_motion import MotionLearner
@@ -40,9 +40,9 @@ def collate(items: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
     return {key: torch.from_numpy(np.stack([item[key] for item in items])) for key in items[0]}
 
 
-def validation_pairs(options: TrainConfig) -> list[dict[str, np.ndarray]]:
+def validation_pairs(options: CompactTraining) -> list[dict[str, np.ndarray]]:
     """Fixed pairs of the validation clips: first frame as source, drivers from wide open to closed."""
-    clips, items = load_clips(Path(options.validation)), []
+    clips, items = load_prepared_clips(Path(options.validation)), []
     maker = PairMaker(options.latents, options.network.motion_resolution, options.part)
     for number in range(options.shown):
         clip = clips[number % len(clips)]
@@ -51,19 +51,21 @@ def validation_pairs(options: TrainConfig) -> list[dict[str, np.ndarray]]:
     return items
 
 
-def open_pairs(options: TrainConfig, step: int) -> Callable[[], dict[str, Tensor]]:
+def open_pairs(options: CompactTraining, step: int) -> Callable[[], dict[str, Tensor]]:
     """A function that gives the next batch, drawn from the folders by their shares."""
     if len(options.shares) != len(options.data):
         raise ConfigError(f"{len(options.data)} folders in data and {len(options.shares)} shares. Give one for each.")
     clips, weights = [], []
     for folder, share in zip(options.data, options.shares):
-        found = load_clips(Path(folder))
+        found = load_prepared_clips(Path(folder))
         if not found:
             raise ConfigError(f"{folder}: no prepared samples. Run pipelines.data.prepare first.")
         lengths = np.sqrt([len(clip.mesh) for clip in found])
         clips += found
         weights += list(share * lengths / lengths.sum())
-    pairs = Pairs(clips, weights, options.latents, options.network.motion_resolution, options.seed + step, options.part)
+    pairs = CompactPairs(
+        clips, weights, options.latents, options.network.motion_resolution, options.seed + step, options.part
+    )
     ahead = 4 if options.workers else None
     loader = DataLoader(pairs, options.batch, num_workers=options.workers, prefetch_factor=ahead)
     batches = iter(loader)
@@ -72,13 +74,13 @@ def open_pairs(options: TrainConfig, step: int) -> Callable[[], dict[str, Tensor
 
 def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
     """Train for `minutes` (the configuration's if None), writing checkpoints, `log.jsonl` and sheets as it goes."""
-    options = TrainConfig.read(config)
+    options = CompactTraining.read(config)
     budget = 60 * (minutes or options.minutes)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
-    model = CompactGenerator(options.network)
+    model = CompactNetworks(options.network)
     if options.start is not None:
         begin_with(model, Path(options.start))
     model = model.to(memory_format=torch.channels_last)
@@ -123,7 +125,7 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
 
 
 def validate(
-    model: CompactGenerator, learner: Learner, shown: dict[str, Tensor], output: Path, step: int
+    model: CompactNetworks, learner: Learner, shown: dict[str, Tensor], output: Path, step: int
 ) -> dict[str, float]:
     """Judge the averaged network on the validation pairs: a line in `validation.jsonl`, and a sheet."""
     import cv2
@@ -140,7 +142,7 @@ def validate(
     return found
 
 
-def begin_with(model: CompactGenerator, start: Path) -> None:
+def begin_with(model: CompactNetworks, start: Path) -> None:
     """Take over what fits of a checkpoint, or of the ONNX files in a folder."""
     if start.is_dir():
         from .export import read_exported

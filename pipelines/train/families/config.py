@@ -66,7 +66,7 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class FamilyTraining:
     """Everything about a run; stored beside its weights.
 
     family : name as in `speechhead.generators.families.registry`
@@ -128,7 +128,7 @@ class TrainConfig:
     seed: int = 0
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], where: str = "config") -> TrainConfig:
+    def from_dict(cls, values: dict[str, Any], where: str = "config") -> FamilyTraining:
         """From JSON's dictionary; losses that are not named have the paper's weight.
 
         Raises
@@ -159,7 +159,7 @@ class TrainConfig:
         return options
 
     @classmethod
-    def read(cls, path: Path) -> TrainConfig:
+    def read(cls, path: Path) -> FamilyTraining:
         """From a JSON file; ConfigError if it is none."""
         try:
             values = json.loads(path.read_text(encoding="utf-8"))

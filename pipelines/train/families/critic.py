@@ -10,7 +10,7 @@ from speechhead.generators.families.family import Family
 from speechhead.generators.nets.discriminator import DiscriminatorConfig, Judgement, MultiScaleDiscriminator
 
 from . import losses
-from .config import ConfigError, Losses, TrainConfig
+from .config import ConfigError, FamilyTraining, Losses
 from .fitting import fit
 
 
@@ -22,7 +22,7 @@ class Critic(nn.Module):
         self.network = MultiScaleDiscriminator(config)
 
     @classmethod
-    def for_training(cls, options: TrainConfig, family: Family) -> Critic:
+    def for_training(cls, options: FamilyTraining, family: Family) -> Critic:
         """As `discriminator` of the config says, for this family's keypoints.
 
         Raises

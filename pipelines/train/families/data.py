@@ -32,7 +32,7 @@ TRACKED_SIZE = 256
 
 
 @dataclass(frozen=True)
-class Clip:
+class FamilyClip:
     """One video: frames uint8 [T, S, S, 3], and its track if it was asked for.
 
     Track, NaN where the face is lost, in crop units (see `speechhead.generators.families.latents.crop_pose`):
@@ -58,7 +58,7 @@ def square(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def track_frames(frames: Iterator[NDArray[np.uint8]], size: int) -> dict[str, Array]:
-    """Track of square frames of side `size`, smoothed; see `Clip`."""
+    """Track of square frames of side `size`, smoothed; see `FamilyClip`."""
     lost = np.full((478, 3), np.nan, np.float32)
     mesh = smooth_track(
         np.stack([lost if face is None else face.mesh for face in FaceTracker(threads=1).track(frames)])
@@ -86,7 +86,7 @@ def track_frames(frames: Iterator[NDArray[np.uint8]], size: int) -> dict[str, Ar
     return track
 
 
-def load_clip(path: Path, size: int, cache: Path, tracked: bool) -> Clip:
+def load_clip(path: Path, size: int, cache: Path, tracked: bool) -> FamilyClip:
     """One video at `size`, from the cache if it has been read before.
 
     Raises
@@ -116,10 +116,12 @@ def load_clip(path: Path, size: int, cache: Path, tracked: bool) -> Clip:
         with np.load(marks) as arrays:
             track = dict(arrays)
         usable = np.flatnonzero(np.isfinite(track["scale"]))
-    return Clip(path.stem, frames, track, usable)
+    return FamilyClip(path.stem, frames, track, usable)
 
 
-def load_clips(source: Path, size: int, cache: Path, tracked: bool = False, shortest: int = 8) -> list[Clip]:
+def load_family_clips(
+    source: Path, size: int, cache: Path, tracked: bool = False, shortest: int = 8
+) -> list[FamilyClip]:
     """All videos of a folder (or one video) with at least `shortest` usable frames.
 
     Raises
@@ -145,7 +147,7 @@ def seed(*numbers: int) -> np.random.Generator:
     return np.random.default_rng(list(numbers))
 
 
-class Pairs(Dataset):
+class FamilyPairs(Dataset):
     """Pair number n, the same whenever and wherever it is drawn: training can stop and go on at any step.
 
     Items are dictionaries of arrays: source, driver float32 [3, S, S] in 0..1; with tracked clips also
@@ -160,7 +162,7 @@ class Pairs(Dataset):
     neighbours : largest distance in frames of before and after from the driver; 0 for none
     """
 
-    def __init__(self, clips: Sequence[Clip], random: int = 0, augment: bool = True, neighbours: int = 0) -> None:
+    def __init__(self, clips: Sequence[FamilyClip], random: int = 0, augment: bool = True, neighbours: int = 0) -> None:
         self.clips, self.random, self.augment, self.neighbours = clips, random, augment, neighbours
         lengths = np.sqrt([len(clip.usable) for clip in clips])
         self.chance = lengths / lengths.sum()
@@ -173,7 +175,7 @@ class Pairs(Dataset):
 
     def item(
         self,
-        clip: Clip,
+        clip: FamilyClip,
         source: int,
         driver: int,
         augment: np.random.Generator | None = None,
@@ -215,7 +217,7 @@ class _Numbers:
 
 
 def batches(
-    pairs: Pairs, batch: int, start: int = 0, workers: int = 0, rank: int = 0, world: int = 1
+    pairs: FamilyPairs, batch: int, start: int = 0, workers: int = 0, rank: int = 0, world: int = 1
 ) -> Iterator[dict[str, Tensor]]:
     """Batches number `start`, `start` + 1, ... of one process among `world`."""
     loader = DataLoader(

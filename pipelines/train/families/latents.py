@@ -16,7 +16,7 @@ from speechhead.generators.checkpoints import imported, stored
 from speechhead.generators.families.family import Family
 from speechhead.generators.families.latents import FamilyLatents, LatentsConfig, motion_features
 
-from .data import Clip, load_clips
+from .data import FamilyClip, load_family_clips
 
 STEPS = 4000
 BATCH = 256
@@ -49,7 +49,7 @@ class Talk:
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
 
 
-def read_latents(family: Family, clips: list[Clip], seconds: float | None = None) -> list[Talk]:
+def read_latents(family: Family, clips: list[FamilyClip], seconds: float | None = None) -> list[Talk]:
     """The family's motion of every frame with a face, or of as many, evenly spread, as fit into `seconds`."""
     began = time.monotonic()
     device = next(family.parameters()).device
@@ -121,7 +121,7 @@ def error(network: FamilyLatents, talks: list[Talk], count: int = 2048) -> float
 
 
 def fit(
-    family: Family, clips: list[Clip], minutes: float | None = None, steps: int = STEPS, seed: int = 0
+    family: Family, clips: list[FamilyClip], minutes: float | None = None, steps: int = STEPS, seed: int = 0
 ) -> tuple[FamilyLatents, float]:
     """Fit a network to a family on tracked clips, each of the family's picture size.
 
@@ -174,7 +174,7 @@ def main(
     family = stored.open_family(path)
     if torch.cuda.is_available():
         family = family.cuda()
-    found = load_clips(clips, family.image_size, cache or Path("runs/families/cache"), tracked=True)
+    found = load_family_clips(clips, family.image_size, cache or Path("runs/families/cache"), tracked=True)
     network, missed = fit(family, found, minutes)
     output = output or imported.latents_path(path)
     network.save(output, generator=path.name, clips=str(len(found)), error=f"{missed:.3f}")

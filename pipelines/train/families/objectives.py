@@ -12,7 +12,7 @@ from speechhead.generators.families.family import Family, Motion
 from speechhead.generators.families.posed import PosedFamily
 
 from . import losses
-from .config import Losses, TrainConfig
+from .config import FamilyTraining, Losses
 from .depth_pose import PoseNetwork, depth_loss
 from .fitting import fit
 from .perceptual import PerceptualPyramid
@@ -46,7 +46,7 @@ def reenact(family: Family, source: Motion, driver: Motion) -> Motion:
 class Reenactment(nn.Module):
     """Self-reenactment of pairs: the driver, made of the source in the driver's motion. All families' main stage."""
 
-    def __init__(self, family: Family, options: TrainConfig, device: torch.device) -> None:
+    def __init__(self, family: Family, options: FamilyTraining, device: torch.device) -> None:
         super().__init__()
         self.family = family
         self.weights: Losses = options.losses
@@ -61,7 +61,7 @@ class Reenactment(nn.Module):
         )
 
     def forward(self, batch: dict[str, Tensor], number: int) -> Result:
-        """Losses of one batch of `data.Pairs`; `number` seeds its random warps."""
+        """Losses of one batch of `data.FamilyPairs`; `number` seeds its random warps."""
         family, weights = self.family, self.weights
         source, driver = fit(batch["source"], self.seen), fit(batch["driver"], self.seen)
         source_motion, driver_motion = family.motion(source), family.motion(driver)
@@ -125,7 +125,7 @@ def disparities_of(family: Family, image: Tensor) -> list[Tensor]:
 class Depth(nn.Module):
     """DaGAN's first stage: the depth network learns from neighbouring frames (Hong et al., 2022, sec. 3.1)."""
 
-    def __init__(self, family: Family, options: TrainConfig) -> None:
+    def __init__(self, family: Family, options: FamilyTraining) -> None:
         super().__init__()
         self.family, self.poses = family, PoseNetwork()
         self.seen = options.input_size or options.size
@@ -138,7 +138,7 @@ class Depth(nn.Module):
             return {"depth": depth_loss(disparities, self.poses, target, [before, after])}, None, None
 
 
-def make_objective(family: Family, options: TrainConfig, device: torch.device) -> nn.Module:
+def make_objective(family: Family, options: FamilyTraining, device: torch.device) -> nn.Module:
     """What the stage of the config trains, with everything else frozen."""
     parts = stage_parts(family, options.stage)
     for parameter in family.parameters():

@@ -11,7 +11,7 @@ from speechhead.generators.families.liveportrait import LivePortrait
 from speechhead.generators.families.retargeting import Openings
 
 from . import losses
-from .config import TrainConfig
+from .config import FamilyTraining
 
 CONDITION, REGULAR = 5.0, 0.1
 """Weights of the opening that is asked for, and of the smallest change, beside pixels that stay."""
@@ -52,7 +52,7 @@ class OpeningReader(nn.Module):
 class RetargetingStage(nn.Module):
     """L_st, L_eyes and L_lip of LivePortrait, and the reader that judges openings."""
 
-    def __init__(self, family: LivePortrait, options: TrainConfig) -> None:
+    def __init__(self, family: LivePortrait, options: FamilyTraining) -> None:
         super().__init__()
         self.family = family
         self.seen = options.input_size or options.size

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from speechhead.generators.families.family import Family
 
-from .config import TrainConfig
-from .data import Pairs, seed
+from .config import FamilyTraining
+from .data import FamilyPairs, seed
 from .fitting import fit
 from .objectives import disparities_of, reenact
 
@@ -21,7 +21,7 @@ from .objectives import disparities_of, reenact
 class Sheets:
     """The same few pairs, drawn again and again: source, driver, prediction."""
 
-    def __init__(self, pairs: Pairs, options: TrainConfig, device: torch.device) -> None:
+    def __init__(self, pairs: FamilyPairs, options: FamilyTraining, device: torch.device) -> None:
         self.seen = options.input_size or options.size
         self.depth = options.stage == "depth"
         items = []

@@ -19,9 +19,9 @@ from speechhead.generators.families import registry
 from speechhead.generators.families.family import Family
 
 from .average import Average
-from .config import ConfigError, TrainConfig
+from .config import ConfigError, FamilyTraining
 from .critic import Critic, adversarial_losses
-from .data import Pairs, batches, load_clips
+from .data import FamilyPairs, batches, load_family_clips
 from .objectives import Reenactment, Result, make_objective, trained
 from .parallel import Workers
 from .sheets import Sheets
@@ -36,7 +36,7 @@ class Trainer:
     any step and goes on gives the same weights, bit for bit on a CPU, as one that never stopped.
     """
 
-    def __init__(self, options: TrainConfig, workers: Workers | None = None) -> None:
+    def __init__(self, options: FamilyTraining, workers: Workers | None = None) -> None:
         self.options = options
         self.workers = workers or Workers.join(options.device)
         torch.manual_seed(options.seed)
@@ -162,7 +162,7 @@ class Trainer:
         return weights
 
 
-def build(options: TrainConfig) -> Family:
+def build(options: FamilyTraining) -> Family:
     """The family to train: fresh, or from `weights`."""
     if options.weights is not None:
         return stored.open_family(options.weights, options.family).requires_grad_(True)
@@ -180,10 +180,10 @@ def precision(name: str, device: torch.device) -> torch.dtype:
 
 def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> Path:
     """Train as a JSON file says, to its last step or for `minutes`; the path of the weights."""
-    return train(TrainConfig.read(config), minutes, resume)
+    return train(FamilyTraining.read(config), minutes, resume)
 
 
-def train(options: TrainConfig, minutes: float | None = None, resume: Path | None = None) -> Path:
+def train(options: FamilyTraining, minutes: float | None = None, resume: Path | None = None) -> Path:
     """Train to the last step or for `minutes`, writing weights, log and sheets as it goes; the path of the weights."""
     torch.set_num_threads(options.threads)
     workers = Workers.join(options.device)
@@ -194,10 +194,10 @@ def train(options: TrainConfig, minutes: float | None = None, resume: Path | Non
     # The first process fills the cache, the others read it.
     if not workers.first:
         workers.wait()
-    clips = load_clips(Path(options.clips), options.size, Path(options.cache), tracked)
+    clips = load_family_clips(Path(options.clips), options.size, Path(options.cache), tracked)
     if workers.first:
         workers.wait()
-    pairs = Pairs(clips, options.seed, options.augment, neighbours=2 if options.stage == "depth" else 0)
+    pairs = FamilyPairs(clips, options.seed, options.augment, neighbours=2 if options.stage == "depth" else 0)
     if resume is not None:
         trainer.load(resume)
     start = trainer.step * options.accumulate

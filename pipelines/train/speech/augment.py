@@ -14,7 +14,7 @@ RATE = 16_000
 
 
 @dataclass(frozen=True)
-class Voice:
+class VoiceChange:
     """How one augmented copy was made, as far as its targets or its features depend on it.
 
     speed: recorded seconds per augmented second (landmarks are warped alike);

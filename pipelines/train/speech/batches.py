@@ -13,7 +13,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.controls import EMOTIONS
 from speechhead.face.mirror import mirrored
 
-from .data import Clip, Features, targets_at
+from .data import SpeechClip, SpeechFeatures, targets_at
 from .visemes import SILENCE, frame_visemes
 
 
@@ -21,7 +21,7 @@ from .visemes import SILENCE, frame_visemes
 class Labelled:
     """A recording without pictures: its features and its phonemes (none at all: nobody speaks)."""
 
-    features: Features
+    features: SpeechFeatures
     phonemes: list[tuple[str, float, float]]
 
 
@@ -97,7 +97,7 @@ class Sampler:
 
     def __init__(
         self,
-        clips: list[tuple[Clip, Features]],
+        clips: list[tuple[SpeechClip, SpeechFeatures]],
         labelled: list[Labelled],
         block: int,
         blocks: int,
@@ -115,7 +115,7 @@ class Sampler:
         lengths = np.array([max(len(next(iter(item.features.copies.values()))[0]), 1) for item in labelled], float)
         self.label_chances = lengths**0.7 / (lengths**0.7).sum() if len(lengths) else lengths
 
-    def _copy(self, features: Features) -> tuple[NDArray[np.float16], float]:
+    def _copy(self, features: SpeechFeatures) -> tuple[NDArray[np.float16], float]:
         # Most speech that users bring is clean: so is a good share of what is learned from.
         if self.rng.random() < CLEAN_SHARE and 0 in features.copies:
             return features.copies[0]

@@ -36,7 +36,7 @@ _EMOTION_WORDS = {
 
 
 @dataclass
-class Clip:
+class SpeechClip:
     """One recording: landmarks with the head pose removed, and its neutral face.
 
     landmarks: float32 [T, 70, 3] normalised; neutral: float32 [70, 3]; lag: frames by which the picture
@@ -76,7 +76,7 @@ def emotion_of(row: dict[str, str]) -> Array:
     return vector
 
 
-def load_clips(media: Path, landmarks: Path, lags: Path | None = None, lead: float = 0.0) -> list[Clip]:
+def load_speech_clips(media: Path, landmarks: Path, lags: Path | None = None, lead: float = 0.0) -> list[SpeechClip]:
     """All clips with sound whose landmarks are there.
 
     Parameters
@@ -105,7 +105,7 @@ def load_clips(media: Path, landmarks: Path, lags: Path | None = None, lead: flo
         neutral = np.median(normal[opening <= np.percentile(opening, CLOSED_SHARE)], axis=0).astype(np.float32)
         found = known.get(stem, {})
         clips.append(
-            Clip(
+            SpeechClip(
                 stem, row["identity"], row["split"], row["source"], normal, neutral, emotion_of(row),
                 found.get("lag", 0.0) + lead, found.get("usable", True),
             )
@@ -125,7 +125,7 @@ def fill_gaps(mesh: Array, score: Array | None) -> Array | None:
     return mesh[np.where(last < 0, first, last)]
 
 
-class Features:
+class SpeechFeatures:
     """Features of one recording in all its copies: float16 [blocks, frames, channels] memory maps and their speeds."""
 
     def __init__(self, folder: Path, stem: str, copies: list[int], frames: int, channels: slice | None = None) -> None:
@@ -150,7 +150,7 @@ def targets_at(values: Array, frames: NDArray[np.float64]) -> tuple[Array, Array
     return values[low] * (1 - share) + values[high] * share, inside.astype(np.float32)
 
 
-def motion_modes(clips: list[Clip], modes: int, weights: Array) -> Array:
+def motion_modes(clips: list[SpeechClip], modes: int, weights: Array) -> Array:
     """Principal motions of the given clips, rows scaled to unit variance of their coefficients: float32 [modes, 210].
 
     Mirrored motion is added, so that the modes are symmetric or antisymmetric, and every identity counts alike.

@@ -12,7 +12,7 @@ from speechhead.audio.io import load_audio
 from speechhead.core.arrays import Array
 
 from . import measure
-from .data import Clip, Features
+from .data import SpeechClip, SpeechFeatures
 from .losses import opening
 from .network import Network
 
@@ -33,7 +33,7 @@ def opening_of(motion: Array) -> Array:
     return opening(torch.from_numpy(np.ascontiguousarray(motion))).numpy()
 
 
-def measure_clip(predicted: Array, clip: Clip, audio: Array) -> Row:
+def measure_clip(predicted: Array, clip: SpeechClip, audio: Array) -> Row:
     """All measures of one clip; `lag` and `r_best` search +-8 frames, `r` is after the clip's own lag, and so is
     `velocity`, the error of the lips' velocity over a still mouth's."""
     ours, true = opening_of(predicted), opening_of(clip.motion)
@@ -59,7 +59,7 @@ def measure_clip(predicted: Array, clip: Clip, audio: Array) -> Row:
     }
 
 
-def evaluate_clips(network: Network, pairs: list[tuple[Clip, Features]], media: Path) -> list[Row]:
+def evaluate_clips(network: Network, pairs: list[tuple[SpeechClip, SpeechFeatures]], media: Path) -> list[Row]:
     """Measure the unaugmented copy of each clip with the clip's own neutral face."""
     rows = []
     for clip, features in pairs:

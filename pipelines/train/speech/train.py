@@ -19,7 +19,7 @@ from speechhead.face.landmarks import REFERENCE
 
 from .batches import Labelled, Sampler
 from .checkpoint import load_checkpoint, save_checkpoint
-from .data import Clip, Features, load_clips, motion_modes
+from .data import SpeechClip, SpeechFeatures, load_speech_clips, motion_modes
 from .evaluate import evaluate_clips, predict, table
 from .losses import label_loss, motion_loss, point_weights
 from .network import Network, NetworkConfig
@@ -27,7 +27,7 @@ from .visemes import read_phonemes
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class SpeechTraining:
     """The JSON file of `--config`.
 
     media, landmarks, features, speech: folders (catalogue and clips; meshes; prepared features; recordings
@@ -66,7 +66,7 @@ class TrainConfig:
     )  # fmt: skip
 
     @staticmethod
-    def load(path: Path) -> TrainConfig:
+    def load(path: Path) -> SpeechTraining:
         values = json.loads(path.read_text(encoding="utf-8"))
         for key in ("media", "landmarks", "features", "output", "speech", "lags"):
             if values.get(key):
@@ -74,7 +74,7 @@ class TrainConfig:
         values["teachers"] = tuple(Path(path) for path in values.get("teachers", ()))
         if "network" in values:
             values["network"] = NetworkConfig.from_dict(values["network"])
-        return TrainConfig(**values)
+        return SpeechTraining(**values)
 
 
 class Gains(nn.Module):
@@ -88,13 +88,13 @@ class Gains(nn.Module):
         return self.log.clamp(-1.2, 1.2).exp()[who][:, None, None, None]
 
 
-def attach_features(config: TrainConfig, clips: list[Clip]) -> list[tuple[Clip, Features]]:
+def attach_features(config: SpeechTraining, clips: list[SpeechClip]) -> list[tuple[SpeechClip, SpeechFeatures]]:
     """Clips with their prepared features; those without any are left out."""
     window = config.network.window
     channels = slice(*config.layer) if config.layer else None
     pairs = []
     for clip in clips:
-        found = Features(
+        found = SpeechFeatures(
             config.features / "clips", clip.stem, list(range(config.copies)), window.block + window.ahead, channels
         )
         if found.copies:
@@ -102,7 +102,7 @@ def attach_features(config: TrainConfig, clips: list[Clip]) -> list[tuple[Clip, 
     return pairs
 
 
-def labelled_recordings(config: TrainConfig) -> list[Labelled]:
+def labelled_recordings(config: SpeechTraining) -> list[Labelled]:
     """Recordings in which nobody speaks, and, where `speech` is given, those with phonemes."""
     window = config.network.window
     channels = slice(*config.layer) if config.layer else None
@@ -113,12 +113,14 @@ def labelled_recordings(config: TrainConfig) -> list[Labelled]:
         silent = path.stem.startswith("nobody_")
         if not silent and not (phonemes and phonemes.exists()):
             continue
-        features = Features(config.features / "labelled", path.stem, copies, window.block + window.ahead, channels)
+        features = SpeechFeatures(
+            config.features / "labelled", path.stem, copies, window.block + window.ahead, channels
+        )
         found.append(Labelled(features, [] if silent or phonemes is None else read_phonemes(phonemes)))
     return found
 
 
-def taught_recordings(config: TrainConfig) -> list[tuple[Clip, Features]]:
+def taught_recordings(config: SpeechTraining) -> list[tuple[SpeechClip, SpeechFeatures]]:
     """Speech without pictures, with the teachers' mean motion as truth: more voices, and calm under disturbance."""
     teachers = [load_checkpoint(path)[0] for path in config.teachers]
     window = config.network.window
@@ -129,12 +131,12 @@ def taught_recordings(config: TrainConfig) -> list[tuple[Clip, Features]]:
         for path in sorted((config.features / kind / "0").glob("*.npy")):
             if kind == "labelled" and not (config.speech and (config.speech / f"{path.stem}.json").exists()):
                 continue  # nobody speaks there
-            features = Features(config.features / kind, path.stem, copies, window.block + window.ahead, channels)
+            features = SpeechFeatures(config.features / kind, path.stem, copies, window.block + window.ahead, channels)
             motion = np.mean([predict(teacher, features.copies[0][0], REFERENCE) for teacher in teachers], axis=0)
             motion = amplify(motion, config.amplify)
             voice = path.stem.split("-")[0]
             emotion = np.zeros(len(EMOTIONS), np.float32)
-            clip = Clip(path.stem, f"taught_{voice}", "train", "", REFERENCE + motion, REFERENCE, emotion)
+            clip = SpeechClip(path.stem, f"taught_{voice}", "train", "", REFERENCE + motion, REFERENCE, emotion)
             pairs.append((clip, features))
     return pairs
 
@@ -146,7 +148,7 @@ def amplify(motion: np.ndarray, factor: float) -> np.ndarray:
     return (motion * scale).astype(np.float32)
 
 
-def fit_statistics(network: Network, pairs: list[tuple[Clip, Features]]) -> None:
+def fit_statistics(network: Network, pairs: list[tuple[SpeechClip, SpeechFeatures]]) -> None:
     """Set the constants that come from the data: feature scale, motion modes, face codes."""
     rng = np.random.default_rng(0)
     vector = network.config.channels // network.config.positions
@@ -172,9 +174,14 @@ def fit_statistics(network: Network, pairs: list[tuple[Clip, Features]]) -> None
 
 
 def train(
-    config: TrainConfig, pairs: list[tuple[Clip, Features]], labelled: list[Labelled], minutes: float | None = None,
-    resume: Path | None = None, report: int = 200, watch: Callable[[int, Network], None] | None = None,
-) -> Network:  # fmt: skip
+    config: SpeechTraining,
+    pairs: list[tuple[SpeechClip, SpeechFeatures]],
+    labelled: list[Labelled],
+    minutes: float | None = None,
+    resume: Path | None = None,
+    report: int = 200,
+    watch: Callable[[int, Network], None] | None = None,
+) -> Network:
     """Optimise on the given recordings; returns the moving average of the weights, in evaluation mode.
 
     `watch` is called with the step and that average at every report.
@@ -250,8 +257,10 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
     from .export import export
 
     torch.set_num_threads(1)
-    settings = TrainConfig.load(config)
-    pairs = attach_features(settings, load_clips(settings.media, settings.landmarks, settings.lags, settings.lead))
+    settings = SpeechTraining.load(config)
+    pairs = attach_features(
+        settings, load_speech_clips(settings.media, settings.landmarks, settings.lags, settings.lead)
+    )
     chosen = [(clip, features) for clip, features in pairs if clip.split == "train" and clip.usable]
     network = train(settings, chosen + taught_recordings(settings), labelled_recordings(settings), minutes, resume)
     rows = evaluate_clips(network, [pair for pair in pairs if pair[0].split == "val"], settings.media)

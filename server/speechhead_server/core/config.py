@@ -26,7 +26,7 @@ log = logging.getLogger("speechhead.server")
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServerSettings:
     """How the server runs.
 
     host, port: where HTTP listens. size: side of the picture; measured at start-up if None.
@@ -123,7 +123,7 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost" or host.lower().endswith(".localhost")
 
 
-def from_environment(given: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
+def from_environment(given: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> ServerSettings:
     """Settings from the options that were given, then from SPEECHHEAD_* variables, then the defaults.
 
     Parameters
@@ -137,13 +137,13 @@ def from_environment(given: Mapping[str, Any], environment: Mapping[str, str] | 
     """
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
-    for known in dataclasses.fields(Settings):
+    for known in dataclasses.fields(ServerSettings):
         value = _secret(known.name, given, environment) if known.name in SECRETS else given.get(known.name)
         if value is None:
             value = environment.get(ENVIRONMENT + known.name.upper())
         if value is not None and value != "":
             values[known.name] = _read(known.name, str(known.type), value)
-    return Settings(**values)
+    return ServerSettings(**values)
 
 
 def _secret(name: str, given: Mapping[str, Any], environment: Mapping[str, str]) -> str | None:

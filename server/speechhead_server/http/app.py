@@ -23,7 +23,7 @@ from speechhead.core.controls import EMOTIONS
 from speechhead.core.errors import SpeechheadError
 from speechhead.generators.protocol import Generator
 from speechhead.speech.protocol import SpeechModel
-from speechhead_server.core.config import Settings
+from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused, for_log, one_line
 from speechhead_server.live.avatars import Gallery
@@ -54,12 +54,12 @@ class Server:
 
     def __init__(
         self,
-        settings: Settings | None = None,
+        settings: ServerSettings | None = None,
         generator: type[Generator] | None = None,
         speech: SpeechModel | None = None,
         speaker: Speaker | None = None,
     ) -> None:
-        self.settings = settings = settings or Settings()
+        self.settings = settings = settings or ServerSettings()
         self.metrics = Metrics()
         self.studio = Studio(settings, generator, speech)
         self.decoder = UploadDecoder()

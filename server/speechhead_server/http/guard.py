@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from starlette.responses import JSONResponse
 
-from speechhead_server.core.config import Settings, is_loopback
+from speechhead_server.core.config import ServerSettings, is_loopback
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused
 
@@ -46,7 +46,9 @@ class Guard:
     files : paths of the client's files
     """
 
-    def __init__(self, app: Any, settings: Settings, metrics: Metrics, files: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, app: Any, settings: ServerSettings, metrics: Metrics, files: frozenset[str] = frozenset()
+    ) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
         self._open = OPEN | files
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()

@@ -8,7 +8,7 @@ import socket
 import sys
 
 from speechhead.core.errors import ServerError
-from speechhead_server.core.config import Settings, is_loopback
+from speechhead_server.core.config import ServerSettings, is_loopback
 from speechhead_server.core.redaction import private_logs
 
 GRACE = 5
@@ -20,7 +20,7 @@ SWITCH = 0.002
 log = logging.getLogger("speechhead.server")
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: ServerSettings) -> None:
     """Run a server until SIGINT or SIGTERM.
 
     Raises

@@ -14,7 +14,7 @@ from speechhead.avatar.shipped import shipped
 from speechhead.core.errors import SpeechheadError
 from speechhead.face.tracker import FaceTracker
 from speechhead.media.image import Picture
-from speechhead_server.core.config import Settings
+from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused
 from speechhead_server.stage.portrait import preview
 from speechhead_server.uploads.decode import UploadDecoder
@@ -31,7 +31,7 @@ MOST_PIXELS = 40_000_000
 
 
 @dataclass
-class Entry:
+class AvatarEntry:
     """One portrait.
 
     progress: 0..1 of its preparation. staged: by size, ready for sessions, which only read it.
@@ -63,9 +63,11 @@ class Entry:
 class Gallery:
     """All portraits of the server. Uploads live in memory only, under names that can't be guessed."""
 
-    def __init__(self, settings: Settings, studio: Studio, decoder: UploadDecoder) -> None:
+    def __init__(self, settings: ServerSettings, studio: Studio, decoder: UploadDecoder) -> None:
         self._settings, self._studio, self._decoder = settings, studio, decoder
-        self._entries = {name: Entry(name, name.replace("_", " ").title(), True, "ready", 1.0) for name in shipped()}
+        self._entries = {
+            name: AvatarEntry(name, name.replace("_", " ").title(), True, "ready", 1.0) for name in shipped()
+        }
         self.default = next(iter(self._entries))
         self._one = asyncio.Lock()  # preparing is heavy: one portrait at a time, and streams go on
         self._one_upload = asyncio.Lock()  # which no session waits for
@@ -75,7 +77,7 @@ class Gallery:
         """The shipped portraits as JSON; uploads are their owners' affair."""
         return [entry.describe() for entry in self._entries.values() if entry.shipped]
 
-    def get(self, name: str | None) -> Entry:
+    def get(self, name: str | None) -> AvatarEntry:
         """A portrait by name, the default one for None."""
         entry = self._entries.get(name or self.default)
         if entry is None:
@@ -107,14 +109,14 @@ class Gallery:
                     await self._in(self._studio.errands, self._stage, entry, size)
         return entry.staged[size]
 
-    def upload(self, data: bytes, title: str) -> Entry:
+    def upload(self, data: bytes, title: str) -> AvatarEntry:
         """Take a picture's bytes; it is prepared in the background."""
         uploads = [entry for entry in self._entries.values() if not entry.shipped]
         if sum(entry.state == "preparing" for entry in uploads) >= 4:
             raise Refused(503, "four portraits are being prepared already. Try again in a few seconds.", 5)
         for entry in uploads[: max(0, len(uploads) + 1 - self._settings.uploads)]:
             self.remove(entry.name)
-        entry = Entry(uuid.uuid4().hex, (title or "portrait")[:80], False)
+        entry = AvatarEntry(uuid.uuid4().hex, (title or "portrait")[:80], False)
         self._entries[entry.name] = entry
         entry.task = asyncio.create_task(self._prepare(entry, data))
         return entry
@@ -128,7 +130,7 @@ class Gallery:
             entry.task.cancel()
         del self._entries[name]
 
-    async def _prepare(self, entry: Entry, data: bytes) -> None:
+    async def _prepare(self, entry: AvatarEntry, data: bytes) -> None:
         try:
             async with self._one_upload:
                 entry.progress = 0.1
@@ -148,13 +150,13 @@ class Gallery:
 
     # From here on: in the background thread.
 
-    def _find_face(self, entry: Entry, picture: Picture) -> None:
+    def _find_face(self, entry: AvatarEntry, picture: Picture) -> None:
         if self._tracker is None:
             self._tracker = FaceTracker(threads=1)
         entry.avatar = Avatar.from_image(picture, LARGEST, tracker=self._tracker)
         entry.progress = 0.7
 
-    def _stage(self, entry: Entry, size: int) -> None:
+    def _stage(self, entry: AvatarEntry, size: int) -> None:
         if entry.avatar is None:
             entry.avatar = Avatar.open(entry.name, LARGEST)
         if not entry.picture:

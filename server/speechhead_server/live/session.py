@@ -15,7 +15,7 @@ from typing import Any
 from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
 from speechhead.render.stream import Renderer
-from speechhead_server.core.config import Settings
+from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused, for_log, one_line
 from speechhead_server.rtc.tracks import skew
@@ -45,7 +45,7 @@ class Session:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ServerSettings,
         renderer: Renderer,
         drawing: Drawing,
         speaker: Speaker,

@@ -13,7 +13,7 @@ from speechhead.core.controls import Controls
 from speechhead.core.errors import ImageError
 from speechhead.face.crop import check_size
 from speechhead.tts import voices as known_voices
-from speechhead_server.core.config import SIZES, Settings
+from speechhead_server.core.config import SIZES, ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused
 from speechhead_server.rtc.viewer import Viewer
@@ -47,7 +47,7 @@ class Sessions:
     """The sessions of one server."""
 
     def __init__(
-        self, settings: Settings, studio: Studio, gallery: Gallery, speaker: Speaker, metrics: Metrics
+        self, settings: ServerSettings, studio: Studio, gallery: Gallery, speaker: Speaker, metrics: Metrics
     ) -> None:
         self.settings, self.studio, self.gallery, self.metrics = settings, studio, gallery, metrics
         self.speaker = speaker

@@ -16,7 +16,7 @@ from speechhead.generators.open import open_generator
 from speechhead.generators.protocol import Generator
 from speechhead.render.stream import Renderer
 from speechhead.speech.protocol import SpeechModel
-from speechhead_server.core.config import SIZES, Settings
+from speechhead_server.core.config import SIZES, ServerSettings
 from speechhead_server.stage.drawing import Drawing
 from speechhead_server.stage.portrait import fills_picture, on_stage, to_i420
 
@@ -40,7 +40,7 @@ class Studio:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ServerSettings,
         generator: type[Generator] | None = None,
         speech: SpeechModel | None = None,
     ) -> None:

@@ -80,7 +80,7 @@ class Timed(MediaStreamTrack):
         return (len(sent) - 1) / (sent[-1] - sent[0]) if len(sent) > 2 else 0.0
 
 
-class SoundTrack(Timed):
+class AudioTrack(Timed):
     """Sound in packets of 20 ms, 48 kHz mono."""
 
     kind = "audio"
@@ -146,7 +146,7 @@ class PictureTrack(Timed):
             self.stage.pictures.watched -= 1
 
 
-def skew(sound: SoundTrack, pictures: PictureTrack) -> tuple[float | None, float | None]:
+def skew(sound: AudioTrack, pictures: PictureTrack) -> tuple[float | None, float | None]:
     """How much later a picture leaves than its sound, in ms, and how that grows, in ms per minute."""
     if sound.punctuality.count < 50 or pictures.punctuality.count < 25:
         return None, None

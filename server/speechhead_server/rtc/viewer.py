@@ -21,14 +21,14 @@ from aiortc import (
     RTCSessionDescription,
 )
 
-from speechhead_server.core.config import Settings
+from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused, for_log, one_line
 from speechhead_server.stage.events import Message
 from speechhead_server.stage.stage import Stage
 
 from .encoders import equip
 from .microphone import Microphone
-from .tracks import PictureTrack, SoundTrack, skew
+from .tracks import AudioTrack, PictureTrack, skew
 
 log = logging.getLogger("speechhead.server")
 
@@ -62,7 +62,7 @@ class Viewer:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ServerSettings,
         stage: Stage,
         size: int,
         on_gone: Callable[[Viewer], None],
@@ -73,7 +73,7 @@ class Viewer:
         self._on_gone, self._on_message = on_gone, on_message
         servers = [RTCIceServer(**server) for server in settings.ice_servers]
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        self.sound, self.pictures = SoundTrack(stage), PictureTrack(stage)
+        self.sound, self.pictures = AudioTrack(stage), PictureTrack(stage)
         self.codec: str | None = None
         self.microphone: Microphone | None = None
         self.hello: Callable[[], Message] | None = None

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import pipelines.data.footage.__main__ as command
 from pipelines.data.footage import shards, speech
 from pipelines.data.footage.catalogue import list_footage
-from pipelines.data.footage.settings import Settings
+from pipelines.data.footage.settings import FootageSettings
 from pipelines.data.footage.shards import open_samples, prepared_clips
 
 
@@ -38,7 +38,7 @@ def output(videos, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("output")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "FRAMES_PER_SHARD", 40)
-        command.run(list_footage(videos), output, Settings())
+        command.run(list_footage(videos), output, FootageSettings())
     return output
 
 
@@ -82,11 +82,11 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_bytes(videos, output, tmp_pa
 
     monkeypatch.setattr(command, "process", stops)
     with pytest.raises(KeyboardInterrupt):
-        command.run(list_footage(videos), tmp_path, Settings())
-    command.run(list_footage(videos), tmp_path, Settings())
+        command.run(list_footage(videos), tmp_path, FootageSettings())
+    command.run(list_footage(videos), tmp_path, FootageSettings())
     assert digest(tmp_path) == digest(output)
     done.clear()
-    command.run(list_footage(videos), tmp_path, Settings())
+    command.run(list_footage(videos), tmp_path, FootageSettings())
     assert done == [] and digest(tmp_path) == digest(output)
 
 
@@ -99,16 +99,16 @@ def test_trainers_read_shards_as_they_read_prepared_clips(output, tmp_path):
         old = next(iter(prepared_clips(tmp_path)))
         assert all(np.array_equal(a, b) for a, b in zip(old, clip))
     pytest.importorskip("torch")
-    from pipelines.train.compact.data import load_clips
+    from pipelines.train.compact.data import load_prepared_clips
 
-    loaded = load_clips(output)
+    loaded = load_prepared_clips(output)
     assert [clip.frames.shape[0] for clip in loaded] == [30, 50]
     assert sorted(loaded[1].open_first) == list(range(50))
 
 
 def test_the_speech_trainer_gets_wav_files(output, tmp_path, monkeypatch):
     pytest.importorskip("scipy")
-    from pipelines.train.speech.data import load_clips
+    from pipelines.train.speech.data import load_speech_clips
 
     index = json.loads((output / "index.json").read_text())
     index["samples"][1]["sound"] = True  # Speech2Landmarks sees no words in the test's noise
@@ -117,7 +117,7 @@ def test_the_speech_trainer_gets_wav_files(output, tmp_path, monkeypatch):
     (copy / "index.json").write_text(json.dumps(index))
     (copy / "shards").symlink_to(output / "shards")
     assert speech.export(copy, tmp_path / "out") == 1
-    clips = load_clips(tmp_path / "out", tmp_path / "out" / "landmarks", tmp_path / "out" / "lags.json")
+    clips = load_speech_clips(tmp_path / "out", tmp_path / "out" / "landmarks", tmp_path / "out" / "lags.json")
     assert [(clip.stem, clip.identity, len(clip.landmarks)) for clip in clips] == [("b_000000", "Bob", 50)]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.films import write
 
-from pipelines.data.footage.sound import SoundTrack
+from pipelines.data.footage.sound import FootageAudio
 from speechhead.audio import load_audio
 
 
@@ -24,7 +24,7 @@ def pictures(count: int) -> list[np.ndarray]:
 
 def test_pieces_are_the_whole(tmp_path, noise):
     path = write(tmp_path / "a.mp4", pictures(75), noise)
-    whole, track = load_audio(path), SoundTrack(path)
+    whole, track = load_audio(path), FootageAudio(path)
     samples, there = track.between(-1600, 16_000)
     assert not there[:1600].any() and there[1600:].all() and not samples[:1600].any()
     np.testing.assert_allclose(samples[1600:], whole[:16_000], atol=1e-6)
@@ -51,7 +51,7 @@ def test_late_sound_and_gaps_stay_where_their_time_stamps_say(tmp_path, noise):
             frame.sample_rate, frame.pts, frame.time_base = 16_000, start + 8_000, Fraction(1, 16_000)
             container.mux(sound.encode(frame))
         container.mux(sound.encode(None))
-    samples, there = SoundTrack(path).between(0, 40_000)
+    samples, there = FootageAudio(path).between(0, 40_000)
     expected = np.zeros(40_000, np.float32)
     expected[8_000:16_000], expected[24_000:32_000] = noise[:8_000], noise[16_000:24_000]
     np.testing.assert_allclose(samples, expected, atol=1e-3)
@@ -59,6 +59,6 @@ def test_late_sound_and_gaps_stay_where_their_time_stamps_say(tmp_path, noise):
 
 
 def test_a_silent_film_has_no_sound(tmp_path):
-    track = SoundTrack(write(tmp_path / "a.mp4", pictures(10)))
+    track = FootageAudio(write(tmp_path / "a.mp4", pictures(10)))
     assert not track.exists
     assert not track.between(0, 640)[1].any()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.films import speaking, write
 
-from pipelines.data.footage.catalogue import Entry
-from pipelines.data.footage.settings import Settings
+from pipelines.data.footage.catalogue import FootageEntry
+from pipelines.data.footage.settings import FootageSettings
 from pipelines.data.footage.shards import Sample
 from pipelines.data.footage.sync import LAGS, belongs, energy, offset_of, relate
 from pipelines.data.footage.video import process
@@ -60,7 +60,7 @@ def test_a_late_picture_gets_its_sound_back(tmp_path):
     late = 4
     pictures, sound = speaking(60, late)
     path = write(tmp_path / "a.mp4", pictures, sound)
-    part = process(Entry(path, path.name, "a", "train"), tmp_path, Settings(), energy)
+    part = process(FootageEntry(path, path.name, "a", "train"), tmp_path, FootageSettings(), energy)
     about = json.loads((part / "part.json").read_text())["samples"][0]
     assert about["sound"] and about["lag"] == late and about["r"] > 0.8
     heard = np.fromfile(part / "sound.raw", np.int16).astype(np.float32) / 32767
@@ -73,7 +73,7 @@ def test_unrelated_sound_is_left_out_and_the_pictures_stay(tmp_path):
     pictures, _ = speaking(50)
     _, sound = speaking(50, seed=5)
     path = write(tmp_path / "a.mp4", pictures, sound)
-    part = process(Entry(path, path.name, "a", "train"), tmp_path, Settings(), energy)
+    part = process(FootageEntry(path, path.name, "a", "train"), tmp_path, FootageSettings(), energy)
     about = json.loads((part / "part.json").read_text())
     assert about["rows"][0]["sound"] == "unrelated" and not about["samples"][0]["sound"]
     assert not np.fromfile(part / "sound.raw", np.int16).any()

@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 from support.films import WIDTH, face, noise, scene, takes, turn, write
 
-from pipelines.data.footage.catalogue import Entry
+from pipelines.data.footage.catalogue import FootageEntry
 from pipelines.data.footage.landmarks import landmark_arrays
-from pipelines.data.footage.settings import Settings
+from pipelines.data.footage.settings import FootageSettings
 from pipelines.data.footage.shards import arrays
 from pipelines.data.footage.video import process
 from pipelines.data.footage.watch import Watcher
 from speechhead.face.landmarks import outer_eye_distance
 from speechhead.face.tracker import FaceTracker
 
-NORMAL = Settings()
+NORMAL = FootageSettings()
 
 
-def take(path, settings: Settings = NORMAL) -> tuple[list[dict], list[dict], dict[str, np.ndarray]]:
+def take(path, settings: FootageSettings = NORMAL) -> tuple[list[dict], list[dict], dict[str, np.ndarray]]:
     """Rows, samples and arrays of one film."""
-    part = process(Entry(path, path.name, "somebody", "train", licence="CC0"), path.parent / path.stem, settings)
+    part = process(FootageEntry(path, path.name, "somebody", "train", licence="CC0"), path.parent / path.stem, settings)
     about = json.loads((part / "part.json").read_text())
     count = sum(sample["frames"] for sample in about["samples"])
     kinds = arrays(settings.size)
@@ -94,7 +94,7 @@ def test_small_faces_are_refused_with_their_size(tmp_path):
     rows, samples, _ = take(write(tmp_path / "far.mp4", takes(8, eyes=44)))
     assert not samples and verdicts(rows) == [("small face", 0, 8)]
     assert rows[0]["value"] == pytest.approx(44, abs=4)
-    _, samples, _ = take(write(tmp_path / "near.mp4", takes(26, eyes=44)), Settings(min_eyes=40))
+    _, samples, _ = take(write(tmp_path / "near.mp4", takes(26, eyes=44)), FootageSettings(min_eyes=40))
     assert len(samples) == 1
 
 
@@ -136,7 +136,9 @@ def _woven(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
 
 def test_long_takes_are_divided_and_ready_squares_taken_whole(tmp_path):
     square = [picture[:300, 90:390] for picture in takes(50)]
-    _, samples, values = take(write(tmp_path / "square.mp4", square), Settings(longest=25, cropped=True, size=128))
+    _, samples, values = take(
+        write(tmp_path / "square.mp4", square), FootageSettings(longest=25, cropped=True, size=128)
+    )
     assert [s["frames"] for s in samples] == [25, 25]
     assert samples[0]["crop"] == [149.5, 149.5, 300]
     assert np.abs(values["frames"][3].astype(int) - _shrunk(square[3])).mean() < 3

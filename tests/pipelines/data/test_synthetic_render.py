@@ -11,8 +11,8 @@ from support import synthetic_head as small
 
 from pipelines.data.synthetic.dataset import make_pair, portrait_motion, read_catalogue, seed_of, write_clip
 from pipelines.data.synthetic.portrait import EYES_APART, EYES_AT, prepare
-from pipelines.data.synthetic.render import Renderer
-from pipelines.train.compact.data import load_clips
+from pipelines.data.synthetic.render import HeadRenderer
+from pipelines.train.compact.data import load_prepared_clips
 from speechhead.core.errors import FaceError
 
 
@@ -40,7 +40,7 @@ def test_a_mesh_that_is_no_face_is_refused():
 
 
 def test_drawn_at_rest_the_photo_comes_back(portrait):
-    still = Renderer().still(portrait)
+    still = HeadRenderer().still(portrait)
     np.testing.assert_allclose(still.mesh, portrait.mesh, atol=0.05)
     off = np.abs(still.image.astype(float) - portrait.photo)
     skin = still.opacity > 0.99
@@ -50,7 +50,7 @@ def test_drawn_at_rest_the_photo_comes_back(portrait):
 def test_the_mesh_moves_with_the_head(portrait):
     motion = portrait_motion(portrait, np.random.default_rng(1), 1)
     motion.expression[:], motion.angles[:], motion.shift[:], motion.zoom[:] = 0, portrait.angles, [0.1, 0], 1
-    frame = Renderer().draw(portrait, motion, 0)
+    frame = HeadRenderer().draw(portrait, motion, 0)
     np.testing.assert_allclose(frame.mesh[:468] - portrait.mesh[:468], np.tile([7, 0, 0], (468, 1)), atol=0.1)
 
 
@@ -58,7 +58,7 @@ def test_flow_brings_the_source_to_the_driver(portrait):
     motion = portrait_motion(portrait, np.random.default_rng(2), 2)
     motion.light[:] = 0
     motion.angles[:] = [[-8, 2, 1], [9, -3, -2]]
-    renderer = Renderer()
+    renderer = HeadRenderer()
     pair = make_pair(portrait, renderer.draw(portrait, motion, 0), renderer.draw(portrait, motion, 1))
     assert pair.visible.mean() > 0.1
     warped = cv2.remap(pair.source, pair.flow[..., 0], pair.flow[..., 1], cv2.INTER_LINEAR)
@@ -68,8 +68,8 @@ def test_flow_brings_the_source_to_the_driver(portrait):
 
 
 def test_clips_are_what_the_trainer_reads(portrait, tmp_path):
-    write_clip(portrait, Renderer(), tmp_path / "one", 3, np.random.default_rng(0))
-    (clip,) = load_clips(tmp_path)
+    write_clip(portrait, HeadRenderer(), tmp_path / "one", 3, np.random.default_rng(0))
+    (clip,) = load_prepared_clips(tmp_path)
     assert clip.frames.shape == (4, 256, 256, 3) and clip.frames.dtype == np.uint8
     assert clip.mesh.shape == (4, 478, 3) and len(clip.index) == 4
     np.testing.assert_array_equal(clip.frames[0], portrait.photo)
@@ -81,9 +81,9 @@ def test_clips_are_what_the_trainer_reads(portrait, tmp_path):
 def test_meshes_may_be_those_of_a_network(portrait, tmp_path):
     """A stand-in that sees everything two pixels further right than it is."""
     exact = tmp_path / "exact"
-    write_clip(portrait, Renderer(), exact, 2, np.random.default_rng(0))
+    write_clip(portrait, HeadRenderer(), exact, 2, np.random.default_rng(0))
     meshes = iter(np.load(exact.with_suffix(".npz"))["mesh"] + np.float32([2, 0, 0]))
-    write_clip(portrait, Renderer(), tmp_path / "seen", 2, np.random.default_rng(0), lambda *_: (next(meshes), 1.0))
+    write_clip(portrait, HeadRenderer(), tmp_path / "seen", 2, np.random.default_rng(0), lambda *_: (next(meshes), 1.0))
     seen, true = (np.load(tmp_path / f"{name}.npz")["mesh"] for name in ("seen", "exact"))
     np.testing.assert_allclose(seen, true + np.float32([2, 0, 0]), atol=1e-4)
 

@@ -177,17 +177,6 @@ def test_nothing_to_evaluate_is_one_line(tmp_path):
         code, said = command("--clips", folder, "--json", tmp_path / "o.json")
         assert code == 2 and reason in said and said.count("\n") == 1
     (tmp_path / "a.mp4").touch()
-    code, said = command(
-        "--clips",
-        tmp_path,
-        "--json",
-        tmp_path / "o.json",
-        "--generator",
-        "odd",
-        "--workers",
-        "1",
-        "--portraits",
-        "a",
-        "b",
-    )
+    odd = ["--clips", tmp_path, "--json", tmp_path / "o.json", "--generator", "odd", "--workers", "1"]
+    code, said = command(*odd, "--portraits", "a", "b")
     assert code == 2 and "generator 'odd' is unknown" in said.strip().splitlines()[-1]

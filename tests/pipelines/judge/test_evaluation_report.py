@@ -11,9 +11,9 @@ import pytest
 
 from pipelines import evaluate
 from pipelines.judge import detail, earlier, failures, markdown, shifts, targets
-from pipelines.judge.clips import Clip, Entry, Track
+from pipelines.judge.clips import ClipEntry, FaceTrack, JudgedClip
 from pipelines.judge.opening import fidelity
-from pipelines.judge.run import Settings
+from pipelines.judge.run import EvaluationSettings
 from speechhead.core import weights
 from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.core.errors import WeightsError
@@ -46,14 +46,14 @@ def test_fidelity_tells_slope_and_small_openings():
 
 def test_targets_are_computed_from_the_means_and_the_subsets():
     rows = [row("HDTF_a.mp4", 6.0, 0.7), row("P_b.mp4", 9.0, 0.4), row("GRID_c.mp4", 2.0, 0.9, head=1.0)]
-    document = evaluate.report(rows, Settings())
+    document = evaluate.report(rows, EvaluationSettings())
     assert document["subset_clips"]["head_motion"] == ["HDTF_a.mp4", "P_b.mp4"]
     table = {cells[0]: cells[1:] for cells in targets.table(document)}
     assert table["L1 under the warp's on clips with head motion, percent"][1:3] == ["25.000", "yes"]
     assert table["Lip-opening correlation, broadcast speech"][1] == "0.550"
     assert table["Velocity error under the best baseline's by"][1:3] == ["0.100", "yes"]
     assert table["Flicker ratio"][2] == "yes" and table["Closures hit"][1:3] == ["", ""]
-    low = evaluate.report([row("HDTF_a.mp4", 9.0, 0.2)], Settings())
+    low = evaluate.report([row("HDTF_a.mp4", 9.0, 0.2)], EvaluationSettings())
     cells = {c[0]: c[3] for c in targets.table(low)}
     assert cells["Lip-opening correlation, mean over people"] == "**no**"
 
@@ -62,7 +62,7 @@ def test_the_page_shows_the_worst_and_takes_notes():
     rows = [row(f"{name}.mp4", value, 1 - value / 10) for name, value in zip("abcd", (4.0, 9.0, 1.0, 6.0))]
     assert [r["file"] for r in failures.worst(rows, "self_reenactment", "l1", False)] == ["b.mp4", "d.mp4", "a.mp4"]
     assert failures.worst(rows, "speech", "correlation", True)[0]["file"] == "b.mp4"
-    page = markdown.page(evaluate.report(rows, Settings(), "revision `v0`"), "command", "They all look away.")
+    page = markdown.page(evaluate.report(rows, EvaluationSettings(), "revision `v0`"), "command", "They all look away.")
     assert "`earlier` is revision `v0`." in page and "They all look away." in page
     assert page.index("## Targets") < page.index("## Clips") < page.index("## Failures") < page.index("They all look")
 
@@ -109,7 +109,9 @@ def test_a_shift_of_the_sound_moves_the_lag_by_as_much():
     mesh = apply_pose(meshes, Pose.from_angles(translation=(48, 40, 0), scale=30))
     tone = np.sign(np.sin(np.arange(FRAMES * SAMPLES_PER_FRAME) * 0.05))
     audio = (tone * np.repeat(opening, SAMPLES_PER_FRAME)).astype(np.float32)
-    clip = Clip(Entry(Path("a.mp4"), "a"), np.zeros((FRAMES, SIDE, SIDE, 3), np.uint8), audio, Track(mesh, 1.0))
+    clip = JudgedClip(
+        ClipEntry(Path("a.mp4"), "a"), np.zeros((FRAMES, SIDE, SIDE, 3), np.uint8), audio, FaceTrack(mesh, 1.0)
+    )
     summary = {r["shift"]: r for r in shifts.summary([shifts.validate(clip, Loud())])}
     assert [summary[s]["median_lag"] for s in (-5, -2, 0, 3, 5)] == [-3, 0, 2, 5, 7]
     assert all(r["followed"] == 1 and r["truth_followed"] == 1 for r in summary.values())

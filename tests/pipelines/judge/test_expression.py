@@ -42,7 +42,7 @@ class Glass:
             yield SimpleNamespace(mesh=self.shown[int(picture[0, 0, 0]) * 256 + int(picture[0, 0, 1])])
 
 
-def stage(smile: float = 0.0, jaw: float = 0.0) -> expression.Stage:
+def stage(smile: float = 0.0, jaw: float = 0.0) -> expression.PosedPortrait:
     mean, _, modes = rest_system()
     mesh = MESH_REFERENCE.copy()
     mesh[MESH_TO_70] = mean + smile * modes[1] + jaw * modes[0]
@@ -50,7 +50,7 @@ def stage(smile: float = 0.0, jaw: float = 0.0) -> expression.Stage:
     glass = Glass()
     picture = np.full((SIDE, SIDE, 3), 90, np.uint8)
     avatar = Avatar.cut(picture, (0, 0, SIDE), apply_pose(mesh, pose), SIDE)
-    return expression.Stage(avatar, glass, glass)
+    return expression.PosedPortrait(avatar, glass, glass)
 
 
 def test_emotions_show_where_they_should_and_leave_lip_sync_alone():

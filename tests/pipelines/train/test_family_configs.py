@@ -21,7 +21,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 from pipelines.train.__main__ import app  # noqa: E402
 from pipelines.train.families import overfit, perceptual  # noqa: E402
-from pipelines.train.families.config import TrainConfig  # noqa: E402
+from pipelines.train.families.config import FamilyTraining  # noqa: E402
 from pipelines.train.families.perceptual import Vgg19  # noqa: E402
 from pipelines.train.families.train import train  # noqa: E402
 from speechhead.avatar.portrait import Avatar  # noqa: E402
@@ -84,7 +84,7 @@ def thin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return vgg(tmp_path / "thin.pth", Vgg19.WIDTHS)
 
 
-def cut(name: str, shrink: int = 4, tiny: bool = True, **changes: Any) -> TrainConfig:
+def cut(name: str, shrink: int = 4, tiny: bool = True, **changes: Any) -> FamilyTraining:
     """A shipped config for two steps of two pairs; of large ones fewer pixels, and tiny networks if so asked."""
     values = dict(VALUES[name])
     values |= {"batch": 2, "accumulate": 1, "steps": 2, "workers": 0, "threads": 1}
@@ -94,10 +94,10 @@ def cut(name: str, shrink: int = 4, tiny: bool = True, **changes: Any) -> TrainC
     if name in LARGE and tiny:
         values["model"] = MODELS[values["family"]]
         values["discriminator"] = values.get("discriminator", {}) | {"block_expansion": 4, "max_features": 32}
-    return TrainConfig.from_dict(values | changes)
+    return FamilyTraining.from_dict(values | changes)
 
 
-def trained(options: TrainConfig, **first: Any) -> Path:
+def trained(options: FamilyTraining, **first: Any) -> Path:
     """Weights of a config, trained once in a folder; the config whose output it begins from is trained before it."""
     weights = Path(options.output) / f"{options.family}.safetensors"
     if weights.is_file():
@@ -110,7 +110,7 @@ def trained(options: TrainConfig, **first: Any) -> Path:
     return weights
 
 
-def check(options: TrainConfig, weights: Path) -> None:
+def check(options: FamilyTraining, weights: Path) -> None:
     """Two steps were made, each loss of the config's took part, and what was learnt is of use."""
     line = json.loads((Path(options.output) / "log.jsonl").read_text().splitlines()[-1])
     assert line.pop("step") == 2

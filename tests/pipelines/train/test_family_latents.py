@@ -13,7 +13,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 from pipelines.train.__main__ import app  # noqa: E402
 from pipelines.train.families import latents as fitting  # noqa: E402
-from pipelines.train.families.data import Clip, load_clip  # noqa: E402
+from pipelines.train.families.data import FamilyClip, load_clip  # noqa: E402
 from speechhead.core.errors import LandmarkError, WeightsError  # noqa: E402
 from speechhead.face.landmarks import REFERENCE, Pose, rotation_matrix, to_pixels  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
@@ -113,7 +113,7 @@ class Follower(torch.nn.Module):
         return motion["value"].flatten(1)
 
 
-def talking(number: int, frames: int = 40) -> tuple[Clip, torch.Tensor]:
+def talking(number: int, frames: int = 40) -> tuple[FamilyClip, torch.Tensor]:
     """A tracked clip of a jaw that drops and a head that sways, and the keypoints of its frames [T, 4, 2]."""
     random = np.random.default_rng(number)
     shape = REFERENCE + random.normal(0, 0.01, REFERENCE.shape).astype(np.float32)
@@ -134,7 +134,9 @@ def talking(number: int, frames: int = 40) -> tuple[Clip, torch.Tensor]:
     pictures = np.zeros((frames, 8, 8, 3), np.uint8)
     ids = number * frames + np.arange(frames)
     pictures[:, 0, 0, 0], pictures[:, 0, 1, 0] = ids % 100, ids // 100
-    return Clip(str(number), pictures, track, np.arange(frames)), torch.from_numpy(landmarks[:, [30, 62, 66, 8], :2])
+    return FamilyClip(str(number), pictures, track, np.arange(frames)), torch.from_numpy(
+        landmarks[:, [30, 62, 66, 8], :2]
+    )
 
 
 def test_a_fit_on_talking_faces_drives_unseen_ones() -> None:

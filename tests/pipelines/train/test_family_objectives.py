@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from support.family_models import MODELS  # noqa: E402
 
-from pipelines.train.families.config import ConfigError, TrainConfig  # noqa: E402
+from pipelines.train.families.config import ConfigError, FamilyTraining  # noqa: E402
 from pipelines.train.families.objectives import column, reenact  # noqa: E402
 from pipelines.train.families.retargeting import ellipse  # noqa: E402
 from pipelines.train.families.train import Trainer  # noqa: E402
@@ -24,7 +24,7 @@ def trainer(family: str, stage: str, **more: Any) -> Trainer:
     values |= {"threads": 1, "discriminator": {"block_expansion": 4, "max_features": 8, "num_blocks": 2}}
     if stage != "motion":
         values["losses"] = {"adversarial": 0}
-    return Trainer(TrainConfig.from_dict(values | more))
+    return Trainer(FamilyTraining.from_dict(values | more))
 
 
 def batch() -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_keypoints_are_learnt_before_pictures() -> None:
     assert all(torch.equal(value, drawing[name]) for name, value in run.family.generator.state_dict().items())
     assert "perceptual" in run.update([batch()])
     with pytest.raises(ConfigError, match="pictures_after"):
-        TrainConfig.from_dict({"family": "fomm", "pictures_after": 1})
+        FamilyTraining.from_dict({"family": "fomm", "pictures_after": 1})
 
 
 @pytest.mark.parametrize("family", ["face-vid2vid", "liveportrait"])

@@ -18,8 +18,8 @@ from typer.testing import CliRunner  # noqa: E402
 
 from pipelines.train.__main__ import app  # noqa: E402
 from pipelines.train.families.average import Average  # noqa: E402
-from pipelines.train.families.config import ConfigError, Losses, TrainConfig  # noqa: E402
-from pipelines.train.families.data import Pairs, batches, load_clips  # noqa: E402
+from pipelines.train.families.config import ConfigError, FamilyTraining, Losses  # noqa: E402
+from pipelines.train.families.data import FamilyPairs, batches, load_family_clips  # noqa: E402
 from pipelines.train.families.train import Trainer, train  # noqa: E402
 from speechhead.core.errors import MediaError, WeightsError  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
@@ -53,7 +53,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def options(clip: Path, output: Path, **changes: Any) -> TrainConfig:
+def options(clip: Path, output: Path, **changes: Any) -> FamilyTraining:
     values: dict[str, Any] = {
         "family": "fomm",
         "model": MODEL,
@@ -71,7 +71,7 @@ def options(clip: Path, output: Path, **changes: Any) -> TrainConfig:
         "save_every": 100,
         "sheet_every": 100,
     }
-    return TrainConfig.from_dict(values | changes)
+    return FamilyTraining.from_dict(values | changes)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -100,7 +100,7 @@ def test_a_run_that_was_stopped_ends_in_the_same_bits(clip: Path, tmp_path: Path
     through, halves = tmp_path / "through", tmp_path / "halves"
     train(options(clip, through, accumulate=2))
     trainer = Trainer(options(clip, halves, accumulate=2))
-    pairs = Pairs(load_clips(clip, 32, clip / "cache"))
+    pairs = FamilyPairs(load_family_clips(clip, 32, clip / "cache"))
     stream = batches(pairs, 2)
     for _ in range(2):
         trainer.update([next(stream), next(stream)])
@@ -148,7 +148,7 @@ def test_the_average_follows_slower_and_slower() -> None:
 
 
 def test_batches_depend_on_their_number_alone(clip: Path) -> None:
-    pairs = Pairs(load_clips(clip, 32, clip / "cache"))
+    pairs = FamilyPairs(load_family_clips(clip, 32, clip / "cache"))
     stream = batches(pairs, 4)
     next(stream)
     second, again = next(stream), next(batches(pairs, 4, start=1))
@@ -165,14 +165,14 @@ def test_configs_are_checked(clip: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError):
             options(clip, tmp_path, **wrong)
     with pytest.raises(MediaError, match="no videos"):
-        load_clips(tmp_path, 32, tmp_path / "cache")
+        load_family_clips(tmp_path, 32, tmp_path / "cache")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "pipelines" / "configs").glob("*.json")), ids=lambda path: path.stem)
 def test_shipped_configs_of_families_build(path: Path) -> None:
     if "family" not in json.loads(path.read_text(encoding="utf-8")):
         pytest.skip("another trainer's")
-    read = TrainConfig.read(path)
+    read = FamilyTraining.read(path)
     assert read.network().image_size > 0
 
 

@@ -15,10 +15,10 @@ from torch.nn import functional as F  # noqa: E402
 
 from pipelines.train.compact import learn_motion, learn_windows  # noqa: E402
 from pipelines.train.compact.checkpoint import load_checkpoint  # noqa: E402
-from pipelines.train.compact.data import PairMaker, load_clips  # noqa: E402
+from pipelines.train.compact.data import PairMaker, load_prepared_clips  # noqa: E402
 from pipelines.train.compact.export import export, read_exported  # noqa: E402
 from pipelines.train.compact.losses import LandmarkLoss, focus_of, texture_loss  # noqa: E402
-from pipelines.train.compact.networks import CompactConfig, CompactGenerator  # noqa: E402
+from pipelines.train.compact.networks import CompactConfig, CompactNetworks  # noqa: E402
 from pipelines.train.compact.train import begin_with, main  # noqa: E402
 from speechhead.core import weights  # noqa: E402
 from speechhead.engines.onnx import load_session  # noqa: E402
@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def batch_of(folder: Path, part: str) -> dict[str, torch.Tensor]:
     """The pair of the first and the last frame."""
-    item = PairMaker(LATENTS, 64, part)(load_clips(folder)[0], 0, 11)
+    item = PairMaker(LATENTS, 64, part)(load_prepared_clips(folder)[0], 0, 11)
     return {key: torch.from_numpy(value)[None] for key, value in item.items()}
 
 
@@ -89,7 +89,7 @@ def test_training_writes_a_checkpoint_that_rebuilds_itself_and_resumes(folder: P
 def test_untrained_windows_are_the_landmark_warp(folder: Path) -> None:
     batch = batch_of(folder, "windows")
     with torch.no_grad():
-        out = learn_windows.forward(CompactGenerator().eval(), batch)
+        out = learn_windows.forward(CompactNetworks().eval(), batch)
     assert torch.allclose(out.patches["eyes"], batch["eyes_warped"], atol=1e-6)
     skin = (batch["mouth_shapes"][:, :1] == 0).expand(-1, 3, -1, -1)  # inside the mouth it begins from darkness
     assert torch.allclose(out.patches["mouth"][skin], batch["mouth_warped"][skin], atol=1e-6)
@@ -98,7 +98,7 @@ def test_untrained_windows_are_the_landmark_warp(folder: Path) -> None:
 def test_untrained_motion_is_the_landmark_warp_before_a_background_that_stays(folder: Path) -> None:
     batch = batch_of(folder, "motion")
     with torch.no_grad():
-        picture, flow, _, residual = learn_motion.forward(CompactGenerator().eval(), batch)
+        picture, flow, _, residual = learn_motion.forward(CompactNetworks().eval(), batch)
     assert residual.abs().max() == 0
     inside = batch["inside"].expand_as(flow) > 0.999
     assert inside.any() and torch.allclose(flow[inside], batch["prior_half"][inside], atol=1e-6)
@@ -117,7 +117,7 @@ def test_the_landmark_loss_sees_a_mouth_that_is_painted_shut(folder: Path) -> No
     frames = np.stack([avatar.crop] * 8)
     np.savez(folder / "face.npz", mesh=np.stack([avatar.mesh] * 8), normalised=MESH_REFERENCE[None], index=np.arange(8))
     np.save(folder / "face.npy", frames)
-    clip = next(clip for clip in load_clips(folder) if np.array_equal(clip.frames[0], avatar.crop))
+    clip = next(clip for clip in load_prepared_clips(folder) if np.array_equal(clip.frames[0], avatar.crop))
     item = PairMaker(LATENTS, 64, "windows")(clip, 0, 0)
     (folder / "face.npz").unlink()
     batch = {key: torch.from_numpy(value)[None] for key, value in item.items()}
@@ -149,7 +149,7 @@ def test_exported_graphs_agree_with_torch_and_can_be_gone_on_from(folder: Path, 
     found += load_session(tmp_path / "compact_source.onnx").run(None, feeds)
     for ours, theirs in zip(found, wanted, strict=True):
         assert np.abs(ours - theirs.numpy()).max() < 5e-3  # weights are stored in half precision
-    other = CompactGenerator(model.config)
+    other = CompactNetworks(model.config)
     begin_with(other, tmp_path)
     kept, read = model.state_dict(), read_exported(tmp_path)
     assert len(read) > 0.8 * len(kept)  # what is still zero is stored once for all

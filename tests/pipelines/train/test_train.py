@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pipelines.train.__main__ import app
 from pipelines.train.compact import learner
 from pipelines.train.families.config import ConfigError
-from pipelines.train.speech.train import TrainConfig
+from pipelines.train.speech.train import SpeechTraining
 
 CONFIGS = Path(__file__).parents[3] / "pipelines" / "configs"
 
@@ -27,17 +27,17 @@ def test_bad_input_is_one_clear_error(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("speech2landmarks*.json")), ids=lambda path: path.stem)
 def test_shipped_configs_are_read(path: Path) -> None:
-    config = TrainConfig.load(path)
+    config = SpeechTraining.load(path)
     assert config.steps > 0 and config.network.window.lookahead <= 0.2
 
 
 @pytest.mark.parametrize("part", learner.PARTS)
 def test_shipped_configs_of_the_generator_are_read(part: str) -> None:
-    config = learner.TrainConfig.read(CONFIGS / f"generator_{part}.json")
+    config = learner.CompactTraining.read(CONFIGS / f"generator_{part}.json")
     assert config.part == part and len(config.shares) == len(config.data)
 
 
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"part": "hair"}')
     with pytest.raises(ConfigError, match="'hair' is unknown. Use one of motion, windows"):
-        learner.TrainConfig.read(tmp_path / "config.json")
+        learner.CompactTraining.read(tmp_path / "config.json")

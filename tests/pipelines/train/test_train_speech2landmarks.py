@@ -15,14 +15,14 @@ pytest.importorskip("librosa")
 import torch
 
 from pipelines.train.speech import measure, visemes
-from pipelines.train.speech.augment import Voice, change_speed, degrade
+from pipelines.train.speech.augment import VoiceChange, change_speed, degrade
 from pipelines.train.speech.batches import Labelled
 from pipelines.train.speech.checkpoint import load_checkpoint, save_checkpoint
-from pipelines.train.speech.data import Clip, Features, targets_at
+from pipelines.train.speech.data import SpeechClip, SpeechFeatures, targets_at
 from pipelines.train.speech.evaluate import opening_of, predict
 from pipelines.train.speech.export import export
 from pipelines.train.speech.network import NetworkConfig
-from pipelines.train.speech.train import TrainConfig, train
+from pipelines.train.speech.train import SpeechTraining, train
 from speechhead.face.landmarks import REFERENCE
 from speechhead.speech.encoders import WindowConfig
 from speechhead.speech.model import Speech2Landmarks
@@ -35,7 +35,7 @@ NETWORK = NetworkConfig(
 BLOCK, FRAMES = NETWORK.window.block, NETWORK.window.block + NETWORK.window.ahead
 
 
-def corpus(folder: Path) -> tuple[list[tuple[Clip, Features]], list[Labelled]]:
+def corpus(folder: Path) -> tuple[list[tuple[SpeechClip, SpeechFeatures]], list[Labelled]]:
     """Two people whose lips open with the first feature channel."""
     (folder / "0").mkdir()
     pairs = []
@@ -50,15 +50,15 @@ def corpus(folder: Path) -> tuple[list[tuple[Clip, Features]], list[Labelled]]:
         (folder / "0" / f"{name}.json").write_text(json.dumps({"speed": 1.0}))
         landmarks = np.repeat(REFERENCE[None], 150, 0).copy()
         landmarks[:, 48:68, 1] += 0.1 * np.maximum(wave, 0)[:, None] * LIPS
-        clip = Clip(name, name, "train", "", landmarks, REFERENCE, np.zeros(7, np.float32))
-        pairs.append((clip, Features(folder, name, [0], FRAMES)))
+        clip = SpeechClip(name, name, "train", "", landmarks, REFERENCE, np.zeros(7, np.float32))
+        pairs.append((clip, SpeechFeatures(folder, name, [0], FRAMES)))
     return pairs, [Labelled(pairs[0][1], [("b", 0.4, 0.5), ("ɑ", 0.5, 0.9)]), Labelled(pairs[1][1], [])]
 
 
 def test_trains_saves_and_exports(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     pairs, labelled = corpus(tmp_path)
-    config = TrainConfig(
+    config = SpeechTraining(
         *[Path()] * 4, steps=40, batch=4, label_batch=2, blocks=12, learning_rate=1e-2, lead=0, network=NETWORK
     )
     network = train(config, pairs, labelled, report=0)
@@ -114,7 +114,7 @@ def test_augmentation_keeps_length_and_range() -> None:
     for _ in range(8):
         y = degrade(x, rng, np.tile(x, 3))
         assert y.shape == x.shape and np.abs(y).max() <= 1 and np.isfinite(y).all()
-    assert Voice().speed == 1.0
+    assert VoiceChange().speed == 1.0
 
 
 def test_visemes_of_both_alphabets() -> None:
