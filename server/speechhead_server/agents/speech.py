@@ -26,12 +26,13 @@ def from_pcm(data: bytes | bytearray | memoryview, channels: int = 1) -> Samples
     if channels < 1 or size % (2 * channels):
         raise AudioError(f"{size} bytes are no whole 16-bit samples of {channels} channel(s). Send s16le PCM.")
     samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
-    return samples if channels == 1 else samples.reshape(-1, channels).mean(axis=1)
+    mono: Samples = samples if channels == 1 else samples.reshape(-1, channels).mean(axis=1)
+    return mono
 
 
 def to_pcm(samples: Samples) -> bytes:
     """float32 [n] in [-1, 1] to signed 16-bit PCM."""
-    return (np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes()
+    return bytes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
 
 
 class Utterance(Segment):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,12 +65,12 @@ def _chw(image: NDArray[np.uint8]) -> Array:
     return np.ascontiguousarray(image.astype(np.float32).transpose(2, 0, 1)[None] / 255)
 
 
-def _planar(field: NDArray) -> Array:
+def _planar(field: NDArray[Any]) -> Array:
     """[H, W, C] as a batch of one, [1, C, H, W]."""
     return np.ascontiguousarray(field.transpose(2, 0, 1)[None], np.float32)
 
 
-def _read(image: NDArray, grid: Array) -> NDArray:
+def _read(image: NDArray[Any], grid: Array) -> NDArray[Any]:
     """`image` at crop positions [h, w, 2]."""
     return sample(image, grid - pixel_grid(*grid.shape[:2]))
 
@@ -203,7 +204,7 @@ class CompactGenerator:
         linear = np.diag(half) @ np.linalg.inv(matrix[:, :2]) * (2 / self.size)
         corner = linear @ (np.array([x0, y0]) + 0.5 - (matrix[:, 2] + 1) * (self.size / 2)) + half - 0.5
 
-        def placed(part: NDArray) -> NDArray:
+        def placed(part: NDArray[Any]) -> NDArray[Any]:
             return cv2.warpAffine(
                 np.ascontiguousarray(part),
                 np.column_stack([linear, corner]),

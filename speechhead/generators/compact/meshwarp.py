@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -205,7 +206,7 @@ def on_face(coverage: Array) -> Array:
     return np.asarray(cv2.blur(mesh, (5, 5)), np.float32)
 
 
-def sample(image: NDArray, flow: Array) -> NDArray:
+def sample(image: NDArray[Any], flow: Array) -> NDArray[Any]:
     """Read `image` [H, W, C] through a backward flow [h, w, 2] ([-1, 1] units); bilinear, clamped at the border."""
     height, width = image.shape[:2]
     where = flow * np.array([width / 2, height / 2], np.float32)
@@ -214,7 +215,7 @@ def sample(image: NDArray, flow: Array) -> NDArray:
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def upsample(image: NDArray, flow: Array, density: int = 1) -> NDArray:
+def upsample(image: NDArray[Any], flow: Array, density: int = 1) -> NDArray[Any]:
     """Read `image` [D H, D W, C] at [H, W] pixels through a coarser flow [h, w, 2]; else as `sample`.
 
     Plane by plane: at full resolution this is memory traffic and little else.

@@ -8,6 +8,7 @@ laid on two arches that stand still in the skull and in the jaw, and are seen th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -253,7 +254,7 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> tuple[Array, Array, float]:
     face = _filled(crop, [cv2.convexHull(points)])
     eyes = _filled(crop, [points[EYE_LEFT], points[EYE_RIGHT]])
     bright = float(np.percentile(luma[face], 80)) if face.any() else 160.0
-    white: NDArray = np.ones(3, np.float32)
+    white: NDArray[Any] = np.ones(3, np.float32)
     level = 1.12 * bright
     if face.any():
         skin = picture[face].mean(0)
@@ -290,7 +291,7 @@ def toning(colours: Array, luma: Array, level: float) -> tuple[Array, float]:
     return np.asarray(tone / tone.mean(), np.float32), float(np.abs(colours - powers @ found).mean())
 
 
-def _filled(crop: NDArray[np.uint8], outlines: list[NDArray]) -> NDArray[np.bool_]:
+def _filled(crop: NDArray[np.uint8], outlines: list[NDArray[Any]]) -> NDArray[np.bool_]:
     """Pixels [H, W] within outlines."""
     mask = np.zeros(crop.shape[:2], np.uint8)
     cv2.fillPoly(mask, outlines, 1)

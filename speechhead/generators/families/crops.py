@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -93,7 +94,7 @@ def head_crop(mesh: Array, driver: bool = False) -> Crop:
     return Crop(left + side / 2, top + side / 2, round(side))
 
 
-def resized(square: Picture | Array, side: int) -> NDArray:
+def resized(square: Picture | Array, side: int) -> NDArray[Any]:
     """A square picture at another resolution: averaged when it shrinks, cubic when it grows."""
     present = square.shape[0]
     if present == side:

@@ -86,7 +86,7 @@ def _up(dims: int, inputs: int, outputs: int, spectral: bool) -> _Layers:
     return _Layers(double, _block(dims, inputs, outputs, spectral=spectral))
 
 
-def _chain(make: Callable, dims: int, widths: tuple[int, ...], spectral: bool) -> nn.Sequential:
+def _chain(make: Callable[..., nn.Module], dims: int, widths: tuple[int, ...], spectral: bool) -> nn.Sequential:
     return nn.Sequential(*(make(dims, a, b, spectral) for a, b in zip(widths, widths[1:])))
 
 

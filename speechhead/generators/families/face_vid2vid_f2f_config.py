@@ -91,7 +91,7 @@ class FaceVid2VidF2FConfig:
         """
         params = published.get("model_params", published)
 
-        def read(kind: Callable, name: str) -> Any:
+        def read(kind: Callable[..., Any], name: str) -> Any:
             return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in params[name].items()})
 
         return cls(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ class RetargetingConfig:
     eye: tuple[int, ...] = (66, 256, 256, 128, 128, 64, 63)
 
     @classmethod
-    def from_published(cls, params: Mapping[str, Mapping]) -> RetargetingConfig:
+    def from_published(cls, params: Mapping[str, Mapping[str, Any]]) -> RetargetingConfig:
         return cls(
             **{
                 name: (part["input_size"], *part["hidden_sizes"], part["output_size"])
