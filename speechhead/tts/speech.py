@@ -71,17 +71,21 @@ class Voice(Protocol):
 class VoiceInfo:
     """One line of the list of voices.
 
-    name: for `open_voice`; engine: piper, kokoro, espeak or http; gender: male, female or unknown;
-    language: BCP 47; licence: of engine and voice; available: whether it can speak on this machine;
-    remedy: what to install or set if not.
+    name: for `open_voice`; gender: male, female or unknown; language: BCP 47; licence: of engine and voice; rank: place
+    in the list, the smallest first: 0 the base install's voice, 10 natural, 20 made by filters, 30 robotic, 40 of a
+    service; live: natural, and several times faster than real time: what a live server speaks with unless asked.
+    Filled in by `voices`: engine, its name; available: whether it can speak on this machine; remedy: what to install
+    or set if not.
     """
 
     name: str
-    engine: str
     gender: str
     language: str
     licence: str
-    available: bool
+    rank: int = 50
+    live: bool = False
+    engine: str = ""
+    available: bool = False
     remedy: str = ""
 
 

