@@ -6,6 +6,7 @@ Each is also a module of its own, `python -m pipelines.ROOM.NAME`; nothing of it
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import typer
 ROOT = Path(__file__).parent
 ROOMS = ("data", "judge", "make")
 """Rooms that a command's short name leaves out; what trains says so."""
+
+WIDTH = 120
+"""Columns of the list, in which every command has one line."""
 
 
 def commands() -> dict[str, str]:
@@ -38,7 +42,10 @@ def summary(module: str) -> str:
 
 def listed() -> typer.Typer:
     """The application that lists and runs the commands."""
-    app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, rich_markup_mode=None)
+    wide = {"terminal_width": WIDTH}
+    app = typer.Typer(
+        add_completion=False, help=__doc__, no_args_is_help=True, rich_markup_mode=None, context_settings=wide
+    )
     passed = {"ignore_unknown_options": True, "allow_extra_args": True}
     for name, module in commands().items():
         register = app.command(name, short_help=summary(module), add_help_option=False, context_settings=passed)
@@ -46,7 +53,7 @@ def listed() -> typer.Typer:
     return app
 
 
-def _runner(module: str):
+def _runner(module: str) -> Callable[[typer.Context], None]:
     def run(context: typer.Context) -> None:
         path = ROOT.joinpath(*module.split(".")[1:])
         home = import_module(f"{module}.__main__" if path.is_dir() else module)

@@ -1,4 +1,4 @@
-"""Evaluate the shipped weights: every metric on every clip, beside the baselines.
+"""Every metric of a generator on every clip, beside the baselines.
 
     python -m pipelines.evaluate --clips DIR --json OUT
 

@@ -1,4 +1,4 @@
-"""Ready face-centred clips to samples for the trainers: decode, track, smooth, remove the head pose.
+"""Ready face-centred clips to samples for the trainers: tracked, smoothed, pose removed.
 
 Raw footage, and clips whose sound or quality is to be judged, go through `pipelines.data.footage`.
 """

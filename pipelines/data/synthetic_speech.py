@@ -1,4 +1,4 @@
-"""Render or collect speech for training: many voices, with phonemes where the engine times them.
+"""Render or collect speech for training: many voices, phonemes where the engine times them.
 
     python -m pipelines.data.synthetic_speech OUT [--minutes 18] [--prompts /usr/share/asterisk/sounds/en]
 

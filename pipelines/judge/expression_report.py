@@ -1,4 +1,4 @@
-"""Expression of portraits: emotions, blinks, gaze, smiles and open mouths, measured on rendered frames and shown.
+"""Tables and sheets of what emotions, blinks and gaze do to portraits, in rendered frames.
 
 python -m pipelines.judge.expression_report speech.wav PORTRAIT... --json OUT [--sheets DIR] [--markdown FILE]
 """

@@ -1,4 +1,4 @@
-"""Contact sheet of a portrait that speaks: source, ours and the landmark warp at telling mouths.
+"""Contact sheet of a portrait that speaks: source, ours and the landmark warp.
 
 python -m pipelines.judge.portrait_sheet grace_hopper speech.wav -o docs/portrait.png
 """

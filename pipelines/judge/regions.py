@@ -1,4 +1,4 @@
-"""Where a picture's error lies: L1 of face, hair and the rest, ours beside the landmark warp and a copy.
+"""Where a picture's error lies: L1 of face, hair and the rest, beside the warp and a copy.
 
     python -m pipelines.judge.regions runs/data/val CLIP [CLIP ...]
 

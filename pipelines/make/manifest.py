@@ -1,4 +1,4 @@
-"""Write weights/manifest.json from the weight files and the front matter of their model cards.
+"""Write weights/manifest.json from the weight files and their model cards.
 
 Each network of `weights/` has a card `weights/<name>.md` that begins with front matter:
 

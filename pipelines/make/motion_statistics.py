@@ -1,4 +1,4 @@
-"""Fit what speechhead/motion knows about people: the closed-mouth face prior and the constants of head motion.
+"""Fit what speechhead/motion knows about people: closed mouths and constants of head motion.
 
     python -m pipelines.make.motion_statistics LANDMARKS ../shared/media
 

@@ -1,4 +1,4 @@
-"""Footage in, samples out: tracked, cropped, judged, in step with their sound, sharded.
+"""Raw footage to samples in shards: tracked, cropped, judged, in step with their sound.
 
 Takes a folder of videos of any size, frame rate and length. What is kept, and why the rest is not, is in report.csv.
 """

@@ -1,4 +1,4 @@
-"""Samples of footage as Speech2Landmarks' trainer reads clips: wav files, catalogue, meshes, offsets.
+"""Samples of footage as Speech2Landmarks' trainer reads them: wav, catalogue, meshes, offsets.
 
     python -m pipelines.data.footage.speech FOLDER OUT
 

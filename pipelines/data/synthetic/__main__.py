@@ -1,4 +1,4 @@
-"""Still portraits to clips for the trainers: a head model textured with the photo, posed at random."""
+"""Still portraits to clips for the trainers: a head model textured with the photo."""
 
 from __future__ import annotations
 

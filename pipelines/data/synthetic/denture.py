@@ -1,4 +1,4 @@
-"""The teeth that the compact generator lays into open mouths, drawn once from the head model's own.
+"""The teeth that the compact generator lays into open mouths, drawn from the head model's.
 
     python -m pipelines.data.synthetic.denture ../shared/face3d weights/teeth.npz
 

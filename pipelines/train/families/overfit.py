@@ -1,4 +1,4 @@
-"""Overfit a family's small configuration to one clip, and measure whether the picture follows.
+"""Overfit a family's small configuration to one clip; does the picture follow?
 
     python -m pipelines.train.families.overfit FAMILY CLIP
 
@@ -24,6 +24,7 @@ from speechhead.face.landmarks import mouth_opening
 from speechhead.generators.checkpoints import stored
 from speechhead.generators.families import registry
 from speechhead.generators.families.family import Family
+from speechhead.generators.families.spec import MOTION
 
 from .config import FamilyTraining
 from .data import TRACKED_SIZE, FamilyClip, load_clip, track_frames
@@ -98,8 +99,14 @@ def overfit(options: FamilyTraining, minutes: float | None = None) -> dict[str, 
     return summary | {"fall": round(before["l1"] / after["l1"], 2), "before": before, "after": after}
 
 
+def stages_before_motion(family: str) -> list[str]:
+    """Stages of a family that come before its main one: DaGAN learns depth first."""
+    names = [stage.name for stage in registry.spec(family).stages]
+    return names[: names.index(MOTION.name)]
+
+
 def main(
-    family: Annotated[str, typer.Argument(help="fomm, face-vid2vid, dagan or liveportrait")],
+    family: Annotated[str, typer.Argument(help=f"one of {', '.join(registry.names())}")],
     clip: Annotated[Path, typer.Argument(help="one video of a talking, moving head")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="folder of the run")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="stop after this many minutes")] = None,
@@ -110,12 +117,10 @@ def main(
     options = FamilyTraining.read(CONFIGS / f"{name}_small.json")
     folder = output or Path("runs/families") / f"{name}_overfit"
     options = dataclasses.replace(options, clips=str(clip), cache=str(cache), output=str(folder))
-    first = CONFIGS / f"{name}_depth_small.json"
-    if first.is_file():  # DaGAN: depth first
-        depth = dataclasses.replace(
-            FamilyTraining.read(first), clips=str(clip), cache=str(cache), output=str(folder / "depth")
-        )
-        weights = train(depth, None if minutes is None else minutes / 4)
+    for stage in stages_before_motion(options.family):
+        first = FamilyTraining.read(CONFIGS / f"{name}_{stage}_small.json")
+        first = dataclasses.replace(first, clips=str(clip), cache=str(cache), output=str(folder / stage))
+        weights = train(first, None if minutes is None else minutes / 4)
         options = dataclasses.replace(options, weights=str(weights))
     result = overfit(options, minutes)
     line = json.dumps(result)

@@ -1,4 +1,4 @@
-"""Find by how many frames each clip's picture is behind its sound, and whose sound is not theirs.
+"""Find by how many frames each clip's picture is behind its sound, and unusable sound.
 
     python -m pipelines.train.speech.offsets CONFIG OUTPUT
 
@@ -18,10 +18,10 @@ import torch
 import typer
 
 from pipelines.command import command
+from pipelines.data.curves import best_lag, correlation
 
 from .data import SpeechClip, SpeechFeatures
-from .evaluate import opening_of, predict
-from .measure import MAX_LAG, at_lag, best_lag, correlation
+from .evaluate import REACH, opening_of, predict
 from .train import SpeechTraining, attach_features, labelled_recordings, load_speech_clips, train
 
 RELIABLE = ("GRID", "mcgurk")
@@ -38,11 +38,11 @@ def judge(network, pairs: list[tuple[SpeechClip, SpeechFeatures]]) -> dict[str, 
         ours, true = opening_of(predict(network, features.copies[0][0], clip.neutral)), opening_of(clip.motion)
         # Short clips fit anything somewhere: they need a better fit, and prefer no lag more strongly.
         preference = 0.006 + 0.4 / max(len(true), 25)
-        lag, r = best_lag(ours, true, MAX_LAG, preference)
+        lag, r = best_lag(true, ours, REACH, preference)  # the picture behind what its sound says
         needed = WEAKEST + 8 / len(true)
         found[clip.stem] = {
-            "lag": float(lag), "usable": bool(r >= needed and abs(lag) < MAX_LAG), "r": round(r, 3),
-            "r0": round(correlation(*at_lag(ours, true, 0)), 3),
+            "lag": float(lag or 0), "usable": bool(r >= needed and abs(lag or 0) < REACH), "r": round(r, 3),
+            "r0": round(correlation(ours[: len(true)], true[: len(ours)]), 3),
         }  # fmt: skip
         if clip.identity.startswith(RELIABLE):
             found[clip.stem] |= {"lag": 0.0, "usable": True}

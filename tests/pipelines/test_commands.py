@@ -1,0 +1,112 @@
+"""The workshop's commands: one list, one style, and every command that a page names is there with its options."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import typer
+from support.paths import ROOT
+from typer.testing import CliRunner
+
+from pipelines.__main__ import WIDTH, commands, listed, summary
+from pipelines.command import command, spelled
+from speechhead.core.errors import MediaError
+
+CALL = re.compile(r"-m (pipelines(?:\.\w+)*)([^`\n]*)")
+"""A call in a page: the module and the rest of its line."""
+
+
+def calls() -> dict[str, set[str]]:
+    """Options by module, of every call in pages, model cards, docstrings and errors."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "weights").glob("*.md")]
+    for folder in ("pipelines", "speechhead", "server"):
+        pages += [*(ROOT / folder).rglob("*.md"), *(ROOT / folder).rglob("*.py")]
+    found: dict[str, set[str]] = {}
+    for page in pages:
+        text = re.sub(r"\\\n\s*|\n\s+(?=\[--)", " ", page.read_text(encoding="utf-8"))
+        for module, rest in CALL.findall(text):
+            found.setdefault(module, set()).update(re.findall(r"--[a-z-]+\b", rest.partition(" # ")[0]))
+    return found
+
+
+@cache
+def application(module: str) -> typer.Typer:
+    if module == "pipelines":
+        return listed()
+    home = import_module(module)
+    return (import_module(f"{module}.__main__") if hasattr(home, "__path__") else home).app
+
+
+def test_every_call_that_a_page_names_exists_with_its_options() -> None:
+    for extra in ("torch", "onnx", "librosa"):
+        pytest.importorskip(extra)
+    named = calls()
+    assert {"pipelines.train", "pipelines.evaluate", "pipelines.parity"} <= set(named) - {"pipelines"}
+    for module, options in named.items():
+        shown = CliRunner().invoke(application(module), ["--help"])
+        assert shown.exit_code == 0, (module, shown.output)
+        missing = options - set(re.findall(r"--[a-z-]+\b", shown.output))
+        assert not missing, f"python -m {module} has no {', '.join(missing)}"
+
+
+def test_every_command_stands_in_the_workshops_page() -> None:
+    page = (ROOT / "pipelines" / "README.md").read_text(encoding="utf-8")
+    absent = [module for module in commands().values() if f"`python -m {module}" not in page]
+    assert not absent, f"pipelines/README.md does not name {', '.join(absent)}"
+
+
+def test_the_list_has_a_line_for_each_and_loads_none() -> None:
+    code = "import sys; sys.argv[1:] = ['--help']; import runpy\n"
+    code += "try: runpy.run_module('pipelines', run_name='__main__')\n"
+    code += "except SystemExit: print(sorted({'torch', 'numpy', 'cv2', 'onnxruntime', 'scipy'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "[]"
+    for name, module in commands().items():
+        (line,) = [line for line in lines if line.startswith(f"  {name} ")]
+        assert line.endswith(summary(module)) and len(line) <= WIDTH
+
+
+def test_the_list_runs_a_command() -> None:
+    pytest.importorskip("onnx")
+    shown = CliRunner().invoke(listed(), ["pack", "--help"])
+    assert shown.exit_code == 0 and "--kind" in shown.output and "python -m pipelines.make.pack" in shown.output
+    refused = CliRunner().invoke(listed(), ["pack", "absent.onnx", "b.onnx", "--kind", "int8"])
+    assert refused.exit_code == 2 and refused.output.count("\n") == 1 and "absent.onnx" in refused.output
+
+
+@dataclass(frozen=True)
+class Order:
+    """Options in a record."""
+
+    clips: Annotated[list[str], typer.Argument(help="What to cut.")]
+    longest: Annotated[float, typer.Option(help="Seconds.")] = 3.0
+    output: Annotated[Path | None, typer.Option("-o", "--output")] = None
+
+
+def serve(order: Order, context: typer.Context) -> None:
+    """Cut clips."""
+    if order.longest <= 0:
+        raise MediaError(f"longest {order.longest:g}:\nmust be positive.")
+    print(order, spelled("pipelines.cut", context))
+
+
+def test_a_record_stands_for_its_options() -> None:
+    done = CliRunner().invoke(command(serve), ["a b", "c", "--longest", "2"])
+    assert done.exit_code == 0
+    assert done.output == f"{Order(['a b', 'c'], 2.0)} python -m pipelines.cut 'a b' c --longest 2\n"
+
+
+def test_an_error_of_the_project_is_one_line_and_exit_code_2() -> None:
+    done = CliRunner().invoke(command(serve), ["a", "--longest", "-1"])
+    assert done.exit_code == 2 and done.output == "longest -1: must be positive.\n"
