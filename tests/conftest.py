@@ -12,6 +12,10 @@ from support.paths import ROOT
 # Tests are small: more threads than one only make them wait for each other on a shared machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Processes that tests start run this checkout too, whatever is installed and wherever they are started.
+HOMES = [str(ROOT), str(ROOT / "server")]
+os.environ["PYTHONPATH"] = os.pathsep.join([*HOMES, *filter(None, [os.environ.get("PYTHONPATH")])])
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

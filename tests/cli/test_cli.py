@@ -19,7 +19,7 @@ from speechhead.core import weights
 
 def command(*arguments, **options):
     options |= {"capture_output": True, "text": True, "check": False}
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    environment = {**os.environ, "COLUMNS": "100"}
     return subprocess.run([sys.executable, "-m", *map(str, arguments)], env=environment, **options)
 
 
@@ -62,7 +62,6 @@ def test_a_killed_run_leaves_nothing(tmp_path, number):
     process = subprocess.Popen(
         [sys.executable, "-m", "speechhead.say", "a.wav"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
         # A job in the background ignores Ctrl-C, and its children inherit that.

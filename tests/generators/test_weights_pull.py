@@ -12,7 +12,6 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from support.paths import ROOT
 
 torch = pytest.importorskip("torch")
 from support.fakes_torch import Tiny, TinyConfig, stand_in  # noqa: E402
@@ -149,7 +148,7 @@ def command(*arguments, home, blocked=()):
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), weights.USER_FOLDER: str(home)},
+        env={**os.environ, weights.USER_FOLDER: str(home)},
         stdin=subprocess.DEVNULL,
         check=False,
     )
