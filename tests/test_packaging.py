@@ -146,6 +146,7 @@ EXTRAS = {
 """Extras, besides the base, that a folder may import from."""
 
 OURS = {"speechhead", "speechhead_server", "server", "pipelines", "support"}
+CHECKERS = {"typing_extensions"}  # which type checkers bring
 
 
 def package(name: str) -> str:
@@ -176,8 +177,6 @@ def imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("folder", EXTRAS)
 def test_every_package_that_is_imported_is_declared(folder):
-    known = (
-        declared(EXTRAS[folder]) | sys.stdlib_module_names | OURS | {"typing_extensions"}
-    )  # which type checkers bring
+    known = declared(EXTRAS[folder]) | sys.stdlib_module_names | OURS | CHECKERS
     found = {(path.name, name) for path in (ROOT / folder).rglob("*.py") for name in imports(path)}
     assert {(path, name) for path, name in found if package(PACKAGES.get(name, name)) not in known} == set()

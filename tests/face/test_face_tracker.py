@@ -1,11 +1,11 @@
 """Finding and following faces, on the default portrait."""
 
 from itertools import chain, repeat
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from support.paths import DATA
 
 from speechhead.core.errors import FaceError
 from speechhead.face import landmarks as lm
@@ -47,7 +47,7 @@ def test_portrait(face):
 
 def test_agrees_with_mediapipe(face):
     """data/grace_hopper_mediapipe.npy: mediapipe 0.10.21, FaceMesh(static_image_mode=True, refine_landmarks=True)."""
-    theirs = np.load(Path(__file__).parents[1] / "data" / "grace_hopper_mediapipe.npy").astype(np.float32)
+    theirs = np.load(DATA / "grace_hopper_mediapipe.npy").astype(np.float32)
     off = np.abs(face.mesh - theirs).max(axis=1) / eye_distance(face)
     assert off.mean() < 0.02 and off[lm.MESH_TO_68[lm.INNER_LIPS]].max() < 0.025 and off[468:].max() < 0.02
 

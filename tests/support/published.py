@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+from support.paths import DATA
+
 
 def published_keys(model: str, shared: Path) -> dict[str, dict[str, tuple[tuple[int, ...], str]]]:
     """By group and key: shape and dtype, of the full-size state dicts of a model of the fixtures."""
-    own = Path(__file__).parents[1] / "data" / "published_keys" / f"{model}.tsv.gz"
+    own = DATA / "published_keys" / f"{model}.tsv.gz"
     path = own if own.is_file() else shared / "parity" / model / "published_keys.tsv.gz"
     groups: dict[str, dict[str, tuple[tuple[int, ...], str]]] = {}
     with gzip.open(path, "rt") as lines:

@@ -17,6 +17,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from support.family_models import MODELS  # noqa: E402
+from support.paths import ROOT  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from pipelines.train.__main__ import app  # noqa: E402
@@ -29,7 +30,7 @@ from speechhead.core.errors import WeightsError  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
 from speechhead.media.writer import VideoWriter  # noqa: E402
 
-CONFIGS = Path(__file__).parents[3] / "pipelines" / "configs"
+CONFIGS = ROOT / "pipelines" / "configs"
 VALUES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(CONFIGS.glob("*.json"))}
 SHIPPED = [name for name, values in VALUES.items() if "family" in values]
 LARGE = [name for name in SHIPPED if not name.endswith("_small")]

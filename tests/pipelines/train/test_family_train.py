@@ -14,6 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from support.paths import ROOT  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from pipelines.train.__main__ import app  # noqa: E402
@@ -25,7 +26,6 @@ from speechhead.core.errors import MediaError, WeightsError  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
 from speechhead.media.writer import VideoWriter  # noqa: E402
 
-ROOT = Path(__file__).parents[3]
 MODEL = {
     "num_kp": 3,
     "image_size": 32,

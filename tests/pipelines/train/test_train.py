@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("librosa")
 
+from support.paths import ROOT
 from typer.testing import CliRunner
 
 from pipelines.train.__main__ import app
@@ -16,7 +17,7 @@ from pipelines.train.compact import learner
 from pipelines.train.families.config import ConfigError
 from pipelines.train.speech.train import SpeechTraining
 
-CONFIGS = Path(__file__).parents[3] / "pipelines" / "configs"
+CONFIGS = ROOT / "pipelines" / "configs"
 
 
 @pytest.mark.parametrize("arguments", [["painter", "--config", "x.json"], ["generator", "--config", "absent.json"]])
