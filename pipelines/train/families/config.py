@@ -17,13 +17,6 @@ class ConfigError(SpeechheadError):
     """A training configuration is not readable or asks for what does not exist."""
 
 
-STAGES = {
-    "motion": tuple(registry.FAMILIES),
-    "depth": ("dagan",),
-    "retargeting": ("liveportrait",),
-}
-"""What can be trained of which family."""
-
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
@@ -54,15 +47,8 @@ class Losses:
 
     @classmethod
     def of(cls, family: str) -> Losses:
-        """The papers' weights: FOMM sup. mat. A (DaGAN takes them over), face-vid2vid sup. mat. A, LivePortrait."""
-        if family in ("fomm", "dagan"):
-            prior = 10.0 if family == "dagan" else 0.0  # DaGAN L_D keeps keypoints apart
-            return cls(adversarial=1, equivariance_value=10, equivariance_jacobian=10, prior=prior)
-        # The weight 20 of head pose is for angles in units of 90 degrees.
-        shared = {"adversarial": 1.0, "equivariance_value": 20.0, "head_pose": 20.0 / 90, "deformation": 5.0}
-        if family == "liveportrait":
-            return cls(prior=10, guidance=10, **shared)
-        return cls(prior=10, **shared)
+        """The weights of the family's paper, as its spec has them."""
+        return cls(**registry.spec(family).losses)
 
 
 @dataclass(frozen=True)
@@ -71,7 +57,7 @@ class FamilyTraining:
 
     family : name as in `speechhead.generators.families.registry`
     model : 'full_size', or the family's config (of its dataclass, or `model_params` as published)
-    stage : 'motion' (all but what the other stages train), 'depth' (DaGAN's first), 'retargeting' (LivePortrait's last)
+    stage : 'motion' (all but what the other stages train), or another of the family's spec
     weights : safetensors to begin from, instead of fresh weights
     clips : folder of videos, or one video; cache : where decoded frames and tracks are kept
     output : folder of checkpoints, log and sheets
@@ -149,8 +135,8 @@ class FamilyTraining:
                 values[key] = tuple(values[key])
         paper = dataclasses.asdict(Losses.of(family))
         options = cls(**values | {"family": family, "losses": Losses(**paper | values.get("losses", {}))})
-        if options.stage not in STAGES or family not in STAGES[options.stage]:
-            possible = [stage for stage, families in STAGES.items() if family in families]
+        possible = [stage.name for stage in registry.spec(family).stages]
+        if options.stage not in possible:
             raise ConfigError(f"{where}: stage '{options.stage}' of {family}. Use {' or '.join(possible)}.")
         if options.pictures_after and not (options.losses.head_pose or options.losses.guidance):
             raise ConfigError(f"{where}: pictures_after needs a loss before. Set losses.guidance or losses.head_pose.")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import importlib
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from speechhead.face.landmarks import INNER_LIPS, IRISES
+from speechhead.generators.families import registry
 from speechhead.generators.families.family import Family, Motion
 from speechhead.generators.families.posed import PosedFamily
+from speechhead.generators.families.spec import MOTION
 
-from . import losses
-from .config import FamilyTraining, Losses
-from .depth_pose import PoseNetwork, depth_loss
+from . import stages
+from .config import FamilyTraining
 from .fitting import fit
-from .perceptual import PerceptualPyramid
-from .warps import ThinPlate
-
-GUIDES = [36, 39, 42, 45, 48, 54, *range(INNER_LIPS.start + 2, INNER_LIPS.stop, 4), *range(IRISES.start, IRISES.stop)]
-"""Landmarks that the first ten keypoints follow under `guidance`: eye and mouth corners, mid lips, irises."""
 
 Result = tuple[dict[str, Tensor], Tensor | None, Tensor | None]
 """Weighted losses by name, the pictures that a discriminator may judge [B, 3, H, W], and their keypoints."""
@@ -43,102 +39,36 @@ def reenact(family: Family, source: Motion, driver: Motion) -> Motion:
     return family.posed(**parts, canonical=source["canonical"])
 
 
-class Reenactment(nn.Module):
-    """Self-reenactment of pairs: the driver, made of the source in the driver's motion. All families' main stage."""
+class Objective(nn.Module):
+    """What one stage of training computes of a batch, as the forward pass."""
+
+    tracked: ClassVar[bool] = False
+    """Whether it needs landmarks and head poses of the frames, whatever the losses are."""
+
+    neighbours: ClassVar[int] = 0
+    """How far from the driver frames 'before' and 'after' may lie, which it sees too; 0 for none."""
 
     def __init__(self, family: Family, options: FamilyTraining, device: torch.device) -> None:
         super().__init__()
         self.family = family
-        self.weights: Losses = options.losses
         self.seen = options.input_size or options.size
         self.drawing = True
         """False while keypoints and pose are learnt alone; the trainer says when that is over."""
-        # In a list, so that the feature network is neither trained nor stored.
-        vgg = None if options.vgg is None else Path(options.vgg)
-        needs = self.weights.perceptual > 0
-        self._perceptual = (
-            [PerceptualPyramid(options.perceptual, options.scales, options.layers, vgg).to(device)] if needs else []
-        )
 
-    def forward(self, batch: dict[str, Tensor], number: int) -> Result:
-        """Losses of one batch of `data.FamilyPairs`; `number` seeds its random warps."""
-        family, weights = self.family, self.weights
-        source, driver = fit(batch["source"], self.seen), fit(batch["driver"], self.seen)
-        source_motion, driver_motion = family.motion(source), family.motion(driver)
-        driving = reenact(family, source_motion, driver_motion)
-        if not self.drawing:
-            return self._weighted(self._pose_losses(batch, source_motion, driving)), None, None
-        made = family.render(family.appearance(source), source_motion, driving)
-        # Losses are computed in full precision, whatever the networks ran in.
-        with torch.autocast(made.device.type, enabled=False):
-            made, real = made.float(), fit(batch["driver"], made.shape[-1])
-            found = {}
-            if self._perceptual:
-                found["perceptual"] = self._perceptual[0](made, real)
-            found["pixels"] = (made - real).abs().mean()
-            found |= self._pose_losses(batch, source_motion, driving)
-        if weights.equivariance_value or weights.equivariance_jacobian:
-            found |= self._equivariance(driver, source_motion, driving, number)
-        return self._weighted(found), made, driving["value"]
+    @staticmethod
+    def columns(family: Family, source: Tensor, driver: Tensor, seen: int) -> list[Tensor]:
+        """What a sheet shows of pairs [N, 3, S, S], side by side: source, driver, prediction.
 
-    def _weighted(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
-        weights = {name: getattr(self.weights, name) for name in found}
-        return {name: weights[name] * value for name, value in found.items() if weights[name] > 0}
-
-    def _pose_losses(self, batch: dict[str, Tensor], source: Motion, driving: Motion) -> dict[str, Tensor]:
-        weights, found = self.weights, {}
-        if weights.prior:
-            found["prior"] = losses.keypoint_prior(driving["value"].float())
-        if weights.deformation and "expression" in driving:
-            found["deformation"] = losses.deformation_prior(driving["expression"].float())
-        if weights.head_pose and "rotation" in driving:
-            both = [(source, "source_rotation"), (driving, "driver_rotation")]
-            found["head_pose"] = torch.stack(
-                [losses.head_pose(column(self.family, motion), batch[name]) for motion, name in both]
-            ).mean()
-        if weights.guidance:
-            guides = GUIDES[: source["value"].shape[1]]
-            marks = [batch[f"{name}_landmarks"][:, guides, :2] for name in ("source", "driver")]
-            found["guidance"] = losses.landmark_guidance(source["value"].float(), driving["value"].float(), *marks)
-        return found
-
-    def _equivariance(self, driver: Tensor, source: Motion, driving: Motion, number: int) -> dict[str, Tensor]:
-        """The keypoints of a warped driver, mapped back, are the driver's (FOMM sec. 3.1)."""
-        warp = ThinPlate.random(len(driver), torch.Generator().manual_seed(number), device=driver.device)
-        moved = reenact(self.family, source, self.family.motion(warp.image(driver)))
-        with torch.autocast(driver.device.type, enabled=False):
-            points, where = driving["value"][..., :2].float(), moved["value"][..., :2].float()
-            found = {"equivariance_value": losses.equivariance_value(points, warp.points(where))}
-            if self.weights.equivariance_jacobian and "jacobian" in driving:
-                found["equivariance_jacobian"] = losses.equivariance_jacobian(
-                    driving["jacobian"].float(), warp.jacobian(where), moved["jacobian"].float()
-                )
-        return found
+        seen : side of the pictures that the networks see
+        """
+        portrait = fit(source, seen)
+        motion = family.motion(portrait)
+        driving = reenact(family, motion, family.motion(fit(driver, seen)))
+        made = family.render(family.appearance(portrait), motion, driving)
+        return [fit(source, made.shape[-1]), fit(driver, made.shape[-1]), made]
 
 
-def disparities_of(family: Family, image: Tensor) -> list[Tensor]:
-    """DaGAN's sigmoid disparities [B, 1, h, w] of pictures, full resolution first."""
-    maps = family.depth_decoder(family.depth_encoder(image))
-    return [maps[scale] for scale in range(len(maps))]
-
-
-class Depth(nn.Module):
-    """DaGAN's first stage: the depth network learns from neighbouring frames (Hong et al., 2022, sec. 3.1)."""
-
-    def __init__(self, family: Family, options: FamilyTraining) -> None:
-        super().__init__()
-        self.family, self.poses = family, PoseNetwork()
-        self.seen = options.input_size or options.size
-
-    def forward(self, batch: dict[str, Tensor], number: int) -> Result:
-        """Photometric loss of the driver and the frames before and after it."""
-        target, before, after = (fit(batch[name], self.seen) for name in ("driver", "before", "after"))
-        disparities = [d.float() for d in disparities_of(self.family, target)]
-        with torch.autocast(target.device.type, enabled=False):
-            return {"depth": depth_loss(disparities, self.poses, target, [before, after])}, None, None
-
-
-def make_objective(family: Family, options: FamilyTraining, device: torch.device) -> nn.Module:
+def make_objective(family: Family, options: FamilyTraining, device: torch.device) -> Objective:
     """What the stage of the config trains, with everything else frozen."""
     parts = stage_parts(family, options.stage)
     for parameter in family.parameters():
@@ -148,23 +78,23 @@ def make_objective(family: Family, options: FamilyTraining, device: torch.device
             part.requires_grad_(True)
         else:
             part.eval()  # running statistics of a frozen network stay as they are
-    if options.stage == "depth":
-        return Depth(family, options)
-    if options.stage == "retargeting":
-        from .retargeting import RetargetingStage
+    return objective_class(options.stage)(family, options, device)
 
-        return RetargetingStage(family, options)
-    return Reenactment(family, options, device)
+
+def objective_class(stage: str) -> type[Objective]:
+    """What a stage computes: OBJECTIVE of the module of `stages` that is called like it."""
+    kind: type[Objective] = importlib.import_module(f"{stages.__name__}.{stage}").OBJECTIVE
+    return kind
 
 
 def stage_parts(family: Family, stage: str) -> list[str]:
     """Submodules that a stage trains."""
     children = [name for name, _ in family.named_children()]
-    depth = [name for name in children if name.startswith("depth")]
-    retargeting = [name for name in children if name == "stitching_retargeting_module"]
-    if stage == "motion":
-        return [name for name in children if name not in depth + retargeting]
-    return depth if stage == "depth" else retargeting
+    known = registry.spec(family.name).stages
+    if stage != MOTION.name:
+        return [name for one in known if one.name == stage for name in one.parts]
+    others = {name for one in known for name in one.parts}
+    return [name for name in children if name not in others]
 
 
 def trained(objective: nn.Module) -> list[nn.Parameter]:

@@ -7,15 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from speechhead.generators.families.family import Family
 
 from .config import FamilyTraining
 from .data import FamilyPairs, seed
-from .fitting import fit
-from .objectives import disparities_of, reenact
+from .objectives import objective_class
 
 
 class Sheets:
@@ -23,7 +21,7 @@ class Sheets:
 
     def __init__(self, pairs: FamilyPairs, options: FamilyTraining, device: torch.device) -> None:
         self.seen = options.input_size or options.size
-        self.depth = options.stage == "depth"
+        self.columns = objective_class(options.stage).columns
         items = []
         for number in range(options.shown):
             clip = pairs.clips[number * len(pairs.clips) // options.shown]
@@ -33,22 +31,9 @@ class Sheets:
         self.batch = {name: value.to(device) for name, value in self.batch.items()}
 
     @torch.no_grad()
-    def predict(self, family: Family) -> Tensor:
-        """Predictions [N, 3, S, S] of the sheet's pairs."""
-        source, driver = fit(self.batch["source"], self.seen), fit(self.batch["driver"], self.seen)
-        motion = family.motion(source)
-        driving = reenact(family, motion, family.motion(driver))
-        return family.render(family.appearance(source), motion, driving)
-
-    @torch.no_grad()
     def draw(self, family: Family, path: Path) -> None:
-        """Write the sheet as a PNG, one pair in a row; of the depth stage the driver and its depth."""
-        if self.depth:
-            driver = fit(self.batch["driver"], self.seen)
-            columns = [driver, disparities_of(family, driver)[0].expand(-1, 3, -1, -1)]
-        else:
-            made = self.predict(family)
-            columns = [fit(self.batch[name], made.shape[-1]) for name in ("source", "driver")] + [made]
+        """Write the sheet as a PNG, one pair in a row."""
+        columns = self.columns(family, self.batch["source"], self.batch["driver"], self.seen)
         rows = torch.cat([F.pad(c.float(), (1, 1, 1, 1)) for c in columns], 3)
         picture = torch.cat(list(rows), 1).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
         part = path.with_name(f".{path.name}")

@@ -22,7 +22,7 @@ from .average import Average
 from .config import ConfigError, FamilyTraining
 from .critic import Critic, adversarial_losses
 from .data import FamilyPairs, batches, load_family_clips
-from .objectives import Reenactment, Result, make_objective, trained
+from .objectives import Result, make_objective, objective_class, trained
 from .parallel import Workers
 from .sheets import Sheets
 
@@ -70,8 +70,7 @@ class Trainer:
             optimiser.param_groups[0]["lr"] = self.rate()
             optimiser.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
-        if isinstance(self.objective, Reenactment):
-            self.objective.drawing = self.step >= options.pictures_after
+        self.objective.drawing = self.step >= options.pictures_after
         for index, batch in enumerate(passes):
             batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
             number = (self.step * options.accumulate + index) * self.workers.world + self.workers.rank
@@ -189,7 +188,8 @@ def train(options: FamilyTraining, minutes: float | None = None, resume: Path | 
     workers = Workers.join(options.device)
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
-    tracked = bool(options.losses.head_pose or options.losses.guidance) or options.stage == "retargeting"
+    stage = objective_class(options.stage)
+    tracked = bool(options.losses.head_pose or options.losses.guidance) or stage.tracked
     trainer = Trainer(options, workers)  # before clips are read: what is wrong with the config is said at once
     # The first process fills the cache, the others read it.
     if not workers.first:
@@ -197,7 +197,7 @@ def train(options: FamilyTraining, minutes: float | None = None, resume: Path | 
     clips = load_family_clips(Path(options.clips), options.size, Path(options.cache), tracked)
     if workers.first:
         workers.wait()
-    pairs = FamilyPairs(clips, options.seed, options.augment, neighbours=2 if options.stage == "depth" else 0)
+    pairs = FamilyPairs(clips, options.seed, options.augment, stage.neighbours)
     if resume is not None:
         trainer.load(resume)
     start = trainer.step * options.accumulate

@@ -12,7 +12,7 @@ from support.family_models import MODELS  # noqa: E402
 
 from pipelines.train.families.config import ConfigError, FamilyTraining  # noqa: E402
 from pipelines.train.families.objectives import column, reenact  # noqa: E402
-from pipelines.train.families.retargeting import ellipse  # noqa: E402
+from pipelines.train.families.stages.retargeting import ellipse  # noqa: E402
 from pipelines.train.families.train import Trainer  # noqa: E402
 from speechhead.face.landmarks import rotation_matrix  # noqa: E402
 

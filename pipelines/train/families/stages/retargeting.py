@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pipelines.train.families import losses
+from pipelines.train.families.config import FamilyTraining
+from pipelines.train.families.fitting import fit
+from pipelines.train.families.objectives import Objective, Result
 from speechhead.face.landmarks import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from speechhead.generators.families.family import Motion
+from speechhead.generators.families.family import Family, Motion
 from speechhead.generators.families.liveportrait import LivePortrait
 from speechhead.generators.families.retargeting import Openings
-
-from . import losses
-from .config import FamilyTraining
 
 CONDITION, REGULAR = 5.0, 0.1
 """Weights of the opening that is asked for, and of the smallest change, beside pixels that stay."""
@@ -49,19 +50,18 @@ class OpeningReader(nn.Module):
         return opening + self.mlp(torch.cat([change, face], 1)) - still
 
 
-class RetargetingStage(nn.Module):
+class RetargetingStage(Objective):
     """L_st, L_eyes and L_lip of LivePortrait, and the reader that judges openings."""
 
-    def __init__(self, family: LivePortrait, options: FamilyTraining) -> None:
-        super().__init__()
-        self.family = family
-        self.seen = options.input_size or options.size
-        self.reader = OpeningReader(family.config.extractor.num_kp)
+    tracked = True
+    family: LivePortrait
 
-    def forward(self, batch: dict[str, Tensor], number: int) -> tuple[dict[str, Tensor], None, None]:
+    def __init__(self, family: Family, options: FamilyTraining, device: torch.device) -> None:
+        super().__init__(family, options, device)
+        self.reader = OpeningReader(self.family.config.extractor.num_kp)
+
+    def forward(self, batch: dict[str, Tensor], number: int) -> Result:
         """Losses of a batch of tracked pairs."""
-        from .fitting import fit
-
         family, networks = self.family, self.family.stitching_retargeting_module
         source, driver = fit(batch["source"], self.seen), fit(batch["driver"], self.seen)
         with torch.no_grad():
@@ -109,3 +109,6 @@ class RetargetingStage(nn.Module):
         """[B, 3]: left eye, right eye, lips."""
         found = Openings.from_landmarks70(landmarks)
         return torch.cat([found.eyes, found.lips], 1)
+
+
+OBJECTIVE = RetargetingStage
