@@ -26,7 +26,7 @@ def forward(model: CompactNetworks, batch: dict[str, Tensor]) -> tuple[Tensor, T
     parts = F.interpolate(torch.cat([masks, residual], 1), size=size, mode="bilinear")
     places = torch.from_numpy(pixel_grid(size, size).copy()).permute(2, 0, 1)
     rigid = torch.einsum("nij,jhw->nihw", matrix[:, :, :2], places) + matrix[:, :, 2, None, None]
-    # Motion field: sum over candidates of mask times flow (eq. 4 of FOMM), plus the residual.
+    # Motion field: sum over candidates of mask times flow (eq. 7 of FOMM), plus the residual.
     mixed = smoothed(parts[:, 1:2] * prior + parts[:, 2:3] * rigid + parts[:, 3:])
     flow = batch["inside"] * prior + (1 - batch["inside"]) * mixed
     flow = flow * torch.from_numpy(border_taper(size).copy())

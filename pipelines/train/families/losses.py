@@ -46,7 +46,7 @@ def feature_matching(made: Sequence[Sequence[Tensor]], real: Sequence[Sequence[T
 def equivariance_value(points: Tensor, mapped: Tensor) -> Tensor:
     """|p_X - T(p_Y)|: a keypoint of the warped picture Y(z) = X(T(z)) lies where T says.
 
-    FOMM eq. 10 (first part); face-vid2vid L_E on the 2-D projection of its keypoints.
+    FOMM sec. 3.3, equivariance; face-vid2vid L_E on the 2-D projection of its keypoints.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def equivariance_value(points: Tensor, mapped: Tensor) -> Tensor:
 
 
 def equivariance_jacobian(jacobian: Tensor, slope: Tensor, warped: Tensor) -> Tensor:
-    """|1 - J_X^-1 T'(p_Y) J_Y|: FOMM eq. 11 (the inverse keeps Jacobians from shrinking to zero).
+    """|1 - J_X^-1 T'(p_Y) J_Y|: FOMM sec. 3.3 (the inverse keeps Jacobians from shrinking to zero).
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ def pyramid(image: Tensor, scales: Sequence[float]) -> list[Tensor]:
 class PerceptualPyramid(nn.Module):
     """Sum over scales and layers of |N_i(D_s) - N_i(D)|.
 
-    FOMM (Siarohin et al., 2019), eq. 8, after Johnson et al. (2016) at several resolutions; face-vid2vid (Wang et
+    FOMM (Siarohin et al., 2019), sec. 3.3, after Johnson et al. (2016) at several resolutions; face-vid2vid (Wang et
     al., 2021), L_P; LivePortrait (Guo et al., 2024), L_P. Distances of networks other than VGG-19 are relative to
     the size of the real features, which brings them to the order of one.
 

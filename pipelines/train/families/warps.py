@@ -15,7 +15,7 @@ _TINY = 1e-9
 class ThinPlate:
     """Deformations T(z) = A z + b + sum_i w_i U(|z - c_i|), U(r) = r^2 log r (Bookstein, 1989), one for each picture.
 
-    FOMM (Siarohin et al., 2019), sec. 3.1 and sup. mat.: the "random thin plate splines" of the equivariance
+    FOMM (Siarohin et al., 2019), sec. 3.3 and sup. mat.: the "random thin plate splines" of the equivariance
     constraint.
 
     affine : float32 [B, 2, 3]; A and b

@@ -154,7 +154,7 @@ class CompactGenerator:
         return self._paint(source.layers.moved(flow), source, keypoints, pose)
 
     def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> Array:
-        """Dense motion field of the person, [N, N, 2] (FOMM, eq. 4: the sum over candidates of mask times flow)."""
+        """Dense motion field of the person, [N, N, 2] (FOMM, eq. 7: the sum over candidates of mask times flow)."""
         m = (self._resolution, self._resolution)
         rigid = cv2.transform(pixel_grid(*m), np.column_stack([matrix, offset]))
         low = np.asarray(cv2.resize(prior, m, interpolation=cv2.INTER_AREA), np.float32)

@@ -76,7 +76,7 @@ class Reenactment(Objective):
         return found
 
     def _equivariance(self, driver: Tensor, source: Motion, driving: Motion, number: int) -> dict[str, Tensor]:
-        """The keypoints of a warped driver, mapped back, are the driver's (FOMM sec. 3.1)."""
+        """The keypoints of a warped driver, mapped back, are the driver's (FOMM sec. 3.3)."""
         warp = ThinPlate.random(len(driver), torch.Generator().manual_seed(number), device=driver.device)
         moved = reenact(self.family, source, self.family.motion(warp.image(driver)))
         with torch.autocast(driver.device.type, enabled=False):
