@@ -30,13 +30,10 @@ ENDING = "_spec"
 @cache
 def entries() -> dict[str, EntryPoint]:
     """Where the spec of each family is, by the family's name; those of this folder first."""
-    here = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    own = [name for name in here if name.endswith(ENDING)]
-    found = {
-        name: EntryPoint(name, f"{__package__}.{module}:SPEC", GROUP)
-        for module in own
-        for name in [module.removesuffix(ENDING).replace("_", "-")]
-    }
+    modules = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    here = sorted(module.removesuffix(ENDING) for module in modules if module.endswith(ENDING))
+    names = [(module.replace("_", "-"), f"{__package__}.{module}{ENDING}:SPEC") for module in here]
+    found = {name: EntryPoint(name, value, GROUP) for name, value in names}
     return {**found, **{entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in found}}
 
 
