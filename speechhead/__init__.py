@@ -1,7 +1,8 @@
 """One portrait and one voice in, a talking head out.
 
 `speechhead.api` has the functions that make videos, `Avatar` is a portrait prepared once, `Renderer` turns sound into
-frames as it arrives, `Controls` says how the face moves. They are loaded when first used: the import is instant.
+frames as it arrives, `Controls` says how the face moves, `RenderOptions` how pictures are made. They are loaded when
+first used: the import is instant.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from speechhead.core.errors import SpeechheadError
 if TYPE_CHECKING:
     from speechhead.avatar.portrait import Avatar
     from speechhead.core.controls import Controls
+    from speechhead.core.options import DriveOptions, RenderOptions
     from speechhead.render.stream import Renderer
 
 __version__ = "0.1.0"
-__all__ = ["Avatar", "Controls", "Renderer", "SpeechheadError", "__version__"]
+__all__ = ["Avatar", "Controls", "DriveOptions", "RenderOptions", "Renderer", "SpeechheadError", "__version__"]
 
 _HOME = {
     "Avatar": "avatar.portrait",
     "Controls": "core.controls",
+    "DriveOptions": "core.options",
+    "RenderOptions": "core.options",
     "Renderer": "render.stream",
 }
 

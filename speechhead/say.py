@@ -1,4 +1,4 @@
-"""`python -m speechhead.say TEXT_OR_WAV`: a portrait speaks. The function is `speechhead.say`."""
+"""`python -m speechhead.say TEXT_OR_WAV`: a portrait speaks. The function for Python is `speechhead.api.say`."""
 
 from speechhead.cli.main import main_say
 

@@ -21,6 +21,8 @@ import typer
 from pipelines.command import command
 from speechhead.api import say
 from speechhead.audio import load_audio
+from speechhead.core.controls import Controls, parse_emotion
+from speechhead.core.options import RenderOptions
 from speechhead.media.reader import VideoReader
 from speechhead.media.writer import AUDIO_RATE, VideoWriter
 
@@ -33,7 +35,7 @@ SIZE = 320
 class Take:
     """One clip.
 
-    name: of the file; portrait: shipped; text: what is said; emotion: as `say` takes it.
+    name: of the file; portrait: shipped; text: what is said; emotion: as `parse_emotion` reads it.
     """
 
     name: str
@@ -66,10 +68,16 @@ def shrunk(source: Path, target: Path, size: int = SIZE, largest: int = LARGEST)
 
 
 def make(take: Take, folder: Path, speak: Callable[..., Any] = say) -> Path:
-    """Render a take at full size and write it, shrunk, to `folder`; `speak` is `speechhead.say`."""
+    """Render a take at full size and write it, shrunk, to `folder`; `speak` is `speechhead.api.say`."""
     with tempfile.TemporaryDirectory() as place:
         whole = Path(place) / "whole.mp4"
-        speak(take.text, whole, portrait=take.portrait, emotion=take.emotion, crop=True)
+        speak(
+            take.text,
+            whole,
+            take.portrait,
+            options=RenderOptions(crop=True),
+            controls=Controls(emotion=parse_emotion(take.emotion) if take.emotion else {}),
+        )
         return shrunk(whole, folder / f"{take.name}.mp4")
 
 

@@ -19,13 +19,14 @@ from speechhead.core.arrays import Array
 from speechhead.core.errors import ImageError
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.face.unfold import unfolded
-from speechhead.media.image import Picture, as_picture, load_image
+from speechhead.media.image import Picture, as_picture, load_image, scaled_down
 
 from .features import Features
 
 if TYPE_CHECKING:
     from speechhead.face.tracker import FaceTracker
-from speechhead.face.crop import SIZES, check_size, crop_square
+from speechhead.core.options import PORTRAIT_SIZE, SIZES, check_size
+from speechhead.face.crop import crop_square
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import border_ramp
 
@@ -70,12 +71,12 @@ class Avatar:
     _features: Features = dataclasses.field(default_factory=Features, init=False, repr=False)
 
     @classmethod
-    def default(cls, size: int = 512) -> Avatar:
+    def default(cls, size: int = PORTRAIT_SIZE) -> Avatar:
         """The portrait that speaks when none is given."""
         return cls.open(None, size)
 
     @classmethod
-    def open(cls, portrait: str | Path | None, size: int = 512, face: int | None = None) -> Avatar:
+    def open(cls, portrait: str | Path | None, size: int = PORTRAIT_SIZE, face: int | None = None) -> Avatar:
         """An avatar from whatever names one: a shipped name, a saved `.avatar` file, or a picture.
 
         Other parameters as in `from_image`; a saved avatar keeps the size it was made with.
@@ -99,7 +100,7 @@ class Avatar:
     def from_image(
         cls,
         image: str | Path | NDArray[Any],
-        size: int = 512,
+        size: int = PORTRAIT_SIZE,
         face: int | None = None,
         generator: Generator | None = None,
         tracker: FaceTracker | None = None,
@@ -126,11 +127,7 @@ class Avatar:
 
             tracker = FaceTracker()
         found = tracker.locate(picture, face, name)
-        count = found.candidates
-        notes: tuple[str, ...] = ()
-        if count > 1 and face is None:
-            others = "2" if count == 2 else f"2 to {count}"
-            notes = (f"{name}: {count} faces found, the largest is taken. Choose another with --face {others}.",)
+        notes = faces_note(name, found.candidates) if face is None else ()
         avatar = dataclasses.replace(cls.from_face(picture, found.mesh, size), notes=notes)
         if generator is None:
             return avatar
@@ -139,7 +136,7 @@ class Avatar:
         return avatar
 
     @classmethod
-    def from_face(cls, picture: Picture, mesh: Array, size: int = 512, shrink: bool = True) -> Avatar:
+    def from_face(cls, picture: Picture, mesh: Array, size: int = PORTRAIT_SIZE, shrink: bool = True) -> Avatar:
         """Cut the crop of a face whose mesh [478, 3] in picture pixels is known.
 
         The crop keeps the picture's own pixels, so that frames are pasted back without resampling; a picture whose
@@ -150,9 +147,9 @@ class Avatar:
         left, top, side = crop_square(_pose_of(mesh)[1])
         factor = min(size / side if side > size * SLACK else 1.0, MAX_SIDE / max(picture.shape[:2]), 1.0)
         if shrink and factor < 1:
-            height, width = (max(16, round(n * factor)) for n in picture.shape[:2])
-            ratio = np.array([width / picture.shape[1], height / picture.shape[0], factor], np.float32)
-            picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            before = picture.shape
+            picture = scaled_down(picture, factor)
+            ratio = np.array([picture.shape[1] / before[1], picture.shape[0] / before[0], factor], np.float32)
             mesh = mesh * ratio
             left, top, side = crop_square(_pose_of(mesh)[1])
         # H.264 needs even sides; the last row or column is not missed.
@@ -281,6 +278,14 @@ class Avatar:
             raise
         except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ImageError(f"{path}: not an avatar file, or damaged. Make it anew from the portrait.") from error
+
+
+def faces_note(name: str, count: int) -> tuple[str, ...]:
+    """What a user should know where the largest of `count` faces was taken: one line, none for a single face."""
+    if count < 2:
+        return ()
+    others = "2" if count == 2 else f"2 to {count}"
+    return (f"{name}: {count} faces found, the largest is taken. Choose another with --face {others}.",)
 
 
 @lru_cache(maxsize=16)

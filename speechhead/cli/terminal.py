@@ -16,7 +16,7 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[int, int | None], None] | None]:
+def bar() -> Iterator[Callable[[int, int | None], None] | None]:
     """A progress bar on stderr where that is a terminal; stdout stays free for the path."""
     if not sys.stderr.isatty():
         yield None
@@ -25,6 +25,6 @@ def progress() -> Iterator[Callable[[int, int | None], None] | None]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("frames", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("frames", total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)

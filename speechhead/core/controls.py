@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Literal
 
 from .errors import ControlError
+from .records import Option, check, option
 
 EMOTIONS = ("neutral", "happy", "sad", "surprised", "afraid", "angry", "disgusted")
 """The seven emotions, in the order of every array that is indexed by emotion."""
@@ -17,6 +19,13 @@ GAZE_LIMIT = (30.0, 25.0)
 """Largest steerable gaze, degrees: (yaw, pitch). Beyond it the iris leaves the opening of the lids."""
 
 Angles = tuple[float, float, float]
+
+Emotions = dict[str, float] | str
+"""Intensity by name, or a text that `parse_emotion` reads."""
+
+
+INTENSITY = Option("Intensity of an emotion", low=0, high=1)
+YAW, PITCH = (Option("Gaze", low=-limit, high=limit, unit="degrees") for limit in GAZE_LIMIT)
 
 
 def parse_emotion(text: str) -> dict[str, float]:
@@ -51,69 +60,72 @@ def _checked_emotion(mix: Mapping[str, float]) -> dict[str, float]:
     for name, intensity in mix.items():
         if name not in EMOTIONS:
             raise ControlError(f"emotion {name!r} is unknown. Choose from {', '.join(EMOTIONS)}.")
-        _checked(f"emotion {name}", intensity, 0.0, 1.0)
+        INTENSITY.check(f"emotion {name}", intensity)
     return {name: float(intensity) for name, intensity in mix.items()}
-
-
-def _checked(name: str, value: float, low: float, high: float, unit: str = "") -> None:
-    """Raise ControlError unless `value` is a number in [low, high]."""
-    try:
-        inside = low <= float(value) <= high  # False for NaN
-    except (TypeError, ValueError):
-        inside = False
-    if not inside:
-        raise ControlError(f"{name} {value!r} is out of range. Give {low:g} to {high:g}{unit}.")
 
 
 @dataclass(frozen=True)
 class Controls:
     """What a caller may ask of the face; every field is checked on construction.
 
-    emotion: intensity 0..1 by name, mixable; intensities that sum above 1 are scaled down to 1. A string is
-        read by `parse_emotion`.
-    mouth_amplitude: 1..2, gain of the speech motion of lips and jaw; lips that touch keep touching.
-    blink_rate: blinks per minute, 0..120. blink_frames: length of one blink in frames at 30 fps, 2..150.
-    look_away: largest angle in degrees, 0..20, of the glances away from the viewer; 0 keeps eye contact.
-    gaze: (yaw, pitch) in degrees that the eyes rest on (yaw > 0 image right, pitch > 0 down), which switches
-        glances off; None looks at the viewer as in the portrait.
+    emotion: intensities that sum above 1 are scaled down to 1. A string is read by `parse_emotion`.
+    mouth_amplitude: gain of the speech motion of lips and jaw; lips that touch keep touching.
+    gaze: (yaw, pitch), yaw > 0 image right, pitch > 0 down; None looks at the viewer as in the portrait.
     head: 'generated' from the speech, 'retained' (the portrait's pose), or one (yaw, pitch, roll) in degrees
         per video frame (the last one holds).
-    head_amplitude: 0..1, scales generated or given rotation away from the portrait's pose; 1 is lively for
-        a person who talks into a camera (a standard deviation of about 2 degrees).
-    idle: breath and micro-sway of the head in generated mode.
-    seed: of all random motion; equal seeds and inputs give equal frames.
+    head_amplitude: scales generated or given rotation away from the portrait's pose; 1 is lively for a person who
+        talks into a camera (a standard deviation of about 2 degrees).
 
     Raises
     ------
     ControlError naming the field, the value and the range.
     """
 
-    emotion: Mapping[str, float] = field(default_factory=dict)
-    mouth_amplitude: float = 1.4
-    blink_rate: float = 6.0
-    blink_frames: float = 10.0
-    look_away: float = 20.0
-    gaze: tuple[float, float] | None = None
-    head: str | Sequence[Angles] = "generated"
-    head_amplitude: float = 1.0
-    idle: bool = True
-    seed: int = 0
+    emotion: Mapping[str, float] = option(
+        factory=dict,
+        help=f"{', '.join((*EMOTIONS[1:], EMOTIONS[0]))}",
+        note="with :0..1, mixed as in happy:0.6,afraid:0.2",
+        metavar="NAME[:0..1]",
+        kind=str,
+        wire=Emotions,
+    )
+    gaze: tuple[float, float] | None = option(
+        None,
+        help="Where the eyes rest instead of glances: (yaw, pitch) in degrees",
+        note="yaw > 0 is image right, pitch > 0 down; within {:g} and {:g}".format(*GAZE_LIMIT),
+        unset="glances",
+        command=False,
+    )
+    head: str | Sequence[Angles] = option(
+        "generated",
+        help="generated from the speech, or retained as in the portrait",
+        metavar="MODE",
+        kind=str,
+        wire=Literal["generated", "retained"] | Angles,
+    )
+    head_amplitude: float = option(1.0, help="Size of the head's motion", low=0, high=1)
+    mouth_amplitude: float = option(1.4, help="Size of the mouth's motion", low=1, high=2, flag="--amplitude")
+    blink_rate: float = option(6.0, help="Blinks", unit="per minute", low=0, high=120, flag="--blinks")
+    blink_frames: float = option(
+        10.0, help="Length of a blink", unit="frames at 30 fps", low=2, high=150, command=False
+    )
+    look_away: float = option(
+        20.0, help="Largest angle of glances", unit="degrees", low=0, high=20, note="0 keeps eye contact"
+    )
+    idle: bool = option(True, help="Breath and micro-sway of a generated head", command=False)
+    seed: int = option(0, help="Of blinks, glances and head motion", note="equal seeds give equal videos", http=False)
 
     def __post_init__(self) -> None:
         emotion = parse_emotion(self.emotion) if isinstance(self.emotion, str) else _checked_emotion(self.emotion)
         object.__setattr__(self, "emotion", emotion)
-        _checked("mouth amplitude", self.mouth_amplitude, 1.0, 2.0)
-        _checked("blink rate", self.blink_rate, 0.0, 120.0, " per minute")
-        _checked("blink length", self.blink_frames, 2.0, 150.0, " frames at 30 fps")
-        _checked("look-away", self.look_away, 0.0, 20.0, " degrees")
-        _checked("head amplitude", self.head_amplitude, 0.0, 1.0)
+        check(self)
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise ControlError(f"seed {self.seed!r} is not usable. Give a whole number from 0.")
         if self.gaze is not None:
             if len(self.gaze) != 2:
                 raise ControlError(f"gaze {self.gaze!r} is not a pair. Give (yaw, pitch) in degrees.")
-            for name, angle, limit in zip(("gaze yaw", "gaze pitch"), self.gaze, GAZE_LIMIT, strict=True):
-                _checked(name, angle, -limit, limit, " degrees")
+            YAW.check("gaze yaw", self.gaze[0])
+            PITCH.check("gaze pitch", self.gaze[1])
             object.__setattr__(self, "gaze", (float(self.gaze[0]), float(self.gaze[1])))
         object.__setattr__(self, "head", _checked_head(self.head))
 

@@ -1,8 +1,166 @@
-"""Options of a rendering."""
+"""Options of a rendering: how pictures are made, and how a driver moves a portrait. How the face moves: `controls`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .clocks import FPS
+from .errors import ControlError, DeviceError, ImageError, MediaError
+from .records import check, check_field, option
 
 Progress = Callable[[int, "int | None"], None]
 """Called with the frames done and, where it is known, their number."""
+
+SIZES = (64, 2048)
+"""Smallest and largest side of the face crop, pixels."""
+
+RATES = (1, 60)
+"""Lowest and highest frame rate of a video that is written, per second."""
+
+PORTRAIT_SIZE = 512
+"""Largest side of a portrait's face crop where none is asked for, pixels."""
+
+ENGINES = ("auto", "onnx", "torch")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How pictures are made, whatever moves the face; every field is checked on construction.
+
+    generator may be a ready-made `Generator`, which has its engine and device already; speech2landmarks a ready-made
+    `SpeechModel`.
+
+    Raises
+    ------
+    ImageError, MediaError, DeviceError or ControlError naming the field, the value and the remedy.
+    """
+
+    size: int | None = option(
+        None,
+        help="Largest side of the face",
+        unit="pixels",
+        low=SIZES[0],
+        high=SIZES[1],
+        even=True,
+        note="with --crop the side of the video",
+        unset=f"{PORTRAIT_SIZE} for a portrait, as it is for a video or a family",
+        error=ImageError,
+    )
+    fps: float | None = option(
+        None,
+        help="Frames",
+        unit="per second",
+        low=RATES[0],
+        high=RATES[1],
+        unset=f"{FPS} for a portrait, a video's own",
+        error=MediaError,
+    )
+    generator: Any = option(
+        "compact",
+        help="compact, fomm, face-vid2vid, dagan, liveportrait, or a name from `speechhead weights list`",
+        metavar="NAME",
+        kind=str,
+    )
+    engine: str = option("auto", help="What runs the networks", choices=ENGINES, metavar="NAME", error=DeviceError)
+    device: str = option("auto", help="Where they run: auto, cpu or cuda", metavar="NAME")
+    face: int | None = option(
+        None, help="Which face of the picture", low=1, whole=True, unset="1, the largest,", metavar="N"
+    )
+    crop: bool = option(False, help="Show the face crop, SIZE x SIZE, instead of the full picture")
+    watermark: str | None = option(None, help="Text to draw into the corner of the video", metavar="TEXT")
+    speech2landmarks: Any = option(
+        None, help="Network from sound to landmark motion", unset="the shipped one", command=False
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        check_device(self.device)
+        if not isinstance(self.generator, str) and (self.engine, self.device) != ("auto", "auto"):
+            raise ControlError("a ready-made generator has its engine and device. Leave out engine and device.")
+
+
+@dataclass(frozen=True)
+class DriveOptions:
+    """How the driver of `animate` moves the portrait; every field is checked on construction.
+
+    extra: further options of a family's `transfer`, by name.
+
+    Raises
+    ------
+    ControlError naming the field, the value and the remedy, and where two options contradict each other.
+    """
+
+    weights: str | Path | None = option(
+        None, help="Weight file of the family", unset="the imported one", metavar="FILE", kind=Path
+    )
+    relative: bool = option(
+        True, help="The driver's motion, or its own keypoints and face shape", flag="--relative/--absolute"
+    )
+    adapt_scale: bool = option(True, help="Scale relative motion to the size of the portrait's face")
+    find_best: bool = option(False, help="Relative motion starts from the frame most like the portrait")
+    whole: bool = option(False, help="Source and driver are square face crops already: use them as they are")
+    yaw: float = option(
+        0.0, help="Extra turn of the head to the side", unit="degrees", low=-90, high=90, note="free view"
+    )
+    pitch: float = option(0.0, help="Extra turn up or down", unit="degrees", low=-90, high=90)
+    roll: float = option(0.0, help="Extra tilt towards a shoulder", unit="degrees", low=-90, high=90)
+    region: str | None = option(
+        None, help="What is driven: all, exp, pose, lip or eyes", note="liveportrait", metavar="NAME"
+    )
+    multiplier: float | None = option(None, help="Size of the motion", low=0, high=5, note="liveportrait")
+    stitching: bool = option(True, help="Keep the shoulders in place", note="liveportrait")
+    batch: int | None = option(None, help="Frames computed at once", low=1, whole=True, unset="by device")
+    audio: bool = option(True, help="Keep the driver's sound")
+    extra: Mapping[str, Any] = option(factory=dict, help="Further options of the family", command=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.whole and self.find_best:
+            raise ControlError("--whole: --find-best needs to find the faces. Leave one of them out.")
+        if twice := sorted(self._named.keys() & self.extra.keys()):
+            raise ControlError(f"{', '.join(twice)}: given twice, also in extra. Leave one of them out.")
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        given = {"region": self.region, "multiplier": self.multiplier, "stitching": None if self.stitching else False}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def transfer(self) -> dict[str, Any]:
+        """What is asked of the family's `transfer` beyond relative motion: the named options that were given, and
+        the further ones."""
+        return {**self._named, **self.extra}
+
+    @property
+    def turned(self) -> bool:
+        """Whether a free view is asked for."""
+        return any((self.yaw, self.pitch, self.roll))
+
+
+def check_size(size: int) -> int:
+    """A usable side of the face crop: even, 64..2048; ImageError otherwise."""
+    check_field(RenderOptions, "size", size)
+    return size
+
+
+def check_fps(fps: float) -> float:
+    """A usable frame rate, 1..60; MediaError otherwise."""
+    check_field(RenderOptions, "fps", fps)
+    return fps
+
+
+def check_device(device: str) -> str:
+    """A known device's name, "cuda:1" among them; DeviceError otherwise."""
+    if device.partition(":")[0] not in DEVICES:
+        raise DeviceError(f"device '{device}' is unknown. Use one of {', '.join(DEVICES)}.")
+    return device
+
+
+def check_engine(engine: str) -> str:
+    """A known engine's name; DeviceError otherwise."""
+    check_field(RenderOptions, "engine", engine)
+    return engine

@@ -9,8 +9,7 @@ import onnxruntime as ort
 
 from speechhead.core import weights
 from speechhead.core.errors import DeviceError, WeightsError
-
-DEVICES = ("auto", "cpu", "cuda")
+from speechhead.core.options import DEVICES
 
 
 def providers(device: str = "auto") -> list[str]:

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speechhead.core.errors import DeviceError
+from speechhead.core.options import check_device
 from speechhead.media.image import Picture
-
-from .onnx import DEVICES
 
 
 def torch_device(device: str = "auto") -> torch.device:
@@ -20,8 +19,7 @@ def torch_device(device: str = "auto") -> torch.device:
     ------
     DeviceError if cuda is asked for and torch has none, or the name is unknown.
     """
-    if device.split(":")[0] not in DEVICES:
-        raise DeviceError(f"device '{device}' is unknown. Use one of {', '.join(DEVICES)}.")
+    check_device(device)
     there = torch.cuda.is_available()
     if device.startswith("cuda"):
         if not there:

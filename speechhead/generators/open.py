@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from speechhead.core.errors import DeviceError
+from speechhead.core.options import PORTRAIT_SIZE, RenderOptions, check_engine
 
 from .protocol import Generator
-
-
-def check_engine(engine: str) -> str:
-    """A known engine's name; DeviceError otherwise."""
-    if engine not in ENGINES:
-        raise DeviceError(f"engine '{engine}' is unknown. Use one of {', '.join(ENGINES)}.")
-    return engine
-
-
-if TYPE_CHECKING:
-    pass
-
 
 GENERATORS = ("compact",)
 """Generators that ship with the library, the default one first; families speak with weights that a user imported."""
 
-ENGINES = ("auto", "onnx", "torch")
-
 
 def open_generator(
-    name: str = GENERATORS[0], size: int = 512, engine: str = "auto", device: str = "auto", threads: int | None = 1
+    name: str = GENERATORS[0],
+    size: int = PORTRAIT_SIZE,
+    engine: str = "auto",
+    device: str = "auto",
+    threads: int | None = 1,
 ) -> Generator:
     """A generator by name, for square crops of `size` pixels; its networks run in `threads` threads each.
 
@@ -38,8 +27,7 @@ def open_generator(
     WeightsError for an unknown family, or one without weights or without Landmarks2Latents here; DeviceError where it
     can not run on that engine or device.
     """
-    if engine not in ENGINES:
-        raise DeviceError(f"engine '{engine}' is unknown. Use one of {', '.join(ENGINES)}.")
+    check_engine(engine)
     if name not in GENERATORS:
         return _open_family(name, size, engine, device)
     if engine == "torch":
@@ -49,6 +37,14 @@ def open_generator(
 
     providers(device)  # says so where there is no such device; the compact networks are small enough for any CPU
     return CompactGenerator.load(size=size, threads=threads)
+
+
+def chosen_generator(options: RenderOptions, size: int) -> Generator:
+    """The generator that options name, for crops of `size` pixels, or the ready-made one that they hold."""
+    if isinstance(options.generator, str):
+        return open_generator(options.generator, size, options.engine, options.device)
+    ready: Generator = options.generator
+    return ready
 
 
 def _open_family(name: str, size: int, engine: str, device: str) -> Generator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -85,7 +86,7 @@ def load_image(path: str | Path) -> Picture:
     return as_picture(picture, str(path))
 
 
-def as_picture(array: NDArray, name: str = "picture") -> Picture:
+def as_picture(array: NDArray[Any], name: str = "picture") -> Picture:
     """Check an array given as a picture and bring it to uint8 RGB.
 
     Parameters
@@ -154,6 +155,12 @@ def yuv420(frame: Picture) -> NDArray[np.uint8]:
     planar[: height * width] = cv2.extractChannel(cv2.transform(frame, RGB_TO_YUV), 0).ravel()
     planar[height * width :] = np.moveaxis(cv2.transform(half, RGB_TO_YUV)[..., 1:], 2, 0).ravel()
     return planar.reshape(-1, width)
+
+
+def scaled_down(picture: Picture, factor: float) -> Picture:
+    """A picture at `factor` < 1 times its size, averaged, its sides at least 16 pixels."""
+    height, width = (max(16, round(n * factor)) for n in picture.shape[:2])
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def border_ramp(height: int, width: int, part: float) -> Array:

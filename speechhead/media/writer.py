@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.errors import MediaError
+from speechhead.core.options import check_fps
 
 from .decoding import reason, silence
 from .image import Picture, yuv420
@@ -93,8 +94,7 @@ class VideoWriter:
         self.path = check_output(path)
         if width % 2 or height % 2 or not 16 <= min(width, height) <= max(width, height) <= 8192:
             raise MediaError(f"{path}: {width}x{height} can not be encoded. Use even sides from 16 to 8192 pixels.")
-        if not 1 <= fps <= 60:
-            raise MediaError(f"{path}: {fps:g} frames per second. Use 1 to 60.")
+        check_fps(fps)
         self.width, self.height = width, height
         self.rate = Fraction(fps).limit_denominator(1001)
         self.frames = 0

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS
-from speechhead.core.errors import MediaError
+from speechhead.core.options import check_fps
 from speechhead.face.landmarks import Pose, rotation_angles
-
-if TYPE_CHECKING:
-    pass
-
-
-def check_fps(fps: float) -> float:
-    """A usable frame rate, 1..60; MediaError otherwise."""
-    if not 1 <= fps <= 60:
-        raise MediaError(f"{fps:g} frames per second is not usable. Give 1 to 60.")
-    return fps
 
 
 class FrameClock:

@@ -29,18 +29,25 @@ class Start:
     face: Face | None = None
 
 
-def _start(reader: VideoReader, name: str) -> Start:
-    """The driver's first frame that shows a face."""
+def first_face(reader: VideoReader) -> Start:
+    """The driver's first frame that shows a face.
+
+    Raises
+    ------
+    FaceError if there is none within SEARCH_SECONDS.
+    """
     tracker = FaceTracker()
     last = max(1, round(SEARCH_SECONDS * reader.fps))
     for number, picture in enumerate(islice(reader.frames(0, last), last)):
         found = tracker.faces(picture)
         if found:
             return Start(number, picture, found[0])
-    raise FaceError(f"{name}: no face found in the first {SEARCH_SECONDS:g} s. Use a video that starts with a face.")
+    raise FaceError(
+        f"{reader.path}: no face found in the first {SEARCH_SECONDS:g} s. Use a video that starts with a face."
+    )
 
 
-def _tracks(reader: VideoReader) -> tuple[int | None, bool]:
+def length_and_sound(reader: VideoReader) -> tuple[int | None, bool]:
     """Frames of a video, where that is known, and whether it has sound."""
     import av
 
@@ -61,11 +68,12 @@ def best_start(reader: VideoReader, neutral: Array, pose: Pose) -> Start | None:
 
     def flat(landmarks: Array) -> Array:
         points = landmarks[:68, :2] - landmarks[:68, :2].mean(0)
-        return points / np.sqrt(max(1e-6, float(cv2.contourArea(cv2.convexHull(points.astype(np.float32))))))
+        alike: Array = points / np.sqrt(max(1e-6, float(cv2.contourArea(cv2.convexHull(points.astype(np.float32))))))
+        return alike
 
     wanted = flat(neutral @ pose.rotation.T)
     best, least = None, np.inf
-    for number, (picture, face) in enumerate(_tracked(reader.frames())):
+    for number, (picture, face) in enumerate(tracked(reader.frames())):
         if face is not None:
             distance = float(((flat(face.landmarks) - wanted) ** 2).sum())
             if distance < least:
@@ -73,7 +81,7 @@ def best_start(reader: VideoReader, neutral: Array, pose: Pose) -> Start | None:
     return best
 
 
-def _tracked(pictures: Iterable[Picture], smooth: bool = False) -> Iterator[tuple[Picture, Face | None]]:
+def tracked(pictures: Iterable[Picture], smooth: bool = False) -> Iterator[tuple[Picture, Face | None]]:
     """Pictures with their faces, holding only a few."""
     seen: list[Picture] = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +17,12 @@ from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.controls import Controls
 from speechhead.core.errors import FaceError
+from speechhead.core.options import SIZES, Progress, RenderOptions
 from speechhead.core.smoothstep import eased
 from speechhead.core.threads import WORKERS, in_order
-from speechhead.face.crop import SIZES, check_size, crop_square
+from speechhead.face.crop import crop_square
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_pixels
-from speechhead.generators.open import open_generator
+from speechhead.generators.open import chosen_generator
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture, open_picture
 from speechhead.media.reader import VideoReader
@@ -61,17 +61,11 @@ def redub(
     source: str | Path,
     audio: str | Path,
     output: Path,
+    options: RenderOptions,
     controls: Controls,
-    size: int | None = None,
-    fps: float | None = None,
-    generator: str | Generator = "compact",
-    engine: str = "auto",
-    device: str = "auto",
-    watermark: str | None = None,
-    speech2landmarks: SpeechModel | Speech2Landmarks | None = None,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
-    """Re-lip-sync a video to the sound of `audio`; see `speechhead.render`.
+    """Re-lip-sync a video to the sound of `audio`; see `speechhead.api.render`.
 
     Every frame is a portrait of its own: its crop is the source, its landmarks with mouth and jaw replaced are the
     driver, and only the region of mouth and jaw is laid back. Two passes: the face is tracked through the whole
@@ -79,13 +73,13 @@ def redub(
 
     Raises
     ------
-    FaceError if no frame has a usable face; otherwise as `speechhead.render`.
+    FaceError if no frame has a usable face; otherwise as `speechhead.api.render`.
     """
     from speechhead.audio.io import load_audio
 
-    heard, sound = load_audio(audio), load_audio(audio, AUDIO_RATE)
-    reader = VideoReader(source, fps)
-    count = max(1, int(np.ceil(len(heard) * reader.fps / SAMPLE_RATE)))
+    speech, sound = load_audio(audio), load_audio(audio, AUDIO_RATE)
+    reader = VideoReader(source, options.fps)
+    count = max(1, int(np.ceil(len(speech) * reader.fps / SAMPLE_RATE)))
     meshes = _track(reader, count, str(source))
     length = len(meshes)
     present: NDArray[np.bool_] = np.isfinite(meshes).all(axis=(1, 2))  # type: ignore[assignment]
@@ -97,12 +91,11 @@ def redub(
     for frame, pose in zip(np.flatnonzero(present), found):
         poses[frame] = pose
     side = round(float(np.median([crop_square(pose)[2] for pose in found])) / 2) * 2
-    side = min(SIZES[1], max(SIZES[0], side)) if size is None else check_size(size)
+    side = options.size or min(SIZES[1], max(SIZES[0], side))
 
     rests = _rests(normalised, present, reader.fps)
-    speech = _speech_motion(heard, rests[present].mean(0), found[0], controls, speech2landmarks)
-    if isinstance(generator, str):
-        generator = open_generator(generator, side, engine, device)
+    motion = _speech_motion(speech, rests[present].mean(0), found[0], controls, options.speech2landmarks)
+    generator = chosen_generator(options, side)
     height, width = reader.height // 2 * 2, reader.width // 2 * 2
 
     def draw(picture: Picture, number: int) -> Picture:
@@ -110,7 +103,7 @@ def redub(
         index = 2 * length - 1 - index if index >= length else index
         here = poses[index]
         if here is not None:
-            mouth, mask = rests[index] + _at(speech, number * FPS / reader.fps), gain_mask()
+            mouth, mask = rests[index] + _at(motion, number * FPS / reader.fps), gain_mask()
             driven = normalised[index] * (1 - mask) + mouth * mask
             picture = edit_mouth(picture, meshes[index], driven, here, generator)
         return np.ascontiguousarray(picture[:height, :width])
@@ -118,7 +111,7 @@ def redub(
     pictures = ((picture, number) for number, picture in enumerate(reader.ping_pong(count, length)))
     with (
         ThreadPoolExecutor(WORKERS) as pool,
-        VideoWriter(output, width, height, reader.fps, AUDIO_RATE, watermark) as writer,
+        VideoWriter(output, width, height, reader.fps, AUDIO_RATE, options.watermark) as writer,
     ):
         writer.write_audio(sound)
         for drawn in in_order(pool, draw, pictures):
@@ -190,17 +183,17 @@ def _rests(normalised: Array, present: NDArray[np.bool_], fps: float) -> Array:
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     out = np.zeros_like(rests)
     padded = np.pad(rests.reshape(len(rests), -1) * present[:, None], ((reach, reach), (0, 0)))
-    shown = np.pad(present.astype(np.float64), reach)
+    weights = np.pad(present.astype(np.float64), reach)
     for index in range(len(rests)):
         around = slice(index, index + 2 * reach + 1)
-        total = float(kernel @ shown[around])
+        total = float(kernel @ weights[around])
         if total > 0:
             out[index] = (kernel @ padded[around] / total).reshape(70, 3)
     return out.astype(np.float32)
 
 
 def _speech_motion(
-    heard: Array,
+    speech: Array,
     rest: Array,
     pose: Pose,
     controls: Controls,
@@ -214,12 +207,13 @@ def _speech_motion(
     still = replace(controls, head="retained", idle=False, blink_rate=0.0, look_away=0.0)
     motion = Motion(rest, pose, still)
     stream = speech2landmarks.stream(motion.rest, dict(controls.emotion))
-    spoken = np.concatenate([stream.push(heard), stream.flush()])
-    return motion.step(spoken, heard)[0] - motion.rest
+    spoken = np.concatenate([stream.push(speech), stream.flush()])
+    return motion.step(spoken, speech)[0] - motion.rest
 
 
 def _at(track: Array, frame: float) -> Array:
     """A track [T, ...] at a fractional frame, held at its end."""
     first = min(int(frame), len(track) - 1)
     share = np.float32(min(frame - int(frame), 1.0))
-    return track[first] + share * (track[min(first + 1, len(track) - 1)] - track[first])
+    between: Array = track[first] + share * (track[min(first + 1, len(track) - 1)] - track[first])
+    return between

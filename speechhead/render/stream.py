@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,6 @@ from speechhead.generators.open import open_generator
 from speechhead.speech.protocol import SpeechModel, SpeechStream
 
 from .clock import FrameClock
-
-T = TypeVar("T")
 
 
 class Renderer:
@@ -73,12 +71,12 @@ class Renderer:
         self._source = avatar.source(self.generator)
         self._clock = FrameClock(fps)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="draw")
-        self._heard: Array = np.zeros(0, np.float32)  # sound of frames whose motion is still to come
+        self._unmoved: Array = np.zeros(0, np.float32)  # sound of frames whose motion is still to come
 
     def push(self, samples: NDArray[np.float32]) -> Iterator[Picture]:
         """Hear float32 [n] at 16 kHz in [-1, 1]; iterate over the frames that are ready, uint8 RGB."""
         samples = np.asarray(samples, np.float32).reshape(-1)
-        self._heard = np.concatenate([self._heard, samples])
+        self._unmoved = np.concatenate([self._unmoved, samples])
         return self._pictures(*self._clock.push(*self._move(self._speech.push(samples))))
 
     def flush(self) -> Iterator[Picture]:
@@ -88,8 +86,8 @@ class Renderer:
         return self._pictures(np.concatenate([moved[0], last[0]]), [*moved[1], *last[1]])
 
     def _move(self, motion: Array) -> tuple[Array, list[Pose]]:
-        used = min(len(motion) * SAMPLES_PER_FRAME, len(self._heard))
-        sound, self._heard = self._heard[:used], self._heard[used:]
+        used = min(len(motion) * SAMPLES_PER_FRAME, len(self._unmoved))
+        sound, self._unmoved = self._unmoved[:used], self._unmoved[used:]
         return self.motion.step(motion, sound)
 
     def _pictures(self, faces: Array, poses: Sequence[Pose]) -> Iterator[Picture]:

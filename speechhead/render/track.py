@@ -14,14 +14,16 @@ from speechhead.media.writer import AUDIO_RATE
 CHUNK = SAMPLE_RATE
 """Samples of a file that go through the pipeline at a time: a second."""
 
-SOUND_SUFFIXES = [".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff"]
+_SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff")
+SOUND_SUFFIXES = frozenset((*_SOUNDS, ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"))
+"""What ends like this is meant as a file, even where there is none."""
 
 
 @dataclass(frozen=True)
 class Track:
     """Speech on its way into a video.
 
-    pieces: pairs of sound at 16 kHz, which moves the face, and the same sound at `rate`, which is heard
+    pieces: pairs of speech at 16 kHz, which moves the face, and the same sound, the audio track's, at `rate`
     rate: samples per second of the second ones
     samples: at 16 kHz in all, where that is known
     """
@@ -51,11 +53,11 @@ def file_track(path: str | Path) -> Track:
     """The sound of a file: at 16 kHz for the face, at 48 kHz for the ear."""
     from speechhead.audio.io import load_audio
 
-    heard, shown = load_audio(path), load_audio(path, AUDIO_RATE)
+    speech, audio = load_audio(path), load_audio(path, AUDIO_RATE)
     ratio = AUDIO_RATE // SAMPLE_RATE
-    starts = range(0, len(heard), CHUNK)
-    pieces = ((heard[i : i + CHUNK], shown[i * ratio : (i + CHUNK) * ratio]) for i in starts)
-    return Track(pieces, AUDIO_RATE, len(heard))
+    starts = range(0, len(speech), CHUNK)
+    pieces = ((speech[i : i + CHUNK], audio[i * ratio : (i + CHUNK) * ratio]) for i in starts)
+    return Track(pieces, AUDIO_RATE, len(speech))
 
 
 def text_track(text: str, names: tuple[str, ...]) -> Track:

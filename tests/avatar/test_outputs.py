@@ -11,12 +11,11 @@ import pytest
 from PIL import Image
 
 from speechhead import Avatar
-from speechhead.api import render, say
+from speechhead.api import animate, render, say
 from speechhead.avatar.outputs import check_target
 from speechhead.cli import main as cli
 from speechhead.core.errors import ImageError, MediaError, WeightsError
 from speechhead.generators.checkpoints.published import import_checkpoint
-from speechhead.render.animate import animate
 
 CONTENT = b"what can not be had again"
 """Of every input: no picture, sound or video, so that whoever decodes it first has another complaint."""

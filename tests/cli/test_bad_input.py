@@ -14,6 +14,7 @@ from support.fakes import FakeGenerator, FakeSpeech, Parrot, speech_like
 
 from speechhead.audio import save_wav
 from speechhead.cli import main as cli
+from speechhead.generators.open import open_generator
 from speechhead.media.reader import VideoReader
 
 
@@ -21,7 +22,7 @@ from speechhead.media.reader import VideoReader
 def run(tmp_path, monkeypatch, capsys):
     """Run `python -m speechhead.say` or `speechhead` with the networks replaced: (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("speechhead.api.open_generator", lambda name, size, *_: FakeGenerator(size))
+    monkeypatch.setattr("speechhead.generators.open.open_generator", lambda name, size, *_: FakeGenerator(size))
     monkeypatch.setattr("speechhead.speech.model.Speech2Landmarks.load", lambda *_: FakeSpeech())
     before = signal.getsignal(signal.SIGTERM)
 
@@ -187,9 +188,7 @@ def test_unknown_choices(run, wav):
 
 @pytest.mark.parametrize("option", ["--generator", "--engine", "--device"])
 def test_unknown_engines(option, run, monkeypatch, wav):
-    from speechhead.generators.open import open_generator
-
-    monkeypatch.setattr("speechhead.api.open_generator", open_generator)
+    monkeypatch.setattr("speechhead.generators.open.open_generator", open_generator)
     refused(run(wav, option, "abacus"), "abacus")
 
 

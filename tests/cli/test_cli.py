@@ -48,11 +48,33 @@ def test_an_error_while_the_voice_speaks_is_no_crash(tmp_path):
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
 
 
-def test_the_api_is_not_hidden_by_the_module():
-    code = "import sys, speechhead.cli.main, speechhead.say; from speechhead.api import say\n"
-    code += "print('onnxruntime' in sys.modules, callable(say))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.stdout.split() == ["False", "True"], done.stderr
+def python(code, **options):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **options)
+
+
+def test_a_module_is_no_function_and_a_function_no_module():
+    code = "import sys, speechhead.say, speechhead.render, speechhead.cli.main, speechhead\n"
+    code += "from speechhead.api import animate, render, say\n"
+    code += "print(*map(callable, (say, render, animate, speechhead.say, speechhead.render)))\n"
+    code += "print('onnxruntime' in sys.modules, 'speechhead_server' in sys.modules)"
+    done = python(code, cwd=ROOT)
+    assert done.stdout.split() == ["True"] * 3 + ["False"] * 2 + ["False"] * 2, done.stderr
+    done = python("import speechhead\nspeechhead.animate", cwd=ROOT)
+    assert "Its functions are in speechhead.api" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["uvicorn", "fastapi"])
+def test_serve_without_its_extra_says_what_to_install(module):
+    code = f"import sys; sys.modules[{module!r}] = None; sys.argv[1:] = ['serve']\n"
+    done = python(code + "from speechhead.cli.main import main; main()", cwd=ROOT)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1, done.stderr
+    assert f"the server needs {module}" in done.stderr and "pip install 'speechhead[server]'" in done.stderr
+
+
+def test_a_command_from_above_that_does_not_load_is_told_in_one_line():
+    code = "import sys; sys.modules['speechhead_server'] = None; sys.argv[1:] = ['serve', '--port', '1']\n"
+    done = python(code + "from speechhead.cli.main import main; main()", cwd=ROOT)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "speechhead[server]" in done.stderr, done.stderr
 
 
 @pytest.mark.skipif(not (weights.folder() / "speech2landmarks.onnx").is_file(), reason="weights are not here")

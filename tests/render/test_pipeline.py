@@ -15,6 +15,7 @@ from speechhead.api import render, say
 from speechhead.audio import save_wav
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.errors import AudioError, SpeechSynthesisError
+from speechhead.core.options import RenderOptions
 from speechhead.core.threads import background
 from speechhead.media.reader import VideoReader
 from speechhead.render.track import speech_file, text_track
@@ -25,8 +26,8 @@ def avatar(portrait):
     return Avatar.from_image(portrait, generator=FakeGenerator(128))
 
 
-def fakes():
-    return {"generator": FakeGenerator(128), "speech2landmarks": FakeSpeech()}
+def fakes(**options):
+    return RenderOptions(generator=FakeGenerator(128), speech2landmarks=FakeSpeech(), **options)
 
 
 @pytest.fixture
@@ -36,7 +37,9 @@ def wav(tmp_path):
 
 def test_a_recording(avatar, wav, tmp_path):
     seen = []
-    path = say(wav, tmp_path / "a.mp4", avatar, progress=lambda done, total: seen.append((done, total)), **fakes())
+    path = say(
+        wav, tmp_path / "a.mp4", avatar, options=fakes(), progress=lambda done, total: seen.append((done, total))
+    )
     assert path == tmp_path / "a.mp4"
     assert seen == [(i + 1, 28) for i in range(28)]
     reader = VideoReader(path)
@@ -46,7 +49,7 @@ def test_a_recording(avatar, wav, tmp_path):
 
 
 def test_face_crop_and_frame_rate(avatar, wav, tmp_path):
-    path = render(avatar, wav, tmp_path / "a.mp4", size=200, crop=True, fps=30, **fakes())
+    path = render(avatar, wav, tmp_path / "a.mp4", fakes(size=200, crop=True, fps=30))
     reader = VideoReader(path)
     assert (reader.height, reader.width, reader.fps) == (200, 200, 30)
     assert len(list(reader.frames())) == 34
@@ -61,7 +64,7 @@ def test_text_is_spoken_sentence_by_sentence_in_bounded_memory(avatar, tmp_path,
         assert total is None
         ahead.append(Parrot.spoken - done // 5)
 
-    path = say("word " * 60, tmp_path / "a.mp4", avatar, voice="parrot", progress=watch, **fakes())
+    path = say("word " * 60, tmp_path / "a.mp4", avatar, "parrot", fakes(), progress=watch)
     assert len(list(VideoReader(path).frames())) == 300
     assert max(ahead) <= 12
 
@@ -73,7 +76,7 @@ def test_the_error_of_a_voice_arrives_and_nothing_stays(avatar, tmp_path, monkey
 
     monkeypatch.setattr("speechhead.tts.open_voice", lambda name: type("V", (), {"speak": staticmethod(broken)}))
     with pytest.raises(SpeechSynthesisError, match="engine failed"):
-        say("hello", tmp_path / "a.mp4", avatar, **fakes())
+        say("hello", tmp_path / "a.mp4", avatar, options=fakes())
     assert list(tmp_path.iterdir()) == []
 
 

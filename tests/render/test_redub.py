@@ -9,6 +9,7 @@ from support.fakes import FakeGenerator, FakeSpeech, speech_like
 from speechhead.api import render
 from speechhead.audio import save_wav
 from speechhead.core.errors import ControlError, FaceError
+from speechhead.core.options import RenderOptions
 from speechhead.face.landmarks import from_mesh, remove_pose
 from speechhead.face.tracker import FaceTracker
 from speechhead.media.reader import VideoReader
@@ -31,13 +32,13 @@ def film(portrait, tmp_path_factory):
 
 
 def fakes():
-    return {"generator": FakeGenerator(256), "speech2landmarks": FakeSpeech()}
+    return RenderOptions(generator=FakeGenerator(256), speech2landmarks=FakeSpeech())
 
 
 @pytest.mark.parametrize("seconds, count", [(0.4, 8), (1.5, 30)])
 def test_length_of_the_sound_size_and_rate_of_the_video(film, tmp_path, seconds, count):
     sound = save_wav(tmp_path / "a.wav", speech_like(seconds))
-    path = render(film, sound, tmp_path / "a.mp4", **fakes())
+    path = render(film, sound, tmp_path / "a.mp4", fakes())
     reader = VideoReader(path)
     assert (reader.width, reader.height, reader.fps) == (256, 300, 20)
     assert len(list(reader.frames())) == count
@@ -67,7 +68,7 @@ def test_video_or_picture(film, tmp_path, portrait):
 
 def test_options_for_portraits_are_refused(film, tmp_path):
     with pytest.raises(ControlError, match="this is a video"):
-        render(film, tmp_path / "a.wav", tmp_path / "a.mp4", crop=True)
+        render(film, tmp_path / "a.wav", tmp_path / "a.mp4", RenderOptions(crop=True))
 
 
 def test_a_video_without_a_face(tmp_path):
@@ -77,5 +78,5 @@ def test_a_video_without_a_face(tmp_path):
             writer.write(np.full((128, 128, 3), 90, np.uint8))
     sound = save_wav(tmp_path / "a.wav", speech_like(0.5))
     with pytest.raises(FaceError, match="no face"):
-        render(path, sound, tmp_path / "a.mp4", **fakes())
+        render(path, sound, tmp_path / "a.mp4", fakes())
     assert not (tmp_path / "a.mp4").exists()

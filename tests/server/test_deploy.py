@@ -44,7 +44,7 @@ def test_the_image_starts_a_server_that_can_be_reached():
     program, *arguments = json.loads(instruction("CMD"))
     assert program == "speechhead"
     command, (name, *rest) = get_command(app), arguments
-    command.commands[name].make_context(name, rest)  # parses its options, runs nothing
+    command.get_command(None, name).make_context(name, rest)  # parses its options, runs nothing
 
     settings = from_environment({}, image_environment())
     assert settings.host == "0.0.0.0" and not settings.local_only
@@ -126,7 +126,7 @@ def test_the_guide_names_settings_options_metrics_and_paths_that_exist():
     from speechhead.cli.main import app
 
     assert set(re.findall(r"SPEECHHEAD_[A-Z_]+", GUIDE)) - {"SPEECHHEAD_BIND", DEBUG} <= FIELDS | FILES
-    known = {option for parameter in get_command(app).commands["serve"].params for option in parameter.opts}
+    known = {option for parameter in get_command(app).get_command(None, "serve").params for option in parameter.opts}
     used = set(re.findall(r"(?<=speechhead serve)[^\n`]*", GUIDE))
     assert {option for line in used for option in re.findall(r"--[a-z][a-z-]*", line)} <= known | {"--help"}
     families = set(re.findall(r"# TYPE (\w+)", Metrics().text().decode()))

@@ -7,11 +7,14 @@ import ipaddress
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from speechhead.core.errors import ServerError
+from speechhead.core.errors import ImageError, ServerError
+from speechhead.core.options import SIZES as CROP_SIZES
+from speechhead.core.records import check, entries, option
 
 SIZES = (512, 384, 256)
 """Sides of the square picture that the server tries at start-up, the largest first."""
@@ -19,69 +22,77 @@ SIZES = (512, 384, 256)
 ENVIRONMENT = "SPEECHHEAD_"
 """Prefix of the variables that stand in for options: SPEECHHEAD_TOKEN for --token."""
 
-SECRETS = ("token", "turn_password")
-"""Settings that may also be the content of a file: --token-file, or SPEECHHEAD_TOKEN_FILE."""
+setting = partial(option, error=ServerError)
+"""A setting that is an option of the command line, too."""
+
+hidden = partial(setting, command=False)
+"""A setting for which there is a variable alone."""
 
 log = logging.getLogger("speechhead.server")
 
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How the server runs.
+    """How the server runs; every field is checked on construction.
 
-    host, port: where HTTP listens. size: side of the picture; measured at start-up if None.
-    token: that every request must carry; none is needed if empty. origins: of pages besides the server's own that may
-        use it, such as https://example.org; `*` lets every page.
-    stun, turn: URLs for both ends of a connection; turn_user, turn_password: of the TURN server.
-    udp_ports: first and last UDP port for media; any if None. public_ip: announced instead of this machine's own
-        addresses, for a container or a host behind one-to-one NAT.
-    max_sessions: as many as were measured to run in real time if None. max_viewers: per session.
-    text_limit: characters; upload_limit, audio_limit: bytes; audio_seconds: of an uploaded sound;
-    queue_limit: utterances that wait in a session; pcm_seconds: live sound that may wait. queue_seconds, queue_bytes:
-        sound of any kind that may wait in a session; total_queue_bytes: in all of them.
-    rate, burst: requests per second and address, and how many at once.
-    idle_timeout: seconds after which a session without a viewer ends. body_timeout: for a request's body.
-    socket_timeout: seconds without a message after which a live PCM socket is closed.
-    uploads: portraits kept, the oldest go first. workers: frames drawn at a time; the cores if None.
+    Raises
+    ------
+    ServerError or ImageError naming the setting, the value and the remedy.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8080
-    size: int | None = None
-    token: str = field(default="", repr=False)
-    origins: tuple[str, ...] = ()
-    stun: tuple[str, ...] = ()
-    turn: tuple[str, ...] = ()
-    turn_user: str = ""
-    turn_password: str = field(default="", repr=False)
-    udp_ports: tuple[int, int] | None = None
-    public_ip: str = ""
-    max_sessions: int | None = None
-    max_viewers: int = 4
-    text_limit: int = 2000
-    upload_limit: int = 10 * 1024 * 1024
-    audio_limit: int = 25 * 1024 * 1024
-    audio_seconds: float = 600.0
-    queue_limit: int = 20
-    queue_seconds: float = 900.0
-    queue_bytes: int = 128 * 1024 * 1024
-    total_queue_bytes: int = 512 * 1024 * 1024
-    pcm_seconds: float = 30.0
-    rate: float = 30.0
-    burst: int = 100
-    idle_timeout: float = 60.0
-    body_timeout: float = 30.0
-    socket_timeout: float = 60.0
-    uploads: int = 32
-    workers: int | None = None
+    host: str = setting("127.0.0.1", help="Address to listen at")
+    port: int = setting(8080, help="TCP port", low=0, high=65535, whole=True)
+    size: int | None = option(
+        None,
+        help="Side of the picture",
+        unit="pixels",
+        low=CROP_SIZES[0],
+        high=CROP_SIZES[1],
+        even=True,
+        unset="the largest that this machine draws in real time",
+        error=ImageError,
+    )
+    token: str = setting(
+        "", help="Secret that every request must carry", note="seen in ps, so better --token-file", secret=True
+    )
+    origins: tuple[str, ...] = setting(
+        (),
+        help="Page that may use the server, as https://example.org; may be repeated, * is every page",
+        flag="--origin",
+    )
+    stun: tuple[str, ...] = setting((), help="STUN server, as stun:host:3478; may be repeated")
+    turn: tuple[str, ...] = setting((), help="TURN server, as turn:host:3478; may be repeated")
+    turn_user: str = setting("", help="User of the TURN server")
+    turn_password: str = setting("", help="Password of the TURN server", note="seen in ps", secret=True)
+    udp_ports: tuple[int, int] | None = setting(
+        None, help="Ports for media, as 50000-50100", unset="any", metavar="A-B", kind=str
+    )
+    public_ip: str = setting("", help="Address to announce, behind one-to-one NAT")
+    max_sessions: int | None = setting(
+        None, help="Sessions at a time", positive=True, whole=True, unset="what the machine holds"
+    )
+    max_viewers: int = hidden(4, help="Viewers of a session", positive=True)
+    text_limit: int = hidden(2000, help="Length of a text", unit="characters", positive=True)
+    upload_limit: int = hidden(10 * 1024 * 1024, help="Size of a portrait", unit="bytes", positive=True)
+    audio_limit: int = hidden(25 * 1024 * 1024, help="Size of a sound file", unit="bytes", positive=True)
+    audio_seconds: float = hidden(600.0, help="Length of a sound file", unit="seconds")
+    queue_limit: int = hidden(20, help="Utterances that wait in a session", positive=True)
+    queue_seconds: float = hidden(900.0, help="Sound that waits in a session", unit="seconds", positive=True)
+    queue_bytes: int = hidden(128 * 1024 * 1024, help="Sound that waits in a session", unit="bytes", positive=True)
+    total_queue_bytes: int = hidden(
+        512 * 1024 * 1024, help="Sound that waits in all sessions", unit="bytes", positive=True
+    )
+    pcm_seconds: float = hidden(30.0, help="Live sound that waits", unit="seconds")
+    rate: float = hidden(30.0, help="Requests of an address", unit="per second", positive=True)
+    burst: int = hidden(100, help="Requests of an address at once", positive=True)
+    idle_timeout: float = hidden(60.0, help="Life of a session without a viewer", unit="seconds")
+    body_timeout: float = hidden(30.0, help="Wait for a request's body", unit="seconds")
+    socket_timeout: float = hidden(60.0, help="Wait for a message on a live PCM socket", unit="seconds")
+    uploads: int = hidden(32, help="Portraits kept, the oldest go first")
+    workers: int | None = hidden(None, help="Frames drawn at a time", unset="the cores")
 
     def __post_init__(self) -> None:
-        from speechhead.face.crop import check_size
-
-        if self.size is not None:
-            check_size(self.size)
-        if not 0 <= self.port <= 65535:
-            raise ServerError(f"port {self.port} does not exist. Give 1 to 65535.")
+        check(self)
         for url in (*self.stun, *self.turn):
             if url.partition(":")[0] not in ("stun", "stuns", "turn", "turns"):
                 raise ServerError(f"ICE server {url!r} is no address. Write stun:host:3478 or turn:host:3478.")
@@ -94,12 +105,6 @@ class ServerSettings:
                 ipaddress.ip_address(self.public_ip)
             except ValueError:
                 raise ServerError(f"public IP {self.public_ip!r} is not an address. Write 203.0.113.7.") from None
-        limits = "text_limit", "upload_limit", "audio_limit", "queue_limit", "queue_seconds", "queue_bytes"
-        for name in (*limits, "total_queue_bytes", "max_viewers", "rate", "burst"):
-            if getattr(self, name) <= 0:
-                raise ServerError(f"{name} {getattr(self, name)} allows nothing. Give a positive number.")
-        if self.max_sessions is not None and self.max_sessions < 1:
-            raise ServerError(f"max_sessions {self.max_sessions} allows nothing. Give at least 1.")
 
     @property
     def ice_servers(self) -> list[dict[str, Any]]:
@@ -113,6 +118,10 @@ class ServerSettings:
     def local_only(self) -> bool:
         """Whether HTTP is for this machine only."""
         return is_loopback(self.host)
+
+
+SECRETS = tuple(entry.name for entry in entries(ServerSettings) if entry.option.secret)
+"""Settings that may also be the content of a file: --token-file, or SPEECHHEAD_TOKEN_FILE."""
 
 
 def is_loopback(host: str) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from speechhead.core.controls import Controls, parse_emotion
+from speechhead.core.controls import Controls, Emotions, parse_emotion
 from speechhead_server.core.problems import Refused
+
+from .control_fields import FIELDS, fields_of_controls
 
 
 class Body(BaseModel):
@@ -17,18 +19,8 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ControlsBody(Body):
+class ControlsBody(fields_of_controls(Body)):  # type: ignore[misc]  # made of the fields of Controls
     """Changes of the controls."""
-
-    emotion: dict[str, float] | str | None = None
-    gaze: tuple[float, float] | None = None
-    head: Literal["generated", "retained"] | tuple[float, float, float] | None = None
-    head_amplitude: float | None = None
-    mouth_amplitude: float | None = None
-    blink_rate: float | None = None
-    blink_frames: float | None = None
-    look_away: float | None = None
-    idle: bool | None = None
 
     def changes(self) -> dict[str, Any]:
         """As fields of Controls: only those that were sent; null stands for the default where that is possible."""
@@ -58,11 +50,11 @@ class SayBody(Body):
 
     text: str
     voice: str | None = Field(None, max_length=100)
-    emotion: dict[str, float] | str | None = None
+    emotion: Emotions | None = None
     interrupt: bool = False
 
 
-def emotion_of(value: dict[str, float] | str | None) -> dict[str, float] | None:
+def emotion_of(value: Emotions | None) -> dict[str, float] | None:
     """An emotion as a mapping, checked; ControlError for one that is unknown or out of range."""
     if isinstance(value, str):
         value = parse_emotion(value) if value.strip() else {}
@@ -71,18 +63,9 @@ def emotion_of(value: dict[str, float] | str | None) -> dict[str, float] | None:
 
 def shown_controls(controls: Controls) -> dict[str, Any]:
     """Controls as JSON; the seed is the session's own affair."""
+    shown = {entry.name: getattr(controls, entry.name) for entry in FIELDS}
     head = controls.head if isinstance(controls.head, str) else list(controls.head[-1])
-    return {
-        "emotion": dict(controls.emotion),
-        "gaze": controls.gaze,
-        "head": head,
-        "head_amplitude": controls.head_amplitude,
-        "mouth_amplitude": controls.mouth_amplitude,
-        "blink_rate": controls.blink_rate,
-        "blink_frames": controls.blink_frames,
-        "look_away": controls.look_away,
-        "idle": controls.idle,
-    }
+    return {**shown, "emotion": dict(controls.emotion), "head": head}
 
 
 async def file_of(request: Request, kind: str) -> tuple[bytes, str]:

@@ -6,9 +6,13 @@ import contextlib
 import logging
 import socket
 import sys
+from inspect import Parameter
+from typing import Any
 
+from speechhead.cli.records import as_parameter, file_parameter, with_parameters
 from speechhead.core.errors import ServerError
-from speechhead_server.core.config import ServerSettings, is_loopback
+from speechhead.core.records import entries
+from speechhead_server.core.config import ServerSettings, from_environment, is_loopback
 from speechhead_server.core.redaction import private_logs
 
 GRACE = 5
@@ -75,3 +79,22 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ServerError(f"{host}:{port}: can not listen ({reason.lower()}). Choose another --port.") from None
+
+
+def _options() -> list[Parameter]:
+    """The settings as options of the command line, each None where it is not given."""
+    parameters = []
+    for entry in entries(ServerSettings):
+        if entry.option.command:
+            parameters.append(as_parameter(entry, None))
+        if entry.option.secret:
+            parameters.append(file_parameter(entry))
+    return parameters
+
+
+def command(**given: Any) -> None:
+    """Serve live avatars to browsers over WebRTC; see server/PROTOCOL.md. Options may be SPEECHHEAD_* variables."""
+    serve(from_environment({name: None if value == [] else value for name, value in given.items()}))
+
+
+with_parameters(command, _options())

@@ -13,8 +13,8 @@ from speechhead.media.writer import VideoWriter
 def test_a_take_is_shrunk_to_what_a_page_may_hold(tmp_path):
     asked = {}
 
-    def speak(text, output, **options):
-        asked.update(options, text=text)
+    def speak(text, output, portrait, **options):
+        asked.update(options, text=text, portrait=portrait)
         random = np.random.default_rng(0)
         with VideoWriter(output, 128, 128, sample_rate=SAMPLE_RATE) as writer:
             writer.write_audio(np.zeros(SAMPLE_RATE, np.float32))
@@ -22,7 +22,8 @@ def test_a_take_is_shrunk_to_what_a_page_may_hold(tmp_path):
                 writer.write(random.integers(0, 256, (128, 128, 3), dtype=np.uint8))
 
     path = showcase.make(showcase.TAKES[1], tmp_path, speak)
-    assert asked["portrait"] == showcase.TAKES[1].portrait and asked["emotion"]
+    assert asked["portrait"] == showcase.TAKES[1].portrait and asked["options"].crop
+    assert asked["controls"].emotion == {"happy": 0.7, "surprised": 0.3}
     frames = list(VideoReader(path).frames(0, None))
     assert len(frames) == 25 and frames[0].shape == (showcase.SIZE, showcase.SIZE, 3)
     full = path.stat().st_size

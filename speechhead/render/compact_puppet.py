@@ -1,0 +1,85 @@
+"""Portraits that follow a video through the default generator, driven by landmarks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.core.arrays import Array
+from speechhead.core.errors import ControlError
+from speechhead.core.options import PORTRAIT_SIZE, DriveOptions, RenderOptions
+from speechhead.core.threads import WORKERS, in_order
+from speechhead.face.landmarks import Pose, from_mesh, remove_pose
+from speechhead.generators.open import open_generator
+from speechhead.media.image import Picture
+from speechhead.media.reader import VideoReader
+from speechhead.motion.rest import rest_face
+
+from .driver import Start, best_start, tracked
+
+log = logging.getLogger("speechhead")
+
+
+class CompactPuppet:
+    """The default family, driven by landmarks: the tracker's, carried over to the portrait's proportions."""
+
+    def __init__(
+        self, source: str | Path, reader: VideoReader, start: Start, options: RenderOptions, drive: DriveOptions
+    ) -> None:
+        if drive.transfer:
+            raise ControlError(f"option '{next(iter(drive.transfer))}' is unknown to compact. Leave it out.")
+        self.avatar = Avatar.open(source, options.size or PORTRAIT_SIZE, options.face)
+        for note in self.avatar.notes:
+            log.warning("%s", note)
+        self.picture = self.avatar.picture
+        self.generator = open_generator("compact", self.avatar.size, options.engine, options.device)
+        self.drive = drive
+        if drive.find_best:
+            start = best_start(reader, self.avatar.neutral, self.avatar.pose) or start
+        assert start.face is not None
+        shapes, poses = remove_pose(start.face.landmarks[None])
+        self._first, self._first_rest = poses[0], rest_face(shapes[0])
+        self._rest = rest_face(self.avatar.neutral)
+
+    def frames(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+        source = self.avatar.source(self.generator)
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="draw") as pool:
+            yield from in_order(pool, lambda *motion: self.generator.render(source, *motion), self._motions(pictures))
+
+    def _motions(self, pictures: Iterable[Picture]) -> Iterator[tuple[Array, Pose]]:
+        """Landmarks and pose of the portrait; where the driver's face is lost, they hold."""
+        last = self._carried(self._first_rest, self._first)
+        for _, face in tracked(pictures, smooth=True):
+            if face is not None:
+                shapes, poses = remove_pose(from_mesh(face.mesh)[None])
+                last = self._carried(shapes[0], poses[0])
+            yield last
+
+    def _carried(self, shape: Array, pose: Pose) -> tuple[Array, Pose]:
+        """The driver's landmarks [70, 3] and pose as the portrait's, in crop pixels.
+
+        Relative: the motion away from the driver's rest face is added to the portrait's, R = R_d R_0^T R_s, and the
+        head goes as far as the driver's, measured in its own size. Absolute: the driver's face and rotation.
+        """
+        drive, own, first = self.drive, self.avatar.pose, self._first
+        grown = pose.scale / first.scale
+        adapted = own.scale / first.scale if drive.adapt_scale else 1.0
+        way = (pose.translation - first.translation) * np.float32(adapted)
+        rotation = pose.rotation
+        if drive.relative:
+            shape = self._rest + shape - self._first_rest
+            rotation = pose.rotation @ first.rotation.T @ own.rotation
+        yaw, pitch, roll = Pose(rotation, own.translation, 1.0).angles
+        turned = (yaw + drive.yaw, pitch + drive.pitch, roll + drive.roll)
+        return shape, Pose.from_angles(*turned, own.translation + way, own.scale * grown)
+
+    def paste(self, frame: Picture) -> Picture:
+        return self.avatar.paste(frame)
+
+    def crop(self, frame: Picture, size: int | None) -> Picture:
+        return self.avatar.face(frame, size or self.avatar.size // 2 * 2)

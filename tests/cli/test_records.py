@@ -1,0 +1,116 @@
+"""The options of the commands are the fields of the records: same spelling, defaults and places of values as ever."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+from support.paths import ROOT
+from typer.testing import CliRunner
+
+from speechhead.cli.main import app, say_app
+from speechhead.cli.records import from_records
+from speechhead.core.controls import Controls
+from speechhead.core.options import DriveOptions, RenderOptions
+from speechhead.core.records import entries
+
+SPEAKING = {
+    "--output -o": "FILE",
+    "--size": None,
+    "--fps": None,
+    "--generator": "NAME compact",
+    "--engine": "NAME auto",
+    "--device": "NAME auto",
+    "--face": "N",
+    "--crop": False,
+    "--watermark": "TEXT",
+    "--emotion": "NAME[:0..1]",
+    "--head": "MODE generated",
+    "--head-amplitude": 1.0,
+    "--amplitude": 1.4,
+    "--blinks": 6.0,
+    "--look-away": 20.0,
+    "--seed": 0,
+}
+SAY = {"TEXT_OR_WAV": "", "--portrait -p": "IMG", "--voice": "NAME", **SPEAKING, "--size": 512, "--fps": 25}
+RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", **SPEAKING}
+ANIMATE = {
+    "--source -s": "IMG",
+    "--driver -d": "VIDEO",
+    **{name: SPEAKING[name] for name in list(SPEAKING)[:9]},
+    "--weights": "FILE",
+    "--relative --absolute": True,
+    "--adapt-scale --no-adapt-scale": True,
+    "--find-best": False,
+    "--whole": False,
+    "--yaw": 0.0,
+    "--pitch": 0.0,
+    "--roll": 0.0,
+    "--region": "NAME",
+    "--multiplier": None,
+    "--stitching --no-stitching": True,
+    "--batch": None,
+    "--audio --no-audio": True,
+}
+
+
+def described(command):
+    """Spellings of a command's parameters, each with its metavar and default."""
+    found = {}
+    for parameter in command.params:
+        if parameter.name == "help":
+            continue
+        spelled = " ".join([*parameter.opts, *parameter.secondary_opts])
+        if parameter.param_type_name == "argument":
+            found[parameter.metavar] = ""
+            continue
+        default = parameter.default() if callable(parameter.default) else parameter.default
+        words = [] if default is None or spelled.startswith("--output") else [str(default)]
+        found[spelled] = " ".join([parameter.metavar, *words]) if parameter.metavar else default
+    return found
+
+
+@pytest.mark.parametrize(("name", "expected"), [("say", SAY), ("render", RENDER), ("animate", ANIMATE)])
+def test_options_are_spelled_as_ever(name, expected):
+    assert described(typer.main.get_command(app).get_command(None, name)) == expected
+    if name == "say":
+        assert described(typer.main.get_command(say_app)) == expected
+
+
+def test_help_is_that_of_the_fields():
+    shown = {parameter.name: parameter.help for parameter in typer.main.get_command(say_app).params[1:]}
+    for record in (RenderOptions, Controls):
+        for entry in entries(record):
+            if entry.option.command:
+                assert shown[entry.name].startswith(entry.option.meaning)
+    animate = typer.main.get_command(app).get_command(None, "animate")
+    text = {parameter.name: parameter.help for parameter in animate.params}
+    assert text["fps"] == "Frames per second, 1..60; 25 for a portrait, a video's own if not given."
+    assert text["batch"] == "Frames computed at once; by device if not given."
+
+
+def test_a_command_gets_its_records_whole():
+    given = []
+    one = typer.Typer()
+
+    @one.command()
+    @from_records(size=256)
+    def go(name: str, *, options: RenderOptions, drive: DriveOptions) -> None:
+        """Go."""
+        given.extend([name, options, drive])
+
+    done = CliRunner().invoke(one, ["x", "--crop", "--absolute", "--yaw", "3", "--no-stitching"])
+    assert done.exit_code == 0, done.output
+    assert given == ["x", RenderOptions(size=256, crop=True), DriveOptions(relative=False, yaw=3, stitching=False)]
+
+
+def test_every_option_of_the_pages_is_known():
+    known = {
+        spelling
+        for name in ("say", "render", "animate", "serve")
+        for parameter in typer.main.get_command(app).get_command(None, name).params
+        for spelling in (*parameter.opts, *parameter.secondary_opts)
+    }
+    for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith(("python -m speechhead.say", "speechhead render", "speechhead animate", "speechhead serve")):
+            words = line.partition(" #")[0].split()
+            assert {word for word in words if word.startswith("-") and word != "-m"} <= known, line

@@ -1,0 +1,39 @@
+"""Bodies of requests take the fields of the controls, and the protocol's page holds their table."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from speechhead_server.http import control_fields
+from speechhead_server.http.requests import ControlsBody, shown_controls
+from support.paths import ROOT
+
+from speechhead.core.controls import Controls
+
+
+def test_the_protocol_holds_the_table_of_controls():
+    assert control_fields.table() in (ROOT / "server" / "PROTOCOL.md").read_text(encoding="utf-8")
+    assert "| `blink_rate` | number | 6 | Blinks per minute, 0..120 |" in control_fields.table()
+
+
+def test_bodies_take_every_control_but_the_seed():
+    names = {field.name for field in dataclasses.fields(Controls)} - {"seed"}
+    assert set(ControlsBody.model_fields) == set(shown_controls(Controls())) == names
+    for entry in control_fields.FIELDS:
+        assert ControlsBody.model_fields[entry.name].description == entry.option.meaning
+
+
+def test_changes_are_what_was_sent():
+    body = ControlsBody.model_validate({"head": [1, 2, 3], "emotion": "happy:0.4", "gaze": None, "idle": None})
+    assert body.changes() == {"head": [(1.0, 2.0, 3.0)], "emotion": {"happy": 0.4}, "gaze": None}
+    assert shown_controls(Controls(**body.changes()))["head"] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"seed": 1}, {"head": "wild"}, {"head": [1, 2]}, {"blink_rate": "often"}, {"gaze": [1]}, {"smile": 1}],
+)
+def test_what_is_no_control_is_refused(wrong):
+    with pytest.raises(ValueError):
+        ControlsBody.model_validate(wrong)
