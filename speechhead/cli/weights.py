@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from speechhead.generators.families.registry import names
+
 from .terminal import table
 
 weights_app = typer.Typer(
@@ -56,7 +58,7 @@ def weights_import(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Published checkpoint, its files, or their folder.")
     ],
-    family: Annotated[str, typer.Option(help="fomm, face-vid2vid, dagan or liveportrait.", metavar="NAME")],
+    family: Annotated[str, typer.Option(help=f"{', '.join(names())}.", metavar="NAME")],
     config: Annotated[
         Path | None,
         typer.Option(help="The model's yaml or JSON; needed where it is not of the published size.", metavar="FILE"),
@@ -80,7 +82,7 @@ def weights_import(
 
 @weights_app.command("pull")
 def weights_pull(
-    family: Annotated[str, typer.Argument(metavar="NAME", help="Family: liveportrait.")],
+    family: Annotated[str, typer.Argument(metavar="NAME", help="Family whose authors publish on the hub.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write instead of the weights folder.", metavar="FILE")
     ] = None,

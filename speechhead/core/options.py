@@ -61,7 +61,7 @@ class RenderOptions:
     )
     generator: Any = option(
         "compact",
-        help="compact, fomm, face-vid2vid, dagan, liveportrait, or a name from `speechhead weights list`",
+        help="compact, a family that `speechhead weights import` knows, or a name from `weights list`",
         metavar="NAME",
         kind=str,
     )

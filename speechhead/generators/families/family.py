@@ -24,7 +24,7 @@ class Family(nn.Module, ABC):
     """
 
     name: ClassVar[str]
-    """As on the command line: fomm, face-vid2vid, dagan, liveportrait."""
+    """As on the command line, and in the family's spec."""
 
     image_size: int
     """Side of the square pictures it was made for, in and out of `appearance` and `motion`."""
