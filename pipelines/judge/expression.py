@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.data.curves import correlation
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLES_PER_FRAME, frames_in
 from speechhead.core.controls import EMOTIONS, Controls
-from speechhead.face.landmarks import eye_opening, from_mesh, mouth_opening, remove_pose, to_normalised
+from speechhead.face.landmarks import Pose, eye_opening, from_mesh, mouth_opening, remove_pose, to_normalised
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture
@@ -20,14 +21,13 @@ from speechhead.motion.rest import explain
 from speechhead.speech.protocol import SpeechModel
 
 from .clips import FaceTrack, track
-from .sync import correlation
 
 Row = dict[str, Any]
 
 INTENSITIES = (0.5, 1.0)
 GAZES = (-24.0, -16.0, -8.0, 0.0, 8.0, 16.0, 24.0)
 """Degrees of yaw that the eyes are steered to."""
-CALM = {"head": "retained", "idle": False, "blink_rate": 0.0, "look_away": 0.0, "mouth_amplitude": 1.0}
+CALM: dict[str, Any] = {"head": "retained", "idle": False, "blink_rate": 0.0, "look_away": 0.0, "mouth_amplitude": 1.0}
 """Controls under which nothing moves but what is measured."""
 SETTLED = 40
 """Frames until controls have taken effect."""
@@ -45,14 +45,16 @@ class PosedPortrait:
         self.avatar, self.generator, self.tracker = avatar, generator, tracker
         self.source = avatar.source(generator)
 
-    def faces(self, controls: Controls, speech: Array | None = None, audio: Array | None = None) -> tuple[Array, list]:
+    def faces(
+        self, controls: Controls, speech: Array | None = None, audio: Array | None = None
+    ) -> tuple[Array, list[Pose]]:
         """Landmarks [T, 70, 3] and poses: of speech motion [T, 70, 3] with its sound, or of SETTLED silent frames."""
         if speech is None:
             speech = np.zeros((SETTLED, 70, 3), np.float32)
         sound = np.zeros(len(speech) * SAMPLES_PER_FRAME, np.float32) if audio is None else audio
         return Motion(self.avatar.neutral, self.avatar.pose, controls).step(speech, sound)
 
-    def pictures(self, faces: Array, poses: list) -> list[Picture]:
+    def pictures(self, faces: Array, poses: list[Pose]) -> list[Picture]:
         """Rendered frames."""
         return [self.generator.render(self.source, face, pose) for face, pose in zip(faces, poses)]
 

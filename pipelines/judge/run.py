@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.data import curves
 from speechhead.core import weights
 from speechhead.core.arrays import Array
 from speechhead.core.controls import Controls
@@ -73,9 +74,9 @@ def speech_metrics(normalised: Array, clip: JudgedClip) -> Row:
     assert clip.audio is not None
     truth = clip.truth.normalised
     opening, true_opening = mouth_opening(normalised), mouth_opening(truth)
-    lag, peak = sync.best_lag(opening, true_opening)
+    lag, peak = curves.best_lag(opening, true_opening)
     return {
-        "correlation": sync.correlation(opening, true_opening),
+        "correlation": curves.correlation(opening, true_opening),
         "best_lag": lag,
         "peak_correlation": peak,
         "amplitude_ratio": sync.amplitude_ratio(opening, true_opening),

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.data import curves
 from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.face.landmarks import mouth_opening
 from speechhead.speech.model import Speech2Landmarks
 
-from . import ours, sync
+from . import ours
 from .clips import FaceTrack, JudgedClip
 
 SHIFTS = tuple(range(-5, 6))
@@ -51,12 +52,12 @@ def validate(clip: JudgedClip, speech: Speech2Landmarks) -> list[dict[str, Any]]
     for shift in SHIFTS:
         late = replace(clip, audio=delayed(audio, shift))
         opening = mouth_opening(ours.spoken(late, speech, ours.LIPS_ONLY)[0])
-        lag, peak = sync.best_lag(opening, truth)
+        lag, peak = curves.best_lag(opening, truth)
         own = np.concatenate([truth[:1].repeat(max(shift, 0)), truth, truth[-1:].repeat(max(-shift, 0))])
         own = own[max(-shift, 0) :][: len(truth)]
         rows.append(
-            {"shift": shift, "lag": lag, "correlation": sync.correlation(opening, truth), "peak": peak}
-            | {"truth_lag": sync.best_lag(own, truth)[0], "truth_correlation": sync.correlation(own, truth)}
+            {"shift": shift, "lag": lag, "correlation": curves.correlation(opening, truth), "peak": peak}
+            | {"truth_lag": curves.best_lag(own, truth)[0], "truth_correlation": curves.correlation(own, truth)}
         )
     return rows
 

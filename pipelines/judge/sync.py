@@ -1,4 +1,7 @@
-"""Lip-sync metrics on curves of mouth opening at 25 Hz, and what the sound says about silence."""
+"""Lip-sync metrics on curves of mouth opening at 25 Hz, and what the sound says about silence.
+
+Correlation and lag, which data and training need as well, stand in `pipelines.data.curves`.
+"""
 
 from __future__ import annotations
 
@@ -8,43 +11,11 @@ from numpy.typing import NDArray
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLES_PER_FRAME
 
-MAX_LAG = 10
-"""Search range of the lag, in video frames either way."""
-
-CONSTANT = 1e-5
-"""Standard deviation of the opening, outer eye distances, below which a curve is constant."""
-
 CLOSED = 0.15
 """A mouth counts as closed below this part of the way from its 5th to its 95th percentile of opening."""
 
 MOVES = 0.015
 """Range of opening (5th to 95th percentile, outer eye distances) below which a mouth is at rest all the time."""
-
-
-def correlation(opening: Array, truth: Array) -> float:
-    """Pearson correlation of two curves [T] at zero lag; 0 where either is constant."""
-    if len(truth) < 3 or min(np.std(opening), np.std(truth)) < CONSTANT:
-        return 0.0
-    a, b = opening - np.mean(opening), truth - np.mean(truth)
-    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
-
-
-def best_lag(opening: Array, truth: Array, reach: int = MAX_LAG) -> tuple[int | None, float]:
-    """Lag in frames at which the correlation peaks, and that correlation.
-
-    Positive: the rendered mouth is late. The overlap is always at least half of the curve. A constant curve has
-    no lag (None) and correlation 0.
-    """
-    if min(np.std(opening), np.std(truth)) < CONSTANT:
-        return None, 0.0
-    reach = min(reach, len(truth) // 2)
-    scored = []
-    for lag in range(-reach, reach + 1):
-        a = opening[max(lag, 0) : len(opening) + min(lag, 0)]
-        b = truth[max(-lag, 0) : len(truth) - max(lag, 0)]
-        scored.append((correlation(a, b), -abs(lag), lag))
-    peak, _, lag = max(scored)
-    return lag, peak
 
 
 def amplitude_ratio(opening: Array, truth: Array) -> float:
@@ -56,6 +27,12 @@ def levels(opening: Array) -> tuple[float, float]:
     """Closed level and open level of a curve: its 5th and 95th percentiles."""
     low, high = np.percentile(opening, [5, 95])
     return float(low), float(high)
+
+
+def matched(curve: Array, truth: Array) -> Array:
+    """A curve [T] of any unit, brought to the closed and the open level of the truth's."""
+    (low, high), (closed, opened) = levels(curve), levels(truth)
+    return np.asarray((curve - low) * ((opened - closed) / max(high - low, 1e-6)) + closed, np.float32)
 
 
 def closures(opening: Array) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.data.curves import correlation, envelope
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.face.landmarks import from_mesh
@@ -41,8 +42,7 @@ def from_speech(sound: Array, neutral: Array) -> Array:
 
 def energy(sound: Array, neutral: Array | None = None) -> Array:
     """The sound's level per frame, the plain predictor: float32 [640 T] -> root of the smoothed energy [T]."""
-    blocks = sound[: len(sound) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME].reshape(-1, SAMPLES_PER_FRAME)
-    return np.convolve(np.sqrt((blocks**2).mean(1)), [0.25, 0.5, 0.25], "same").astype(np.float32)
+    return envelope(sound, len(sound) // SAMPLES_PER_FRAME)
 
 
 def gap(landmarks: Array) -> Array:
@@ -83,13 +83,13 @@ def relate(opening: Array, sound: Array, there: NDArray[np.bool_], neutral: Arra
     sound, there : [640 (T + 2 LAGS)], the sample's sound with LAGS frames before and after it, and where it exists
     """
     predicted = predictor(sound, neutral)[: len(opening) + 2 * LAGS]
-    present = there.reshape(-1, SAMPLES_PER_FRAME).all(1)
+    present = np.all(there.reshape(-1, SAMPLES_PER_FRAME), axis=1)
     curve, fewest = np.zeros(2 * LAGS + 1), len(opening)
     for lag in range(-LAGS, LAGS + 1):
         part = slice(LAGS - lag, LAGS - lag + len(opening))
         pairs = present[part]
         if pairs.sum() >= 0.6 * len(opening):
-            curve[lag + LAGS] = _correlation(opening[pairs], predicted[part][pairs])
+            curve[lag + LAGS] = correlation(opening[pairs], predicted[part][pairs])
         if lag == 0:
             fewest = int(pairs.sum())
     return Relation(curve, fewest)
@@ -128,9 +128,3 @@ def _is_clear(relation: Relation) -> bool:
 def _preference(frames: int) -> float:
     """Loss of r for each frame of lag."""
     return 0.006 + 0.4 / max(frames, 25)
-
-
-def _correlation(a: Array, b: Array) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a**2).sum() * (b**2).sum()))
-    return float((a * b).sum() / scale) if scale > 1e-9 else 0.0

@@ -99,10 +99,7 @@ def load_speech_clips(media: Path, landmarks: Path, lags: Path | None = None, le
             mesh = fill_gaps(data["mesh"], data.get("score"))
         if mesh is None:
             continue
-        normal, _ = remove_pose(from_mesh(mesh))
-        normal = gaussian_filter1d(normal, 0.5, axis=0).astype(np.float32)
-        opening = mouth_opening(normal)
-        neutral = np.median(normal[opening <= np.percentile(opening, CLOSED_SHARE)], axis=0).astype(np.float32)
+        normal, neutral = normal_and_neutral(mesh)
         found = known.get(stem, {})
         clips.append(
             SpeechClip(
@@ -111,6 +108,14 @@ def load_speech_clips(media: Path, landmarks: Path, lags: Path | None = None, le
             )
         )  # fmt: skip
     return clips
+
+
+def normal_and_neutral(mesh: Array) -> tuple[Array, Array]:
+    """Landmarks [T, 70, 3] of a tracked mesh [T, 478, 3], pose removed and hardly smoothed, and the neutral face."""
+    normal, _ = remove_pose(from_mesh(mesh))
+    normal = gaussian_filter1d(normal, 0.5, axis=0).astype(np.float32)
+    opening = mouth_opening(normal)
+    return normal, np.median(normal[opening <= np.percentile(opening, CLOSED_SHARE)], axis=0).astype(np.float32)
 
 
 def fill_gaps(mesh: Array, score: Array | None) -> Array | None:

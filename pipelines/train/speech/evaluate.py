@@ -7,16 +7,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pipelines.data.curves import at_lag, best_lag, correlation, envelope
+from pipelines.judge import sync
 from pipelines.judge.motion import velocity_error
 from speechhead.audio.io import load_audio
 from speechhead.core.arrays import Array
 
-from . import measure
 from .data import SpeechClip, SpeechFeatures
 from .losses import opening
 from .network import Network
 
 Row = dict[str, float | str]
+
+REACH = 8
+"""Frames to either side within which the lag of a clip is looked for."""
+
+PREFERENCE = 0.008
+"""Correlation that a lag has to gain for each frame (see `best_lag`)."""
 
 
 def predict(network: Network, array: np.ndarray, neutral: Array, emotion: Array | None = None) -> Array:
@@ -34,29 +41,40 @@ def opening_of(motion: Array) -> Array:
 
 
 def measure_clip(predicted: Array, clip: SpeechClip, audio: Array) -> Row:
-    """All measures of one clip; `lag` and `r_best` search +-8 frames, `r` is after the clip's own lag, and so is
-    `velocity`, the error of the lips' velocity over a still mouth's."""
+    """All measures of one clip, as `pipelines.evaluate` defines them.
+
+    `own_lag` is how late the clip's picture is behind its sound, and `lag` how late our mouth is behind the picture's
+    (within `REACH` frames, with the correlation `r_best`). `r`, `amplitude`, `closures` and `velocity`, the error of
+    the lips' velocity over a still mouth's, are taken with the clip's own lag undone, `r_raw` without. `envelope` and
+    `closures_envelope` are those of the sound's energy, which is brought to the truth's range.
+    """
     ours, true = opening_of(predicted), opening_of(clip.motion)
     own = int(round(clip.lag))
-    lag, best = measure.best_lag(ours, true)
-    a, b = measure.at_lag(ours, true, own)
-    ours_motion, true_motion = (np.asarray(m) for m in measure.at_lag(predicted, clip.motion, own))
-    envelope = measure.envelope(audio, len(ours))
-    quiet = envelope < 0.05 * np.percentile(envelope, 95)
+    lag, best = best_lag(ours, true, REACH, PREFERENCE)
+    b, a = at_lag(true, ours, own)
+    true_motion, our_motion = (np.asarray(m) for m in at_lag(clip.motion, predicted, own))
+    sound = envelope(audio, len(ours))
+    quiet = sound < 0.05 * np.percentile(sound, 95)
+    truth, energy = at_lag(true, sound, own)
     return {
         "clip": clip.stem,
-        "r": measure.correlation(a, b),
-        "r_raw": measure.correlation(*measure.at_lag(ours, true, 0)),
+        "r": correlation(a, b),
+        "r_raw": correlation(*at_lag(ours, true, 0)),
         "own_lag": own,
-        "lag": lag,
+        "lag": float("nan") if lag is None else lag,
         "r_best": best,
-        "envelope": measure.correlation(*measure.at_lag(envelope, true, own)),
-        "amplitude": measure.amplitude_ratio(a, b),
-        "closures": measure.closure_recall(a, b),
-        "closures_envelope": measure.closure_recall(*measure.at_lag(envelope, true, own)),
-        "velocity": velocity_error(ours_motion, true_motion) / velocity_error(np.zeros_like(true_motion), true_motion),
+        "envelope": correlation(energy, truth),
+        "amplitude": sync.amplitude_ratio(a, b),
+        "closures": _number(sync.closure_recall(a, b)),
+        "closures_envelope": _number(sync.closure_recall(sync.matched(energy, truth), truth)),
+        "velocity": velocity_error(our_motion, true_motion) / velocity_error(np.zeros_like(true_motion), true_motion),
         "silence": float(np.abs(np.diff(ours)[quiet[1:]]).mean()) if quiet[1:].sum() > 3 else float("nan"),
     }
+
+
+def _number(value: float | None) -> float:
+    """NaN for a measure that a clip does not have."""
+    return float("nan") if value is None else value
 
 
 def evaluate_clips(network: Network, pairs: list[tuple[SpeechClip, SpeechFeatures]], media: Path) -> list[Row]:

@@ -12,17 +12,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 
 from pipelines.command import command
 from pipelines.data.curves import best_lag, correlation
+from speechhead.core.arrays import Array
 
-from .data import SpeechClip, SpeechFeatures
+from .data import SpeechClip, SpeechFeatures, load_speech_clips
 from .evaluate import REACH, opening_of, predict
-from .train import SpeechTraining, attach_features, labelled_recordings, load_speech_clips, train
+from .network import Network
+from .train import SpeechTraining, attach_features, labelled_recordings, train
 
 RELIABLE = ("GRID", "mcgurk")
 """Identities whose sound is known to belong to the picture without offset."""
@@ -31,17 +33,24 @@ WEAKEST = 0.3
 """Correlation at the best lag below which a clip's sound is left out."""
 
 
-def judge(network, pairs: list[tuple[SpeechClip, SpeechFeatures]]) -> dict[str, dict]:  # type: ignore[no-untyped-def]
+def picture_lag(ours: Array, true: Array) -> tuple[int, float]:
+    """Frames by which a picture is behind what its sound says, openings [T], and the correlation there.
+
+    Short clips fit anything somewhere: they prefer no lag more strongly.
+    """
+    lag, r = best_lag(true, ours, REACH, 0.006 + 0.4 / max(len(true), 25))
+    return lag or 0, r
+
+
+def judge(network: Network, pairs: list[tuple[SpeechClip, SpeechFeatures]]) -> dict[str, dict[str, Any]]:
     """Lag and usability of clips under a network that has not seen them."""
     found = {}
     for clip, features in pairs:
         ours, true = opening_of(predict(network, features.copies[0][0], clip.neutral)), opening_of(clip.motion)
-        # Short clips fit anything somewhere: they need a better fit, and prefer no lag more strongly.
-        preference = 0.006 + 0.4 / max(len(true), 25)
-        lag, r = best_lag(true, ours, REACH, preference)  # the picture behind what its sound says
+        lag, r = picture_lag(ours, true)
         needed = WEAKEST + 8 / len(true)
         found[clip.stem] = {
-            "lag": float(lag or 0), "usable": bool(r >= needed and abs(lag or 0) < REACH), "r": round(r, 3),
+            "lag": float(lag), "usable": bool(r >= needed and abs(lag) < REACH), "r": round(r, 3),
             "r0": round(correlation(ours[: len(true)], true[: len(ours)]), 3),
         }  # fmt: skip
         if clip.identity.startswith(RELIABLE):
@@ -50,14 +59,14 @@ def judge(network, pairs: list[tuple[SpeechClip, SpeechFeatures]]) -> dict[str, 
 
 
 def apply(
-    found: dict[str, dict], pairs: list[tuple[SpeechClip, SpeechFeatures]]
+    found: dict[str, dict[str, Any]], pairs: list[tuple[SpeechClip, SpeechFeatures]]
 ) -> list[tuple[SpeechClip, SpeechFeatures]]:
     """The pairs with the found lags, unusable ones left out."""
     good = [(replace(clip, lag=found[clip.stem]["lag"]), features) for clip, features in pairs if clip.stem in found]
     return [(clip, features) for clip, features in good if found[clip.stem]["usable"]]
 
 
-def find_offsets(config: SpeechTraining, rounds: int = 2) -> dict[str, dict]:
+def find_offsets(config: SpeechTraining, rounds: int = 2) -> dict[str, dict[str, Any]]:
     """Lag and usability of every clip, `val` ones included (these are never trained on)."""
     pairs = attach_features(config, load_speech_clips(config.media, config.landmarks))
     labelled = labelled_recordings(config)
@@ -65,7 +74,8 @@ def find_offsets(config: SpeechTraining, rounds: int = 2) -> dict[str, dict]:
     found = judge(train(config, first, labelled, report=0), pairs)
     people = sorted({clip.identity for clip, _ in pairs if clip.split == "train"})
     for _ in range(rounds):
-        usable, fresh = apply(found, pairs), {}
+        usable = apply(found, pairs)
+        fresh: dict[str, dict[str, Any]] = {}
         for fold in range(2):
             held = {name for i, name in enumerate(people) if i % 2 == fold}
             seen = [p for p in usable if p[0].split == "train" and p[0].identity not in held]

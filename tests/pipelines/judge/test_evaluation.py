@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines import evaluate
+from pipelines.data import curves
 from pipelines.judge import baselines, motion, ours, run, sheets, sync
 from pipelines.judge.clips import ClipEntry, FaceTrack, JudgedClip, list_clips
 from speechhead.core.clocks import SAMPLES_PER_FRAME
@@ -70,13 +71,13 @@ def test_shifted_sound_gives_the_shift_as_lag(clip, shift):
     """The sync measure itself: driven by sound that is late, the mouth is late by as much."""
     late = JudgedClip(clip.entry, clip.frames, np.roll(clip.audio, shift * SAMPLES_PER_FRAME), clip.truth)
     truth = mouth_opening(clip.truth.normalised)
-    assert sync.best_lag(mouth_opening(baselines.energy_jaw(late)), truth)[0] == shift
+    assert curves.best_lag(mouth_opening(baselines.energy_jaw(late)), truth)[0] == shift
 
 
 def test_energy_moves_the_jaw_and_nothing_else_does(clip):
     truth = mouth_opening(clip.truth.normalised)
     jaw = baselines.energy_jaw(clip)
-    assert sync.correlation(mouth_opening(jaw), truth) > 0.8
+    assert curves.correlation(mouth_opening(jaw), truth) > 0.8
     assert 0.7 < sync.amplitude_ratio(mouth_opening(jaw), truth) < 1.3
     assert np.array_equal(jaw[:, 17:48], np.repeat(clip.truth.normalised[:1, 17:48], FRAMES, axis=0))
     for still in (baselines.mean_face(clip), baselines.still_face(clip)):

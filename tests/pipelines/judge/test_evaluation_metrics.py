@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipelines.data import curves
 from pipelines.judge import motion, picture, sync
 from speechhead.core.clocks import SAMPLE_RATE, SAMPLES_PER_FRAME
 
@@ -71,16 +72,37 @@ def test_flicker_sees_trembling_but_not_steady_change():
 def test_a_shift_of_the_curve_is_found_as_its_lag(shift):
     truth = talk()
     late = np.roll(truth, shift)[10:-10]
-    lag, peak = sync.best_lag(late, truth[10:-10])
+    lag, peak = curves.best_lag(late, truth[10:-10])
     assert lag == shift
     assert peak > 0.999
 
 
+def test_one_lag_has_one_sign_for_a_mouth_and_for_a_picture():
+    truth = talk()
+    late, on_time = np.roll(truth, 3)[10:-10], truth[10:-10]
+    assert (curves.best_lag(late, on_time)[0], curves.best_lag(on_time, late)[0]) == (3, -3)
+    a, b = curves.at_lag(late, on_time, 3)
+    assert np.array_equal(a, b) and len(a) == len(late) - 3
+    a, b = curves.at_lag(on_time, late[:-5], -3)
+    assert np.array_equal(a, b) and len(a) == len(late) - 8
+
+
+def test_a_preference_takes_the_smaller_of_lags_that_fit_about_as_well():
+    beat = np.sin(np.arange(200) * np.pi / 5)  # fits again after ten frames
+    worn = np.concatenate([beat[:100], 0.9 * beat[100:]]).astype(np.float32)
+    assert curves.best_lag(np.roll(worn, 9), worn, 10, preference=0.05)[0] == -1
+
+
+def test_a_curve_of_any_unit_is_matched_to_the_truths_range():
+    truth = talk()
+    assert np.allclose(sync.matched(truth * 7 - 3, truth), truth, atol=1e-5)
+
+
 def test_correlation_ignores_scale_and_of_a_still_mouth_is_zero():
     truth = talk()
-    assert sync.correlation(truth * 2 + 1, truth) == pytest.approx(1)
-    assert sync.correlation(np.zeros_like(truth), truth) == 0
-    assert sync.best_lag(np.zeros_like(truth), truth) == (None, 0)
+    assert curves.correlation(truth * 2 + 1, truth) == pytest.approx(1)
+    assert curves.correlation(np.zeros_like(truth), truth) == 0
+    assert curves.best_lag(np.zeros_like(truth), truth) == (None, 0)
     assert sync.amplitude_ratio(truth * 0.8, truth) == pytest.approx(0.8, rel=1e-5)
 
 

@@ -14,12 +14,13 @@ pytest.importorskip("librosa")
 
 import torch
 
-from pipelines.train.speech import measure, visemes
+from pipelines.data.curves import correlation
+from pipelines.train.speech import visemes
 from pipelines.train.speech.augment import VoiceChange, change_speed, degrade
 from pipelines.train.speech.batches import Labelled
 from pipelines.train.speech.checkpoint import load_checkpoint, save_checkpoint
 from pipelines.train.speech.data import SpeechClip, SpeechFeatures, targets_at
-from pipelines.train.speech.evaluate import opening_of, predict
+from pipelines.train.speech.evaluate import measure_clip, opening_of, predict
 from pipelines.train.speech.export import export
 from pipelines.train.speech.network import NetworkConfig
 from pipelines.train.speech.train import SpeechTraining, train
@@ -64,7 +65,7 @@ def test_trains_saves_and_exports(tmp_path: Path) -> None:
     network = train(config, pairs, labelled, report=0)
     clip, features = pairs[0]
     motion = predict(network, features.copies[0][0], clip.neutral)
-    assert measure.correlation(opening_of(motion), opening_of(clip.motion)) > 0.3
+    assert correlation(opening_of(motion), opening_of(clip.motion)) > 0.3
     assert np.abs(motion[:, 36:48]).max() == 0 and np.abs(motion[:, 68:]).max() == 0
 
     save_checkpoint(tmp_path / "net.safetensors", network, {"note": 1})
@@ -125,11 +126,22 @@ def test_visemes_of_both_alphabets() -> None:
     assert list(np.flatnonzero(labels == visemes.CLOSED)) == [10]
 
 
-def test_measures() -> None:
+def test_measures_take_the_lag_of_the_picture_out() -> None:
     t = np.arange(200)
-    true = np.abs(np.sin(t / 6)).astype(np.float32)
-    assert measure.best_lag(np.roll(true, 3), true) == (-3, pytest.approx(1, abs=1e-3))
-    assert measure.closure_recall(true, true) == 1.0
-    assert measure.amplitude_ratio(0.5 * true, true) == pytest.approx(0.5)
+    opening = np.abs(np.sin(t / 6)).astype(np.float32)
+    motion = np.zeros((200, 70, 3), np.float32)
+    motion[:, 65:68, 1] = 0.2 * opening[:, None]
+    zero = np.zeros((70, 3), np.float32)
+    late = np.roll(motion, 2, axis=0)  # the picture comes two frames after its sound
+    clip = SpeechClip("a", "a", "val", "", late, zero, np.zeros(7, np.float32), lag=2.0)
+    row = measure_clip(motion, clip, np.repeat(opening, 640))
+    assert (row["own_lag"], row["lag"]) == (2, -2)  # our mouth, which is on time, is early beside the picture
+    assert row["r"] == pytest.approx(1, abs=1e-3) and float(row["r_raw"]) < 0.9
+    assert row["closures"] == row["closures_envelope"] == 1.0
+    assert row["amplitude"] == pytest.approx(1, abs=0.02)
+
+
+def test_targets_are_interpolated_and_known_to_be_inside() -> None:
+    true = np.abs(np.sin(np.arange(200) / 6)).astype(np.float32)
     value, inside = targets_at(true, np.array([0.5, 250.0]))
     assert value[0] == pytest.approx((true[0] + true[1]) / 2) and list(inside) == [1, 0]

@@ -1,0 +1,57 @@
+"""Print the table of the model card of Speech2Landmarks: the shipped weights on the clips of `val` that have sound.
+
+    python -m pipelines.train.speech.card --media ../shared/media
+
+Offsets of clips are the model's own: where its mouth fits the picture best, after the frame by which it leads. GRID's
+are known to be none. Signs are those of `pipelines.data.curves`; closures those of `pipelines.evaluate`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from pipelines.command import command
+from pipelines.judge.clips import JudgedClip, list_clips, load
+from speechhead.core.errors import MediaError
+from speechhead.face.tracker import FaceTracker
+from speechhead.speech.model import Speech2Landmarks
+
+from .data import SpeechClip, normal_and_neutral
+from .evaluate import Row, measure_clip, opening_of, table
+from .offsets import RELIABLE, picture_lag
+
+LEAD = 1
+"""Frames by which the shipped weights lead the sound: `lead` of their training config."""
+
+
+def measured(film: JudgedClip, speech: Speech2Landmarks) -> Row:
+    """One line of the table."""
+    assert film.audio is not None
+    normal, neutral = normal_and_neutral(film.truth.mesh)
+    name = film.entry.path.stem
+    clip = SpeechClip(name, film.entry.identity, "val", "", normal, neutral, np.zeros(7, np.float32))
+    motion = speech.whole(film.audio, neutral=neutral)[: len(normal)]
+    known = film.entry.identity.startswith(RELIABLE)
+    clip.lag = float(LEAD if known else picture_lag(opening_of(motion), opening_of(clip.motion))[0])
+    return measure_clip(motion, clip, film.audio)
+
+
+def main(media: Annotated[Path, typer.Option(help="Folder of clips with catalog.csv.")]) -> None:
+    """Track, speak and measure."""
+    speech, tracker = Speech2Landmarks.load(threads=1), FaceTracker(smooth=False, threads=1)
+    films = (load(entry, tracker=tracker) for entry in list_clips(media, "val"))
+    rows = [measured(film, speech) for film in films if film.audio is not None]
+    if not rows:
+        raise MediaError(f"{media}: no clip of val has sound. Name a folder of talking-face clips with catalog.csv.")
+    print(table(rows))
+
+
+app = command(main)
+
+
+if __name__ == "__main__":
+    app()
