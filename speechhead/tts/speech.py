@@ -122,9 +122,9 @@ def finish(
     samples = resample(np.asarray(samples, dtype=np.float32) - np.float32(samples.mean()), rate)
     hops = len(samples) // HOP + 1
     power = np.square(np.pad(samples, (0, hops * HOP - len(samples)))).reshape(hops, HOP).mean(axis=1)
-    heard = np.flatnonzero(power > power.max() * 1e-5)
-    first = max(0, int(heard[0]) * HOP - round(_LEAD * SAMPLE_RATE))
-    last = min(len(samples), (int(heard[-1]) + 1) * HOP + round(_TAIL * SAMPLE_RATE))
+    sounding = np.flatnonzero(power > power.max() * 1e-5)
+    first = max(0, int(sounding[0]) * HOP - round(_LEAD * SAMPLE_RATE))
+    last = min(len(samples), (int(sounding[-1]) + 1) * HOP + round(_TAIL * SAMPLE_RATE))
     active = power[power > power.max() * 1e-3]
     gain = min(_LEVEL / float(np.sqrt(active.mean())), _PEAK / float(np.abs(samples).max()))
     samples = samples[first:last] * np.float32(gain)

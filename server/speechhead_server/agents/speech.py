@@ -74,9 +74,9 @@ class Utterance(Segment):
         if self._for_lips is not None and self._for_ears is not None:
             self._append(self._for_lips.flush(), self._for_ears.flush())
 
-    def _append(self, heard: Samples, shown: Samples) -> None:
-        self.sound_count += len(shown)
-        self.push(heard, shown)
+    def _append(self, speech: Samples, audio: Samples) -> None:
+        self.sound_count += len(audio)
+        self.push(speech, audio)
 
     def take(self, frame: int) -> tuple[Samples, Samples, list[tuple[int, dict[str, Any]]]] | None:
         """The block for a frame, or None while it gathers."""

@@ -94,8 +94,8 @@ class Session:
     def play(self, sound: Sound, interrupt: bool) -> str:
         """Queue a recording; for its room see `Sessions.play`."""
         segment = Segment(uuid.uuid4().hex[:12], "file")
-        for heard, shown in sound.pieces:
-            segment.push(heard, shown)
+        for speech, audio in sound.pieces:
+            segment.push(speech, audio)
         segment.close()
         self._enqueue(segment, interrupt)
         return segment.name

@@ -37,8 +37,8 @@ class Microphone:
                 assert isinstance(frame, av.AudioFrame)
                 frame.pts = None  # lost packets leave gaps in time that the resampler would object to
                 for part in mono.resample(frame):
-                    shown = part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-                    self.segment.push(down.push(shown), shown)
+                    audio = part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+                    self.segment.push(down.push(audio), audio)
         self._stage.attach(None)
 
     def close(self) -> None:

@@ -85,7 +85,7 @@ class Segment:
         self.starved = 0  # blocks in a row for which there was nothing
         self.placed: list[int] = []  # frame numbers at which its blocks are heard
         self._taken = 0
-        self._heard, self._shown = Fifo(), Fifo()
+        self._speech, self._audio = Fifo(), Fifo()
         self._resampler = StreamResampler(SAMPLE_RATE, RATE)
         self._lock = threading.Lock()
 
@@ -97,17 +97,17 @@ class Segment:
     @property
     def waiting(self) -> int:
         """Blocks that are there and not taken, for the lips and for the ear: a resampler holds back a little."""
-        return min(self._heard.count // SAMPLES_PER_FRAME, self._shown.count // FRAME)
+        return min(self._speech.count // SAMPLES_PER_FRAME, self._audio.count // FRAME)
 
     @property
     def seconds_waiting(self) -> float:
         """Sound that is there and not taken."""
-        return self._heard.count / SAMPLE_RATE
+        return self._speech.count / SAMPLE_RATE
 
     @property
     def bytes_waiting(self) -> int:
         """Memory of that sound."""
-        return self._heard.nbytes + self._shown.nbytes
+        return self._speech.nbytes + self._audio.nbytes
 
     @property
     def ready(self) -> bool:
@@ -117,46 +117,46 @@ class Segment:
     @property
     def exhausted(self) -> bool:
         """Whether nothing more will come."""
-        return self.closed and not self._heard.count
+        return self.closed and not self._speech.count
 
     def push(
         self,
-        heard: Samples | Pcm,
-        shown: Samples | Pcm | None = None,
+        speech: Samples | Pcm,
+        audio: Samples | Pcm | None = None,
         cues: list[tuple[float, dict[str, Any]]] | None = None,
     ) -> None:
         """Append sound.
 
         Parameters
         ----------
-        heard : float32 or int16 [n] at 16 kHz, which moves the face
-        shown : float32 or int16 [m] at 48 kHz, the same for the ear; made from `heard`, then float32, if None
+        speech : float32 or int16 [n] at 16 kHz, which moves the face
+        audio : float32 or int16 [m] at 48 kHz, the same for the ear; made from `speech`, then float32, if None
         cues : (seconds from this sound's beginning, event to send then)
         """
         with self._lock:
             if self.closed or self.cancelled:
                 return
             self.cues.extend((self.pushed + round(at * SAMPLE_RATE), event) for at, event in cues or ())
-            self.pushed += len(heard)
-            self._heard.push(heard)
-            self._shown.push(self._resampler.push(heard) if shown is None else shown)  # type: ignore[arg-type]
+            self.pushed += len(speech)
+            self._speech.push(speech)
+            self._audio.push(self._resampler.push(speech) if audio is None else audio)  # type: ignore[arg-type]
             if self.kind == "microphone" and self.waiting > LIVE_MOST:
                 surplus = self.waiting - LIVE_START
-                self._heard.take(surplus * SAMPLES_PER_FRAME)
-                self._shown.take(min(surplus * FRAME, self._shown.count))
+                self._speech.take(surplus * SAMPLES_PER_FRAME)
+                self._audio.take(min(surplus * FRAME, self._audio.count))
 
     def close(self) -> None:
         """Nothing more will come."""
         with self._lock:
             if not self.closed:
-                self._shown.push(self._resampler.flush())
+                self._audio.push(self._resampler.flush())
                 self.closed = True
 
     def cancel(self) -> None:
         """Forget what was not taken yet."""
         with self._lock:
             self.closed = self.cancelled = True
-            self._heard, self._shown = Fifo(), Fifo()
+            self._speech, self._audio = Fifo(), Fifo()
             self.cues.clear()
 
     def take(self, frame: int) -> tuple[Samples, Samples, list[tuple[int, dict[str, Any]]]] | None:
@@ -167,7 +167,7 @@ class Segment:
         float32 [640] at 16 kHz, float32 [1920] at 48 kHz, and the events of its time as (sample at 48 kHz, event).
         """
         with self._lock:
-            if self.waiting < 1 and not (self.closed and self._heard.count):
+            if self.waiting < 1 and not (self.closed and self._speech.count):
                 self.starved += 1
                 return None
             self.starved = 0
@@ -180,7 +180,7 @@ class Segment:
             while self.cues and self.cues[0][0] < begin + SAMPLES_PER_FRAME:
                 at, event = self.cues.popleft()
                 cues.append((frame * FRAME + max(0, at - begin) * RATE // SAMPLE_RATE, event))
-            return self._heard.take(SAMPLES_PER_FRAME), self._shown.take(FRAME), cues
+            return self._speech.take(SAMPLES_PER_FRAME), self._audio.take(FRAME), cues
 
     def position(self, frame: int) -> float:
         """Seconds of it that were heard by the end of picture number `frame`."""

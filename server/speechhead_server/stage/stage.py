@@ -304,15 +304,15 @@ class Stage:
             run.silence += 1
             run.feed(np.zeros(SAMPLES_PER_FRAME, np.float32))
             return
-        heard, shown, cues = taken
+        speech, audio, cues = taken
         with self._lock:
             if self._interrupt is not None:
                 return
             run.silence = 0
-            self._sound[frame] = shown
+            self._sound[frame] = audio
         for at, event in cues:
             self._on_event(at, event)
-        run.feed(heard)
+        run.feed(speech)
 
     def _take(self, frame: int) -> tuple[Samples, Samples, list[tuple[int, dict[str, Any]]]] | None:
         """The block of sound for a frame from whoever has the word, with the lock held."""

@@ -48,12 +48,12 @@ class Sound:
     @property
     def seconds(self) -> float:
         """How long it is heard."""
-        return sum(len(shown) for _, shown in self.pieces) / RATE
+        return sum(len(audio) for _, audio in self.pieces) / RATE
 
     @property
     def nbytes(self) -> int:
         """What it takes in memory."""
-        return sum(heard.nbytes + shown.nbytes for heard, shown in self.pieces)
+        return sum(speech.nbytes + audio.nbytes for speech, audio in self.pieces)
 
 
 class UploadDecoder:
@@ -173,8 +173,8 @@ def _read_sound(folder: Path) -> Sound:
                 found.append(piece)
         return found
 
-    heard, shown = pieces(SAMPLE_RATE), pieces(RATE)
-    return Sound(list(zip_longest(heard, shown, fillvalue=np.zeros(0, np.int16))))
+    speech, audio = pieces(SAMPLE_RATE), pieces(RATE)
+    return Sound(list(zip_longest(speech, audio, fillvalue=np.zeros(0, np.int16))))
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
