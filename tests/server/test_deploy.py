@@ -9,11 +9,17 @@ import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from speechhead_server.core.config import ENVIRONMENT, SECRETS, ServerSettings, from_environment
 from speechhead_server.core.redaction import DEBUG
 from support.paths import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli")
 
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
 GUIDE = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
@@ -61,6 +67,19 @@ def test_the_image_has_what_it_copies_and_drops_root():
         assert f"!{source}" in ignored
     assert instruction("USER") not in ("root", "0")
     assert DOCKERFILE.index("\nUSER ") < DOCKERFILE.index("\nCMD ")
+
+
+def test_the_image_builds_the_wheel_of_all_that_goes_into_it():
+    copied = [
+        Path(path) for path in " ".join(re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)).split()
+    ]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    parts = [*wheel["packages"], *wheel["force-include"], *project["project"]["license-files"]]
+    for part in map(Path, [*parts, project["project"]["readme"]]):
+        assert any(part == path or path in part.parents for path in copied), part
+    (extra,) = re.findall(r"pip install [^\n]*'\.\[(\w+)\]'", DOCKERFILE)
+    assert extra in project["project"]["optional-dependencies"]
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
