@@ -23,9 +23,9 @@ from speechhead.generators.nets.volumes import (
 
 from .family import Appearance, Motion
 from .head_pose import LIVEPORTRAIT
-from .liveportrait_spec import RetargetingOptions
 from .posed import PosedFamily, refuse_unknown
 from .retargeting import Openings, Retargeting, RetargetingConfig, drive
+from .retargeting_options import RetargetingOptions
 
 
 @dataclass(frozen=True)

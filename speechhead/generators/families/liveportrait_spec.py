@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speechhead.core.arrays import Array
-from speechhead.core.errors import ControlError
 from speechhead.face.landmarks import from_mesh, remove_pose
 
 from .crops import Crop
 from .face_vid2vid_spec import LOSSES
+from .retargeting_options import RetargetingOptions
 from .spec import MOTION, FamilySpec, PublishedWeights, TrainingStage
 
 if TYPE_CHECKING:
@@ -20,38 +19,9 @@ if TYPE_CHECKING:
 
     from .family import Motion
 
-REGIONS = ("all", "exp", "pose", "lip", "eyes")
-
 _BASE, _RETARGETING = "liveportrait/base_models", "liveportrait/retargeting_models"
 _STITCHING = "stitching_retargeting_module"
 _NETWORKS = ("appearance_feature_extractor", "motion_extractor", "warping_module", "spade_generator")
-
-
-@dataclass(frozen=True)
-class RetargetingOptions:
-    """How a driver moves a portrait.
-
-    relative : the driver's motion since its first frame is added; otherwise its own pose and expression are taken
-    region : what is driven: all, exp (expression only), pose (head only), lip, eyes
-    expression_friendly : relative keypoints are scaled to the portrait's face, about the portrait's own
-    multiplier : of the motion away from the portrait
-    stitching : shoulders stay where they are
-    normalise_lip : open lips of the portrait are closed first; relative motion only
-    eye_retargeting, lip_retargeting : eyes, lips open as far as the driver's do, by the ratios of its landmarks
-    """
-
-    relative: bool = True
-    region: str = "all"
-    expression_friendly: bool = False
-    multiplier: float = 1.0
-    stitching: bool = True
-    normalise_lip: bool = True
-    eye_retargeting: bool = False
-    lip_retargeting: bool = False
-
-    def __post_init__(self) -> None:
-        if self.region not in REGIONS:
-            raise ControlError(f"region '{self.region}' is unknown. Use one of {', '.join(REGIONS)}.")
 
 
 def landmark_crop(mesh: Array, driver: bool = False) -> Crop:

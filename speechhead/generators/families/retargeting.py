@@ -13,7 +13,7 @@ from speechhead.core.errors import ControlError
 from speechhead.generators.nets.layers import adaptive_scale, multiply
 
 from .family import Motion
-from .liveportrait_spec import RetargetingOptions
+from .retargeting_options import RetargetingOptions
 
 LIP_KEYPOINTS = (6, 12, 14, 17, 19, 20)
 EYE_KEYPOINTS = (11, 13, 15, 16, 18)

@@ -8,7 +8,6 @@ torch = pytest.importorskip("torch")
 
 from speechhead.core.errors import ControlError  # noqa: E402
 from speechhead.generators.families.head_pose import LIVEPORTRAIT  # noqa: E402
-from speechhead.generators.families.liveportrait_spec import RetargetingOptions  # noqa: E402
 from speechhead.generators.families.retargeting import (  # noqa: E402
     LIP_KEYPOINTS,
     Openings,
@@ -16,6 +15,7 @@ from speechhead.generators.families.retargeting import (  # noqa: E402
     RetargetingConfig,
     drive,
 )
+from speechhead.generators.families.retargeting_options import RetargetingOptions  # noqa: E402
 
 COUNT = 21
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from pipelines.judge.parity.fixtures import Arrays, Weights
 from speechhead.generators.families.family import Motion
 from speechhead.generators.families.liveportrait import LivePortrait, LivePortraitConfig
-from speechhead.generators.families.liveportrait_spec import RetargetingOptions
 from speechhead.generators.families.retargeting import Openings, drive
+from speechhead.generators.families.retargeting_options import RetargetingOptions
 
 INPUTS = ("tmpl_*", "source_landmarks203", "eye_ratio", "lip_ratio")
 """Besides pictures."""
