@@ -22,6 +22,7 @@ else:
     tomllib = pytest.importorskip("tomli")
 
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+COPIED = " ".join(re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)).split()
 GUIDE = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
 FILES = {f"{ENVIRONMENT}{name.upper()}_FILE" for name in SECRETS}
 FIELDS = {ENVIRONMENT + field.name.upper() for field in dataclasses.fields(ServerSettings)}
@@ -60,24 +61,18 @@ def test_the_image_starts_a_server_that_can_be_reached():
 
 
 def test_the_image_has_what_it_copies_and_drops_root():
-    for source in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE):
-        assert all((ROOT / path).exists() for path in source.split())
-    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
-    for source in " ".join(re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)).split():
-        assert f"!{source}" in ignored
+    assert all((ROOT / path).exists() for path in COPIED)
+    assert {f"!{path}" for path in COPIED} <= set((ROOT / ".dockerignore").read_text(encoding="utf-8").split())
     assert instruction("USER") not in ("root", "0")
     assert DOCKERFILE.index("\nUSER ") < DOCKERFILE.index("\nCMD ")
 
 
 def test_the_image_builds_the_wheel_of_all_that_goes_into_it():
-    copied = [
-        Path(path) for path in " ".join(re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)).split()
-    ]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     parts = [*wheel["packages"], *wheel["force-include"], *project["project"]["license-files"]]
     for part in map(Path, [*parts, project["project"]["readme"]]):
-        assert any(part == path or path in part.parents for path in copied), part
+        assert any(part == path or path in part.parents for path in map(Path, COPIED)), part
     (extra,) = re.findall(r"pip install [^\n]*'\.\[(\w+)\]'", DOCKERFILE)
     assert extra in project["project"]["optional-dependencies"]
 
