@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from .errors import ControlError
 from .records import Option, check, option
@@ -13,7 +13,9 @@ from .records import Option, check, option
 EMOTIONS = ("neutral", "happy", "sad", "surprised", "afraid", "angry", "disgusted")
 """The seven emotions, in the order of every array that is indexed by emotion."""
 
-HEAD_MODES = ("generated", "retained")
+HeadMode = Literal["generated", "retained"]
+
+HEAD_MODES = get_args(HeadMode)
 
 GAZE_LIMIT = (30.0, 25.0)
 """Largest steerable gaze, degrees: (yaw, pitch). Beyond it the iris leaves the opening of the lids."""
@@ -101,7 +103,7 @@ class Controls:
         help="generated from the speech, or retained as in the portrait",
         metavar="MODE",
         kind=str,
-        wire=Literal["generated", "retained"] | Angles,
+        wire=HeadMode | Angles,
     )
     head_amplitude: float = option(1.0, help="Size of the head's motion", low=0, high=1)
     mouth_amplitude: float = option(1.4, help="Size of the mouth's motion", low=1, high=2, flag="--amplitude")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 
 import numpy as np
 import pytest
 from support.fakes import FakeGenerator, speech_like
-from support.paths import ROOT
 
 from speechhead.api import render, say
 from speechhead.audio import save_wav
@@ -17,9 +15,6 @@ from speechhead.core.controls import Controls
 from speechhead.core.errors import ControlError, DeviceError, ImageError, MediaError
 from speechhead.core.options import DriveOptions, RenderOptions
 from speechhead.core.records import Option, check, entries, option
-
-MOST = 8
-"""Parameters of a function; what needs more takes a record."""
 
 
 @pytest.mark.parametrize(
@@ -103,16 +98,3 @@ def test_a_field_tells_its_help_range_unit_and_choices():
 def test_every_field_says_what_it_is(record):
     for entry in entries(record):
         assert entry.option.help and not entry.option.meaning.endswith(".")
-
-
-def test_no_function_takes_more_parameters_than_a_reader_can_hold():
-    found = {}
-    for folder in ("speechhead", "server"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                    names = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-                    count = len([name for name in names if name.arg not in ("self", "cls")])
-                    if count > MOST:
-                        found[f"{path.relative_to(ROOT)}:{node.name}"] = count
-    assert not found
