@@ -1,6 +1,6 @@
 """Every command of the workshop; `python -m pipelines NAME --help` tells more of one.
 
-Each is also a module of its own, `python -m pipelines.ROOM.NAME`; nothing of it is loaded before it is called.
+Each is a module of its own too (`python -m pipelines.make.pack`); nothing is loaded before it is called.
 """
 
 from __future__ import annotations

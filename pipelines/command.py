@@ -35,7 +35,7 @@ def command(main: Callable[..., None]) -> typer.Typer:
     main : what runs; a parameter that is a dataclass stands for its fields, each annotated as an option
     """
     kinds = get_type_hints(main)
-    records = {name: kind for name, kind in kinds.items() if is_dataclass(kind)}
+    records = {name: kind for name, kind in kinds.items() if isinstance(kind, type) and is_dataclass(kind)}
 
     def guarded(**given: Any) -> None:
         for name, record in records.items():

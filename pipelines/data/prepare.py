@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -54,8 +54,8 @@ def prepare_clip(path: Path, output: Path, meshes: Path | None = None) -> int:
     index = np.flatnonzero(np.isfinite(mesh).all((1, 2)))
     if len(index) < 8:
         return 0
-    arrays = landmark_arrays(mesh[index])
-    np.savez(output / f"{path.stem}.npz", **arrays, index=index)
+    arrays: dict[str, Any] = {**landmark_arrays(mesh[index]), "index": index}
+    np.savez(output / f"{path.stem}.npz", **arrays)
     store = open_memmap(output / f"{path.stem}.npy", "w+", np.uint8, frames.shape)
     store[:] = frames
     store.flush()

@@ -38,7 +38,7 @@ def regions(mesh: Array, side: int) -> dict[str, Mask]:
     points = mesh[:, :2]
     oval, centre = points[OVAL], points[OVAL].mean(0)
 
-    def filled(polygon: Array) -> Mask:
+    def filled(polygon: NDArray[Any]) -> Mask:
         canvas = np.zeros((side, side), np.uint8)
         cv2.fillPoly(canvas, [np.round(polygon).astype(np.int32)], 1)
         return canvas.astype(bool)

@@ -139,7 +139,7 @@ def main(options: ReportOptions, context: typer.Context) -> None:
     document: dict[str, Row] = {}
     for name in options.portraits:
         avatar = opened(name, options.size)
-        stage = expression.Stage(avatar, open_generator(options.generator, avatar.size), tracker)
+        stage = expression.PosedPortrait(avatar, open_generator(options.generator, avatar.size), tracker)
         stem = Path(name).stem
         document[stem], sheets = portrait(stage, speech, audio)
         if options.sheets is not None:

@@ -52,7 +52,7 @@ def save(path: Path, clip: JudgedClip, videos: Mapping[str, Frames]) -> int:
     return frame
 
 
-def worst(rows: Sequence[Row], task: str, metric: str, more: bool) -> list[Row]:
+def worst(rows: Sequence[Mapping[str, Any]], task: str, metric: str, more: bool) -> list[Mapping[str, Any]]:
     """The worst clips by a metric of ours, the worst first."""
     found = [row for row in rows if row.get(task, {}).get("ours", {}).get(metric) is not None]
     return sorted(found, key=lambda row: row[task]["ours"][metric], reverse=not more)[:WORST]

@@ -6,7 +6,7 @@ python -m pipelines.make.face_topology mediapipe_canonical_468.obj
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -47,7 +47,8 @@ def main(
     target: Annotated[Path, typer.Argument(help="File to write.")] = Path("speechhead/face/topology.npz"),
 ) -> None:
     """Write the topology."""
-    np.savez_compressed(target, **topology(obj))
+    arrays: dict[str, Any] = {**topology(obj)}
+    np.savez_compressed(target, **arrays)
     print(target)
 
 

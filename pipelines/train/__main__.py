@@ -27,7 +27,7 @@ TRAINERS = {
 def main(
     job: Annotated[str, typer.Argument(help="speech2landmarks, landmarks2latents or generator")],
     config: Annotated[
-        Path | None, typer.Option(help="JSON file; its fields are documented in the trainer's TrainConfig")
+        Path | None, typer.Option(help="JSON file; its fields are documented in the trainer's config class")
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="stop after this many minutes, the schedule fitted to them")

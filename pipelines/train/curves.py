@@ -18,7 +18,7 @@ class Log:
         try:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(folder))
+            self._board: SummaryWriter | None = SummaryWriter(str(folder))
         except ImportError:  # the JSON lines say the same
             self._board = None
 

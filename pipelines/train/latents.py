@@ -45,7 +45,7 @@ class LatentsNetwork(nn.Module):
             nn.Linear(config.hidden, config.basis),
         )
         self.basis = nn.Linear(config.basis, 478 * 3, bias=False)
-        nn.init.zeros_(self.mlp[4].weight)
+        nn.init.zeros_(self.mlp[4].get_parameter("weight"))
 
     def forward(self, motion: Tensor, shape: Tensor) -> Tensor:
         """Motion and shape [N, 210] (normalised units) to deltas [N, 478 * 3]."""

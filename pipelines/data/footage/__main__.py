@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -27,7 +27,7 @@ from .shards import Packer, open_samples
 from .video import process
 
 
-def run(entries: list[FootageEntry], output: Path, settings: FootageSettings, workers: int = 1) -> list[dict]:
+def run(entries: list[FootageEntry], output: Path, settings: FootageSettings, workers: int = 1) -> list[dict[str, Any]]:
     """Process the videos that are not done yet, pack their samples, write the report.
 
     Shards do not depend on the number of workers, nor on how often the run was stopped.
@@ -42,7 +42,7 @@ def run(entries: list[FootageEntry], output: Path, settings: FootageSettings, wo
     """
     (output / "videos").mkdir(parents=True, exist_ok=True)
     packer = Packer(output, settings)
-    rows: list[dict] = []
+    rows: list[dict[str, Any]] = []
     fresh = [entry for entry in entries if not _record(output, entry).is_file()]
     for part in track(_parts(fresh, output, settings, workers), "Footage", len(fresh), console=Console(stderr=True)):
         packer.add(part)

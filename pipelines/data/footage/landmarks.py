@@ -29,6 +29,6 @@ def landmark_arrays(mesh: Array) -> dict[str, Array]:
         "normalised": normalised.astype(np.float32),
         "rotation": np.stack([pose.rotation for pose in poses]).astype(np.float32),
         "translation": np.stack([pose.translation for pose in poses]).astype(np.float32),
-        "scale": np.float32([pose.scale for pose in poses]),
+        "scale": np.array([pose.scale for pose in poses], np.float32),
         "opening": mouth_opening(from_mesh(normalised)).astype(np.float32),
     }

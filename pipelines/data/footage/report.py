@@ -7,6 +7,7 @@ import io
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from speechhead.core.clocks import FPS
 
@@ -16,13 +17,15 @@ COLUMNS = ("video", "from", "seconds", "verdict", "value", "note", "sample", "so
 KEPT = "kept"
 
 
-def row(video: str, verdict: str, start: int = 0, stop: int = 0, value: float | None = None, note: str = "") -> dict:
+def row(
+    video: str, verdict: str, start: int = 0, stop: int = 0, value: float | None = None, note: str = ""
+) -> dict[str, Any]:
     """One line of the report: frames [start, stop) of a video, 'kept' or why not, and the number that decided."""
     about = {"video": video, "from": start / FPS, "seconds": (stop - start) / FPS, "verdict": verdict, "note": note}
     return about if value is None else about | {"value": round(value, 4)}
 
 
-def write_report(folder: Path, rows: list[dict]) -> None:
+def write_report(folder: Path, rows: list[dict[str, Any]]) -> None:
     """`report.csv` and `report.json`."""
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -32,7 +35,7 @@ def write_report(folder: Path, rows: list[dict]) -> None:
     write_text(folder / "report.json", json.dumps({"summary": summary(rows), "rows": rows}, indent=1) + "\n")
 
 
-def summary(rows: list[dict]) -> dict[str, dict[str, float]]:
+def summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Parts and seconds by verdict, what was kept first, then the largest loss."""
     found: dict[str, dict[str, float]] = defaultdict(lambda: {"parts": 0, "seconds": 0.0})
     for one in rows:
@@ -43,7 +46,7 @@ def summary(rows: list[dict]) -> dict[str, dict[str, float]]:
     return {name: dict(found[name]) for name in order}
 
 
-def table(rows: list[dict]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
     """The summary as text."""
     lines = [f"{'verdict':24s}{'parts':>7s}{'seconds':>10s}"]
     lines += [f"{name:24s}{one['parts']:7.0f}{one['seconds']:10.1f}" for name, one in summary(rows).items()]

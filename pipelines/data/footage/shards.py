@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.format import open_memmap
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from speechhead.core.clocks import HOPS_PER_FRAME, SAMPLES_PER_FRAME
 
@@ -62,7 +62,7 @@ class Sample:
     folder: Path
     about: dict[str, Any]
 
-    def __getitem__(self, name: str) -> NDArray:
+    def __getitem__(self, name: str) -> NDArray[Any]:
         """An array of `arrays`, memory-mapped: [T, ...]."""
         shard = _open(self.folder / "shards" / self.about["shard"] / f"{name}.npy")
         return shard[self.about["start"] : self.about["start"] + self.about["frames"]]
@@ -74,7 +74,7 @@ class Sample:
 
 
 @cache
-def _open(path: Path) -> NDArray:
+def _open(path: Path) -> NDArray[Any]:
     return np.load(path, mmap_mode="r")
 
 
@@ -94,11 +94,11 @@ def open_samples(folder: Path, split: str = "all", free: bool = False, sound: bo
 
 
 class Prepared(NamedTuple):
-    """A clip for the trainers: frames [T, S, S, 3], mesh and normalised [N, 478, 3], and index [N], their frames."""
+    """A clip for the trainers: frames [T, S, S, 3], mesh and normalised [N, 478, 3], and rows [N], their frames."""
 
     frames: NDArray[np.uint8]
     mesh: NDArray[np.float32]
-    index: NDArray[np.int64]
+    rows: NDArray[np.int64]
     normalised: NDArray[np.float32]
 
 
@@ -122,7 +122,7 @@ class PartWriter:
         self._files = {name: (folder / f"{name}.raw").open("wb") for name in arrays(size)}
         self._kinds = arrays(size)
 
-    def append(self, **values: NDArray) -> None:
+    def append(self, **values: NDArray[Any]) -> None:
         """Rows [T, ...] of some of the arrays."""
         for name, value in values.items():
             kind, shape = self._kinds[name]
@@ -147,7 +147,7 @@ class Packer:
             if self._index["version"] != VERSION or self._index["settings"] != settings.to_dict():
                 raise ValueError(f"{folder}: was made with other settings. Choose another output folder.")
         self._done = {about["id"] for about in self._index["samples"]}
-        self._waiting: list[tuple[Path, int, dict]] = []
+        self._waiting: list[tuple[Path, int, dict[str, Any]]] = []
         self._parts: list[Path] = []
 
     def add(self, part: Path) -> None:
@@ -208,7 +208,7 @@ class Packer:
             shutil.rmtree(part)
 
 
-def _rows(path: Path, kind: type, shape: tuple[int, ...], offset: int, count: int) -> NDArray:
+def _rows(path: Path, kind: DTypeLike, shape: tuple[int, ...], offset: int, count: int) -> NDArray[Any]:
     length = int(np.prod(shape, dtype=int))
-    values = np.fromfile(path, kind, count * length, offset=offset * length * np.dtype(kind).itemsize)
+    values: NDArray[Any] = np.fromfile(path, kind, count * length, offset=offset * length * np.dtype(kind).itemsize)
     return values.reshape(count, *shape)

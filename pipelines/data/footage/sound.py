@@ -29,7 +29,7 @@ class FootageAudio:
         streams = self._container.streams
         self.exists = bool(streams.audio)
         first = streams.video[0]
-        self._origin = float((first.start_time or 0) * first.time_base)
+        self._origin = float((first.start_time or 0) * (first.time_base or 0))
         self._held: Samples = np.zeros(0, np.float32)
         self._at = self._begin = 0
         self._pieces = self._placed() if self.exists else iter(())
@@ -64,7 +64,7 @@ class FootageAudio:
         try:
             for packet in self._container.demux(stream):
                 try:
-                    yield from packet.decode()
+                    yield from (frame for frame in packet.decode() if isinstance(frame, av.AudioFrame))
                 except av.InvalidDataError:
                     continue
         except (av.FFmpegError, OSError):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -74,11 +75,11 @@ class _Video:
         self.track = FootageAudio(entry.path)
         self.predictor = predictor
         self.behind, self.passed = self.reader.frames(), 0
-        self.rows: list[dict] = []
-        self.kept: list[dict] = []
+        self.rows: list[dict[str, Any]] = []
+        self.kept: list[dict[str, Any]] = []
         self.heard: list[_Heard] = []
 
-    def samples(self) -> tuple[list[dict], list[dict]]:
+    def samples(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Rows of the report, and what the index says about every sample."""
         watcher = Watcher(self.settings)
         segmenter = Segmenter(self.settings, self.reader.width, self.reader.height)
@@ -102,8 +103,8 @@ class _Video:
         for picture in self._pictures(start, stop):
             self.writer.append(frames=crop.cut(picture, size)[None])
         # Points count from the centre of the first pixel, before and after resizing.
-        corner = np.float32([crop.x - crop.side / 2, crop.y - crop.side / 2, 0])
-        mesh = (segment.mesh - corner) * np.float32(size / crop.side) - np.float32([0.5, 0.5, 0])
+        corner = np.array([crop.x - crop.side / 2, crop.y - crop.side / 2, 0], np.float32)
+        mesh = (segment.mesh - corner) * np.float32(size / crop.side) - np.array([0.5, 0.5, 0], np.float32)
         values = landmark_arrays(mesh)
         self.writer.append(**values)
         name = f"{self.entry.key}_{start:06d}"
@@ -162,5 +163,5 @@ class _Video:
             self._append_sound(np.zeros(about["frames"] * SAMPLES_PER_FRAME, np.int16), mel)
 
     def _append_sound(self, samples: NDArray[np.int16], mel: LogMel) -> None:
-        features = mel.whole(samples.astype(np.float32) / 32767)
+        features = mel.whole(samples.astype(np.float32) / np.float32(32767))
         self.writer.append(sound=samples.reshape(-1, SAMPLES_PER_FRAME), features=features.reshape(-1, 4, MELS))

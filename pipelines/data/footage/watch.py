@@ -61,7 +61,7 @@ class _ScaledDetector(FaceDetector):
         if factor == 1:
             return super().detect(image, zoom)
         small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        scale = np.float32([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]])
+        scale = np.array([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]], np.float32)
         found = super().detect(np.asarray(small, np.uint8), zoom)
         return [Detection(d.box * np.tile(scale, 2), d.keypoints * scale, d.score) for d in found]
 
@@ -171,7 +171,7 @@ class Watcher:
         difference = _difference(before, mesh, pose)
         usual = np.max(self._differences, axis=0) if self._differences else np.zeros(2)
         self._differences.append(difference)
-        return bool((difference > np.float32([JUMP, OTHER_SHAPE]) + 2 * usual).any())
+        return bool((difference > np.array([JUMP, OTHER_SHAPE], np.float32) + 2 * usual).any())
 
     def _repeated(self, index: int, last: Watched) -> Watched:
         return self._thaw(
@@ -193,4 +193,4 @@ def _difference(before: Watched, mesh: Array, pose: Pose) -> Array:
     old, new = from_mesh(before.mesh), from_mesh(mesh)
     moved = np.linalg.norm(new[list(RIGID), :2] - old[list(RIGID), :2], axis=1).mean() / pose.scale
     shape = to_normalised(new[_STILL], pose) - to_normalised(old[_STILL], before.pose)
-    return np.float32([moved, np.linalg.norm(shape, axis=1).mean()])
+    return np.array([moved, np.linalg.norm(shape, axis=1).mean()], np.float32)

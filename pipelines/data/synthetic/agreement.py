@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -60,7 +60,8 @@ def main(
     off = np.stack(offs)
     opening = np.array(openings)
     distance = np.linalg.norm(off, axis=-1)
-    report = {name: round(float(distance[:, rows].mean()), 2) for name, rows in _GROUPS.items()}
+    slope, offset = np.polyfit(opening[:, 0], opening[:, 1], 1)
+    report: dict[str, Any] = {name: round(float(distance[:, rows].mean()), 2) for name, rows in _GROUPS.items()}
     for name, rows in _GROUPS.items():
         report[f"{name}, mean (x, y)"] = [round(float(mean), 2) for mean in off[:, rows].mean((0, 1))]
     report |= {
@@ -68,8 +69,8 @@ def main(
         "frames": len(off),
         "lost": lost,
         "mouth opening, correlation": round(float(np.corrcoef(opening.T)[0, 1]), 3),
-        "mouth opening, slope": round(float(np.polyfit(*opening.T, 1)[0]), 3),
-        "mouth opening, offset": round(float(np.polyfit(*opening.T, 1)[1]), 3),
+        "mouth opening, slope": round(float(slope), 3),
+        "mouth opening, offset": round(float(offset), 3),
     }
     print(json.dumps(report, indent=1))
 

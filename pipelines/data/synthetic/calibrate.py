@@ -101,8 +101,8 @@ def refine(head: Head, table: Correspondence, seen: Array) -> Correspondence:
     places[keep] = old[keep]
     outline = np.isin(np.arange(POINTS), OVAL)
     places[outline] = (places[outline] + old[outline]) / 2  # seen from the side: half believed
-    places = (places + places[MESH_MIRROR[:POINTS]] * FLIP) / 2
-    new = nearest(head, places.astype(np.float32))
+    both = (places + places[MESH_MIRROR[:POINTS]] * FLIP) / 2
+    new = nearest(head, both.astype(np.float32))
     new.corners[keep], new.weights[keep] = table.corners[keep], table.weights[keep]
     return new
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +49,10 @@ class Correspondence:
         return np.einsum("pc,pcx->px", self.weights, vertices[self.corners])
 
 
-_CONTOURS = (UPPER_INNER_LIP, LOWER_INNER_LIP, EYE_LEFT[:9], [*EYE_LEFT[8:], EYE_LEFT[0]], EYE_RIGHT[:9])
-_CONTOURS += ([*EYE_RIGHT[8:], EYE_RIGHT[0]], OUTER_LIP[:11], [*OUTER_LIP[10:], OUTER_LIP[0]])
+_CONTOURS = (
+    *(UPPER_INNER_LIP, LOWER_INNER_LIP, EYE_LEFT[:9], [*EYE_LEFT[8:], EYE_LEFT[0]], EYE_RIGHT[:9]),
+    *([*EYE_RIGHT[8:], EYE_RIGHT[0]], OUTER_LIP[:11], [*OUTER_LIP[10:], OUTER_LIP[0]]),
+)
 """Open contours whose ends and some points between are landmarks."""
 
 
@@ -91,7 +94,7 @@ def _between(head: Head, contour: list[int]) -> dict[int, Array]:
         here = MESH_REFERENCE[contour[a : b + 1]]
         share = np.r_[0, np.cumsum(np.linalg.norm(np.diff(here, axis=0), axis=1))]
         for m, t in zip(contour[a : b + 1], share / share[-1] * along[-1]):
-            out[m] = np.float32([np.interp(t, along, line[:, k]) for k in range(3)])
+            out[m] = np.array([np.interp(t, along, line[:, k]) for k in range(3)], np.float32)
     return out
 
 
@@ -148,6 +151,6 @@ class Spread:
         self.skin = skin
         self.matrix: Array = splu(system.tocsc()).solve((strength * data.T).toarray()).astype(np.float32)
 
-    def __call__(self, displacement: NDArray) -> Array:
+    def __call__(self, displacement: NDArray[Any]) -> Array:
         """Displacements [P, C] of the points to displacements [S, C] of `head.skin_vertices`."""
         return np.asarray(self.matrix @ displacement.astype(np.float32))

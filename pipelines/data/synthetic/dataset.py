@@ -113,7 +113,7 @@ def write_clip(
         normalised=normalised.astype(np.float32),
         rotation=np.stack([pose.rotation for pose in poses]).astype(np.float32),
         translation=np.stack([pose.translation for pose in poses]).astype(np.float32),
-        scale=np.float32([pose.scale for pose in poses]),
+        scale=np.array([pose.scale for pose in poses], np.float32),
         index=np.arange(len(mesh)),
         landmarks=np.stack([still.landmarks, *(frame.landmarks for frame in drawn)]).astype(np.float32),
     )

@@ -11,7 +11,7 @@ there, in outer eye distances.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -40,14 +40,14 @@ HEIGHTS = {"upper": (1.3, 3.8), "lower": (2.7, 5.4)}
 HALF = 3.3
 """Half of what is drawn of its breadth."""
 
-WARM = np.float32([1.0, 0.985, 0.945])
+WARM = np.array([1.0, 0.985, 0.945], np.float32)
 """Colour of teeth beside what is white."""
 
 SEED = 3
 """Of the tooth's shade and the gum's colour."""
 
 
-def bake(head: Head) -> dict[str, NDArray]:
+def bake(head: Head) -> dict[str, NDArray[Any]]:
     """The arrays of the file, see the module."""
     neutral = head.neutral.astype(np.float32)
     unit = float(np.linalg.norm(neutral[head.landmarks[36]] - neutral[head.landmarks[45]]))
@@ -56,7 +56,7 @@ def bake(head: Head) -> dict[str, NDArray]:
     middle = neutral[head.triangles].mean(1)
     lips = float(neutral[head.landmarks[[62, 66]], 1].mean())
     colours[np.unique(head.triangles[head.part == TEETH])] *= WARM
-    out: dict[str, NDArray] = {"unit": np.float32(unit * DENSITY)}
+    out: dict[str, NDArray[Any]] = {"unit": np.float32(unit * DENSITY)}
     for name, (top, bottom) in HEIGHTS.items():
         upper = name == "upper"
         # Upper teeth end below the line of the lips, lower ones above it: whole teeth are told by their roots.
@@ -68,7 +68,7 @@ def bake(head: Head) -> dict[str, NDArray]:
         front = rows[np.abs(neutral[rows, 0]) < 0.9]
         edge = neutral[front, 1].max() if upper else neutral[front, 1].min()
         out[name] = picture
-        out[f"{name}_edge"] = np.float32([HALF * DENSITY, (edge - top) * DENSITY])
+        out[f"{name}_edge"] = np.array([HALF * DENSITY, (edge - top) * DENSITY], np.float32)
         out[f"{name}_curve"] = np.float32(_curve(depth) * unit)
     return out
 
@@ -86,11 +86,13 @@ def _row(head: Head, lips: float, upper: bool) -> NDArray[np.bool_]:
     return wanted
 
 
-def _draw(neutral: Array, triangles: NDArray, colours: Array, top: float, bottom: float) -> tuple[NDArray, Array]:
+def _draw(
+    neutral: Array, triangles: NDArray[Any], colours: Array, top: float, bottom: float
+) -> tuple[NDArray[Any], Array]:
     """A picture from the front [h, w, 4], and the depth [h, w] in centimetres, not a number where nothing is."""
     fine = DENSITY * FINE
     height, width = round((bottom - top) * fine), round(2 * HALF * fine)
-    places = (neutral - np.float32([-HALF, top, 0])) * fine
+    places = (neutral - np.array([-HALF, top, 0], np.float32)) * fine
     buffer = Buffer(height, width)
     seen = buffer.draw(np.ascontiguousarray(places, np.float32), triangles)
     hit = seen.index >= 0
@@ -98,7 +100,7 @@ def _draw(neutral: Array, triangles: NDArray, colours: Array, top: float, bottom
     share = np.concatenate([seen.weights, 1 - seen.weights.sum(-1, keepdims=True)], -1)
     colour = (colours[corners] * share[..., None]).sum(-2)
     whole = np.dstack([colour * hit[..., None], 255.0 * hit]).astype(np.float32)
-    small = cv2.resize(whole, (width // FINE, height // FINE), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(whole, (width // FINE, height // FINE), interpolation=cv2.INTER_AREA), np.float32)
     small[..., :3] /= np.maximum(small[..., 3:], 1) / 255
     depth = np.where(hit, (neutral[corners][..., 2] * share).sum(-1), np.nan)
     return np.clip(small + 0.5, 0, 255).astype(np.uint8), np.asarray(depth[::FINE, ::FINE], np.float32)
@@ -117,7 +119,8 @@ def main(
     output: Annotated[Path, typer.Argument(help="File to write.")],
 ) -> None:
     """Write the file."""
-    np.savez_compressed(output, **bake(Head.load(head)))
+    arrays: dict[str, Any] = {**bake(Head.load(head))}
+    np.savez_compressed(output, **arrays)
     print(f"{output}: {output.stat().st_size // 1024} KB")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from speechhead.core.arrays import Array
+from speechhead.core.arrays import Array, Array64
 
 from .correspondence import POINTS, Correspondence, Spread
 from .head import EYE_LEFT, EYE_RIGHT, GUMS, TEETH, Head
@@ -28,11 +28,11 @@ class View:
     translation: Array
     scale: float
 
-    def project(self, points: Array) -> Array:
+    def project(self, points: Array | Array64) -> Array:
         """Head space [..., 3] to pixels [..., 3]."""
         return (self.scale * points @ self.rotation.T + self.translation).astype(np.float32)
 
-    def unproject(self, pixels: Array) -> Array:
+    def unproject(self, pixels: Array | Array64) -> Array:
         """Pixels [..., 3] to head space [..., 3]."""
         return ((pixels - self.translation) @ self.rotation / self.scale).astype(np.float32)
 
@@ -88,8 +88,8 @@ class Fitter:
     def __call__(self, mesh: Array) -> Fit:
         """Fit to a mesh [478, 3] in pixels."""
         target = mesh[:POINTS].astype(np.float64)
-        identity = np.zeros(len(self._identity))
-        expression = np.zeros(len(self._expression))
+        identity: Array64 = np.zeros(len(self._identity))
+        expression: Array64 = np.zeros(len(self._expression))
         for _ in range(_ROUNDS):
             shape = self._shape(identity, expression)
             view = _procrustes(shape, target, self._weight)
@@ -103,14 +103,14 @@ class Fitter:
         offset = self._offset(left, view)
         return Fit(*weights, offset, view, self._eyes(weights[0], offset, view, mesh), float(error))
 
-    def _shape(self, identity: Array, expression: Array) -> Array:
+    def _shape(self, identity: Array64, expression: Array64) -> Array64:
         return (
             self._mean
             + np.einsum("i,ipx->px", identity, self._identity)
             + np.einsum("e,epx->px", expression, self._expression)
         )
 
-    def _solve(self, target: Array, view: View) -> tuple[Array, Array]:
+    def _solve(self, target: Array, view: View) -> tuple[Array64, Array64]:
         """Bounded ridge regression of both weights on points [468, 3] in head space."""
         toward = view.rotation[2]  # the camera's axis in head space: along it the data weigh less
         metric = np.eye(3) - (1 - _DEPTH_WEIGHT) * np.outer(toward, toward)
@@ -126,11 +126,11 @@ class Fitter:
         found = lsq_linear(
             np.concatenate([columns, np.diag(ridge)]), np.r_[data, np.zeros(len(ridge))], (low, high), tol=1e-4
         ).x
-        expression = np.zeros(len(self._expression))
+        expression: Array64 = np.zeros(len(self._expression))
         expression[self._allowed] = found[len(self._identity) :]
         return found[: len(self._identity)], expression
 
-    def _offset(self, left: Array, view: View) -> Array:
+    def _offset(self, left: Array64, view: View) -> Array:
         """What is left [468, 3] spread over skin, and carried by teeth and eyeballs as whole pieces."""
         head = self.head
         toward = view.rotation[2]
@@ -153,7 +153,7 @@ class Fitter:
             ball = vertices[rows]
             centre = (ball.min(0) + ball.max(0)) / 2
             radius = float(np.ptp(ball, axis=0)[:2].mean() / 2)
-            seen = view.unproject(np.float32([*mesh[iris, :2], view.project(centre)[2]]))
+            seen = view.unproject(np.array([*mesh[iris, :2], view.project(centre)[2]], np.float32))
             # Slide along the viewing axis onto the ball.
             toward = view.rotation[2]
             across = (seen - centre) - ((seen - centre) @ toward) * toward
@@ -166,7 +166,7 @@ class Fitter:
         return eyes[0], eyes[1]
 
 
-def _procrustes(shape: Array, target: Array, weight: Array) -> View:
+def _procrustes(shape: Array64, target: Array64, weight: Array64) -> View:
     """The similarity that lays shape [P, 3] on target [P, 3] (Umeyama, 1991), depth counted less."""
     w = weight / weight.sum()
     a, b = w @ shape, w @ target

@@ -35,9 +35,11 @@ def backward_flow(rig: Rig, source: Frame, driver: Frame) -> tuple[Array, NDArra
     there = Buffer(height * FINE, width * FINE).draw(fine_pixels(source.vertices, FINE), triangles)
     skin = np.where(here.index >= 0, rig.head.part[rig.shell][here.index], -1) == SKIN
     places = here.interpolate(source.vertices, triangles)
+    fine = np.ascontiguousarray(places[..., :2] * FINE + (FINE - 1) / 2)
     depth = cv2.remap(
         np.where(np.isfinite(there.depth), there.depth, 1e6) / FINE,
-        *np.split(np.ascontiguousarray(places[..., :2] * FINE + (FINE - 1) / 2), 2, -1),
+        fine[..., :1],
+        fine[..., 1:],
         cv2.INTER_NEAREST,
         borderValue=-1e6,
     )

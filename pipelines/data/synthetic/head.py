@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhead.core.arrays import Array
+from speechhead.core.arrays import Array, Array64
 
 Integers = NDArray[np.int32]
 
@@ -51,10 +51,10 @@ class Head:
         with np.load(folder / "ict_facekit.npz") as store:
             arrays = dict(store)
         names = [str(name) for name in arrays["material_names"]]
-        parts = np.int8([_MATERIALS.get(name, -1) for name in names])[arrays["triangle_material"]]
+        parts = np.array([_MATERIALS.get(name, -1) for name in names], np.int8)[arrays["triangle_material"]]
         triangles = arrays["triangles"].astype(np.int32)[:, [0, 2, 1]]  # y points down here, so turn them round
         corners = arrays["triangle_uv"].astype(np.int32)[:, [0, 2, 1]]
-        flip = np.float32([1, -1, -1])
+        flip = np.array([1, -1, -1], np.float32)
         neutral = arrays["neutral"] * flip
         back = arrays["triangle_material"] == names.index("M_BackHead")
         _mark_cavities(neutral, triangles, parts, back)
@@ -85,7 +85,7 @@ class Head:
             landmarks=landmarks,
         )
 
-    def shape(self, identity: Array, expression: Array) -> Array:
+    def shape(self, identity: Array, expression: Array | Array64) -> Array:
         """Vertices [V, 3] of identity weights [I] and expression weights [E]."""
         return self.neutral + _mix(identity, self.identity) + _mix(expression, self.expression)
 
@@ -113,7 +113,7 @@ class Head:
         return np.flatnonzero((self.part == SKIN) & tile).astype(np.int32)
 
 
-def _mix(weights: Array, modes: Array) -> Array:
+def _mix(weights: Array | Array64, modes: Array) -> Array:
     return (weights.astype(np.float32) @ modes.reshape(len(modes), -1)).reshape(modes.shape[1:])
 
 
@@ -167,7 +167,7 @@ def vertex_normals(vertices: Array, triangles: Integers) -> Array:
 
 
 @numba.njit(cache=True, fastmath=True)
-def _normals(vertices, triangles, out):  # pragma: no cover (compiled)
+def _normals(vertices: Array, triangles: Integers, out: Array) -> None:  # pragma: no cover (compiled)
     for t in range(len(triangles)):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         ux, uy, uz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]

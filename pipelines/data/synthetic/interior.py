@@ -12,7 +12,7 @@ from .head import GUMS, MOUTH_BAG, TEETH, Head, pieces, vertex_normals
 
 _DEEP = 2.6
 """Centimetres behind the front teeth at which light has fallen to a third."""
-_SHADES = np.float32([[236, 226, 204], [228, 214, 184], [240, 233, 218], [218, 200, 164]])
+_SHADES = np.array([[236, 226, 204], [228, 214, 184], [240, 233, 218], [218, 200, 164]], np.float32)
 """Teeth from the A and B rows of shade guides, in white light."""
 
 
@@ -39,7 +39,7 @@ def paint(
 
     shade = _SHADES[random.integers(len(_SHADES))] * random.uniform(0.93, 1.0)
     if shown:
-        shade = np.float32([235, 233, 229])
+        shade = np.array([235, 233, 229], np.float32)
     along = _along(head)[teeth]
     facing = np.clip(-normals[teeth, 2] * 0.85 + np.abs(normals[teeth, 0]) * 0.15, 0, 1)
     tooth = shade * (0.72 + 0.28 * facing)[:, None]
@@ -47,15 +47,15 @@ def paint(
     tooth = tooth * (1 - np.outer(smoothstep32(along, 0.75, 1.0), [0.08, 0.05, 0.02]))  # the edge lets light through
     out[teeth] = tooth
 
-    gum = np.float32([196, 112, 106]) * random.uniform(0.85, 1.08) * random.uniform(0.95, 1.05, 3)
-    flesh = np.float32([186, 92, 90]) * random.uniform(0.85, 1.1) * random.uniform(0.95, 1.05, 3)
+    gum = np.array([196, 112, 106], np.float32) * random.uniform(0.85, 1.08) * random.uniform(0.95, 1.05, 3)
+    flesh = np.array([186, 92, 90], np.float32) * random.uniform(0.85, 1.1) * random.uniform(0.95, 1.05, 3)
     to_tooth = cKDTree(neutral[teeth]).query(neutral[soft])[0]
     near = 1 - smoothstep32(to_tooth, 0.25, 0.6)
     out[soft] = (gum * near[:, None] + flesh * (1 - near[:, None])) * (0.7 + 0.3 * np.clip(-normals[soft, 2:], 0, 1))
     bag = np.unique(head.triangles[head.of(MOUTH_BAG)])
     out[bag] *= 0.8
     out *= occlusion[:, None]
-    luma = out @ np.float32([0.299, 0.587, 0.114])
+    luma = out @ np.array([0.299, 0.587, 0.114], np.float32)
     out = luma[:, None] * tint * (1 - chroma) + out * chroma
     return (out * (white / 235.0)).astype(np.float32)
 

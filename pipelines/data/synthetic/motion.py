@@ -27,7 +27,7 @@ VISEMES: dict[str, dict[str, float]] = {
     "rr": {"jawOpen": 0.14, "mouthFunnel": 0.2, "mouthPucker": 0.3, "mouthLowerDown": 0.15},
 }
 """Mouth shapes of sounds, in the head's expression weights at ordinary loudness."""
-_SHARE = np.float64([1.5, 3, 2, 2.5, 2, 2, 2, 3, 1.2, 1.5, 2, 1, 1])
+_SHARE = np.array([1.5, 3, 2, 2.5, 2, 2, 2, 3, 1.2, 1.5, 2, 1, 1], np.float64)
 RATE = 25
 """Frames per second of the motion."""
 
@@ -92,14 +92,14 @@ def sample_motion(
     for side in ("eyeBlink_L", "eyeBlink_R"):
         if side in head.expression_names:
             expression[:, head.expression_names.index(side)] = blink
-    spread = np.float32([7, 5, 4])
-    angles = np.float32(still) * random.uniform(0.4, 1.0) + _slow(random, length, 16, 3) * spread
-    angles = np.clip(angles, np.float32([-25, -14, -12]), np.float32([25, 14, 12]))
+    spread = np.array([7, 5, 4], np.float32)
+    angles = np.asarray(still, np.float32) * random.uniform(0.4, 1.0) + _slow(random, length, 16, 3) * spread
+    angles = np.clip(angles, np.array([-25, -14, -12], np.float32), np.array([25, 14, 12], np.float32))
     # The further the photo's head is turned, the less of its hidden side may come into view.
-    reach = np.float32([16, 10, 10])
-    hidden = np.float32([0.6 * still[0], 0, 0])
-    low, high = np.float32(still) - reach + np.maximum(hidden, 0), np.float32(still) + reach + np.minimum(hidden, 0)
-    angles = np.clip(angles, low, high)
+    reach = np.array([16, 10, 10], np.float32)
+    hidden = np.array([0.6 * still[0], 0, 0], np.float32)
+    centre = np.asarray(still, np.float32)
+    angles = np.clip(angles, centre - reach + np.maximum(hidden, 0), centre + reach + np.minimum(hidden, 0))
     keep = slice(stride - 1, None, stride)
     return SyntheticMotion(
         expression=np.float32(np.clip(expression, 0, 1))[keep],
@@ -153,7 +153,7 @@ def _steps(random: np.random.Generator, length: int, size: float) -> Array:
 def _blinks(random: np.random.Generator, length: int) -> Array:
     """Lid closure [T] in 0..1: a blink every few seconds, sometimes half."""
     out = np.zeros(length, np.float32)
-    shape = np.float32([0.35, 0.8, 1, 1, 0.85, 0.55, 0.3, 0.1])
+    shape = np.array([0.35, 0.8, 1, 1, 0.85, 0.55, 0.3, 0.1], np.float32)
     at = int(random.integers(0, 30))
     while at + len(shape) < length:
         out[at : at + len(shape)] = shape * (1.0 if random.random() < 0.8 else random.uniform(0.4, 0.9))

@@ -146,7 +146,7 @@ class Portrait:
     def correction(self) -> Array:
         """What model points lack to the tracked ones in the photo, [468, 3] in head space (depth, mostly)."""
         model = self.rig.table.points(self.rest)
-        tracked = self.mesh[:POINTS] + np.float32([PAD, PAD, 0])
+        tracked = self.mesh[:POINTS] + np.array([PAD, PAD, 0], np.float32)
         return self.fit.view.unproject(tracked) - self.fit.view.unproject(model)
 
 
@@ -154,16 +154,16 @@ def crop(image: NDArray[np.uint8], mesh: Array) -> tuple[NDArray[np.uint8], Arra
     """Scale and shift a picture and its mesh [478, 3] to the canvas, the eyes level as they were."""
     corners = mesh[[33, 263]]
     zoom = EYES_APART / float(np.linalg.norm(corners[1, :2] - corners[0, :2]))
-    shift = np.float32(EYES_AT) + PAD - zoom * corners[:, :2].mean(0)
+    shift = np.asarray(EYES_AT, np.float32) + PAD - zoom * corners[:, :2].mean(0)
     side = SIZE + 2 * PAD
-    matrix = np.float32([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
+    matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]], np.float32)
     if zoom < 0.7:
-        image = cv2.GaussianBlur(image, (0, 0), 0.4 / zoom)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.4 / zoom), np.uint8)
     flags = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_LINEAR
     if 0.7 <= zoom < 1:
         flags = cv2.INTER_LANCZOS4
     canvas = cv2.warpAffine(image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT)
-    return canvas, (mesh * zoom + np.float32([*shift, 0])).astype(np.float32)
+    return np.asarray(canvas, np.uint8), (mesh * zoom + np.array([*shift, 0], np.float32)).astype(np.float32)
 
 
 def prepare(
@@ -218,10 +218,10 @@ def prepare(
         ball = head.neutral[head.triangles[rows]]
         middle = (ball.min((0, 1)) + ball.max((0, 1))) / 2
         directions = (ball - middle) / np.linalg.norm(ball - middle, axis=-1, keepdims=True)
-        corners[rows] = eye_texels(directions) + np.float32([i * EYE_TILE, TILE])
+        corners[rows] = eye_texels(directions) + np.array([i * EYE_TILE, TILE], np.float32)
 
     face = np.unique(head.triangles[head.face_triangles])
-    luma = photo @ np.float32([0.299, 0.587, 0.114])
+    luma = photo @ np.array([0.299, 0.587, 0.114], np.float32)
     at_face = sample(cv2.GaussianBlur(luma, (0, 0), 2), rest[face, None, :2])[:, 0]
     front = np.clip(-normals[face, 2], 0, 1) * (np.abs(head.neutral[face, 0]) < 6.5) * (head.neutral[face, 1] > -7)
     shine = light.estimate(at_face, normals[face], front * (head.neutral[face, 1] < 8.5))
@@ -240,7 +240,7 @@ def prepare(
     return Portrait(
         rig=rig,
         photo=np.ascontiguousarray(canvas[PAD:-PAD, PAD:-PAD]),
-        mesh=placed - np.float32([PAD, PAD, 0]),
+        mesh=placed - np.array([PAD, PAD, 0], np.float32),
         canvas=photo,
         fit=fit,
         rest=rest,

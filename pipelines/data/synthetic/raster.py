@@ -10,7 +10,9 @@ from speechhead.core.arrays import Array
 
 
 @numba.njit(cache=True, fastmath=True, boundscheck=False)
-def _rasterise(vertices, triangles, index, weights, depth):  # pragma: no cover (compiled)
+def _rasterise(
+    vertices: Array, triangles: NDArray[np.int32], index: NDArray[np.int32], weights: Array, depth: Array
+) -> None:  # pragma: no cover (compiled)
     height, width = index.shape
     for t in range(len(triangles)):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -89,7 +91,9 @@ class Buffer:
 
 
 @numba.njit(cache=True, fastmath=True, boundscheck=False)
-def _interpolate(index, weights, attributes, corners, out):  # pragma: no cover (compiled)
+def _interpolate(
+    index: NDArray[np.int32], weights: Array, attributes: Array, corners: NDArray[np.int32], out: Array
+) -> None:  # pragma: no cover (compiled)
     height, width = index.shape
     channels = attributes.shape[1]
     for y in range(height):

@@ -15,7 +15,7 @@ from speechhead.face.landmarks import IRIS_CENTRES, MESH_REFERENCE, rotation_mat
 from . import light
 from .correspondence import POINTS
 from .fit import View
-from .head import EYE_LEFT, MOUTH_BAG, SKIN, SOCKET, vertex_normals
+from .head import EYE_LEFT, MOUTH_BAG, SKIN, SOCKET, Integers, vertex_normals
 from .motion import SyntheticMotion
 from .portrait import EYES_APART, PAD, SIZE, Portrait, eye_vertices, surround
 from .raster import Buffer
@@ -24,7 +24,7 @@ from .texture import fine_pixels, gaze_rotation, sample
 
 FINE = 2
 """Samples per pixel and side."""
-PIVOT = np.float32([0, 6.0, 1.0])
+PIVOT = np.array([0, 6.0, 1.0], np.float32)
 """Where the head turns: the top of the neck, in head space."""
 _SHADOW = 7
 """Samples over which the lips shade the mouth."""
@@ -75,7 +75,7 @@ class HeadRenderer:
     def still(self, portrait: Portrait) -> Frame:
         """The portrait as it was photographed, drawn: what is lost by drawing."""
         fit = portrait.fit
-        view = View(fit.view.rotation, fit.view.translation - np.float32([PAD, PAD, 0]), fit.view.scale)
+        view = View(fit.view.rotation, fit.view.translation - np.array([PAD, PAD, 0], np.float32), fit.view.scale)
         vertices = fit.view.unproject(portrait.rest)
         for rows, places in eye_vertices(portrait, np.zeros(2, np.float32)):
             vertices[rows] = places
@@ -87,8 +87,8 @@ class HeadRenderer:
         before = portrait.fit.view
         rotation = rotation_matrix(motion.angles[frame])
         scale = float(before.scale * motion.zoom[frame])
-        at = before.project(PIVOT) - np.float32([PAD, PAD, 0])
-        at = at + np.float32([*(motion.shift[frame] * EYES_APART), 0])
+        at = before.project(PIVOT) - np.array([PAD, PAD, 0], np.float32)
+        at = at + np.array([*(motion.shift[frame] * EYES_APART), 0], np.float32)
         return View(rotation, (at - scale * rotation @ PIVOT).astype(np.float32), scale)
 
     def _mesh(self, portrait: Portrait, pixels: Array, view: View, gaze: Array) -> Array:
@@ -99,11 +99,13 @@ class HeadRenderer:
         for eye, first in zip(portrait.fit.eyes, IRIS_CENTRES):
             ring = np.sign(np.round(MESH_REFERENCE[first + 1 : first + 5] - MESH_REFERENCE[first], 3))
             ring[:, 2] = 0
-            spin = gaze_rotation(*(np.float32(eye.gaze) + gaze))
+            spin = gaze_rotation(*(np.asarray(eye.gaze, np.float32) + gaze))
             rest = gaze_rotation(*eye.gaze)
             depth = np.sqrt(max(eye.radius**2 - eye.iris**2, 0.0))
             local = np.concatenate([[[0, 0, -eye.radius]], ring * eye.iris + [0, 0, -depth]]).astype(np.float32)
-            tracked = portrait.fit.view.unproject(portrait.mesh[first : first + 5] + np.float32([PAD, PAD, 0]))
+            tracked = portrait.fit.view.unproject(
+                portrait.mesh[first : first + 5] + np.array([PAD, PAD, 0], np.float32)
+            )
             lacking = tracked - (eye.centre + local @ rest.T)
             mesh[first : first + 5] = view.project(eye.centre + local @ spin.T + lacking)
         return mesh
@@ -119,7 +121,7 @@ class HeadRenderer:
         lit = normals + rig.lids[:, None] * (turned - normals)
         shade = light.change(portrait.light, portrait.normals, lit, added)
         np.equal(np.where(shell.index >= 0, head.part[rig.shell][shell.index], -1), MOUTH_BAG, out=self._hole)
-        shadow = cv2.blur(self._hole, (_SHADOW, _SHADOW))
+        shadow = np.asarray(cv2.blur(self._hole, (_SHADOW, _SHADOW)), np.float32)
         _shade(
             shell.index,
             shell.weights,
@@ -177,7 +179,7 @@ def _expression(modes: Array, weights: Array) -> Array:
 
 
 @numba.njit(cache=True, fastmath=True)
-def _add(out, mode, weight):  # pragma: no cover (compiled)
+def _add(out: Array, mode: Array, weight: float) -> None:  # pragma: no cover (compiled)
     for i in range(out.shape[0]):
         out[i, 0] += weight * mode[i, 0]
         out[i, 1] += weight * mode[i, 1]
@@ -186,9 +188,11 @@ def _add(out, mode, weight):  # pragma: no cover (compiled)
 
 @numba.njit(cache=True, fastmath=True, boundscheck=False)
 def _shade(
-    index, weights, inside, inside_weights, triangles, inner_triangles, part, inner_part, corners, inner_corners,
-    atlas, inner, lips, alpha, shade, shadow, out,
-):  # fmt: skip  # pragma: no cover (compiled)
+    index: Integers, weights: Array, inside: Integers, inside_weights: Array, triangles: Integers,
+    inner_triangles: Integers, part: NDArray[np.int8], inner_part: NDArray[np.int8], corners: Array,
+    inner_corners: Array, atlas: Array, inner: Array, lips: Array, alpha: Array, shade: Array, shadow: Array,
+    out: Array,
+) -> None:  # fmt: skip  # pragma: no cover (compiled)
     """Premultiplied colour [H, W, 4] of every sample: skin and eyes from the atlas, the mouth from its vertices."""
     height, width = index.shape
     high, wide = atlas.shape[0], atlas.shape[1]

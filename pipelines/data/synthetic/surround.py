@@ -10,7 +10,7 @@ from speechhead.core.arrays import Array
 
 ANGLES = 180
 """Directions in which the outline is known."""
-CENTRE = np.float32([0, -2.0, -3.0])
+CENTRE = np.array([0, -2.0, -3.0], np.float32)
 """The point in the head from which directions are counted."""
 _RIGID, _STILL = 1.22, 2.35
 """Radii, in units of the outline's: up to the first everything moves with the outline, from the second nothing does."""
@@ -29,7 +29,10 @@ def outline(pixels: Array, centre: Array, turn: float) -> Array:
 
 
 @numba.njit(cache=True, fastmath=True)
-def _shifts(height, width, here, there, turn_here, turn_there, outline_here, outline_there, zoom, rest, out):
+def _shifts(
+    height: int, width: int, here: Array, there: Array, turn_here: float, turn_there: float, outline_here: Array,
+    outline_there: Array, zoom: float, rest: float, out: Array,
+) -> None:  # fmt: skip
     count = len(outline_here)
     for row in range(height):
         for column in range(width):

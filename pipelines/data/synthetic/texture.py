@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +32,7 @@ class Layout:
     """Where each corner of a head's triangles lies in the atlas, and which triangle each texel shows."""
 
     def __init__(self, head: Head) -> None:
-        uv = head.uv * np.float32([TILE, -TILE]) + np.float32([0, TILE])
+        uv = head.uv * np.array([TILE, -TILE], np.float32) + np.array([0, TILE], np.float32)
         self.skin: Integers = head.of(SKIN, MOUTH_BAG, SOCKET)
         self.corners: Integers = head.triangle_uv[self.skin]
         self.places: Array = (uv - 0.5).astype(np.float32)
@@ -60,10 +62,10 @@ def fine_pixels(pixels: Array, factor: int = FINE) -> Array:
     return out
 
 
-def sample(image: Array, places: Array, interpolation: int = cv2.INTER_LINEAR) -> Array:
-    """Read a picture at pixels [H, W, 2]; its border repeats."""
+def sample(image: NDArray[Any], places: Array, interpolation: int = cv2.INTER_LINEAR) -> Array:
+    """Read a float32 picture at pixels [H, W, 2]; its border repeats."""
     x, y = np.ascontiguousarray(places[..., 0]), np.ascontiguousarray(places[..., 1])
-    return cv2.remap(image, x, y, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.remap(image, x, y, interpolation, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def bake_skin(
@@ -85,7 +87,7 @@ def bake_skin(
     visible = (depth * FINE < front + 3 * FINE).astype(np.float32)
     weight = visible * smoothstep32(facing, *_FACING) * sample(trust, places)
     weight[table.texels.index < 0] = 0
-    weight = cv2.erode(weight, np.ones((3, 3)))
+    weight = np.asarray(cv2.erode(weight, np.ones((3, 3))), np.float32)
     colour = sample(photo, places, cv2.INTER_CUBIC)
     # Beside the cheeks the model may be wider than the face: what differs from the cheek there is not skin.
     face = slice(0, TILE)
@@ -126,7 +128,8 @@ def trusted(shape: tuple[int, int], seen: PhotoBuffers, mesh: Array) -> Array:
     mouth = cv2.dilate(np.maximum(seam, seen.mouth.astype(np.uint8) * 255), np.ones((3, 3)))
     eyes = seen.eyes.astype(np.uint8) * 255
     holes = cv2.GaussianBlur(np.maximum(mouth, eyes), (0, 0), 0.8)
-    return cv2.resize(255 - holes, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    small = cv2.resize(255 - holes, (width, height), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) / np.float32(255)
 
 
 def eye_directions() -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,12 +61,12 @@ def load_prepared_clips(folder: Path) -> list[PreparedClip]:
     return clips
 
 
-def resize(image: NDArray, resolution: int) -> NDArray:
+def resize(image: NDArray[Any], resolution: int) -> NDArray[Any]:
     """Square picture at another resolution, by area averaging when it shrinks."""
     return cv2.resize(image, (resolution, resolution), interpolation=cv2.INTER_AREA)
 
 
-def chw(image: NDArray) -> Array:
+def chw(image: NDArray[Any]) -> Array:
     """[H, W, C] in 0..255 or flow to [C, H, W] float32; uint8 becomes 0..1."""
     scaled = image.astype(np.float32) / 255 if image.dtype == np.uint8 else image.astype(np.float32)
     return np.ascontiguousarray(scaled if scaled.ndim == 3 and scaled.shape[0] < 4 else scaled.transpose(2, 0, 1))
@@ -75,19 +76,19 @@ def recolour(random: np.random.Generator) -> NDArray[np.float32]:
     """A random colour change as (gain [3], gamma, saturation): light, film, black and white, paintings."""
     saturation = 0.0 if random.random() < 0.12 else random.uniform(0.6, 1.3)
     gain = random.uniform(0.75, 1.15) * random.uniform(0.9, 1.1, 3)
-    return np.float32([*gain, np.exp(random.uniform(-0.3, 0.3)), saturation])
+    return np.array([*gain, np.exp(random.uniform(-0.3, 0.3)), saturation], np.float32)
 
 
 def apply_colour(image: NDArray[np.uint8], colour: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The colour change on an RGB picture: saturation, then gamma and gain by a table."""
-    grey = np.float32([0.299, 0.587, 0.114])
+    grey = np.array([0.299, 0.587, 0.114], np.float32)
     mixed = cv2.transform(image, (1 - colour[4]) * np.tile(grey, (3, 1)) + colour[4] * np.eye(3, dtype=np.float32))
     levels = (np.arange(256, dtype=np.float32) / 255)[:, None] ** colour[3] * colour[:3]
     table = (np.clip(levels, 0, 1) * 255).astype(np.uint8)
     return np.asarray(cv2.LUT(mixed, table[None]), np.uint8)
 
 
-class CompactPairs(IterableDataset):
+class CompactPairs(IterableDataset[dict[str, Array]]):
     """Endless random (source, driver) pairs as dictionaries of arrays: see `window_inputs` and `motion_inputs`.
 
     Parameters
@@ -265,6 +266,6 @@ def planar(image: Array) -> Array:
     return np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)
 
 
-def patch(image: NDArray, grid: Array) -> NDArray:
+def patch(image: NDArray[Any], grid: Array) -> NDArray[Any]:
     """Read `image` [H, W, C] at positions [h, w, 2] in [-1, 1]."""
     return sample(image, np.asarray(grid - pixel_grid(*grid.shape[:2]), np.float32))

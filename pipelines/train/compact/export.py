@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import onnx
@@ -113,7 +113,7 @@ def export(motion: Path, windows: Path, folder: Path) -> list[Path]:
             )
             pack(raw, folder / f"{name}.onnx", "float16")
             written.append(folder / f"{name}.onnx")
-    card = {"family": "compact"}
+    card: dict[str, Any] = {"family": "compact"}
     for part, metadata in (("motion", moved), ("windows", painted)):
         card[part] = {"step": int(metadata["step"]), "training": json.loads(metadata["config"])}
     (folder / "compact.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -56,7 +56,7 @@ class WindowsLearner(Learner):
         super().__init__()
         self.model, self.options = model, options
         self.judges = torch.nn.ModuleDict({name: Discriminator() for name in WINDOWS})
-        self.judges = self.judges.to(memory_format=torch.channels_last)
+        self.judges.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.features = FeatureLoss()
         self.landmarks = LandmarkLoss() if options.landmarks else None
         self.learning = [*model.encoders.parameters(), *model.windows.parameters()]
@@ -67,7 +67,8 @@ class WindowsLearner(Learner):
 
     def learn(self, batch: dict[str, Tensor], step: int) -> dict[str, float]:
         """One step of both sides."""
-        options, log = self.options, {}
+        options = self.options
+        log: dict[str, float] = {}
         names = list(WINDOWS) if step % 2 else ["mouth"]
         out = forward(self.model, batch, names)
         loss, judged = torch.zeros(()), {}

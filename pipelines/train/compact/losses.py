@@ -23,6 +23,7 @@ class FeatureLoss(nn.Module):
 
     TAPS = ("Relu:0", "Relu_3:0", "Relu_12:0")
     MEAN = (104.0, 117.0, 123.0)  # BGR, of 0..255
+    mean: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,7 +113,8 @@ def texture_loss(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
 
 def judged_where(shapes: Tensor, score: Tensor) -> Tensor:
     """Weights of a score map, mean 1: inside the mouth or between the lids, hardly on what the warp shows well."""
-    where = F.adaptive_avg_pool2d(shapes[:, :1] + 0.05 * shapes.amax(1, keepdim=True), score.shape[2:]) + 0.005
+    size = (score.shape[2], score.shape[3])
+    where = F.adaptive_avg_pool2d(shapes[:, :1] + 0.05 * shapes.amax(1, keepdim=True), size) + 0.005
     return where / where.mean()
 
 

@@ -36,8 +36,8 @@ class Residual(nn.Module):
         self.body = nn.Sequential(
             _activation(), nn.Conv2d(channels, channels, 3, 1, 1), _activation(), nn.Conv2d(channels, channels, 3, 1, 1)
         )
-        nn.init.zeros_(self.body[3].weight)
-        nn.init.zeros_(self.body[3].bias)
+        for values in self.body[3].parameters():
+            nn.init.zeros_(values)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -78,10 +78,10 @@ class DenseMotion(nn.Module):
         self.middle = nn.Sequential(Residual(4 * w), Residual(4 * w))
         self.up2, self.up1, self.up0 = Up(4 * w, 3 * w), Up(3 * w, 2 * w), Up(2 * w, w)
         self.heads = nn.Conv2d(w, self.CANDIDATES + 2, 3, 1, 1)
-        nn.init.zeros_(self.heads.weight)
-        nn.init.zeros_(self.heads.bias)
+        for values in self.heads.parameters():
+            nn.init.zeros_(values)
         with torch.no_grad():  # begin near the landmark warp, but not so sure of it that nothing is learnt
-            self.heads.bias[1] = 1.0
+            self.heads.get_parameter("bias")[1] = 1.0
 
     def forward(
         self, prior: Tensor, rigid: Tensor, coverage: Tensor, source: Tensor, warped: Tensor
@@ -158,8 +158,8 @@ class WindowGenerator(nn.Module):
         self.up2, self.up1, self.up0 = Up(4 * w, 3 * w), Up(3 * w, 2 * w), Up(2 * w, w)
         self.after2, self.after1, self.after0 = Residual(3 * w), Residual(2 * w), Residual(w)
         self.last = nn.Conv2d(w, 4, 3, 1, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        for values in self.last.parameters():
+            nn.init.zeros_(values)
 
     def forward(
         self,
@@ -222,7 +222,7 @@ class Discriminator(nn.Module):
         self.norms = nn.ModuleList([nn.Identity(), *(nn.InstanceNorm2d(c, affine=True) for c in (2 * w, 4 * w))])
         self.score = nn.Conv2d(4 * w, 1, 3, 1, 1)
         for layer in self.layers:  # full-size features from the first step on: they judge and are matched
-            nn.init.kaiming_normal_(layer.weight, 0.2)
+            nn.init.kaiming_normal_(layer.get_parameter("weight"), 0.2)
 
     def forward(self, image: Tensor, shapes: Tensor, source: Tensor) -> tuple[Tensor, list[Tensor]]:
         x, features = torch.cat([image * 2 - 1, shapes, source * 2 - 1], 1), []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -60,7 +61,7 @@ class OnnxGraph(nn.Module):
         return [known[name] for name in self.outputs]
 
 
-def _padded(x: Tensor, options: dict, value: float) -> tuple[Tensor, list[int]]:
+def _padded(x: Tensor, options: dict[str, Any], value: float) -> tuple[Tensor, list[int]]:
     """The input with its padding, and what symmetric padding is left to the operator: [top, left]."""
     top, left, bottom, right = options.get("pads", [0, 0, 0, 0])
     if (top, left) == (bottom, right):
@@ -68,7 +69,7 @@ def _padded(x: Tensor, options: dict, value: float) -> tuple[Tensor, list[int]]:
     return F.pad(x, (left, right, top, bottom), value=value), [0, 0]
 
 
-def _apply(kind: str, inputs: list, options: dict) -> Tensor:
+def _apply(kind: str, inputs: list[Any], options: dict[str, Any]) -> Tensor:
     x = inputs[0]
     if kind == "Cast":
         return x

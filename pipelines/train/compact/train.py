@@ -83,7 +83,7 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
     model = CompactNetworks(options.network)
     if options.start is not None:
         begin_with(model, Path(options.start))
-    model = model.to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     learner = open_learner(model, options)
     average, step = copy.deepcopy(model), 0
     if resume is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -28,15 +28,15 @@ class Average(Generic[Network]):
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         for mine, theirs in zip(self.family.parameters(), network.parameters()):
             mine.lerp_(theirs, 1 - decay)
-        for mine, theirs in zip(self.family.buffers(), network.buffers()):
-            mine.copy_(theirs)
+        for kept, current in zip(self.family.buffers(), network.buffers()):
+            kept.copy_(current)
         self.steps += 1
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """The averaged weights and how many steps they saw."""
         return {"weights": self.family.state_dict(), "steps": self.steps}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Inverse of `state_dict`."""
         self.family.load_state_dict(state["weights"])
         self.steps = int(state["steps"])

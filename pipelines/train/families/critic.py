@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -33,8 +34,11 @@ class Critic(nn.Module):
         unknown = [key for key in options.discriminator if key not in known]
         if unknown:
             raise ConfigError(f"discriminator.{unknown[0]} is unknown. Use {', '.join(sorted(known))}.")
-        values = {"num_kp": getattr(family.config, "num_kp", 10)} | options.discriminator
-        return cls(DiscriminatorConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}))
+        given: dict[str, Any] = {"num_kp": getattr(family.config, "num_kp", 10)} | options.discriminator
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
+        }
+        return cls(DiscriminatorConfig(**values))
 
     def judge(self, image: Tensor, keypoints: Tensor) -> list[Judgement]:
         """Scores and features of pictures [B, 3, H, W] that show keypoints [B, K, 2 or 3]."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -111,7 +112,8 @@ def load_clip(path: Path, size: int, cache: Path, tracked: bool) -> FamilyClip:
             large = (square(frame, TRACKED_SIZE) for frame in VideoReader(path, FPS).frames())
             part = marks.with_suffix(f".{os.getpid()}.part")
             with part.open("wb") as stream:
-                np.savez(stream, **track_frames(large, TRACKED_SIZE))
+                found: dict[str, Any] = {**track_frames(large, TRACKED_SIZE)}
+                np.savez(stream, **found)
             part.replace(marks)
         with np.load(marks) as arrays:
             track = dict(arrays)
@@ -147,7 +149,7 @@ def seed(*numbers: int) -> np.random.Generator:
     return np.random.default_rng(list(numbers))
 
 
-class FamilyPairs(Dataset):
+class FamilyPairs(Dataset[dict[str, Array]]):
     """Pair number n, the same whenever and wherever it is drawn: training can stop and go on at any step.
 
     Items are dictionaries of arrays: source, driver float32 [3, S, S] in 0..1; with tracked clips also
@@ -194,7 +196,7 @@ class FamilyPairs(Dataset):
             image = np.asarray(clip.frames[row])
             image = image[:, ::-1] if turned else image
             image = image if colour is None else apply_colour(image, colour)
-            item[name] = np.ascontiguousarray(image.transpose(2, 0, 1), np.float32) / 255
+            item[name] = np.ascontiguousarray(image.transpose(2, 0, 1), np.float32) / np.float32(255)
             if clip.track and name in ("source", "driver"):
                 marks, turn = clip.track["landmarks"][row], clip.track["rotation"][row]
                 item[f"{name}_landmarks"] = mirrored(marks) if turned else marks

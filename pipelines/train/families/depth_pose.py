@@ -29,7 +29,7 @@ class PoseNetwork(nn.Module):
         self.camera = nn.Conv2d(widths[-1], 4, 1)
         nn.init.zeros_(self.camera.weight)
         with torch.no_grad():  # softplus(0.54) = 1: a field of view of 53 degrees
-            self.camera.bias.copy_(torch.tensor([0.54, 0.54, 0.0, 0.0]))
+            self.camera.get_parameter("bias").copy_(torch.tensor([0.54, 0.54, 0.0, 0.0]))
 
     def forward(self, target: Tensor, other: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rotation [B, 3, 3] and translation [B, 3] from the target's camera to the other's, intrinsics [B, 3, 3].

@@ -68,13 +68,13 @@ def read_latents(family: Family, clips: list[FamilyClip], seconds: float | None 
         frames = torch.from_numpy(np.array(clips[number].frames[np.sort(rows)])).to(device)
         with torch.no_grad():
             motion = family.motion(frames.permute(0, 3, 1, 2).float() / 255)
-            found = family.to_latent(motion).float().cpu()
-        latents[number] |= dict(zip(np.sort(rows).tolist(), found))
+            vectors = family.to_latent(motion).float().cpu()
+        latents[number] |= dict(zip(np.sort(rows).tolist(), vectors))
     talks = []
     for clip, found in zip(clips, latents):
-        rows = sorted(found)
-        marks = {name: torch.from_numpy(clip.track[name][rows]) for name in clip.track if name != "landmarks"}
-        talks.append(Talk(latents=torch.stack([found[row] for row in rows]), **marks))
+        shown = sorted(found)
+        marks = {name: torch.from_numpy(clip.track[name][shown]) for name in clip.track if name != "landmarks"}
+        talks.append(Talk(latents=torch.stack([found[row] for row in shown]), **marks))
     return talks
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -11,6 +12,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from speechhead.core.errors import DeviceError
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class Workers:
         # Buffers are shared after each step (`share_buffers`): in a pass they would overwrite what gradients need.
         return DistributedDataParallel(module, ids, broadcast_buffers=False, find_unused_parameters=True)
 
-    def synchronised(self, module: nn.Module) -> nn.Module:
+    def synchronised(self, module: Network) -> Network:
         """BatchNorm over all processes' batches (FOMM's SyncBN), where the device has it."""
         if self.world > 1 and self.device.type == "cuda":
-            return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+            return cast(Network, nn.SyncBatchNorm.convert_sync_batchnorm(module))
         return module
 
     def share_buffers(self, module: nn.Module) -> None:

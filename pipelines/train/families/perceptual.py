@@ -23,6 +23,8 @@ class Vgg19(nn.Module):
 
     WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)  # 0 is max pooling
     TAPS = (1, 6, 11, 20, 29)
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, weights: Path | None = None) -> None:
         super().__init__()

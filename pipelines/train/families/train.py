@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pipelines.train.curves import Log
 from speechhead.core.errors import WeightsError
@@ -41,18 +42,16 @@ class Trainer:
         self.workers = workers or Workers.join(options.device)
         torch.manual_seed(options.seed)
         device = self.workers.device
-        family = self.workers.synchronised(build(options)).to(device).train()
-        self.family: Family = family
-        self.objective = make_objective(family, options, device).to(device)
-        self.average = Average(family, options.ema)
-        self.critic = Critic.for_training(options, family).to(device) if options.losses.adversarial else None
+        self.family = self.workers.synchronised(build(options)).to(device).train()
+        self.objective = make_objective(self.family, options, device).to(device)
+        self.average = Average(self.family, options.ema)
+        self.critic = Critic.for_training(options, self.family).to(device) if options.losses.adversarial else None
         self.maker = self._adam(trained(self.objective))
         self.judge = self._adam(list(self.critic.parameters())) if self.critic else None
         self.precision = precision(options.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
-        self.run_objective, self.run_critic = self.workers.wrap(self.objective), None
-        if self.critic is not None:
-            self.run_critic = self.workers.wrap(self.critic)
+        self.run_objective = self.workers.wrap(self.objective)
+        self.run_critic = self.workers.wrap(self.critic) if self.critic else None
         self.step = 0
 
     def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -76,10 +75,9 @@ class Trainer:
             number = (self.step * options.accumulate + index) * self.workers.world + self.workers.rank
             torch.manual_seed((options.seed << 40) + number)
             with ExitStack() as stack:
-                if index + 1 < len(passes) and self.workers.world > 1:
-                    stack.enter_context(self.run_objective.no_sync())
-                    if self.run_critic is not None:
-                        stack.enter_context(self.run_critic.no_sync())
+                for network in (self.run_objective, self.run_critic):
+                    if index + 1 < len(passes) and isinstance(network, DistributedDataParallel):
+                        stack.enter_context(network.no_sync())
                 for name, value in self._one_pass(batch, number).items():
                     sums[name] = sums.get(name, 0.0) + value / len(passes)
         self._apply(self.maker)
@@ -99,16 +97,16 @@ class Trainer:
         with torch.autocast(self.workers.device.type, self.precision, enabled=self.precision is not torch.float32):
             result: Result = self.run_objective(batch, number)
         losses, made, points = result
-        judged = self.critic is not None and made is not None and self.step >= options.adversarial_after
-        if judged:
-            losses = losses | adversarial_losses(self.critic, batch["driver"], made, points, options.losses)
+        critic = self.critic if self.step >= options.adversarial_after else None
+        if critic is not None and made is not None and points is not None:
+            losses = losses | adversarial_losses(critic, batch["driver"], made, points, options.losses)
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
             wrong = ", ".join(name for name, value in losses.items() if not torch.isfinite(value))
             raise ConfigError(f"step {self.step}: {wrong} is not finite. Lower learning_rate, or set clip_gradient.")
         self.scaler.scale(total / options.accumulate).backward()
         values = {name: value.item() for name, value in losses.items()}
-        if judged:
+        if critic is not None and self.run_critic is not None and made is not None and points is not None:
             loss = self.run_critic(batch["driver"], made.detach(), points.detach())
             self.scaler.scale(loss / options.accumulate).backward()
             values["critic"] = loss.item()
@@ -122,7 +120,12 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load` needs to go on."""
-        parts = {"objective": self.objective, "average": self.average, "maker": self.maker, "scaler": self.scaler}
+        parts: dict[str, Any] = {
+            "objective": self.objective,
+            "average": self.average,
+            "maker": self.maker,
+            "scaler": self.scaler,
+        }
         if self.critic is not None and self.judge is not None:
             parts |= {"critic": self.critic, "judge": self.judge}
         state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}

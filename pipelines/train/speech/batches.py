@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ class LabelBatch:
     still: Tensor
 
 
-def crop(array: Array, start: int, count: int) -> Array:
+def crop(array: Array | NDArray[np.float16], start: int, count: int) -> Array:
     """Blocks [start, start + count), zeros (as features: the mean is taken off later) where there are none."""
     part = array[start : start + count].astype(np.float32)
     if len(part) < count:
@@ -129,7 +130,7 @@ class Sampler:
     def motion(self, n: int) -> MotionBatch:
         """n crops with motion."""
         t = self.blocks * self.block
-        rows: dict[str, list] = {key: [] for key in ("blocks", "motion", "mask", "neutral", "emotion", "who")}
+        rows: dict[str, list[Any]] = {key: [] for key in ("blocks", "motion", "mask", "neutral", "emotion", "who")}
         for index in self.rng.choice(len(self.clips), n, p=self.chances):
             clip, features = self.clips[index]
             array, speed = self._copy(features)
@@ -146,8 +147,9 @@ class Sampler:
             if not emotion.any() and self.rng.random() < 0.35:
                 emotion, motion = in_manner(motion, self.rng)
             rows["blocks"].append(crop(array, start, self.blocks))
-            rows["motion"].append(motion), rows["mask"].append(mask)
-            rows["neutral"].append(neutral), rows["emotion"].append(emotion)
+            row = {"motion": motion, "mask": mask, "neutral": neutral, "emotion": emotion}
+            for key, value in row.items():
+                rows[key].append(value)
             rows["who"].append(self.identities.index(clip.identity))
         stacked = {key: torch.from_numpy(np.ascontiguousarray(np.stack(value))) for key, value in rows.items()}
         return MotionBatch(**{key: value.float() if key != "who" else value for key, value in stacked.items()})
@@ -155,7 +157,7 @@ class Sampler:
     def labels(self, n: int) -> LabelBatch:
         """n crops with visemes."""
         t = self.blocks * self.block
-        rows: dict[str, list] = {key: [] for key in ("blocks", "labels", "mask", "still")}
+        rows: dict[str, list[Any]] = {key: [] for key in ("blocks", "labels", "mask", "still")}
         for index in self.rng.choice(len(self.labelled), n, p=self.label_chances):
             item = self.labelled[index]
             array, speed = self._copy(item.features)
@@ -171,7 +173,9 @@ class Sampler:
             inside = (np.arange(t) + start * self.block < total).astype(np.float32)
             if start > 0:
                 inside[: self.warm] = 0
-            rows["blocks"].append(crop(array, start, self.blocks)), rows["labels"].append(labels[part])
-            rows["mask"].append(inside), rows["still"].append((~edges[part]).astype(np.float32) * inside)
+            rows["blocks"].append(crop(array, start, self.blocks))
+            rows["labels"].append(labels[part])
+            rows["mask"].append(inside)
+            rows["still"].append((~edges[part]).astype(np.float32) * inside)
         stacked = {key: torch.from_numpy(np.ascontiguousarray(np.stack(value))) for key, value in rows.items()}
         return LabelBatch(**{key: value.float() if key != "labels" else value.long() for key, value in stacked.items()})

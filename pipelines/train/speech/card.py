@@ -1,4 +1,4 @@
-"""Print the table of the model card of Speech2Landmarks: the shipped weights on the clips of `val` that have sound.
+"""The table of Speech2Landmarks' model card: the shipped weights on clips of `val` with sound.
 
     python -m pipelines.train.speech.card --media ../shared/media
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -41,12 +42,12 @@ class NetworkConfig:
     smooth: tuple[float, float, float] = (0.2, 0.5, 0.3)
 
     @staticmethod
-    def from_dict(values: dict) -> NetworkConfig:
+    def from_dict(values: dict[str, Any]) -> NetworkConfig:
         """Inverse of `dataclasses.asdict`."""
         smooth = tuple(values.get("smooth", NetworkConfig.smooth))
         return NetworkConfig(**{**values, "window": WindowConfig(**values.get("window", {})), "smooth": smooth})
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
@@ -56,6 +57,12 @@ class Network(nn.Module):
     Each video frame sees its own feature vectors and those of the `ahead` frames after it, which its
     block's window has anyway. Emotion and face modulate the input of the GRU (FiLM, Perez et al., 2018).
     """
+
+    feature_mean: Tensor
+    feature_std: Tensor
+    basis: Tensor
+    face_mean: Tensor
+    face_basis: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -76,7 +83,8 @@ class Network(nn.Module):
         )
         self.viseme_head = nn.Linear(config.width, config.visemes)
         nn.init.zeros_(self.film.weight), nn.init.zeros_(self.film.bias)
-        nn.init.normal_(self.head[-1].weight, std=0.02), nn.init.zeros_(self.head[-1].bias)
+        nn.init.normal_(self.head[-1].get_parameter("weight"), std=0.02)
+        nn.init.zeros_(self.head[-1].get_parameter("bias"))
 
     def condition(self, emotion: Tensor, neutral: Tensor) -> Tensor:
         """float [N, 7] and [N, 70, 3] -> [N, 7 + face_codes]."""
