@@ -10,3 +10,10 @@ Array = NDArray[np.float32]
 
 Array64 = NDArray[np.float64]
 """float64, for sums and filters that run on and on."""
+
+
+def fixed(*values: float) -> Array:
+    """float32 [N] that nobody can change: an array among the constants of a frozen record."""
+    array = np.array(values, np.float32)
+    array.setflags(write=False)
+    return array

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,21 +14,31 @@ UPPER_INNER = (61, 62, 63)
 LOWER_INNER = (67, 66, 65)
 """Inner-lip points that face each other."""
 
-CLOSED = 0.008
-"""Inner-lip gap, outer eye distances, below which speech means closed lips (the mesh's noise is about half)."""
 
-PARTED = 0.03
-"""Gap from which speech means open lips; between the two the gap eases in."""
+@dataclass(frozen=True)
+class Lips:
+    """How lips part. Gaps between the inner lips, in outer eye distances."""
 
-_UPPER_SHARE = 0.35
-"""Part of a correction that the upper lip makes; the lower one is the more mobile."""
+    closed: float = 0.008
+    """Gap below which speech means closed lips: twice the noise of the tracked mesh."""
+
+    parted: float = 0.03
+    """Gap from which speech means open lips; between the two the gap eases in. Chosen by eye."""
+
+    upper_share: float = 0.35
+    """Part of a correction that the upper lip makes; the lower one is the more mobile."""
+
+    thinner: float = 0.05
+    """Part of an opening by which each lip may get thinner. In the training clips upper lips lose 0.09 of it and lower
+    ones 0.07."""
+
+
+LIPS = Lips()
+
 
 # Points that go along with each inner pair: the outer lip in front of it, and half of the lip's shoulder.
 _UPPER_ALONG = (((61, 1.0), (50, 1.0), (49, 0.5)), ((62, 1.0), (51, 1.0)), ((63, 1.0), (52, 1.0), (53, 0.5)))
 _LOWER_ALONG = (((67, 1.0), (58, 1.0), (59, 0.5)), ((66, 1.0), (57, 1.0)), ((65, 1.0), (56, 1.0), (55, 0.5)))
-
-THINNER = 0.05
-"""Part of an opening by which each lip may get thinner. In the clips upper lips lose 0.09 of it and lower ones 0.07."""
 
 _OUTER = (((50, 1.0), (49, 0.5)), ((51, 1.0),), ((52, 1.0), (53, 0.5)))
 _LOWER_OUTER = (((58, 1.0), (59, 0.5)), ((57, 1.0),), ((56, 1.0), (55, 0.5)))
@@ -49,8 +61,8 @@ def lip_gaps(landmarks: Array) -> npt.NDArray[np.float64]:
 
 
 def intended_gaps(gaps: npt.NDArray[np.float64], amplitude: float) -> npt.NDArray[np.float64]:
-    """Gaps to show for the gaps of the speech motion: none below CLOSED, times `amplitude` from PARTED on."""
-    return np.array([amplitude * max(gap, 0.0) * smoothstep(gap, CLOSED, PARTED) for gap in gaps])
+    """Gaps to show for the gaps of the speech motion: none below LIPS.closed, times `amplitude` from LIPS.parted on."""
+    return np.array([amplitude * max(gap, 0.0) * smoothstep(gap, LIPS.closed, LIPS.parted) for gap in gaps])
 
 
 def set_gaps(landmarks: npt.NDArray[np.floating], gaps: npt.NDArray[np.float64]) -> None:
@@ -68,9 +80,9 @@ def set_gaps(landmarks: npt.NDArray[np.floating], gaps: npt.NDArray[np.float64])
         wanted = np.array([present[0] * shrink, gap, present[2] * shrink], np.float32)
         change = wanted - present
         for point, part in _UPPER_ALONG[pair]:
-            landmarks[point] -= _UPPER_SHARE * part * change
+            landmarks[point] -= LIPS.upper_share * part * change
         for point, part in _LOWER_ALONG[pair]:
-            landmarks[point] += (1.0 - _UPPER_SHARE) * part * change
+            landmarks[point] += (1.0 - LIPS.upper_share) * part * change
         if gap == 0.0:
             landmarks[upper] = landmarks[lower]  # no rounding error between lips that touch
 
@@ -80,7 +92,7 @@ def keep_body(speech: Array) -> None:
 
     A network that is judged by the opening learns to open the inner lips while the outer ones and the chin stay near
     their mean. Such thin lips are on no face: generators and trackers take them for a smaller opening. Where lips
-    keep their thickness up to THINNER of the opening, nothing changes.
+    keep their thickness up to LIPS.thinner of the opening, nothing changes.
 
     Parameters
     ----------
@@ -88,8 +100,8 @@ def keep_body(speech: Array) -> None:
     """
     for pair, gap in enumerate(np.maximum(lip_gaps(speech), 0.0)):
         upper, lower = _OUTER[pair], _LOWER_OUTER[pair]
-        rise = max(float(speech[upper[0][0], 1] - speech[UPPER_INNER[pair], 1]) - THINNER * float(gap), 0.0)
-        fall = max(float(speech[LOWER_INNER[pair], 1] - speech[lower[0][0], 1]) - THINNER * float(gap), 0.0)
+        rise = max(float(speech[upper[0][0], 1] - speech[UPPER_INNER[pair], 1]) - LIPS.thinner * float(gap), 0.0)
+        fall = max(float(speech[LOWER_INNER[pair], 1] - speech[lower[0][0], 1]) - LIPS.thinner * float(gap), 0.0)
         for point, part in upper:
             speech[point, 1] -= part * rise
         for point, part in lower:

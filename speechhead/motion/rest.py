@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,24 +21,32 @@ PRIOR = Path(__file__).parent / "rest.npz"
 Made by pipelines/make/motion_statistics.py.
 """
 
-MODE_SPREAD = (0.15, 0.5, 0.2, 0.2, 0.2, 0.2)
-"""How strongly a photo may show each of REST_MODES, of pipelines/make/emotion_basis.py: deviations of a prior."""
-
-NOISE = 0.025
-"""Standard deviation of a landmark that neither identity nor the modes explain, outer eye distances."""
-
-
 SMILE = 1
 """Place of the smile among REST_MODES."""
 
-SMILE_SEEN = (0.15, 0.45)
-"""Weights of the smile between which it is taken for one beyond doubt."""
 
-CALM_SPREAD = 0.1
-"""What of a smile, as a weight of its mode, a calm mouth may look like because it is a wide one."""
+@dataclass(frozen=True)
+class Relaxing:
+    """How a mouth is told from its expression. Chosen by eye;
+    `python -m pipelines.judge.expression_report` measures what they leave of a smile."""
 
-OPEN = (0.05, 0.15)
-"""Inner-lip opening, outer eye distances, between which the photo's lip shape gives way to the identity's."""
+    mode_spread: tuple[float, ...] = (0.15, 0.5, 0.2, 0.2, 0.2, 0.2)
+    """How strongly a photo may show each of REST_MODES, of pipelines/make/emotion_basis.py: deviations of a prior."""
+
+    noise: float = 0.025
+    """Standard deviation of a landmark that neither identity nor the modes explain, outer eye distances."""
+
+    smile_seen: tuple[float, float] = (0.15, 0.45)
+    """Weights of the smile between which it is taken for one beyond doubt."""
+
+    calm_spread: float = 0.1
+    """What of a smile, as a weight of its mode, a calm mouth may look like because it is a wide one."""
+
+    open: tuple[float, float] = (0.05, 0.15)
+    """Inner-lip opening, outer eye distances, between which the photo's lip shape gives way to the identity's."""
+
+
+RELAXING = Relaxing()
 
 
 @cache
@@ -64,12 +73,12 @@ def explain(landmarks: Array) -> tuple[Array, Array]:
     """
     mean, directions, modes = rest_system()
     lower = list(range(3, 14)) + list(range(31, 36)) + list(range(48, 68))
-    target = (landmarks - mean)[lower].ravel() / NOISE
-    spread = np.array(MODE_SPREAD, np.float32)
-    identity = directions[:, lower].reshape(len(directions), -1).T / NOISE
+    target = (landmarks - mean)[lower].ravel() / RELAXING.noise
+    spread = np.array(RELAXING.mode_spread, np.float32)
+    identity = directions[:, lower].reshape(len(directions), -1).T / RELAXING.noise
     shown = np.ones(len(modes), bool)
     while True:  # ridge regression; a mode that comes out negative is taken out and the rest solved again
-        expression = modes[:, lower].reshape(len(modes), -1).T[:, shown] * spread[shown] / NOISE
+        expression = modes[:, lower].reshape(len(modes), -1).T[:, shown] * spread[shown] / RELAXING.noise
         system = np.concatenate([identity, expression], axis=1)
         solution = np.linalg.solve(system.T @ system + np.eye(system.shape[1]), system.T @ target)
         person, found = solution[: len(directions)], solution[len(directions) :] * spread[shown]
@@ -103,13 +112,13 @@ def rest_face(landmarks: Array) -> Array:
     mean, _, modes = rest_system()
     relaxed = landmarks - np.tensordot(weights, modes, 1)
     # The shape of wide open lips says little about closed ones: there the person's most probable lips serve.
-    guess = smoothstep(float(mouth_opening(landmarks)), *OPEN)
+    guess = smoothstep(float(mouth_opening(landmarks)), *RELAXING.open)
     shape = (1.0 - guess) * relaxed + guess * person
     # No photo's smile is the model's alone, and the prior gives what is left of it to the person: corners of the mouth
     # two standard deviations too wide, too high and too far back. Of someone who smiles they are taken to be calm.
     smile = corners(modes[SMILE] + mean) - corners(mean)
-    left = float((corners(shape) - corners(mean)) @ smile / (smile @ smile)) - CALM_SPREAD
-    shape = shape - np.float32(max(left, 0.0) * smoothstep(float(weights[SMILE]), *SMILE_SEEN)) * modes[SMILE]
+    left = float((corners(shape) - corners(mean)) @ smile / (smile @ smile)) - RELAXING.calm_spread
+    shape = shape - np.float32(max(left, 0.0) * smoothstep(float(weights[SMILE]), *RELAXING.smile_seen)) * modes[SMILE]
     rest = landmarks + gain_mask() * (shape - landmarks)
     set_gaps(rest, np.zeros(3))
     return rest.astype(np.float32)

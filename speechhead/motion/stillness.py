@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from speechhead.core.arrays import Array
@@ -10,26 +12,45 @@ from speechhead.core.smoothstep import smoothstep
 
 from .easing import LowPass
 
-SILENCE_FRAMES = 6
-"""Frames without voice after which small mouth motion is held back; pauses between words are shorter."""
 
-STILL, MOVING = 0.012, 0.03
-"""Mouth displacement, outer eye distances, that is held back entirely, and not at all, in silence."""
+@dataclass(frozen=True)
+class Pause:
+    """When and how far lips rest.
 
-QUIET_DB = 25.0
-"""A frame this far below the voice is a pause, whatever the background: breath and room tone lie there."""
+    `follow` is tuned on validation clips by `pipelines.evaluate` (docs/decisions/0005-lips-in-pauses.md), the rest is
+    chosen by eye.
+    """
 
-QUIET_FRAMES = 3
-"""Frames of a pause before the lips slow down: the closure of a /p/ is over by then."""
+    silence_frames: int = 6
+    """Video frames without voice after which small mouth motion is held back; pauses between words are shorter."""
 
-VOICE_FALL_DB = 3.0
-"""By how much the level of the voice is forgotten in a second."""
+    still: float = 0.012
+    """Mouth displacement, outer eye distances, that is held back entirely in silence."""
 
-FOLLOW = 0.25
-"""Part of the way to where the network wants the lips that they go in a frame of a long pause. They decay into rest
-and start into a word, as lips do; the network's hesitations in between are not seen."""
+    moving: float = 0.03
+    """Mouth displacement, outer eye distances, that is not held back at all."""
 
-_SLOWER, _FASTER = 0.4, 0.6  # per frame: how soon the lips are slow in a pause, and quick again when the voice returns
+    quiet_db: float = 25.0
+    """A frame this far below the voice is a pause, whatever the background: breath and room tone lie there."""
+
+    quiet_frames: int = 3
+    """Video frames of a pause before the lips slow down: the closure of a /p/ is over by then."""
+
+    voice_fall_db: float = 3.0
+    """By how much the level of the voice is forgotten in a second."""
+
+    follow: float = 0.25
+    """Part of the way to where the network wants the lips that they go in a frame of a long pause. They decay into rest
+    and start into a word, as lips do; the network's hesitations in between are not seen."""
+
+    slower: float = 0.4
+    """Part of the way per frame in which the lips become slow in a pause."""
+
+    faster: float = 0.6
+    """Part of the way per frame in which they are quick again when the voice returns."""
+
+
+PAUSE = Pause()
 
 
 class Stillness:
@@ -37,10 +58,10 @@ class Stillness:
 
     def __init__(self) -> None:
         self._hold = LowPass(0.24, 1.0)  # 1 where small mouth motion is held back
-        self._silent = SILENCE_FRAMES
+        self._silent = PAUSE.silence_frames
         self._voice = -100.0  # dB
         self._pause = 0
-        self._slow = 0.0  # 0 the lips follow at once, 1 as FOLLOW says
+        self._slow = 0.0  # 0 the lips follow at once, 1 as `follow` says
         self._shown: Array = np.zeros((70, 3), np.float32)
 
     def step(self, speech: Array, energy: float, active: bool) -> Array:
@@ -52,14 +73,14 @@ class Stillness:
         energy : dB of the frame's sound; active : somebody speaks
         """
         self._silent = 0 if active else self._silent + 1
-        hold = self._hold.step(float(self._silent >= SILENCE_FRAMES))
+        hold = self._hold.step(float(self._silent >= PAUSE.silence_frames))
         size = float(np.abs(speech[48:68]).max())
-        wanted = speech * np.float32(1.0 - hold * (1.0 - smoothstep(size, STILL, MOVING)))
+        wanted = speech * np.float32(1.0 - hold * (1.0 - smoothstep(size, PAUSE.still, PAUSE.moving)))
 
-        self._voice = max(self._voice - VOICE_FALL_DB / FPS, energy if active else -100.0)
-        self._pause = self._pause + 1 if energy < self._voice - QUIET_DB else 0
-        paused = self._pause >= QUIET_FRAMES
-        self._slow += (_SLOWER if paused else _FASTER) * (float(paused) - self._slow)
-        follow = np.float32(1.0 - self._slow * (1.0 - FOLLOW))
+        self._voice = max(self._voice - PAUSE.voice_fall_db / FPS, energy if active else -100.0)
+        self._pause = self._pause + 1 if energy < self._voice - PAUSE.quiet_db else 0
+        paused = self._pause >= PAUSE.quiet_frames
+        self._slow += (PAUSE.slower if paused else PAUSE.faster) * (float(paused) - self._slow)
+        follow = np.float32(1.0 - self._slow * (1.0 - PAUSE.follow))
         self._shown = (self._shown + follow * (wanted - self._shown)).astype(np.float32)
         return self._shown

@@ -13,7 +13,7 @@ from speechhead.motion.blink import LID_PAIRS, Blinks, blink_profile, close_eyes
 from speechhead.motion.compose import Motion
 from speechhead.motion.emotion import displacements
 from speechhead.motion.gaze import EYEBALL, Gaze, turn_eyes
-from speechhead.motion.mouth import THINNER, keep_body, lip_gaps
+from speechhead.motion.mouth import LIPS, keep_body, lip_gaps
 from speechhead.motion.pose import turned
 from speechhead.motion.rest import rest_face
 from speechhead.motion.stillness import Stillness
@@ -244,8 +244,8 @@ def test_lips_keep_their_body_when_they_open():
     faces = thin.copy()
     keep_body(faces)
     assert np.array_equal(lip_gaps(faces), lip_gaps(thin))
-    assert np.allclose(faces[56:59, 1], 0.08 - THINNER * 0.12, atol=1e-5)
-    assert np.allclose(faces[50:53, 1], -0.04 + THINNER * 0.12, atol=1e-5)
+    assert np.allclose(faces[56:59, 1], 0.08 - LIPS.thinner * 0.12, atol=1e-5)
+    assert np.allclose(faces[50:53, 1], -0.04 + LIPS.thinner * 0.12, atol=1e-5)
     assert 0.3 * faces[57, 1] < faces[8, 1] < faces[57, 1]
     whole = faces.copy()
     keep_body(whole)

@@ -15,40 +15,68 @@ from .fill import push_pull
 from .matting import by_colour
 from .meshwarp import OVAL, upsample
 
-SIDE = 256
-"""Pixels of the segmentation's square input."""
-
-EDGE = 0.012
-"""Reach of the edge's refinement, parts of the crop's side."""
-
-MARGIN = 0.010
-"""How far outside the segmentation's edge strands of hair are looked for, parts of the crop's side."""
-
-INSIDE = 0.020
-"""How far inside the segmentation's edge background is looked for, parts of the crop's side."""
-
-SEEN, RIM, WIDE = 0.05, 0.010, 0.020
-"""Where the person is more than the first, and as far around it as the second (parts of the crop's side), the
-background is guessed: what leans on it there is taken for the person's. Before a calm wall, as far as the third: there
-nothing is lost, and no line of the outline stays on the wall, as cameras draw one around hair."""
-
-CALM = 2.5
-"""Mean difference of a calm wall's pixels from their surroundings, in levels."""
-
-EPSILON = 2e-4
 """Contrast, squared, of an edge in the picture that the matte follows (He et al., 2010, "Guided image filtering")."""
 
 
-DENSITY, DENSEST = 2, 768
-"""Samples per pixel of the person's layer, each way, in crops up to DENSEST pixels a side.
+@dataclass(frozen=True)
+class Cut:
+    """How the person is cut out. Lengths are parts of the crop's side.
 
-Read between its samples, linearly, a picture loses detail: of that near the pixels' own pitch a half, and how much
-changes from frame to frame. Between samples twice as dense, made once with a long filter, a tenth is lost. Cubic
-reading would do as well and takes five times as long."""
+    Chosen by eye (docs/decisions/0001-person-as-a-layer.md); `pipelines.judge.regions` measures what they do.
+    """
 
-CRISP = 0.65
-"""By how much the samples between the pixels are sharpened, so that on the average over all places between samples the
-detail is that of the photo. The pixels themselves stay as they are."""
+    side: int = 256
+    """Pixels of the segmentation's square input: the network's own."""
+
+    edge: float = 0.012
+    """Reach of the edge's refinement."""
+
+    margin: float = 0.010
+    """How far outside the segmentation's edge strands of hair are looked for."""
+
+    inside: float = 0.020
+    """How far inside the segmentation's edge background is looked for."""
+
+    seen: float = 0.05
+    """Matte, 0..1, above which a pixel hides the background, which is then guessed."""
+
+    rim: float = 0.010
+    """As far around the person the background is guessed as well: what leans on it there is taken for the person's."""
+
+    wide: float = 0.020
+    """The same before a calm wall: there nothing is lost, and no line of the outline stays on the wall, as cameras draw
+    one around hair."""
+
+    calm: float = 2.5
+    """Mean difference of a calm wall's pixels from their surroundings, in levels of 0..255."""
+
+    epsilon: float = 2e-4
+    """Contrast in 0..1, squared, of an edge in the picture that the matte follows (He et al., 2010, "Guided image
+    filtering")."""
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Samples between the pixels of the person's layer.
+
+    Read between its samples, linearly, a picture loses detail: of that near the pixels' own pitch a half, and how much
+    changes from frame to frame. Between samples twice as dense, made once with a long filter, a tenth is lost. Cubic
+    reading would do as well and takes five times as long.
+    """
+
+    density: int = 2
+    """Samples per pixel, each way."""
+
+    largest: int = 768
+    """Pixels a side of the largest crop that has them."""
+
+    crisp: float = 0.65
+    """By how much the samples between the pixels are sharpened, so that on the average over all places between samples
+    the detail is that of the photo (`pipelines.judge.detail`). The pixels themselves stay as they are."""
+
+
+CUT = Cut()
+DENSE = Dense()
 
 
 @dataclass(frozen=True)
@@ -70,14 +98,14 @@ class Layers:
         size = crop.shape[0]
         background = fill(crop, behind(crop, alpha)).astype(np.float32)
         person = np.dstack([crop - (1 - alpha[..., None]) * background, alpha]).astype(np.float32)
-        if size > DENSEST:
+        if size > DENSE.largest:
             return cls(person, background)
-        between = np.array([[1 / DENSITY, 0, 0], [0, 1 / DENSITY, 0]], np.float32)
+        between = np.array([[1 / DENSE.density, 0, 0], [0, 1 / DENSE.density, 0]], np.float32)
         how = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
-        sides = (DENSITY * size, DENSITY * size)
+        sides = (DENSE.density * size, DENSE.density * size)
         dense = cv2.warpAffine(person, between, sides, flags=how, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-        dense[..., :3] += CRISP * (dense - cv2.GaussianBlur(dense, (0, 0), DENSITY / 2))[..., :3]
-        dense[::DENSITY, ::DENSITY] = person
+        dense[..., :3] += DENSE.crisp * (dense - cv2.GaussianBlur(dense, (0, 0), DENSE.density / 2))[..., :3]
+        dense[:: DENSE.density, :: DENSE.density] = person
         return cls(dense, background)
 
     @property
@@ -117,21 +145,21 @@ class Matte:
     def alpha(self, crop: NDArray[np.uint8], mesh: Array) -> Array:
         """How much of each pixel is the person: float32 [S, S] in 0..1."""
         size = crop.shape[0]
-        shrink = cv2.INTER_AREA if size > SIDE else cv2.INTER_LINEAR
-        small = cv2.resize(crop, (SIDE, SIDE), interpolation=shrink).astype(np.float32) / 255
-        found = self._session.run(None, {"image": small[None]})[0].reshape(SIDE, SIDE)
+        shrink = cv2.INTER_AREA if size > CUT.side else cv2.INTER_LINEAR
+        small = cv2.resize(crop, (CUT.side, CUT.side), interpolation=shrink).astype(np.float32) / 255
+        found = self._session.run(None, {"image": small[None]})[0].reshape(CUT.side, CUT.side)
         rough: Array = np.asarray(cv2.resize(found, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
         face = cv2.fillPoly(np.zeros((size, size), np.uint8), [np.round(mesh[OVAL, :2]).astype(np.int32)], 1)
         np.maximum(rough, face.astype(np.float32), out=rough)
         _, parts = cv2.connectedComponents((rough > 0.5).astype(np.uint8))
         centre = np.clip(np.round(mesh[OVAL, :2].mean(0)).astype(int), 0, size - 1)
         others = (parts != parts[centre[1], centre[0]]) & (parts > 0)  # people and things further back
-        rough[cv2.dilate(others.astype(np.uint8), _disc(EDGE * size)) > 0] = 0
+        rough[cv2.dilate(others.astype(np.uint8), _disc(CUT.edge * size)) > 0] = 0
         guide = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
-        expected = guided(guide, rough, max(2, round(EDGE * size)))
-        wide = cv2.GaussianBlur(cv2.dilate(expected, _disc(MARGIN * size)), (0, 0), max(0.6, MARGIN * size / 2))
+        expected = guided(guide, rough, max(2, round(CUT.edge * size)))
+        wide = cv2.GaussianBlur(cv2.dilate(expected, _disc(CUT.margin * size)), (0, 0), max(0.6, CUT.margin * size / 2))
         most = np.asarray(np.clip((wide - 0.06) / 0.84, 0, 1), np.float32)
-        inside = np.maximum(cv2.erode((expected > 0.97).astype(np.uint8), _disc(INSIDE * size)), face)
+        inside = np.maximum(cv2.erode((expected > 0.97).astype(np.uint8), _disc(CUT.inside * size)), face)
         alpha = by_colour(crop, expected, without_holes(inside, expected < 0.5), most)
         return cv2.GaussianBlur(alpha, (0, 0), max(0.5, size / 700)).astype(np.float32)
 
@@ -152,19 +180,19 @@ def guided(guide: Array, rough: Array, radius: int) -> Array:
         return np.asarray(cv2.blur(x, (2 * radius + 1, 2 * radius + 1)), np.float32)
 
     middle, target = mean(guide), mean(rough)
-    slope = (mean(guide * rough) - middle * target) / (mean(guide * guide) - middle * middle + np.float32(EPSILON))
+    slope = (mean(guide * rough) - middle * target) / (mean(guide * guide) - middle * middle + np.float32(CUT.epsilon))
     return np.clip(mean(slope) * guide + mean(target - slope * middle), 0, 1)
 
 
 def behind(crop: NDArray[np.uint8], alpha: Array) -> NDArray[np.bool_]:
     """Where the background is hidden by the person or too near to be told from it: bool [S, S]."""
     size = crop.shape[0]
-    person = (alpha > SEEN).astype(np.uint8)
-    near, wide = (cv2.dilate(person, _disc(reach * size)) > 0 for reach in (RIM, WIDE))
+    person = (alpha > CUT.seen).astype(np.uint8)
+    near, wide = (cv2.dilate(person, _disc(reach * size)) > 0 for reach in (CUT.rim, CUT.wide))
     luma = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32)
     restless = np.abs(luma - cv2.GaussianBlur(luma, (0, 0), max(1.0, 0.01 * size)))
-    around = push_pull(cv2.blur(restless, (_side(WIDE * size),) * 2)[..., None], (~wide).astype(np.float32))
-    return near | (wide & (around[..., 0] < CALM))
+    around = push_pull(cv2.blur(restless, (_side(CUT.wide * size),) * 2)[..., None], (~wide).astype(np.float32))
+    return near | (wide & (around[..., 0] < CUT.calm))
 
 
 def fill(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:

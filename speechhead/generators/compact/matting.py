@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +12,27 @@ from speechhead.core.arrays import Array
 
 from .fill import push_pull
 
-AROUND = 0.03
-"""How far around a pixel the colours of person and background are looked at: a Gaussian's sigma, parts of the side."""
 
-NOISE = 0.06
-"""Standard deviation of a colour that is exactly known, for colours in 0..1."""
+@dataclass(frozen=True)
+class ColourModel:
+    """The constants of `by_colour`, chosen by eye (docs/decisions/0001-person-as-a-layer.md)."""
 
-DOUBT = 0.3
-"""Standard deviation of the matte that is expected from the segmentation alone."""
+    around: float = 0.03
+    """How far around a pixel the colours of person and background are looked at: sigma of a Gaussian, parts of the
+    crop's side."""
 
-CERTAIN = (0.10, 0.85)
-"""Estimates below the first are background, above the second person: grain in hair and wall is not a matte."""
+    noise: float = 0.06
+    """Standard deviation of a colour that is exactly known, for colours in 0..1."""
+
+    doubt: float = 0.3
+    """Standard deviation of the matte that is expected from the segmentation alone, 0..1."""
+
+    certain: tuple[float, float] = (0.10, 0.85)
+    """Estimates in 0..1: below the first is background, above the second person. Grain in hair and wall is no matte."""
+
+
+COLOURS = ColourModel()
+
 
 _STEPS = np.linspace(-0.5, 1.5, 21, dtype=np.float32)
 
@@ -57,13 +69,13 @@ def by_colour(crop: NDArray[np.uint8], expected: Array, person: NDArray[np.bool_
     logs = []
     for step in _STEPS:
         a = np.clip(step, 0, 1)
-        variance = a * a * f_spread + (1 - a) ** 2 * b_spread + NOISE**2
+        variance = a * a * f_spread + (1 - a) ** 2 * b_spread + COLOURS.noise**2
         misfit = ((pixels - a * f - (1 - a) * b) ** 2 / variance + np.log(variance)).sum(1)
-        logs.append(-0.5 * (misfit + ((step - prior) / DOUBT) ** 2))
+        logs.append(-0.5 * (misfit + ((step - prior) / COLOURS.doubt) ** 2))
     likely = np.exp(logs - np.max(logs, 0))
     alpha = person.astype(np.float32)
     mean = (likely * _STEPS[:, None]).sum(0) / likely.sum(0)
-    low, high = CERTAIN
+    low, high = COLOURS.certain
     alpha[band] = np.minimum(np.clip((mean - low) / (high - low), 0, 1), most[band])
     return alpha
 
@@ -71,7 +83,7 @@ def by_colour(crop: NDArray[np.uint8], expected: Array, person: NDArray[np.bool_
 def _colours_around(colours: Array, weight: Array) -> tuple[Array, Array]:
     """Mean and variance [S, S, 3] of the colours that count around each pixel; far from any, of the nearest."""
     size = colours.shape[0]
-    half, sigma = (size // 2, size // 2), AROUND * size / 2
+    half, sigma = (size // 2, size // 2), COLOURS.around * size / 2
     sums = np.dstack([colours * weight[..., None], colours * colours * weight[..., None], weight])
     small = np.asarray(cv2.resize(sums, half, interpolation=cv2.INTER_AREA), np.float32)
     blurred = np.dstack([cv2.GaussianBlur(part, (0, 0), sigma) for part in cv2.split(small)])

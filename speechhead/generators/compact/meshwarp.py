@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -23,13 +24,23 @@ EYE_LEFT = [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144,
 EYE_RIGHT = [263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249]
 IRIS_LEFT, IRIS_RIGHT = 468, 473
 
-HEAD_RING = 1.38
-"""Size of the ring that moves rigidly with the head (hair, ears, upper neck), in units of the face oval."""
-STILL_RING = 2.3
-"""Size of the ring that does not move at all; the flow falls to zero between the two."""
 
-IRIS_RADIUS = 0.065
-"""Radius of the iris in outer eye distances (11.7 mm across, against about 90 mm)."""
+@dataclass(frozen=True)
+class Sheets:
+    """Sizes of what is drawn around and into the face mesh; the rings are chosen by eye."""
+
+    head_ring: float = 1.38
+    """Ring that moves rigidly with the head (hair, ears, upper neck), in units of the face oval."""
+
+    still_ring: float = 2.3
+    """Ring that does not move at all, in units of the face oval; the flow falls to zero between the two."""
+
+    iris_radius: float = 0.065
+    """Outer eye distances: an iris of adults is 11.7 mm across, against about 90 mm."""
+
+
+SHEETS = Sheets()
+
 
 _MESH, _RING = 478, len(OVAL)
 _EYES = ((EYE_LEFT, IRIS_LEFT), (EYE_RIGHT[::-1], IRIS_RIGHT))  # both clockwise in the image
@@ -87,7 +98,7 @@ def _iris_edge(normalised: Array, loop: list[int], iris: int) -> Array:
     """From an iris's centre to its edge towards each point of its lids [n, 3]; less where a lid covers it."""
     towards = (normalised[loop] - normalised[iris]) * np.array([1, 1, 0], np.float32)
     distance = np.linalg.norm(towards, axis=1, keepdims=True)
-    return np.asarray(towards * np.minimum(IRIS_RADIUS / np.maximum(distance, 1e-6), 0.9), np.float32)
+    return np.asarray(towards * np.minimum(SHEETS.iris_radius / np.maximum(distance, 1e-6), 0.9), np.float32)
 
 
 class MeshWarp:
@@ -110,7 +121,7 @@ class MeshWarp:
         self.pose = pose
         oval = normalised[OVAL]
         centre = oval.mean(0)
-        self._head_ring = centre + (oval - centre) * np.array([HEAD_RING, HEAD_RING, 1], np.float32)
+        self._head_ring = centre + (oval - centre) * np.array([SHEETS.head_ring, SHEETS.head_ring, 1], np.float32)
         self._irises = [_iris_edge(normalised, loop, iris) for loop, iris in _EYES]
         self.source = self._vertices(normalised, pose, None)
         self._still = self.source[_MOVING:]
@@ -123,7 +134,7 @@ class MeshWarp:
         if still is None:
             oval = moving[OVAL]
             centre = oval.mean(0)
-            still = centre + (oval - centre) * np.array([STILL_RING, STILL_RING, 1], np.float32)
+            still = centre + (oval - centre) * np.array([SHEETS.still_ring, SHEETS.still_ring, 1], np.float32)
             # Stay inside the picture, yet always outside the head ring.
             reach = 0.98 / np.maximum(np.abs(still[:, :2]).max(-1, keepdims=True), 0.98)
             still = np.concatenate([still[:, :2] * reach, still[:, 2:]], 1)

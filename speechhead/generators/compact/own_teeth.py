@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -19,33 +19,40 @@ if TYPE_CHECKING:
     from .row import Row
 
 
-WHITE = (0.45, 0.70)
-"""Least channel of a pixel beside that of the brightest teeth: below the first it is lip, tongue or dark, above the
-second it is tooth. Red things are bright in one channel only."""
+@dataclass(frozen=True)
+class Smile:
+    """What of a smile is taken for its teeth. Lengths in outer eye distances; chosen by eye."""
 
-LOWEST = 0.12
-"""How far below the line of closed lips a row's edge is looked for, in outer eye distances: then come lower teeth."""
+    white: tuple[float, float] = (0.45, 0.70)
+    """Least channel of a pixel beside that of the brightest teeth: below the first it is lip, tongue or dark, above the
+    second it is tooth. Red things are bright in one channel only."""
 
-SHOWN = (0.02, 0.05)
-"""Bounds of where the edge is put: the line is guessed, and a smile draws it up."""
+    lowest: float = 0.12
+    """How far below the line of closed lips a row's edge is looked for: then come lower teeth."""
 
-LIGHT = 0.55
-"""The least that teeth have of what a white thing would have in the portrait's light, in every channel."""
+    shown: tuple[float, float] = (0.02, 0.05)
+    """Bounds of where the edge is put: the line is guessed, and a smile draws it up."""
 
-INCISORS = 0.07
-"""Half width of the front teeth whose edge is looked for, in outer eye distances."""
+    light: float = 0.55
+    """The least that teeth have of what a white thing would have in the portrait's light, in every channel."""
 
-SEEN = 0.5
-"""Part of the front teeth's width that has to be tooth for a height to belong to them."""
+    incisors: float = 0.07
+    """Half width of the front teeth whose edge is looked for."""
 
-RIM = 0.02
-"""Width of the rim of an opening that lips shade and colour, in outer eye distances; it is left out, softly."""
+    seen: float = 0.5
+    """Part of the front teeth's width that has to be tooth for a height to belong to them."""
 
-SHADED = 0.85
-"""How light a row is drawn in the usual shade of lips: the portrait's own teeth have been shaded once already."""
+    rim: float = 0.02
+    """Width of the rim of an opening that lips shade and colour; it is left out, softly."""
 
-SHORTEST = 0.04
-"""Least height of the front teeth, in outer eye distances, that tells how long they are."""
+    shaded: float = 0.85
+    """How light a row is drawn in the usual shade of lips: the portrait's own teeth have been shaded once already."""
+
+    shortest: float = 0.04
+    """Least height of the front teeth that tells how long they are."""
+
+
+SMILE = Smile()
 
 
 def own_teeth(
@@ -69,10 +76,10 @@ def own_teeth(
     lightest = picture.min(-1)
     bright = (opening > 127) & (lightest >= np.percentile(lightest[opening > 127], 75))
     teeth = picture[bright].mean(0)
-    if (teeth < LIGHT * white).any():
+    if (teeth < SMILE.light * white).any():
         return None
-    tooth = smoothstep32((picture / np.maximum(teeth, 1)).min(-1), *WHITE)
-    inner = cv2.GaussianBlur(opening.astype(np.float32) / 255, (0, 0), max(0.5 * RIM * pose.scale, 0.5))
+    tooth = smoothstep32((picture / np.maximum(teeth, 1)).min(-1), *SMILE.white)
+    inner = cv2.GaussianBlur(opening.astype(np.float32) / 255, (0, 0), max(0.5 * SMILE.rim * pose.scale, 0.5))
     layers = np.dstack([picture, tooth * (opening > 127), smoothstep32(inner, 0.6, 0.95)])
 
     edge = _edge(layers, pose, place, row, unit)
@@ -82,19 +89,19 @@ def own_teeth(
     # What stands above a tooth is tooth or gum, whatever its colour.
     solid = np.maximum.accumulate(seen[::-1, :, 3], axis=0)[::-1]
     share = (solid * seen[..., 4])[..., None]
-    own = np.clip(seen[..., :3] * (235 / SHADED / np.maximum(white, 1)), 0, 255)
+    own = np.clip(seen[..., :3] * (235 / SMILE.shaded / np.maximum(white, 1)), 0, 255)
     colour = row.colour * (1 - share) + np.dstack([own, np.ones_like(solid)]) * share
-    return replace(row, colour=np.asarray(colour, np.float32)), float(np.clip(edge, *SHOWN))
+    return replace(row, colour=np.asarray(colour, np.float32)), float(np.clip(edge, *SMILE.shown))
 
 
 def _edge(layers: Array, pose: Pose, place: Array, row: Row, unit: float) -> float | None:
     """How far the front teeth's edge lies below `place`, in outer eye distances."""
-    laid = _laid(layers, pose, place, row, unit, round(LOWEST * unit))
+    laid = _laid(layers, pose, place, row, unit, round(SMILE.lowest * unit))
     across = (np.arange(laid.shape[1]) - row.edge[0]) / unit
-    front = laid[:, np.abs(across) < INCISORS, 3].mean(1) > SEEN
+    front = laid[:, np.abs(across) < SMILE.incisors, 3].mean(1) > SMILE.seen
     down = (np.arange(len(front)) - row.edge[1]) / unit
     heights = down[front]
-    if not len(heights) or np.ptp(heights) < SHORTEST or not 0 < heights.max() < LOWEST:
+    if not len(heights) or np.ptp(heights) < SMILE.shortest or not 0 < heights.max() < SMILE.lowest:
         return None
     return float(heights.max())
 

@@ -7,7 +7,7 @@ laid on two arches that stand still in the skull and in the jaw, and are seen th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core import weights
-from speechhead.core.arrays import Array
+from speechhead.core.arrays import Array, fixed
 from speechhead.core.smoothstep import smoothstep32
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.motion.rest import rest_face
@@ -24,54 +24,82 @@ from .meshwarp import EYE_LEFT, EYE_RIGHT, LOWER_INNER_LIP, OUTER_LIP, UPPER_INN
 from .own_teeth import own_teeth
 from .row import Row
 
-UPPER_BITE, LOWER_BITE = 0.026, 0.012
-"""How far the edges of the front teeth stand below the line of closed lips, in outer eye distances."""
-
-LOWERED = 0.85
-"""How far the lower row goes down when the lower lip goes down by 1: lips are drawn back a little from the teeth."""
-
-BEHIND = 0.055
-"""How far the front teeth stand behind the lips, in outer eye distances."""
-
-DENSITY = 1.3
-"""Pixels of a row of teeth to a pixel of the crop."""
-
-STEEP = 1.2
-"""Largest slope of an arch that is drawn: its sides are out of sight behind the corners of the mouth."""
-
-APART = (0.0, 0.04)
-"""Lip openings, in outer eye distances, from which the teeth begin to be drawn, and are drawn fully."""
-
-LOWER_LIT = 0.85
-"""How light the lower teeth are beside the upper ones."""
-
-LIPS = (0.014, 0.008)
-"""What the upper and the lower lip hide of what is between them, in outer eye distances."""
-
-SHADE = 0.05
-"""Width of the shadow that the lips throw into the mouth, in outer eye distances."""
-
-DEEP, TONGUE = np.array([54, 25, 23], np.float32), np.array([158, 84, 80], np.float32)
-"""Colours of the back of the mouth and of the tongue, where a white thing is 235."""
-
-TONGUE_HALF, TONGUE_ABOVE = (0.2, 0.1), 0.02
-"""Half width and height of the tongue that is seen behind the lower teeth, and its middle above their edge."""
-
-LENS = 0.45
-"""How much softer than drawn the mouth is shown, as a part of the softness of the portrait's eyes."""
-
-SHOWN = 0.75
-"""Between open lips of a portrait, what is so bright beside the skin is teeth."""
-
-SKIN = np.array([1.26, 0.95, 0.79], np.float32)
-"""Colour of skin in white light, mean 1: what a face has beside it is the light's."""
-
-IVORY = np.array([1.05, 0.99, 0.94], np.float32)
-"""Colour of teeth where a portrait does not show them: lips shine red on them, and white ones look blue beside skin."""
-
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 UPPER_MIDDLE, LOWER_MIDDLE = [61, 62, 63], [65, 66, 67]
 MIDDLE = UPPER_MIDDLE + LOWER_MIDDLE
+
+
+@dataclass(frozen=True)
+class Arches:
+    """Where teeth and tongue stand.
+
+    Lengths in outer eye distances. Chosen by eye, and by mouth AKD and opening slope of `pipelines.evaluate`
+    (docs/decisions/0002-teeth-of-a-head-model.md).
+    """
+
+    upper_bite: float = 0.026
+    """How far the edge of the upper front teeth stands below the line of closed lips."""
+
+    lower_bite: float = 0.012
+    """How far the edge of the lower front teeth stands below it."""
+
+    lowered: float = 0.85
+    """How far the lower row goes down when the lower lip goes down by 1: lips draw back a little from the teeth."""
+
+    behind: float = 0.055
+    """How far the front teeth stand behind the lips."""
+
+    density: float = 1.3
+    """Pixels of a row of teeth to a pixel of the crop."""
+
+    steep: float = 1.2
+    """Largest slope of an arch that is drawn: its sides are out of sight behind the corners of the mouth."""
+
+    apart: tuple[float, float] = (0.0, 0.04)
+    """Lip openings from which the teeth begin to be drawn, and are drawn fully."""
+
+    lips: tuple[float, float] = (0.014, 0.008)
+    """What the upper and the lower lip hide of what is between them."""
+
+    tongue_half: tuple[float, float] = (0.2, 0.1)
+    """Half width and height of the tongue that is seen behind the lower teeth."""
+
+    tongue_above: float = 0.02
+    """How far the tongue's middle stands above the lower teeth's edge."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cavity:
+    """Light and colour inside a mouth; chosen by eye (docs/decisions/0002-teeth-of-a-head-model.md)."""
+
+    lower_lit: float = 0.85
+    """How light the lower teeth are beside the upper ones."""
+
+    shade: float = 0.05
+    """Width of the shadow that the lips throw into the mouth, outer eye distances."""
+
+    deep: Array = field(default_factory=lambda: fixed(54, 25, 23))
+    """Colour of the back of the mouth, RGB where a white thing is 235."""
+
+    tongue: Array = field(default_factory=lambda: fixed(158, 84, 80))
+    """Colour of the tongue, RGB where a white thing is 235."""
+
+    lens: float = 0.45
+    """How much softer than drawn the mouth is shown, as a part of the softness of the portrait's eyes."""
+
+    shown: float = 0.75
+    """Between open lips of a portrait, what is so bright beside the skin is teeth."""
+
+    skin: Array = field(default_factory=lambda: fixed(1.26, 0.95, 0.79))
+    """Colour of skin in white light, RGB of mean 1: what a face has beside it is the light's."""
+
+    ivory: Array = field(default_factory=lambda: fixed(1.05, 0.99, 0.94))
+    """Colour of teeth where a portrait does not show them, parts of white: lips shine red on them, and white ones look
+    blue beside skin."""
+
+
+ARCHES = Arches()
+CAVITY = Cavity()
 
 
 @dataclass(frozen=True)
@@ -116,14 +144,14 @@ class Teeth:
         crop : uint8 [S, S, 3]; mesh : float32 [478, 3] in its pixels; canonical : the same in normalised space
         pose : of the portrait, in its pixels
         """
-        density = min(1.0, DENSITY * pose.scale / self._unit)
+        density = min(1.0, ARCHES.density * pose.scale / self._unit)
         lower, upper = (self._rows[name].scaled(density) for name in ("lower", "upper"))
         seam = rest_face(from_mesh(canonical))[MIDDLE].mean(0)
-        soft = LENS * softness(crop, mesh, pose.scale) / pose.scale
+        soft = CAVITY.lens * softness(crop, mesh, pose.scale) / pose.scale
         white, lips, grey = light(crop, mesh)
-        place = seam + np.array([0, 0, BEHIND], np.float32)
+        place = seam + np.array([0, 0, ARCHES.behind], np.float32)
         own = own_teeth(crop, mesh, pose, place, upper, self._unit * density, white)
-        upper, bite = own or (upper, UPPER_BITE)
+        upper, bite = own or (upper, ARCHES.upper_bite)
         return Inside(lower, upper, bite, self._unit * density, seam, soft, white, lips, grey)
 
     def draw(self, frame: NDArray[np.uint8], inside: Inside, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
@@ -147,11 +175,11 @@ class Teeth:
         them [h, w, 1] in 0..1; None where the lips are shut or the mouth is out of the frame."""
         face = from_mesh(keypoints)
         gap = float(face[LOWER_MIDDLE, 1].mean() - face[UPPER_MIDDLE, 1].mean())
-        shown = float(smoothstep32(gap, *APART))
+        shown = float(smoothstep32(gap, *ARCHES.apart))
         if shown <= 0:
             return None
         lips = to_pixels(between(keypoints), pose)[:, :2]
-        margin = round(SHADE * pose.scale) + 2
+        margin = round(CAVITY.shade * pose.scale) + 2
         x0, y0 = np.maximum(np.floor(lips.min(0)).astype(int) - margin, 0)
         x1, y1 = np.minimum(np.ceil(lips.max(0)).astype(int) + margin, size)
         if x1 - x0 < 4 or y1 - y0 < 4:
@@ -159,10 +187,10 @@ class Teeth:
         opening = np.zeros((y1 - y0, x1 - x0), np.uint8)
         cv2.fillPoly(opening, [np.round((lips - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         mask = opening.astype(np.float32) / 255
-        jaw = LOWERED * max(0.0, float(face[LOWER_MIDDLE, 1].mean() - inside.seam[1]))
+        jaw = ARCHES.lowered * max(0.0, float(face[LOWER_MIDDLE, 1].mean() - inside.seam[1]))
         colour = _colours(inside, pose, jaw, (x0, y0, x1, y1))
         # Light falls in from the front and above: it is darker near the lips, and most below the upper one.
-        width = 2 * round(SHADE * pose.scale / 2) + 1
+        width = 2 * round(CAVITY.shade * pose.scale / 2) + 1
         near = np.asarray(cv2.blur(mask, (width, width), borderType=cv2.BORDER_CONSTANT), np.float32)
         move = np.array([[1, 0, 0], [0, 1, 0.5 * width]], np.float32)
         below = cv2.warpAffine(near, move, (mask.shape[1], mask.shape[0]))
@@ -181,9 +209,9 @@ def between(keypoints: Array) -> Array:
     further open than it is.
     """
     upper, lower = keypoints[UPPER_INNER_LIP].copy(), keypoints[LOWER_INNER_LIP].copy()
-    share = np.minimum(1, np.maximum(lower[:, 1] - upper[:, 1], 0) / sum(LIPS))
-    upper[:, 1] += LIPS[0] * share
-    lower[:, 1] -= LIPS[1] * share
+    share = np.minimum(1, np.maximum(lower[:, 1] - upper[:, 1], 0) / sum(ARCHES.lips))
+    upper[:, 1] += ARCHES.lips[0] * share
+    lower[:, 1] -= ARCHES.lips[1] * share
     return np.concatenate([upper, lower[-2:0:-1]])
 
 
@@ -193,12 +221,13 @@ def _colours(inside: Inside, pose: Pose, jaw: float, box: tuple[int, int, int, i
     x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
 
     def seen(below: float, curve: float) -> tuple[Array, Array]:
-        return unprojected(x, y, inside.seam + np.array([0, below, BEHIND], np.float32), pose, curve)
+        return unprojected(x, y, inside.seam + np.array([0, below, ARCHES.behind], np.float32), pose, curve)
 
-    across, down = seen(LOWER_BITE + jaw - TONGUE_ABOVE, 0.0)
-    far = np.hypot(across / TONGUE_HALF[0], down / TONGUE_HALF[1])[..., None]
-    out = DEEP + (1 - smoothstep32(far, 0.55, 1.0)) * (1 - 0.4 * far) * (TONGUE - DEEP)
-    for row, below, lit in ((inside.lower, LOWER_BITE + jaw, LOWER_LIT), (inside.upper, inside.bite, 1.0)):
+    across, down = seen(ARCHES.lower_bite + jaw - ARCHES.tongue_above, 0.0)
+    far = np.hypot(across / ARCHES.tongue_half[0], down / ARCHES.tongue_half[1])[..., None]
+    out = CAVITY.deep + (1 - smoothstep32(far, 0.55, 1.0)) * (1 - 0.4 * far) * (CAVITY.tongue - CAVITY.deep)
+    lower, upper = (inside.lower, ARCHES.lower_bite + jaw, CAVITY.lower_lit), (inside.upper, inside.bite, 1.0)
+    for row, below, lit in (lower, upper):
         across, down = seen(below, row.curve)
         places = across * inside.unit + row.edge[0], down * inside.unit + row.edge[1]
         teeth = cv2.remap(row.colour, *places, cv2.INTER_LINEAR)
@@ -222,11 +251,11 @@ def unprojected(x: Array, y: Array, edge: Array, pose: Pose, curve: float) -> tu
     matrix = np.asarray(pose.rotation * pose.scale, np.float32)
     inverse = np.linalg.inv(matrix[:2, :2])
     dx, dy = x - middle[0], y - middle[1]
-    reach = STEEP / (2 * curve) if curve else 0.0
+    reach = ARCHES.steep / (2 * curve) if curve else 0.0
     across, down = np.zeros_like(x), np.zeros_like(y)
     for _ in range(3):
         inner = np.clip(across, -reach, reach)
-        depth = curve * inner * inner + (STEEP if curve else 0.0) * np.abs(across - inner)
+        depth = curve * inner * inner + (ARCHES.steep if curve else 0.0) * np.abs(across - inner)
         px, py = dx - matrix[0, 2] * depth, dy - matrix[1, 2] * depth
         across, down = inverse[0, 0] * px + inverse[0, 1] * py, inverse[1, 0] * px + inverse[1, 1] * py
     return np.asarray(across, np.float32), np.asarray(down, np.float32)
@@ -258,13 +287,13 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> tuple[Array, Array, float]:
     level = 1.12 * bright
     if face.any():
         skin = picture[face].mean(0)
-        white = 0.5 + 0.5 * skin / max(float(skin.mean()), 1.0) / SKIN
+        white = 0.5 + 0.5 * skin / max(float(skin.mean()), 1.0) / CAVITY.skin
         white[2] = min(white[2], white[0])  # pale skin is not blue light
-        white = white * IVORY
+        white = white * CAVITY.ivory
     if eyes.sum() > 8:
         level = max(level, 1.25 * float(picture[eyes & (luma >= np.percentile(luma[eyes], 75))].mean()))
     shown = _filled(crop, [points[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]])
-    shown &= luma > SHOWN * bright
+    shown &= luma > CAVITY.shown * bright
     if shown.sum() > 40:  # teeth that the portrait shows tell best what they look like in its light
         teeth = np.percentile(picture[shown], 75, axis=0)
         white, level = teeth / max(float(teeth.mean()), 1.0), 1.12 * float(teeth.mean())

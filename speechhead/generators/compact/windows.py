@@ -15,24 +15,32 @@ from .meshwarp import (
     EYE_LEFT,
     EYE_RIGHT,
     IRIS_LEFT,
-    IRIS_RADIUS,
     IRIS_RIGHT,
     LOWER_INNER_LIP,
     OUTER_LIP,
+    SHEETS,
     UPPER_INNER_LIP,
     pixel_grid,
 )
 
-FADE = 6
-"""Pixels over which a window fades out at its border."""
-
-NEAR_LIPS = 3
-"""Pixels of the mouth's window: what is painted reaches half as far from the lips, and fades over as much again.
-
-Further out the networks have learned shading that shows as a smudge on the sharper skin of a large portrait."""
-
 SUBNASALE = 33
 """The iBUG point under the nose: it moves with the skull and not with the jaw."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far the windows' pixels reach. The networks learn with both (`pipelines.train.compact.data`)."""
+
+    fade: int = 6
+    """Pixels of a window over which it fades out at its border."""
+
+    lips: int = 3
+    """Pixels of the mouth's window: what is painted reaches half as far from the lips, and fades over as much again.
+
+    Further out the networks have learned shading that shows as a smudge on the sharper skin of a large portrait."""
+
+
+REACH = Reach()
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ class Window:
         fixed = np.round(pixels * one).astype(np.int32)
         if self.anchor is None:
             cv2.fillPoly(masks[0], [fixed[EYE_LEFT], fixed[EYE_RIGHT]], 255, cv2.LINE_AA, shift)
-            radius = int(IRIS_RADIUS / self.half[0] * self.width / 2 * one)
+            radius = int(SHEETS.iris_radius / self.half[0] * self.width / 2 * one)
             for iris in (IRIS_LEFT, IRIS_RIGHT):
                 cv2.circle(masks[1], tuple(map(int, fixed[iris])), radius, 255, -1, cv2.LINE_AA, shift)
         else:
@@ -124,7 +132,7 @@ class Window:
         """Weight [height, width] that falls to 0 at the window's border, where the warped portrait stays."""
         beyond = 1 - np.abs(pixel_grid(self.height, self.width))
         distance = (beyond * np.array([self.width / 2, self.height / 2], np.float32)).min(-1)
-        return eased(np.clip(distance / FADE, 0, 1))
+        return eased(np.clip(distance / REACH.fade, 0, 1))
 
 
 MOUTH = Window(SUBNASALE, (0.0, 0.40), (0.495, 0.44), 64, 72, tuple(range(48, 68)))
@@ -137,5 +145,5 @@ def near(lips: Array) -> Array:
 
     lips: float32 [h, w]; the mouth's second mask of `Window.shapes`
     """
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (NEAR_LIPS, NEAR_LIPS))
-    return np.asarray(cv2.GaussianBlur(cv2.dilate(lips, kernel), (NEAR_LIPS, NEAR_LIPS), 0), np.float32)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (REACH.lips, REACH.lips))
+    return np.asarray(cv2.GaussianBlur(cv2.dilate(lips, kernel), (REACH.lips, REACH.lips), 0), np.float32)

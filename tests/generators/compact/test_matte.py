@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from speechhead.avatar.portrait import Avatar
-from speechhead.generators.compact.matte import RIM, WIDE, Layers, Matte, behind, fill, guided, without_holes
+from speechhead.generators.compact.matte import CUT, Layers, Matte, behind, fill, guided, without_holes
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_before_a_calm_wall_more_of_it_is_guessed() -> None:
     alpha = np.zeros((200, 200), np.float32)
     alpha[:, 80:120] = 1
     hidden = np.flatnonzero(behind(crop, alpha)[100])
-    assert hidden[0] == 80 - round(WIDE * 200) and hidden[-1] == 119 + round(RIM * 200)
+    assert hidden[0] == 80 - round(CUT.wide * 200) and hidden[-1] == 119 + round(CUT.rim * 200)
 
 
 def test_what_the_person_encloses_is_the_person() -> None:

@@ -10,8 +10,8 @@ import pytest
 from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import from_mesh, remove_pose, to_normalised
 from speechhead.generators.compact import teeth as module
-from speechhead.generators.compact.own_teeth import SHOWN
-from speechhead.generators.compact.teeth import UPPER_BITE, Inside, Teeth
+from speechhead.generators.compact.own_teeth import SMILE
+from speechhead.generators.compact.teeth import ARCHES, Inside, Teeth
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def prepared(avatar: Avatar) -> Inside:
 
 def test_closed_lips_tell_nothing() -> None:
     avatar = Avatar.default(256)
-    assert prepared(avatar).bite == UPPER_BITE
+    assert prepared(avatar).bite == ARCHES.upper_bite
 
 
 def test_a_smile_lends_its_teeth(smiling: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +33,7 @@ def test_a_smile_lends_its_teeth(smiling: Avatar, monkeypatch: pytest.MonkeyPatc
     own = prepared(smiling)
     monkeypatch.setattr(module, "own_teeth", lambda *_: None)
     model = prepared(smiling)
-    assert SHOWN[0] <= own.bite <= SHOWN[1] and model.bite == UPPER_BITE
+    assert SMILE.shown[0] <= own.bite <= SMILE.shown[1] and model.bite == ARCHES.upper_bite
     assert (own.upper.colour != model.upper.colour).any(-1).mean() > 0.05
     keypoints = to_normalised(smiling.mesh, remove_pose(from_mesh(smiling.mesh)[None])[1][0])
     errors = []
@@ -47,4 +47,4 @@ def test_where_the_mouth_is_dark_the_head_model_stays(smiling: Avatar) -> None:
     mesh, dark = smiling.mesh, smiling.crop.copy()
     x0, x1, y0, y1 = (int(v) for v in (*mesh[[61, 291], 0], mesh[13, 1], mesh[14, 1]))
     dark[y0 - 4 : y1 + 5, x0:x1] = (40, 15, 12)
-    assert prepared(dataclasses.replace(smiling, crop=dark)).bite == UPPER_BITE
+    assert prepared(dataclasses.replace(smiling, crop=dark)).bite == ARCHES.upper_bite

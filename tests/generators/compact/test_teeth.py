@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.generators.compact.latents import CompactLatents
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
-from speechhead.generators.compact.teeth import Inside, Teeth, softness, unprojected
+from speechhead.generators.compact.teeth import ARCHES, CAVITY, Inside, Teeth, softness, unprojected
 
 SIZE = 512
 
@@ -133,3 +135,10 @@ def test_the_shipped_rows_are_those_of_the_head_model(shared) -> None:
         assert set(made) == set(shipped.files)
         for name, array in made.items():
             assert np.abs(np.float32(shipped[name]) - np.float32(array)).mean() < 1, name
+
+
+def test_constants_can_not_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ARCHES.behind = 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        CAVITY.ivory[0] = 1.0
