@@ -94,7 +94,7 @@ def test_trainers_read_shards_as_they_read_prepared_clips(output, tmp_path):
     clips = list(prepared_clips(output))
     assert [len(clip.mesh) for clip in clips] == [30, 50]
     for clip in clips:
-        np.savez(tmp_path / "a.npz", mesh=clip.mesh, normalised=clip.normalised, index=clip.index)
+        np.savez(tmp_path / "a.npz", mesh=clip.mesh, normalised=clip.normalised, index=clip.rows)
         np.save(tmp_path / "a.npy", clip.frames)
         old = next(iter(prepared_clips(tmp_path)))
         assert all(np.array_equal(a, b) for a, b in zip(old, clip))
