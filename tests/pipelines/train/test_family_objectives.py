@@ -91,3 +91,16 @@ def test_a_posed_family_reenacts_with_the_sources_canonical_keypoints(family: st
 def test_an_ellipse_covers_its_points() -> None:
     mask = ellipse(torch.tensor([[[-0.2, -0.1], [0.2, 0.1]]]), 20, 1.5)[0, 0]
     assert mask[10, 10] == 1 and mask[10, 12] == 1 and mask[0, 0] == 0 and mask[14, 10] == 0
+
+
+def test_stages_stand_in_the_specs_and_have_a_module_each() -> None:
+    from pipelines.train.families.objectives import objective_class
+    from pipelines.train.families.overfit import CONFIGS, stages_before_motion
+    from speechhead.generators.families import registry
+
+    for family in registry.specs():
+        for stage in family.stages:
+            assert objective_class(stage.name).__module__.endswith(f".{stage.name}")
+        for first in stages_before_motion(family.name):
+            assert (CONFIGS / f"{family.name.replace('-', '_')}_{first}_small.json").is_file()
+    assert stages_before_motion("dagan") == ["depth"] and stages_before_motion("liveportrait") == []
