@@ -11,9 +11,8 @@ from speechhead.face.landmarks import mouth_opening, to_normalised
 from speechhead.generators.compact.meshwarp import MeshWarp, sample
 
 from .clips import JudgedClip
+from .picture import Frames
 from .sync import energy_db
-
-Frames = NDArray[np.uint8]
 
 _JAW_PULL = np.zeros(70, np.float32)
 _JAW_PULL[list(range(65, 68)) + list(range(55, 60))] = 1.0  # lower lip, inner and outer

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from speechhead.audio import load_audio
 from speechhead.core.arrays import Array
@@ -20,7 +19,7 @@ from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.face.tracker import FaceTracker
 from speechhead.media.reader import VideoReader
 
-Frames = NDArray[np.uint8]
+from .picture import Frames
 
 SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".m4v"}
 LARGEST = 512

@@ -21,6 +21,7 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.core.controls import EMOTIONS
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.open import open_generator
+from speechhead.media.image import Picture
 from speechhead.speech.model import Speech2Landmarks
 from speechhead.speech.protocol import SpeechModel
 
@@ -29,7 +30,6 @@ from .clips import SUFFIXES, read_frames
 from .markdown import number, table
 from .sheets import TITLE
 
-Picture = NDArray[np.uint8]
 Row = dict[str, Any]
 
 

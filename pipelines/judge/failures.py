@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from .clips import JudgedClip
+from .picture import Frames
 from .sheets import TITLE
 
-Frames = NDArray[np.uint8]
 Row = dict[str, Any]
 
 WORST = 3

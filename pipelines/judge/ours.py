@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
@@ -17,8 +16,7 @@ from speechhead.motion.compose import Motion
 from speechhead.speech.model import Speech2Landmarks
 
 from .clips import JudgedClip
-
-Frames = NDArray[np.uint8]
+from .picture import Frames
 
 LIPS_ONLY = Controls(mouth_amplitude=1.0, head="retained", idle=False, blink_rate=0.0, look_away=0.0)
 """Controls under which the lips are compared with the truth: its amplitude, and nothing but speech moving."""

@@ -21,14 +21,13 @@ from speechhead.core.controls import Controls
 from speechhead.face.landmarks import mouth_opening, to_pixels
 from speechhead.generators.open import open_generator
 from speechhead.generators.protocol import Generator
+from speechhead.media.image import Picture
 from speechhead.motion.compose import Motion
 from speechhead.speech.model import Speech2Landmarks
 from speechhead.speech.protocol import SpeechModel
 
 from .baselines import border_points, triangle_warp, triangulate
 from .sheets import TITLE, telling_frames
-
-Picture = NDArray[np.uint8]
 
 
 def sheet(avatar: Avatar, audio: NDArray[np.float32], generator: Generator, speech: SpeechModel) -> Picture:

@@ -20,8 +20,9 @@ from speechhead.generators.open import open_generator
 from speechhead.speech.model import Speech2Landmarks
 
 from . import baselines, failures, motion, ours, picture, sheets, shifts, sync
-from .clips import ClipEntry, FaceTrack, Frames, JudgedClip, load, track
+from .clips import ClipEntry, FaceTrack, JudgedClip, load, track
 from .opening import fidelity
+from .picture import Frames
 
 Row = dict[str, Any]
 

@@ -12,8 +12,7 @@ from PIL import Image, ImageDraw
 from speechhead.face.landmarks import mouth_opening
 
 from .clips import JudgedClip
-
-Frames = NDArray[np.uint8]
+from .picture import Frames
 
 ORDER = ("ours", "warp", "ours from speech")
 """Columns after source and truth, as far as they were rendered."""

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from speechhead.core.arrays import Array
 from speechhead.engines.onnx import load_session
-
-Image = npt.NDArray[np.uint8]
+from speechhead.media.image import Picture
 
 SIDE = 128
 """Pixels of the network's square input."""
@@ -61,7 +59,7 @@ class FaceDetector:
         self._anchors = _anchors()
         self._threshold = threshold
 
-    def detect(self, image: Image, zoom: bool = True) -> list[Detection]:
+    def detect(self, image: Picture, zoom: bool = True) -> list[Detection]:
         """Faces of an image, largest first.
 
         The whole picture is tried with and without a margin (close-ups), then its halves; ever smaller tiles
@@ -83,7 +81,7 @@ class FaceDetector:
             tile, level = tile / 2, level + 1
         return _merge(found)
 
-    def _scan(self, image: Image, tile: float) -> list[Detection]:
+    def _scan(self, image: Picture, tile: float) -> list[Detection]:
         """Detections in half overlapping square tiles of `tile` pixels, in pixels of the image."""
         factor = SIDE / tile
         height, width = (max(1, round(length * factor)) for length in image.shape[:2])
@@ -100,7 +98,7 @@ class FaceDetector:
                     found.append(Detection(points[:2].ravel(), points[2:], score))
         return found
 
-    def _tile(self, pixels: Image) -> list[tuple[Array, float]]:
+    def _tile(self, pixels: Picture) -> list[tuple[Array, float]]:
         """Box corners and keypoints [8, 2] in pixels, and scores, of one input [128, 128, 3]."""
         boxes, logits = self._session.run(None, {"image": pixels[None].astype(np.float32) / 127.5 - 1})
         score = 1 / (1 + np.exp(-np.clip(logits[0, :, 0], -80, 80)))

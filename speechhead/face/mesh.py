@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from speechhead.core.arrays import Array
 from speechhead.engines.onnx import load_session
-
-Image = npt.NDArray[np.uint8]
+from speechhead.media.image import Picture
 
 SIDE = 192
 """Pixels of the network's square input."""
@@ -55,7 +54,7 @@ def crop_matrix(roi: Roi, side: int) -> npt.NDArray[np.float64]:
     return np.array([[c, -s, roi.x - (c - s) * side / 2], [s, c, roi.y - (s + c) * side / 2]])
 
 
-def crop(image: Image, roi: Roi, side: int = SIDE) -> Image:
+def crop(image: Picture, roi: Roi, side: int = SIDE) -> Picture:
     """The square of an image [H, W, 3] under a roi as [side, side, 3]; edges repeat outside the image."""
     matrix = crop_matrix(roi, side)
     shrink = int(roi.side / side / 1.5)
@@ -79,7 +78,7 @@ class FaceMesh:
     def __init__(self, threads: int | None = None) -> None:
         self._session = load_session("face_mesh.onnx", threads=threads)
 
-    def __call__(self, image: Image, roi: Roi) -> tuple[Array, float]:
+    def __call__(self, image: Picture, roi: Roi) -> tuple[Array, float]:
         """Mesh of the face under a roi.
 
         Parameters

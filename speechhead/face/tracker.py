@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError
+from speechhead.media.image import Picture
 
 from .detector import Detection, FaceDetector
 from .landmarks import Pose, from_mesh, remove_pose
 from .mesh import FaceMesh, Roi, roi_from_box, roi_from_mesh
-
-Image = npt.NDArray[np.uint8]
 
 SMALLEST_FACE = 64
 """Longer side in pixels that a face needs."""
@@ -61,7 +59,7 @@ class Face:
 class LandmarkBackend(Protocol):
     """What finds landmarks: `FaceTracker` here, or the adapter of the face-alignment package."""
 
-    def landmarks(self, image: Image) -> list[Array]:
+    def landmarks(self, image: Picture) -> list[Array]:
         """Landmarks [70, 3] px of every face in an RGB picture [H, W, 3], largest face first."""
         ...
 
@@ -80,16 +78,16 @@ class FaceTracker:
         self._mesh = FaceMesh(threads)
         self._smooth = smooth
 
-    def faces(self, image: Image) -> list[Face]:
+    def faces(self, image: Picture) -> list[Face]:
         """Every face of a picture whose mesh is confident, largest first (any size, any pose)."""
         faces = self._meshes(image, self._detector.detect(image))
         return [Face(f.mesh, f.score, f.box, len(faces)) for f in faces]
 
-    def landmarks(self, image: Image) -> list[Array]:
+    def landmarks(self, image: Picture) -> list[Array]:
         """Landmarks [70, 3] px of every face, largest first."""
         return [face.landmarks for face in self.faces(image)]
 
-    def locate(self, image: Image, face: int | None = None, name: str = "picture") -> Face:
+    def locate(self, image: Picture, face: int | None = None, name: str = "picture") -> Face:
         """The face of a portrait.
 
         Parameters
@@ -130,7 +128,7 @@ class FaceTracker:
             )
         return Face(chosen.mesh, chosen.score, chosen.box, len(large))
 
-    def track(self, frames: Iterable[Image]) -> Iterator[Face | None]:
+    def track(self, frames: Iterable[Picture]) -> Iterator[Face | None]:
         """Follow one face through a video: the largest of the first frame that has one.
 
         Parameters
@@ -162,14 +160,14 @@ class FaceTracker:
                 continue
             yield _face(calm(face.mesh), face.score) if calm else face
 
-    def _follow(self, image: Image, roi: Roi) -> Face | None:
+    def _follow(self, image: Picture, roi: Roi) -> Face | None:
         """The face in the crop of the last frame, looked at again where it has moved far."""
         mesh, score = self._mesh(image, roi)
         if score >= PRESENT and _moved(roi, roi_from_mesh(mesh)):
             mesh, score = self._mesh(image, roi_from_mesh(mesh))
         return _face(mesh, score) if score >= PRESENT else None
 
-    def _meshes(self, image: Image, detections: list[Detection]) -> list[Face]:
+    def _meshes(self, image: Picture, detections: list[Detection]) -> list[Face]:
         """Confident faces of the detections, largest first, each counted once."""
         faces: list[Face] = []
         for detection in detections:

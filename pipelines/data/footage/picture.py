@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from speechhead.face.landmarks import Pose
 from speechhead.generators.families.crops import Crop
+from speechhead.media.image import Picture
 
 from .settings import SAME
-
-Picture = NDArray[np.uint8]
 
 PATCH = 140
 """Side of the face patch that is judged: two outer eye distances, as large as they are in a sample of 256."""

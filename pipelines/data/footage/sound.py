@@ -9,10 +9,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhead.audio.io import StreamResampler, mono
+from speechhead.audio.io import Samples, StreamResampler, mono
 from speechhead.core.clocks import SAMPLE_RATE
-
-Samples = NDArray[np.float32]
 
 GAP = SAMPLE_RATE // 10
 """Samples by which a time stamp must disagree with the sound before it until silence is filled in."""

@@ -9,18 +9,16 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 from speechhead.face.detector import Detection, FaceDetector
 from speechhead.face.landmarks import RIGID, Pose, from_mesh, remove_pose, to_normalised
 from speechhead.face.tracker import Face, FaceTracker
+from speechhead.media.image import Picture
 
 from .cuts import CutDetector
 from .picture import Look, look_at, same
 from .settings import FROZEN, JUMP, LARGEST_TILT, LARGEST_YAW, OTHER_SHAPE, RIVAL, FootageSettings
-
-Picture = NDArray[np.uint8]
 
 EYES_TO_FIND = 24.0
 """Outer eye distance in pixels to which the smallest wanted face is scaled down for the detector."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import signal
 
-Audio = NDArray[np.float32]
+from speechhead.audio.io import Samples
+
 RATE = 16_000
 
 
@@ -25,14 +25,14 @@ class VoiceChange:
     warp: float = 1.0
 
 
-def change_speed(x: Audio, speed: float) -> Audio:
+def change_speed(x: Samples, speed: float) -> Samples:
     """Resample, so that time, pitch and formants change together; speed in hundredths."""
     up, down = 100, round(100 * speed)
     shared = gcd(up, down)
     return signal.resample_poly(x, up // shared, down // shared).astype(np.float32)
 
 
-def coloured_noise(n: int, slope: float, rng: np.random.Generator) -> Audio:
+def coloured_noise(n: int, slope: float, rng: np.random.Generator) -> Samples:
     """Noise of unit RMS whose power falls as 1 / f ** slope (0 white, 1 pink, 2 brown)."""
     spectrum = np.fft.rfft(rng.standard_normal(n))
     spectrum /= np.maximum(np.fft.rfftfreq(n, 1 / RATE), 20.0) ** (slope / 2)
@@ -40,7 +40,7 @@ def coloured_noise(n: int, slope: float, rng: np.random.Generator) -> Audio:
     return (noise / (np.std(noise) + 1e-12)).astype(np.float32)
 
 
-def music(n: int, rng: np.random.Generator) -> Audio:
+def music(n: int, rng: np.random.Generator) -> Samples:
     """Chords of decaying harmonics with a beat, unit RMS: sound with rhythm and pitch that is no speech."""
     t = np.arange(n) / RATE
     beat = rng.uniform(0.25, 0.7)
@@ -58,7 +58,7 @@ def music(n: int, rng: np.random.Generator) -> Audio:
     return (out / (np.std(out) + 1e-12)).astype(np.float32)
 
 
-def room(rng: np.random.Generator) -> Audio:
+def room(rng: np.random.Generator) -> Samples:
     """A synthetic room response: the direct sound at 0, then exponentially decaying noise."""
     decay = rng.uniform(0.08, 0.7)
     tail = rng.standard_normal(int(RATE * decay)) * np.exp(-6.9 * np.arange(int(RATE * decay)) / (RATE * decay))
@@ -68,21 +68,21 @@ def room(rng: np.random.Generator) -> Audio:
     return response.astype(np.float32)
 
 
-def band_limit(x: Audio, rng: np.random.Generator) -> Audio:
+def band_limit(x: Samples, rng: np.random.Generator) -> Samples:
     """A telephone, a dull or a thin microphone."""
     low, high = [(300, 3400), (60, rng.uniform(2500, 6000)), (rng.uniform(100, 500), 7800)][rng.integers(3)]
     sos = signal.butter(rng.integers(2, 6), (low, high), "bandpass", fs=RATE, output="sos")
     return signal.sosfilt(sos, x).astype(np.float32)
 
 
-def tilt(x: Audio, rng: np.random.Generator) -> Audio:
+def tilt(x: Samples, rng: np.random.Generator) -> Samples:
     """A smooth random equaliser of +-8 dB."""
     knots = np.array([0, 0.02, 0.06, 0.15, 0.4, 1.0])
     response = signal.firwin2(129, knots, 10 ** (rng.uniform(-8, 8, len(knots)) / 20))
     return signal.oaconvolve(x, response)[64 : 64 + len(x)].astype(np.float32)
 
 
-def coarse(x: Audio, rng: np.random.Generator) -> Audio:
+def coarse(x: Samples, rng: np.random.Generator) -> Samples:
     """Mu-law steps of 5 to 8 bits, after a codec's habit of dropping what is quiet."""
     levels = 2 ** rng.integers(4, 8)
     peak = np.max(np.abs(x)) + 1e-9
@@ -91,7 +91,7 @@ def coarse(x: Audio, rng: np.random.Generator) -> Audio:
     return (np.sign(squeezed) * np.expm1(np.abs(squeezed) * np.log(256)) / 255 * peak).astype(np.float32)
 
 
-def degrade(x: Audio, rng: np.random.Generator, babble: Audio | None = None) -> Audio:
+def degrade(x: Samples, rng: np.random.Generator, babble: Samples | None = None) -> Samples:
     """Room, colour, noise, clipping and gain; the length and the timing stay.
 
     Parameters
@@ -125,7 +125,7 @@ def degrade(x: Audio, rng: np.random.Generator, babble: Audio | None = None) -> 
     return np.clip(x * gain, -1, 1).astype(np.float32)
 
 
-def nobody_speaks(rng: np.random.Generator, seconds: float = 6.0) -> Audio:
+def nobody_speaks(rng: np.random.Generator, seconds: float = 6.0) -> Samples:
     """Silence, hiss, hum, music, taps: sound to which a mouth stays shut."""
     n = int(seconds * RATE)
     kind = rng.integers(5)

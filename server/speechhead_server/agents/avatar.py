@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhead.audio.io import Samples
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.controls import Controls
 from speechhead.core.errors import AudioError, ServerError
@@ -22,7 +23,6 @@ from speechhead.render.stream import Renderer
 from speechhead_server.stage.clock import FRAME, PACKET, RATE, Clock
 from speechhead_server.stage.drawing import Drawing, Planar
 from speechhead_server.stage.portrait import on_stage
-from speechhead_server.stage.segment import Samples
 from speechhead_server.stage.stage import Stage
 
 from .speech import Utterance

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from speechhead.audio.io import StreamResampler
+from speechhead.audio.io import Samples, StreamResampler
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import AudioError
 from speechhead_server.stage.clock import FRAME, PACKET, RATE
-from speechhead_server.stage.segment import LIVE_START, Fifo, Samples, Segment
+from speechhead_server.stage.segment import LIVE_START, Fifo, Segment
 
 
 def from_pcm(data: bytes | bytearray | memoryview, channels: int = 1) -> Samples:

@@ -11,11 +11,11 @@ import numpy as np
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from speechhead.audio.io import StreamResampler
+from speechhead.audio.io import Samples, StreamResampler
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead_server.core.problems import Refused
 from speechhead_server.stage.clock import RATE
-from speechhead_server.stage.segment import Samples, Segment
+from speechhead_server.stage.segment import Segment
 from speechhead_server.stage.stage import Stage
 
 

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhead.audio.io import StreamResampler
+from speechhead.audio.io import Samples, StreamResampler
 from speechhead.core.clocks import SAMPLE_RATE, SAMPLES_PER_FRAME
 
 from .clock import FRAME, RATE
-
-Samples = NDArray[np.float32]
 
 Pcm = NDArray[np.int16]
 """Full scale is 32767: what waits for long takes half the memory."""

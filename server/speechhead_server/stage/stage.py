@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from speechhead.audio.io import Samples
 from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.core.controls import Controls
 from speechhead.motion.compose import Motion
@@ -19,7 +20,7 @@ from speechhead.speech.protocol import SpeechStream
 
 from .clock import FRAME, PACKET, RATE, Clock
 from .drawing import Drawing
-from .segment import SILENCE_ENDS, Samples, Segment
+from .segment import SILENCE_ENDS, Segment
 
 log = logging.getLogger("speechhead.server")
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from speechhead.audio.io import Samples
 from speechhead.core.errors import ServerError
 from speechhead_server.core.children import child_command
 from speechhead_server.core.problems import VoiceError
-from speechhead_server.stage.segment import Samples
 
 from .own_time import OwnTime
 
