@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipelines.command import command
 from speechhead.face.landmarks import from_mesh, remove_pose, to_normalised
 from speechhead.generators.compact.generator import CompactGenerator
-from speechhead.generators.compact.meshwarp import OVAL, SHEETS, MeshWarp, upsample
+from speechhead.generators.compact.meshwarp import OVAL, WARP, MeshWarp, upsample
 
 EVERY = 10
 """Frames from one that is measured to the next."""
@@ -34,7 +34,7 @@ def regions(mesh: NDArray[np.float32], size: int) -> dict[str, NDArray[np.bool_]
     def filled(points: NDArray[np.float32]) -> NDArray[np.bool_]:
         return cv2.fillPoly(np.zeros((size, size), np.uint8), [np.round(points).astype(np.int32)], 1) > 0
 
-    face, head = filled(oval), filled(centre + (oval - centre) * SHEETS.head_ring)
+    face, head = filled(oval), filled(centre + (oval - centre) * WARP.head_ring)
     return {"face": face, "hair and ears": head & ~face, "body and background": ~head}
 
 

@@ -26,7 +26,7 @@ IRIS_LEFT, IRIS_RIGHT = 468, 473
 
 
 @dataclass(frozen=True)
-class Sheets:
+class WarpSizes:
     """Sizes of what is drawn around and into the face mesh; the rings are chosen by eye."""
 
     head_ring: float = 1.38
@@ -39,7 +39,7 @@ class Sheets:
     """Outer eye distances: an iris of adults is 11.7 mm across, against about 90 mm."""
 
 
-SHEETS = Sheets()
+WARP = WarpSizes()
 
 
 _MESH, _RING = 478, len(OVAL)
@@ -98,7 +98,7 @@ def _iris_edge(normalised: Array, loop: list[int], iris: int) -> Array:
     """From an iris's centre to its edge towards each point of its lids [n, 3]; less where a lid covers it."""
     towards = (normalised[loop] - normalised[iris]) * np.array([1, 1, 0], np.float32)
     distance = np.linalg.norm(towards, axis=1, keepdims=True)
-    return np.asarray(towards * np.minimum(SHEETS.iris_radius / np.maximum(distance, 1e-6), 0.9), np.float32)
+    return np.asarray(towards * np.minimum(WARP.iris_radius / np.maximum(distance, 1e-6), 0.9), np.float32)
 
 
 class MeshWarp:
@@ -121,7 +121,7 @@ class MeshWarp:
         self.pose = pose
         oval = normalised[OVAL]
         centre = oval.mean(0)
-        self._head_ring = centre + (oval - centre) * np.array([SHEETS.head_ring, SHEETS.head_ring, 1], np.float32)
+        self._head_ring = centre + (oval - centre) * np.array([WARP.head_ring, WARP.head_ring, 1], np.float32)
         self._irises = [_iris_edge(normalised, loop, iris) for loop, iris in _EYES]
         self.source = self._vertices(normalised, pose, None)
         self._still = self.source[_MOVING:]
@@ -134,7 +134,7 @@ class MeshWarp:
         if still is None:
             oval = moving[OVAL]
             centre = oval.mean(0)
-            still = centre + (oval - centre) * np.array([SHEETS.still_ring, SHEETS.still_ring, 1], np.float32)
+            still = centre + (oval - centre) * np.array([WARP.still_ring, WARP.still_ring, 1], np.float32)
             # Stay inside the picture, yet always outside the head ring.
             reach = 0.98 / np.maximum(np.abs(still[:, :2]).max(-1, keepdims=True), 0.98)
             still = np.concatenate([still[:, :2] * reach, still[:, 2:]], 1)

@@ -18,8 +18,8 @@ from .meshwarp import (
     IRIS_RIGHT,
     LOWER_INNER_LIP,
     OUTER_LIP,
-    SHEETS,
     UPPER_INNER_LIP,
+    WARP,
     pixel_grid,
 )
 
@@ -96,7 +96,7 @@ class Window:
         fixed = np.round(pixels * one).astype(np.int32)
         if self.anchor is None:
             cv2.fillPoly(masks[0], [fixed[EYE_LEFT], fixed[EYE_RIGHT]], 255, cv2.LINE_AA, shift)
-            radius = int(SHEETS.iris_radius / self.half[0] * self.width / 2 * one)
+            radius = int(WARP.iris_radius / self.half[0] * self.width / 2 * one)
             for iris in (IRIS_LEFT, IRIS_RIGHT):
                 cv2.circle(masks[1], tuple(map(int, fixed[iris])), radius, 255, -1, cv2.LINE_AA, shift)
         else:
