@@ -255,7 +255,7 @@ class Avatar:
         if not path.is_file():
             raise ImageError(f"{path}: no such avatar. Check the path.")
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {key: stored[key] for key in stored.files}
             meta = json.loads(arrays["meta"].tobytes())
             if meta["format"] != "speechhead avatar":

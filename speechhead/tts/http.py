@@ -80,7 +80,8 @@ class HttpVoice:
             with urllib.request.urlopen(request, timeout=self._timeout) as answer:
                 sound: bytes = answer.read(_MOST + 1)
         except urllib.error.HTTPError as error:
-            detail = " ".join(error.read(300).decode(errors="replace").split())[:120]
+            with error:
+                detail = " ".join(error.read(300).decode(errors="replace").split())[:120]
             raise SpeechSynthesisError(f"{self._url}: HTTP {error.code} {detail}. Check voice, model, key.") from error
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error

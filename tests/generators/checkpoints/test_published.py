@@ -155,13 +155,13 @@ def test_another_family_is_named(tiny, tmp_path):
 
 
 class Trap:
-    """Touches a file when unpickled."""
+    """Makes a folder when unpickled."""
 
     def __init__(self, path):
         self.path = path
 
     def __reduce__(self):
-        return open, (str(self.path), "w")
+        return os.mkdir, (str(self.path),)
 
 
 @pytest.mark.parametrize("old", [False, True])
