@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import logging
 import pkgutil
@@ -102,8 +103,23 @@ def family(name: str) -> type[Family]:
 
 
 def config_class(name: str) -> Any:
-    """The frozen dataclass that describes a family's network: the type of its constructor's `config`."""
-    return typing.get_type_hints(family(name).__init__)["config"]
+    """The frozen dataclass that describes a family's network: the type of its constructor's `config`.
+
+    Raises
+    ------
+    WeightsError as `family`, or where the constructor does not say the type.
+    """
+    made = family(name)
+    try:
+        kind = typing.get_type_hints(made.__init__).get("config")
+    except NameError:  # an annotation that only type checkers can read
+        kind = None
+    if not dataclasses.is_dataclass(kind):
+        raise WeightsError(
+            f"family '{canonical(name)}': {made.__name__}.__init__ does not say which dataclass its config is. "
+            "Annotate it: def __init__(self, config: MyConfig)."
+        )
+    return kind
 
 
 def build(name: str, config: Any) -> Family:

@@ -130,6 +130,18 @@ def test_it_is_trained_by_its_own_losses(toy: None) -> None:
         FamilyTraining.from_dict(values | {"stage": "depth"})
 
 
+@pytest.mark.parametrize("annotation", ["", ": Any", ": Unknown"])
+def test_a_config_of_no_known_kind_is_said(tmp_path: Path, run: Run, annotation: str) -> None:
+    source = (ROOT / "tests/support/toy_family.py").read_text(encoding="utf-8")
+    zoomer = tmp_path / f"zoomer{len(annotation)}.py"
+    zoomer.write_text(source.replace("(self, config: ToyConfig)", f"(self, config{annotation})"))
+    torch.save({"toy_finder": torch.nn.Conv2d(3, 4, 5).state_dict()}, "zoomer.pth")
+    with installed(tmp_path / "site", zoomer, registry.GROUP, "toy", f"{zoomer.stem}:SPEC"):
+        code, out, err = run("weights", "import", "zoomer.pth", "--family", "toy")
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert "Toy.__init__ does not say which dataclass its config is" in err and "config: MyConfig" in err
+
+
 def test_a_broken_package_is_left_out_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "broken.py").write_text("import no_such_module\n")
     with installed(tmp_path / "site", tmp_path / "broken.py", registry.GROUP, "broken", "broken:SPEC"):
