@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from speechhead.core.arrays import Array
-from speechhead.core.errors import WeightsError
 from speechhead.engines.torch import to_pictures, to_tensor
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
-from speechhead.generators.checkpoints.imported import find_generator, latents_path
+from speechhead.generators.checkpoints.imported import find_latents
 from speechhead.generators.checkpoints.open import open_model
 from speechhead.generators.families.crops import FADE, resized
 from speechhead.generators.families.family import Appearance, Family, Motion
@@ -55,13 +54,7 @@ class DrivenGenerator:
         ------
         WeightsError if either is missing or does not fit; DeviceError for a device that is not there.
         """
-        path = find_generator(name)
-        fitted = latents_path(path)
-        if not fitted.is_file():
-            raise WeightsError(
-                f"generator '{name}' can not speak yet: {fitted.name} is missing beside its weights. Fit it: "
-                f"python -m pipelines.train landmarks2latents --generator {name} --clips DIR."
-            )
+        fitted = find_latents(name)
         model = open_model(name, None, engine, device)
         return cls(model, FamilyLatents.open(fitted, model.name), size)
 

@@ -49,9 +49,9 @@ def chosen_generator(options: RenderOptions, size: int) -> Generator:
 
 def _open_family(name: str, size: int, engine: str, device: str) -> Generator:
     from speechhead.engines.need import need_torch
-    from speechhead.generators.checkpoints.imported import find_generator
+    from speechhead.generators.checkpoints.imported import find_latents
 
-    find_generator(name)  # what is missing is said before torch is loaded
+    find_latents(name)  # what is missing is said before torch is loaded
     need_torch(f"generator '{name}'")
     from .driven import DrivenGenerator
 

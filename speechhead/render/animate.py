@@ -83,6 +83,7 @@ def _family(
         raise ControlError("a ready-made generator can not follow a video. Give the name of a family.")
     if drive.whole and options.face is not None:
         raise ControlError(f"--whole: no face is looked for, so --face {options.face} can not be. Leave one out.")
+    _check_weights(name, drive.weights)
     need_torch(f"generator '{name}'")
     from speechhead.generators.checkpoints.open import open_model
 
@@ -94,6 +95,17 @@ def _family(
     start = Start(0, next(reader.frames(0, 1))) if drive.whole else first_face(reader)
     picture, face = _portrait(source, options.face, drive.whole)
     return FamilyPuppet(model, picture, face, reader, start, options, drive), reader
+
+
+def _check_weights(name: str, given: str | Path | None) -> None:
+    """Refuse unknown families and missing weights, before torch is asked for."""
+    from speechhead.core.weights import read_metadata
+    from speechhead.generators.checkpoints.imported import find_generator
+    from speechhead.generators.families.registry import canonical
+
+    if given is not None:
+        canonical(name)
+    read_metadata(find_generator(name) if given is None else given)
 
 
 def _portrait(source: str | Path, face: int | None, whole: bool) -> tuple[Picture, Face | None]:

@@ -13,6 +13,8 @@ from speechhead.core.errors import SpeechheadError, WeightsError
 from speechhead.generators.families.registry import canonical, spec
 from speechhead.generators.families.spec import PublishedWeights
 
+from .imported import remedy
+
 LOCK = "pulled.json"
 """In the user's weights folder: which revision and which hashes were fetched, by name."""
 
@@ -51,12 +53,9 @@ def pull(
     name = canonical(name)
     known = spec(name).published
     if known is None:
-        raise WeightsError(f"{name}: its weights are published nowhere. Import what you have: weights import FILE.")
+        raise WeightsError(f"{name}: can not be pulled. {remedy(name)}")
     if known.repo is None:
-        raise WeightsError(
-            f"{name}: its authors publish by drive links only, which can not be checked. Fetch the files from "
-            f"{known.page} and run `speechhead weights import FILE --family {name}`."
-        )
+        raise WeightsError(f"{name}: its authors publish by drive links only, which can not be checked. {remedy(name)}")
     need_torch("importing weights")
     hub = hub or _hub(name, known)
     if not accept(f"{name} from {known.page}\nlicence: {known.licence}"):

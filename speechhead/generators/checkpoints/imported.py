@@ -75,8 +75,34 @@ def find_generator(name: str) -> Path:
         choices = ", ".join(item.name for item in fitting)
         raise WeightsError(f"generator '{name}': several weights are here. Choose one with --generator: {choices}.")
     if not fitting:
-        raise WeightsError(
-            f"generator '{family}' has no weights here. Run `speechhead weights pull {family}`, or "
-            f"`speechhead weights import FILE --family {family}`."
-        )
+        raise WeightsError(f"generator '{family}' has no weights here. {remedy(family)}")
     return fitting[0].path
+
+
+def find_latents(name: str) -> Path:
+    """The Landmarks2Latents network beside a generator's weights, with which it speaks.
+
+    Raises
+    ------
+    WeightsError as `find_generator`, or if it is not there.
+    """
+    fitted = latents_path(find_generator(name))
+    if not fitted.is_file():
+        raise WeightsError(
+            f"generator '{name}' can not speak yet: {fitted.name} is missing beside its weights. Fit it, in a checkout "
+            f"of the repository: python -m pipelines.train landmarks2latents --generator {name} --clips DIR."
+        )
+    return fitted
+
+
+def remedy(family: str) -> str:
+    """How weights of a family come here: pulled where a hub has them, else imported from their authors' page."""
+    from speechhead.generators.families.registry import spec
+
+    known = spec(family).published
+    command = f"`speechhead weights import FILE --family {family}`."
+    if known is None:
+        return f"They are published nowhere. Train your own, and run {command}"
+    if known.repo is None:
+        return f"Fetch the files from {known.page} and run {command}"
+    return f"Run `speechhead weights pull {family}`, or {command}"

@@ -106,6 +106,10 @@ def configure(name: str, state: Mapping[str, Tensor], published: Mapping[str, An
     WeightsError if the published configuration is not one of this family.
     """
     kind = config_class(name)
+    maker = "full_size" if published is None else "from_published"
+    if not hasattr(kind, maker):
+        other = "give a --config" if published is None else "leave --config out"
+        raise WeightsError(f"config: {kind.__name__} of {name} has no {maker}(). Write that classmethod, or {other}.")
     try:
         config = kind.full_size() if published is None else kind.from_published(dict(published))
     except MISFITS as error:

@@ -20,7 +20,10 @@ Appearance = dict[str, Tensor]
 class Family(nn.Module, ABC):
     """A published generator: its networks under their published names, and the five steps of motion transfer.
 
-    Images are float32 [B, 3, H, W] RGB in [0, 1]. `config` is the frozen dataclass that rebuilds the family.
+    Images are float32 [B, 3, H, W] RGB in [0, 1]. `config` is the frozen dataclass that rebuilds the family. The
+    constructor takes it alone and annotates it, `__init__(self, config: NameConfig)`: so a file's config is read.
+    The dataclass has two classmethods: `full_size()`, which weights without a published configuration are of, and
+    `from_published(published)`, from the dictionary of a published one (`weights import --config`).
     """
 
     name: ClassVar[str]

@@ -174,7 +174,9 @@ class FamilyLatents(nn.Module):
 
         metadata = read_metadata(path)
         if metadata.get("format") != FORMAT:
-            raise WeightsError(f"{path}: no Landmarks2Latents. Fit one: python -m pipelines.train landmarks2latents.")
+            raise WeightsError(
+                f"{path}: no Landmarks2Latents. Fit one, in a checkout: python -m pipelines.train landmarks2latents."
+            )
         try:
             network = cls(LatentsConfig(**json.loads(metadata["config"])))
             network.load_state_dict(load_file(str(path)))

@@ -74,7 +74,8 @@ class FamilySpec:
     it under the entry-point group `speechhead.families`. A module without the networks needs no torch.
 
     name : as on the command line
-    model : 'module:Class' of the `Family`, imported when it is first used
+    model : 'module:Class' of the `Family`, imported when it is first used; what its constructor's annotation and its
+        config must have is said there
     parts : what a part is called in the published files (entry of a dictionary, or stem of a file of its own), and the
         submodule that it is; optimisers, discriminators and epoch numbers lie beside them and are left there
     marks : a published checkpoint with one of them is this family's: the name of a part, or 'part.' and how one of its

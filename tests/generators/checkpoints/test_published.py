@@ -211,8 +211,13 @@ def test_opening_checks_the_file(tiny, tmp_path):
 
 def test_generators_are_found_by_name_and_by_family(tiny):
     folder = weights.user_folder()
-    with pytest.raises(WeightsError, match="weights pull fomm"):
+    with pytest.raises(
+        WeightsError, match="first-order-model and run `speechhead weights import FILE --family fomm`"
+    ) as caught:
         imported.find_generator("fomm")
+    assert "pull" not in str(caught.value)  # which would refuse it
+    with pytest.raises(WeightsError, match="weights pull liveportrait`, or `speechhead weights import"):
+        imported.find_generator("liveportrait")
     mine = stored.save_family(tiny, folder / "mine.safetensors")
     (folder / "broken.safetensors").write_bytes(b"no")
     assert imported.find_generator("fomm") == imported.find_generator("mine") == mine

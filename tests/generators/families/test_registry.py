@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from support.paths import ROOT
 
 from speechhead.core import weights
 from speechhead.core.errors import WeightsError
 from speechhead.generators.checkpoints import imported
-from speechhead.generators.checkpoints.stored import config_from_json
+from speechhead.generators.checkpoints.stored import FORMAT, VERSION, config_from_json
 from speechhead.generators.families.registry import canonical, is_form, names
 
 
@@ -40,6 +43,26 @@ def test_without_torch_there_is_one_clear_line():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert "DeviceError" in done.stdout and "pip install 'speechhead[train]'" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("command", ["say Hello. -o a.mp4", "animate -s grace_hopper -d none.mp4 -o a.mp4"])
+def test_what_torch_would_not_cure_is_said_before_torch(command, tmp_path):
+    def said(name):
+        code = "import sys; sys.modules['torch'] = None\nfrom speechhead.cli.main import main\nmain()"
+        home = {**os.environ, weights.USER_FOLDER: str(tmp_path), "PYTHONPATH": str(ROOT)}
+        words = [sys.executable, "-c", code, *command.split(), "--generator", name]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=home, check=False)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    assert "'nosuch' is unknown. Use one of compact, " in said("nosuch")
+    assert "no weights here. Run `speechhead weights pull liveportrait`" in said("liveportrait")
+    metadata = {"format": FORMAT, "version": VERSION, "family": "fomm", "config": "{}"}
+    save_file({"a": np.zeros(1, np.float32)}, tmp_path / "fomm.safetensors", metadata)
+    if command.startswith("say"):
+        assert "can not speak yet: fomm.latents.safetensors is missing" in said("fomm")
+        save_file({"a": np.zeros(1, np.float32)}, tmp_path / "fomm.latents.safetensors")
+    assert "needs torch, which is not installed. pip install" in said("fomm")
 
 
 @pytest.mark.parametrize("name", names())

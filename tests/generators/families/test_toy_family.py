@@ -142,6 +142,18 @@ def test_a_config_of_no_known_kind_is_said(tmp_path: Path, run: Run, annotation:
     assert "Toy.__init__ does not say which dataclass its config is" in err and "config: MyConfig" in err
 
 
+@pytest.mark.parametrize(("maker", "more"), [("full_size", ()), ("from_published", ("--config", "a.json"))])
+def test_a_config_that_can_not_be_made_is_said(tmp_path: Path, run: Run, maker: str, more: tuple[str, ...]) -> None:
+    source = (ROOT / "tests/support/toy_family.py").read_text(encoding="utf-8")
+    zoomer = tmp_path / f"without_{maker}.py"
+    zoomer.write_text(source.replace(f"def {maker}", "def other"))
+    torch.save({"toy_finder": torch.nn.Conv2d(3, 4, 5).state_dict()}, "zoomer.pth")
+    (tmp_path / "a.json").write_text('{"points": 4}')
+    with installed(tmp_path / "site", zoomer, registry.GROUP, "toy", f"{zoomer.stem}:SPEC"):
+        code, out, err = run("weights", "import", "zoomer.pth", "--family", "toy", *more)
+    assert (code, out) == (2, "") and f"ToyConfig of toy has no {maker}(). Write that classmethod" in err
+
+
 def test_a_broken_package_is_left_out_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "broken.py").write_text("import no_such_module\n")
     with installed(tmp_path / "site", tmp_path / "broken.py", registry.GROUP, "broken", "broken:SPEC"):
