@@ -13,10 +13,11 @@ from speechhead.core.arrays import Array
 from speechhead.engines.onnx import load_session
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
 
+from .eyes import Lid, Lids, closures, held_open
 from .latents import CompactLatents
 from .matte import Layers, Matte
 from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
-from .teeth import Inside, Teeth
+from .teeth import LENS, Inside, Teeth
 from .windows import WINDOWS, near
 
 PRIOR_RESOLUTION = 128
@@ -33,7 +34,7 @@ class Source:
 
     crop: uint8 [S, S, 3]; canonical: float32 [478, 3], its mesh in normalised space (canonical keypoints with the
     portrait's own expression); pose arrays as in `Pose`, in crop pixels; layers: person and background; features: the
-    networks' appearance features by name; inside: of the mouth.
+    networks' appearance features by name; inside: of the mouth; lids: of the two eyes.
     """
 
     crop: NDArray[np.uint8]
@@ -44,6 +45,7 @@ class Source:
     scale: float
     features: dict[str, Array]
     inside: Inside
+    lids: tuple[Lid | None, ...] = (None, None)
 
     @property
     def pose(self) -> Pose:
@@ -92,6 +94,7 @@ class CompactGenerator:
         self._latents = CompactLatents()
         self._matte = Matte(threads)
         self._teeth = Teeth()
+        self._lids = Lids()
         self._source = load_session("compact_source.onnx", threads=threads)
         self._motion = load_session("compact_motion.onnx", threads=threads)
         self._windows = load_session("compact_windows.onnx", threads=threads)
@@ -126,7 +129,10 @@ class CompactGenerator:
         both = np.dstack([crop.astype(np.float32) / 255, layers.alpha])
         features["small"] = np.asarray(cv2.resize(both, m, interpolation=cv2.INTER_AREA), np.float32)
         inside = self._teeth.prepare(crop, mesh, canonical, pose)
-        return Source(crop, layers, canonical, pose.rotation, pose.translation, float(pose.scale), features, inside)
+        lids = self._lids.prepare(crop, mesh, pose, inside.soft / LENS * pose.scale)
+        return Source(
+            crop, layers, canonical, pose.rotation, pose.translation, float(pose.scale), features, inside, lids
+        )
 
     def _soft(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The crop at the sharpness that the window networks know (256 px)."""
@@ -147,11 +153,14 @@ class CompactGenerator:
         -------
         uint8 [S, S, 3]; equal to the portrait at the crop's border
         """
-        keypoints = self._latents.keypoints(normalised[None], source.canonical)[0]
+        closure = closures(source.landmarks, normalised)
+        held = held_open(source.landmarks, normalised, closure)
+        keypoints = self._latents.keypoints(held[None], source.canonical)[0]
         warper = MeshWarp(source.canonical, source.pose, self.size)
         prior, coverage = warper.flow(keypoints, pose, PRIOR_RESOLUTION)
         flow = self._dense(source, prior, coverage, *warper.rigid(pose))
-        return self._paint(source.layers.moved(flow), source, keypoints, pose)
+        frame = self._paint(source.layers.moved(flow), source, keypoints, pose)
+        return self._lids.close(frame, source.lids, closure, keypoints, pose)
 
     def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> Array:
         """Dense motion field of the person, [N, N, 2] (FOMM, eq. 7: the sum over candidates of mask times flow)."""

@@ -1,0 +1,174 @@
+"""How far the lids close at a full blink, and what the blink leaves behind: residue in the seam, hue where none was.
+
+python -m pipelines.judge.lids PICTURE... --json lids.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.core.arrays import Array
+from speechhead.core.errors import SpeechheadError
+from speechhead.face.landmarks import eye_opening, to_pixels
+from speechhead.face.tracker import FaceTracker
+from speechhead.generators.open import open_generator
+from speechhead.generators.protocol import Generator
+from speechhead.motion.blink import close_eyes
+from speechhead.motion.rest import rest_face
+
+Picture = NDArray[np.uint8]
+
+UPPER = ((36, 37, 38, 39), (42, 43, 44, 45))
+"""iBUG points of the upper lids, outer to inner or inner to outer, whose line is the seam of shut eyes."""
+
+SEAM, AROUND = 0.035, 0.09
+"""Half heights of the band along a shut seam and of the lid around it, in outer eye distances."""
+
+GREY_BELOW = 3.0
+"""Mean chroma, in levels, of a picture without hue of its own."""
+
+
+def closed(avatar: Avatar, closure: float) -> Array:
+    """The avatar's landmarks [70, 3] at rest with the lids closed by 0..1, in normalised space."""
+    face = rest_face(avatar.neutral).copy()
+    close_eyes(face, closure)
+    return face
+
+
+def blink(avatar: Avatar, generator: Generator, closures: tuple[float, ...]) -> list[Picture]:
+    """Frames of the full picture at these closures, the head still."""
+    source = avatar.source(generator)
+    return [avatar.paste(generator.render(source, closed(avatar, c), avatar.pose)) for c in closures]
+
+
+def chroma(picture: NDArray) -> Array:
+    """Distance of each pixel's colour from grey [H, W], in levels of the two chroma channels of YCrCb."""
+    parts = cv2.cvtColor(np.asarray(picture, np.uint8), cv2.COLOR_RGB2YCrCb).astype(np.float32)[..., 1:] - 128
+    return np.asarray(np.hypot(parts[..., 0], parts[..., 1]), np.float32)
+
+
+def tracked(tracker: FaceTracker, picture: Picture) -> tuple[float, float]:
+    """Mean opening of both eyes that the tracker sees: in space, and as seen in the picture.
+
+    Between shut lids the tracker leaves a depth, more in a face that looks up or down; it is no opening.
+    """
+    landmarks = tracker.locate(picture).landmarks
+    flat = landmarks * np.array([1, 1, 0], np.float32)
+    return float(eye_opening(landmarks).mean()), float(eye_opening(flat).mean())
+
+
+def seams(avatar: Avatar) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Pixels [H, W] of the picture on the seams of its shut eyes, and on the lids around them."""
+    pixels = to_pixels(closed(avatar, 1.0), avatar.pose)[:, :2] * (avatar.box[2] / avatar.size) + avatar.box[:2]
+    unit = avatar.pose.scale * avatar.box[2] / avatar.size
+    masks = []
+    for reach in (SEAM, AROUND):
+        mask = np.zeros(avatar.picture.shape[:2], np.uint8)
+        for lid in UPPER:
+            line = np.round(pixels[list(lid)] * 16).astype(np.int32)
+            cv2.polylines(mask, [line], False, 1, max(1, round(2 * reach * unit)), cv2.LINE_8, 4)
+        masks.append(mask > 0)
+    return masks[0], masks[1] & ~masks[0]
+
+
+def residue(picture: Picture, avatar: Avatar) -> dict[str, float]:
+    """What the seam of shut eyes differs by from the lid around it, in levels.
+
+    `dark` is how much darker its darkest tenth is than the lid's, `bright` how much brighter its brightest tenth, and
+    `hue` the mean chroma distance between the two.
+    """
+    seam, lid = seams(avatar)
+    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    colours = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb).astype(np.float32)[..., 1:]
+    away = np.linalg.norm(colours[seam] - np.median(colours[lid], 0), axis=-1)
+    return {
+        "dark": float(np.percentile(luma[lid], 10) - np.percentile(luma[seam], 10)),
+        "bright": float(np.percentile(luma[seam], 90) - np.percentile(luma[lid], 90)),
+        "hue": float(away.mean()),
+    }
+
+
+def irises(picture: Picture, avatar: Avatar) -> Array:
+    """Mean colour [3] of the two irises' lower halves in a picture with the portrait's open eyes, YCrCb levels."""
+    points = to_pixels(closed(avatar, 0.0), avatar.pose)[68:, :2] * (avatar.box[2] / avatar.size) + avatar.box[:2]
+    radius = 0.05 * avatar.pose.scale * avatar.box[2] / avatar.size
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    for point in points:
+        centre = tuple(np.round(point * 16).astype(int).tolist())
+        cv2.circle(mask, centre, max(16, round(radius * 16)), 1, -1, cv2.LINE_8, 4)
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)[mask > 0].astype(np.float32).mean(0)
+
+
+def measure(avatar: Avatar, generator: Generator, tracker: FaceTracker) -> dict[str, Any]:
+    """Lids of one portrait: tracked openings at closures, as parts of the open ones; residue, hues.
+
+    `half` and `shut` are tracked openings (both eyes' mean) at closures 0.5 and 1 over that at 0; `iris` is the
+    distance in chroma of the rendered open irises from the portrait's; `grey_lids` is the chroma in levels that the
+    shut lids' region gains over the portrait, in a picture without hue.
+    """
+    still, half, shut = blink(avatar, generator, (0.0, 0.5, 1.0))
+    opening, seen = tracked(tracker, still)
+    ways = {"half": tracked(tracker, half), "shut": tracked(tracker, shut)}
+    row: dict[str, Any] = {name: found[0] / opening for name, found in ways.items()}
+    row |= {f"{name}_seen": found[1] / seen for name, found in ways.items()}
+    row |= {
+        "iris": float(np.abs(irises(still, avatar) - irises(avatar.picture, avatar))[1:].max()),
+    }
+    row |= residue(shut, avatar)
+    grey = float(chroma(avatar.picture).mean())
+    seam, lid = seams(avatar)
+    if grey < GREY_BELOW:
+        row["grey_lids"] = float(np.percentile(chroma(shut)[seam | lid], 95))
+    return row
+
+
+def summary(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """Medians over portraits, and how many pass 0.25, 0.4 and 0.5 of the open eye."""
+    names = ("half", "shut", "half_seen", "shut_seen", "iris", "dark", "bright", "hue", "grey_lids")
+    found = {name: [row[name] for row in rows.values() if name in row] for name in names}
+    means = {name: float(np.median(values)) for name, values in found.items() if values}
+    counts = {
+        f"{name}_over_{limit}": int((np.array(found[name]) > limit).sum())
+        for name in ("shut", "shut_seen")
+        for limit in (0.25, 0.4, 0.5)
+    }
+    return means | counts | {"count": len(rows)}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.judge.lids", description=__doc__.splitlines()[0])
+    parser.add_argument("portraits", nargs="+", help="pictures, or names of shipped avatars")
+    parser.add_argument("--json", type=Path, help="file to write, with a row per portrait")
+    parser.add_argument("--size", type=int, default=512, help="largest side of the face in pixels")
+    parser.add_argument("--generator", default="compact")
+    options = parser.parse_args(arguments)
+    tracker = FaceTracker()
+    rows: dict[str, dict[str, Any]] = {}
+    for name in options.portraits:
+        try:
+            avatar = Avatar.open(name, options.size)
+            generator = open_generator(options.generator, avatar.size)
+            rows[Path(name).name] = measure(avatar, generator, tracker)
+        except SpeechheadError as error:
+            print(error, file=sys.stderr)
+    if not rows:
+        return 2
+    found = summary(rows)
+    if options.json:
+        options.json.write_text(json.dumps({"summary": found, "portraits": rows}, indent=1), encoding="utf-8")
+    print(json.dumps({key: round(value, 3) for key, value in found.items()}))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
