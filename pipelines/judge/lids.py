@@ -23,6 +23,7 @@ from speechhead.face.tracker import FaceTracker
 from speechhead.generators.open import open_generator
 from speechhead.generators.protocol import Generator
 from speechhead.motion.blink import close_eyes
+from speechhead.motion.gaze import turn_eyes
 from speechhead.motion.rest import rest_face
 
 Picture = NDArray[np.uint8]
@@ -32,6 +33,9 @@ UPPER = ((36, 37, 38, 39), (42, 43, 44, 45))
 
 SEAM, AROUND = 0.035, 0.09
 """Half heights of the band along a shut seam and of the lid around it, in outer eye distances."""
+
+GLANCE = 12.0
+"""Degrees of the glance aside after which the irises' hue is looked at."""
 
 GREY_BELOW = 3.0
 """Mean chroma, in levels, of a picture without hue of its own."""
@@ -97,31 +101,33 @@ def residue(picture: Picture, avatar: Avatar) -> dict[str, float]:
     }
 
 
-def irises(picture: Picture, avatar: Avatar) -> Array:
-    """Mean colour [3] of the two irises' lower halves in a picture with the portrait's open eyes, YCrCb levels."""
-    points = to_pixels(closed(avatar, 0.0), avatar.pose)[68:, :2] * (avatar.box[2] / avatar.size) + avatar.box[:2]
+def irises(picture: Picture, avatar: Avatar, face: Array) -> Array:
+    """Mean chroma [2] of the irises of the landmarks [70, 3] in a picture, levels of YCrCb."""
+    points = to_pixels(face, avatar.pose)[68:, :2] * (avatar.box[2] / avatar.size) + avatar.box[:2]
     radius = 0.05 * avatar.pose.scale * avatar.box[2] / avatar.size
     mask = np.zeros(picture.shape[:2], np.uint8)
-    for point in points:
-        centre = tuple(np.round(point * 16).astype(int).tolist())
-        cv2.circle(mask, centre, max(16, round(radius * 16)), 1, -1, cv2.LINE_8, 4)
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)[mask > 0].astype(np.float32).mean(0)
+    for x, y in np.round(points * 16).astype(int).tolist():
+        cv2.circle(mask, (x, y), max(16, round(radius * 16)), 1, -1, cv2.LINE_8, 4)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)[mask > 0, 1:].mean(0), np.float32)
 
 
 def measure(avatar: Avatar, generator: Generator, tracker: FaceTracker) -> dict[str, Any]:
     """Lids of one portrait: tracked openings at closures, as parts of the open ones; residue, hues.
 
     `half` and `shut` are tracked openings (both eyes' mean) at closures 0.5 and 1 over that at 0; `iris` is the
-    distance in chroma of the rendered open irises from the portrait's; `grey_lids` is the chroma in levels that the
-    shut lids' region gains over the portrait, in a picture without hue.
+    distance in chroma, in levels, of the irises of a glance aside from the portrait's; `grey_lids` is the chroma in
+    levels of the shut lids of a picture without hue. With `_seen`: of the opening as seen in the picture.
     """
     still, half, shut = blink(avatar, generator, (0.0, 0.5, 1.0))
+    face, aside = closed(avatar, 0.0), closed(avatar, 0.0)
+    turn_eyes(aside, GLANCE, 0.0)
+    glance = avatar.paste(generator.render(avatar.source(generator), aside, avatar.pose))
     opening, seen = tracked(tracker, still)
     ways = {"half": tracked(tracker, half), "shut": tracked(tracker, shut)}
     row: dict[str, Any] = {name: found[0] / opening for name, found in ways.items()}
     row |= {f"{name}_seen": found[1] / seen for name, found in ways.items()}
     row |= {
-        "iris": float(np.abs(irises(still, avatar) - irises(avatar.picture, avatar))[1:].max()),
+        "iris": float(np.linalg.norm(irises(glance, avatar, aside) - irises(avatar.picture, avatar, face))),
     }
     row |= residue(shut, avatar)
     grey = float(chroma(avatar.picture).mean())

@@ -17,7 +17,7 @@ from .eyes import Lid, Lids, closures, held_open
 from .latents import CompactLatents
 from .matte import Layers, Matte
 from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
-from .teeth import LENS, Inside, Teeth
+from .teeth import LENS, LUMA, Inside, Teeth
 from .windows import WINDOWS, near
 
 PRIOR_RESOLUTION = 128
@@ -153,7 +153,7 @@ class CompactGenerator:
         -------
         uint8 [S, S, 3]; equal to the portrait at the crop's border
         """
-        closure = closures(source.landmarks, normalised)
+        closure = closures(source.landmarks, normalised, source.lids)
         held = held_open(source.landmarks, normalised, closure)
         keypoints = self._latents.keypoints(held[None], source.canonical)[0]
         warper = MeshWarp(source.canonical, source.pose, self.size)
@@ -195,6 +195,10 @@ class CompactGenerator:
             patch = painted[0].transpose(1, 2, 0)
             if name == "mouth":
                 patch = patch * near(feeds[f"{name}_shapes"][0, 1])[..., None]
+            else:  # an iris keeps its hue, and a grey picture gets none
+                plain = np.maximum(feeds[f"{name}_shapes"][0, 1], float(source.inside.grey > 0.5))[..., None]
+                patch = patch.copy()
+                patch[..., :3] += plain * (patch[..., :3] @ LUMA[:, None] - patch[..., :3])
             frame = self._lay(frame, patch, matrices[name])
         return self._teeth.draw(frame, source.inside, keypoints, pose)
 

@@ -1,0 +1,170 @@
+"""What a shut eye is made of, taken from a portrait with open ones: skin, and the lashes on its edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhead.core.arrays import Array
+
+from .fill import push_pull, smoothstep
+from .teeth import LUMA
+
+ABOVE, BELOW, BESIDE = 0.045, 0.028, 0.025
+"""How far around the opening lashes and rims are for sure, in outer eye distances: the plate replaces them."""
+
+REACH, DARK = 0.08, 0.88
+"""How far from the edge lashes are looked for, and how light they are at most beside the skin around them."""
+
+THIN = 0.03
+"""Half width of what is dark and no wider than lashes are, in outer eye distances."""
+
+STRAY = 0.6
+"""Part of a dark thing that may lie further off; more, and it is no lash."""
+
+SOFT = 0.012
+"""Width of soft edges, in outer eye distances."""
+
+NEAR = 0.03
+"""How far from the lids the skin is looked at that a shut lid is made of, in outer eye distances."""
+
+LASHES = 0.05
+"""How far above the edge lashes are seen, in outer eye distances."""
+
+LINE_SHARE = (0.8, 1.0)
+"""How much of the middle of a shut lash line is lash, at least and at most."""
+
+TAPER = ((-0.07, 0.06), (-0.02, 0.08))
+"""Distances inward from the outer and from the inner corner over which the lash line sets in, outer eye distances."""
+
+
+@dataclass(frozen=True)
+class Eye:
+    """An open eye, upright: its picture float32 [h, w, 3] in 0..255; rows [w] of its lids' edges; how far each column
+    is inside the outer and the inner corner, pixels [w]; and pixels to an outer eye distance."""
+
+    seen: Array
+    upper: Array
+    lower: Array
+    outer: Array
+    inner: Array
+    unit: float
+
+    @property
+    def rows(self) -> Array:
+        """Number of each row [h, 1]."""
+        return np.arange(len(self.seen), dtype=np.float32)[:, None]
+
+    @property
+    def inside(self) -> Array:
+        """How far each column is inside both corners [w], pixels."""
+        return np.minimum(self.outer, self.inner)
+
+    def outside(self, above: float, below: float, beside: float) -> Array:
+        """Distance [h, w] out of the opening widened by these, all in outer eye distances; negative inside it."""
+        tall = np.maximum(self.upper - self.rows - above * self.unit, self.rows - self.lower - below * self.unit)
+        return np.asarray(np.maximum(tall, -self.inside - beside * self.unit) / self.unit, np.float32)
+
+
+def luma(picture: NDArray) -> Array:
+    """Luma [...] of colours [..., 3]."""
+    return np.asarray(picture @ LUMA, np.float32)
+
+
+def hole(eye: Eye) -> tuple[Array, Array]:
+    """What shows of the open eye [h, w] in 0..1: the opening with its rims, and lashes as far as they reach; and what
+    of the picture is laid over at all.
+
+    Dark things around the eye that stand up are lashes, but for those that go on out of sight: brows, hair, rims of
+    spectacles. Folds of the lid lie, and stay.
+    """
+    sure = 1 - smoothstep(eye.outside(ABOVE, BELOW, BESIDE), 0, SOFT)
+    reach = eye.outside(REACH, BELOW + SOFT, REACH)
+    near, light = reach < 0, luma(eye.seen)
+    across = np.ones((1, 2 * max(1, round(THIN * eye.unit)) + 1), np.uint8)
+    dark = (light < DARK * cv2.morphologyEx(light, cv2.MORPH_CLOSE, across)) & (sure < 0.99)
+    count, parts = cv2.connectedComponents(dark.astype(np.uint8))
+    total, beyond = (np.bincount(parts[where], minlength=count) for where in (dark, dark & ~near))
+    lashes = dark & near & (beyond <= STRAY * total)[parts]
+    side = 2 * max(1, round(0.01 * eye.unit)) + 1
+    grown = cv2.dilate(lashes.astype(np.float32), np.ones((side, side), np.uint8))
+    found = np.maximum(sure, cv2.GaussianBlur(grown, (0, 0), 0.25 * side)).astype(np.float32)
+    return found, np.maximum(found, 1 - smoothstep(reach, -0.03, 0))
+
+
+def plate(eye: Eye, covered: Array) -> Array:
+    """The picture [h, w, 3] with skin where `covered` [h, w] shows the eye: that over the lid, drawn down, and at the
+    seam that under the eye."""
+    weight = _skin(eye, covered)
+    over, under = _beside(eye, weight)
+    shade = luma(over) / np.maximum(luma(under), 1)  # under a rim or a brow, the skin is not the lid's
+    over = over + 0.8 * (1 - smoothstep(shade, 0.45, 0.8))[:, None] * (under - over)
+    down = (eye.rows - eye.upper) / np.maximum(eye.lower - eye.upper + 0.03 * eye.unit, 1)
+    lid = over + smoothstep(down, 0.55, 1.25)[..., None] * (under - over)
+    around = push_pull(eye.seen, np.minimum(weight, 1).astype(np.float32))
+    deep = cv2.GaussianBlur((covered > 0.5).astype(np.float32), (0, 0), 0.025 * eye.unit)
+    mixed = np.asarray(around + smoothstep(deep, 0.45, 0.95)[..., None] * (lid - around), np.float32)
+    skin = cv2.GaussianBlur(mixed, (0, 0), 0.015 * eye.unit) + _grain(eye)
+    return np.asarray(eye.seen + covered[..., None] * (skin - eye.seen), np.float32)
+
+
+def _skin(eye: Eye, covered: Array) -> Array:
+    """How much each pixel [h, w] tells of the skin's colour: neither lashes nor brows, rims or glare do."""
+    known, light = np.square(1 - covered), luma(eye.seen)
+    spread = 0.03 * eye.unit
+    local = cv2.GaussianBlur(light * known, (0, 0), spread) / np.maximum(cv2.GaussianBlur(known, (0, 0), spread), 1e-3)
+    usual = float(np.median(light[known > 0.9])) if (known > 0.9).any() else 128.0
+    glare = smoothstep(light / max(usual, 1.0), 1.2, 1.5)
+    dim = smoothstep(light / np.maximum(local, 1), 0.6, 0.9)
+    return np.asarray(known * (0.02 + dim) * (1 - 0.99 * glare), np.float32)
+
+
+def _beside(eye: Eye, weight: Array) -> tuple[Array, Array]:
+    """Colours [w, 3] of the skin over and under the eye, column by column."""
+    away = np.maximum(np.maximum(eye.upper - eye.rows, eye.rows - eye.lower) / eye.unit - ABOVE, 0)
+    near = np.exp(-0.5 * np.square(away / NEAR))
+    found, middle = [], 0.5 * (eye.upper + eye.lower)
+    for side in (eye.rows < middle, eye.rows >= middle):
+        share = weight * (near * side + 1e-4)
+        sums = np.dstack([eye.seen * share[..., None], share]).sum(0)[None].astype(np.float32)
+        sums = cv2.GaussianBlur(sums, (0, 0), 0.05 * eye.unit)[0]
+        found.append(np.asarray(sums[:, :3] / np.maximum(sums[:, 3:], 1e-6), np.float32))
+    return found[0], found[1]
+
+
+def _grain(eye: Eye) -> Array:
+    """Texture [h, w, 3] of the skin under the eye, for all of the picture."""
+    fine = eye.seen - cv2.GaussianBlur(eye.seen, (0, 0), SOFT * eye.unit)
+    height = len(fine)
+    first = int(np.clip(eye.lower.max() + (BELOW + 0.01) * eye.unit, 0, height - 2))
+    strip = fine[first:]
+    limit = 2.5 * float(np.median(np.abs(strip))) + 0.5
+    tiles = [strip if k % 2 == 0 else strip[::-1] for k in range(-(-height // len(strip)))]
+    return np.clip(np.concatenate(tiles)[:height], -limit, limit)
+
+
+def lashes(eye: Eye, skin: Array) -> tuple[Array, Array, Array]:
+    """How much of each place over the lid's edge is lash [k, w], by rows up from it; how much of the edge itself is
+    [w]; and the colour of lashes [3].
+
+    skin : float32 [h, w, 3], of `plate`
+    """
+    unit = eye.unit
+    rows, columns = np.mgrid[0 : round(LASHES * unit) + 1, 0 : eye.seen.shape[1]].astype(np.float32)
+
+    def over(picture: Array) -> Array:
+        return np.asarray(cv2.remap(picture, columns, eye.upper - rows, cv2.INTER_LINEAR), np.float32)
+
+    colours, bare = over(eye.seen), over(luma(skin))
+    light = luma(colours)
+    edge = (eye.inside > 0) & (rows < 0.03 * unit)
+    dark = colours[edge & (light <= np.percentile(light[edge], 12))].mean(0)
+    taken = np.clip((bare - light) / np.maximum(bare - float(luma(dark)), 12), 0, 1)
+    near = taken[: max(2, round(0.02 * unit))].max(0)
+    line = np.clip(cv2.blur(near[None], (2 * round(0.04 * unit) + 1, 1))[0], *LINE_SHARE)
+    ends = smoothstep(eye.outer / unit, *TAPER[0]) * smoothstep(eye.inner / unit, *TAPER[1])
+    far = 1 - smoothstep(rows / unit, 0.3 * LASHES, LASHES)
+    return np.asarray(taken * far * ends, np.float32), np.asarray(line * ends, np.float32), dark
