@@ -101,8 +101,8 @@ class Lid:
 
 
 def closures(source: Array, driving: Array, lids: tuple[Lid | None, ...]) -> Array:
-    """How far the lids are closed [2] beside the portrait's, of landmarks [70, 3] in normalised space; 0 for an eye that
-    has no layers."""
+    """How far the lids are closed [2] beside the portrait's, of landmarks [70, 3] in normalised space; 0 for an eye
+    that has no layers."""
     found = []
     for lid, pairs in zip(lids, (LID_PAIRS[:2], LID_PAIRS[2:])):
         if lid is None:
@@ -283,6 +283,6 @@ def _lay(frame: NDArray[np.uint8], lid: Lid, part: float, points: Array) -> None
     matrix = np.column_stack([linear, offset + linear @ (x0, y0)])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     laid = cv2.warpAffine(layer(lid, part), matrix, (int(x1 - x0), int(y1 - y0)), flags=how)
-    laid *= float(smoothstep(part, 0, TAKEN))
+    laid = laid * smoothstep(part, 0, TAKEN)
     region = frame[y0:y1, x0:x1]
     frame[y0:y1, x0:x1] = cv2.convertScaleAbs(region * (1 - laid[..., 3:]) + laid[..., :3])

@@ -1,0 +1,141 @@
+"""Lids that close: nothing of the eye behind a shut lid, nothing new before one that is open, no jump between."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.generators.compact.eyes import BEGIN, MOST, Lid, Lids, closures, drawn, held_open, layer
+from speechhead.generators.compact.generator import CompactGenerator
+from speechhead.generators.compact.meshwarp import EYE_LEFT, EYE_RIGHT
+from speechhead.motion.blink import close_eyes
+
+SIZE = 256
+LOOPS = (EYE_LEFT, EYE_RIGHT)
+
+
+@pytest.fixture(scope="module")
+def avatar() -> Avatar:
+    return Avatar.open("eileen_collins", SIZE).resampled(SIZE)
+
+
+@pytest.fixture(scope="module")
+def generator() -> CompactGenerator:
+    return CompactGenerator(SIZE, threads=1)
+
+
+@pytest.fixture(scope="module")
+def lids(avatar: Avatar) -> tuple[Lid | None, ...]:
+    return Lids().prepare(avatar.crop, avatar.mesh, avatar.pose, 1.0)
+
+
+def blinking(avatar: Avatar, closure: float) -> np.ndarray:
+    face = avatar.neutral.copy()
+    close_eyes(face, closure)
+    return face
+
+
+def painted(avatar: Avatar) -> tuple[np.ndarray, np.ndarray]:
+    """The crop with eyes of a green that no face has, and where they are."""
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    cv2.fillPoly(mask, [np.round(avatar.mesh[loop, :2]).astype(np.int32) for loop in LOOPS], 1)
+    crop = avatar.crop.copy()
+    crop[mask > 0] = (0, 255, 0)
+    return crop, mask > 0
+
+
+def green(picture: np.ndarray) -> np.ndarray:
+    channels = picture.astype(np.float32)
+    return channels[..., 1] - channels[..., [0, 2]].max(-1)
+
+
+def test_nothing_of_the_eye_shows_behind_a_shut_lid(avatar: Avatar, generator: CompactGenerator) -> None:
+    crop, eyes = painted(avatar)
+    source = generator.prepare(crop, avatar.mesh)
+    still, shut = (generator.render(source, blinking(avatar, c), avatar.pose) for c in (0.0, 1.0))
+    wide = cv2.dilate(eyes.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    assert (green(still)[eyes] > 60).mean() > 0.5
+    assert green(shut)[wide].max() < 30
+
+
+def test_the_eye_goes_out_of_sight_bit_by_bit(avatar: Avatar, generator: CompactGenerator) -> None:
+    crop, eyes = painted(avatar)
+    source = generator.prepare(crop, avatar.mesh)
+    shown = [
+        float((green(generator.render(source, blinking(avatar, c), avatar.pose))[eyes] > 60).mean())
+        for c in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+    assert all(after < before for before, after in zip(shown, shown[1:]))
+    assert 0.25 < shown[2] / shown[0] < 0.75
+
+
+def test_small_closures_are_left_to_the_networks(avatar: Avatar, lids: tuple[Lid | None, ...]) -> None:
+    face = blinking(avatar, 0.9 * BEGIN)
+    closure = closures(avatar.neutral, face, lids)
+    np.testing.assert_allclose(closure, 0.9 * BEGIN, atol=1e-3)
+    assert held_open(avatar.neutral, face, closure) is face
+    frame = avatar.crop.copy()
+    Lids().close(frame, lids, closure, np.zeros((478, 3), np.float32), avatar.pose)
+    np.testing.assert_array_equal(frame, avatar.crop)
+
+
+def test_networks_never_draw_a_closed_eye(avatar: Avatar, lids: tuple[Lid | None, ...]) -> None:
+    for asked in (0.2, 0.6, 1.0):
+        face = blinking(avatar, asked)
+        held = held_open(avatar.neutral, face, closures(avatar.neutral, face, lids))
+        np.testing.assert_allclose(closures(avatar.neutral, held, lids), drawn(np.float32(asked)), atol=2e-3)
+    assert drawn(np.ones(2, np.float32)).max() <= MOST
+    steps = np.diff(drawn(np.linspace(0, 1, 101, dtype=np.float32)))
+    assert (steps >= 0).all() and steps.max() < 0.0101
+
+
+def test_no_frame_of_a_blink_jumps(avatar: Avatar, generator: CompactGenerator) -> None:
+    source = avatar.source(generator)
+    closure = np.linspace(BEGIN - 0.04, BEGIN + 0.16, 11)
+    frames = np.array([generator.render(source, blinking(avatar, c), avatar.pose) for c in closure], np.float32)
+    changes = np.abs(np.diff(frames, axis=0)).mean((1, 2, 3))
+    assert changes.max() < 4 * np.median(changes) + 0.02
+
+
+def test_what_stands_before_the_face_is_not_moved(avatar: Avatar, generator: CompactGenerator) -> None:
+    crop = avatar.crop.copy()
+    top = int(avatar.mesh[EYE_LEFT + EYE_RIGHT, 1].min() - 0.11 * avatar.pose.scale)
+    crop[top - 4 : top] = 20
+    source = generator.prepare(crop, avatar.mesh)
+    still, shut = (generator.render(source, blinking(avatar, c), avatar.pose) for c in (0.0, 1.0))
+    rim = slice(top - 8, top + 4), slice(SIZE // 4, 3 * SIZE // 4)
+    assert np.abs(still[rim].astype(int) - shut[rim].astype(int)).mean() < 3
+
+
+def test_a_grey_portrait_blinks_in_grey(avatar: Avatar, generator: CompactGenerator) -> None:
+    grey = np.repeat(cv2.cvtColor(avatar.crop, cv2.COLOR_RGB2GRAY)[..., None], 3, -1).astype(np.uint8)
+    source = generator.prepare(grey, avatar.mesh)
+    eyes = avatar.mesh[EYE_LEFT + EYE_RIGHT, 1]
+    rows = slice(int(eyes.min()) - 12, int(eyes.max()) + 12)
+    for closure in (0.05, 0.5, 1.0):
+        frame = generator.render(source, blinking(avatar, closure), avatar.pose)[rows].astype(int)
+        assert np.ptp(frame, axis=-1).max() <= 2
+
+
+def test_a_shut_lid_has_a_dark_line_and_no_hole(lids: tuple[Lid | None, ...]) -> None:
+    for lid in lids:
+        assert lid is not None
+        laid = layer(lid, 1.0)
+        middle = laid.shape[1] // 2
+        rows = slice(int(lid.upper[middle]), int(lid.lower[middle]) + 1)
+        assert laid[rows, middle, 3].min() > 0.99
+        light = laid[:, middle, :3].sum(-1) / np.maximum(laid[:, middle, 3], 1e-3)
+        assert light[int(lid.lower[middle])] < 0.75 * light[int(lid.upper[middle])]
+
+
+def test_an_eye_that_is_shut_already_or_out_of_sight_has_no_layers(avatar: Avatar) -> None:
+    mesh = avatar.mesh.copy()
+    mesh[EYE_LEFT, 1] = mesh[EYE_LEFT, 1].mean()
+    mesh[EYE_RIGHT, 0] += SIZE
+    lids = Lids().prepare(avatar.crop, mesh, avatar.pose, 1.0)
+    assert lids == (None, None)
+    face = blinking(avatar, 1.0)
+    closure = closures(avatar.neutral, face, lids)
+    assert not closure.any() and held_open(avatar.neutral, face, closure) is face
