@@ -16,6 +16,9 @@ from .teeth import LUMA
 ABOVE, BELOW, BESIDE = 0.045, 0.028, 0.025
 """How far around the opening lashes and rims are for sure, in outer eye distances: the plate replaces them."""
 
+OUTWARD = 0.03
+"""How much further they are beyond the outer corner, where lashes and their paint run out."""
+
 REACH, DARK = 0.08, 0.88
 """How far from the edge lashes are looked for, and how light they are at most beside the skin around them."""
 
@@ -66,7 +69,8 @@ class Eye:
     def outside(self, above: float, below: float, beside: float) -> Array:
         """Distance [h, w] out of the opening widened by these, all in outer eye distances; negative inside it."""
         tall = np.maximum(self.upper - self.rows - above * self.unit, self.rows - self.lower - below * self.unit)
-        return np.asarray(np.maximum(tall, -self.inside - beside * self.unit) / self.unit, np.float32)
+        aside = -np.minimum(self.outer + OUTWARD * self.unit, self.inner) - beside * self.unit
+        return np.asarray(np.maximum(tall, aside) / self.unit, np.float32)
 
 
 def luma(picture: NDArray) -> Array:
@@ -82,7 +86,7 @@ def hole(eye: Eye) -> tuple[Array, Array]:
     spectacles. Folds of the lid lie, and stay.
     """
     sure = 1 - smoothstep(eye.outside(ABOVE, BELOW, BESIDE), 0, SOFT)
-    reach = eye.outside(REACH, BELOW + SOFT, REACH)
+    reach = np.maximum(eye.outside(REACH, BELOW + SOFT, REACH), -eye.inner / eye.unit - BESIDE - SOFT)
     near, light = reach < 0, luma(eye.seen)
     across = np.ones((1, 2 * max(1, round(THIN * eye.unit)) + 1), np.uint8)
     dark = (light < DARK * cv2.morphologyEx(light, cv2.MORPH_CLOSE, across)) & (sure < 0.99)
