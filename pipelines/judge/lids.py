@@ -1,23 +1,24 @@
-"""How far the lids close at a full blink, and what the blink leaves behind: residue in the seam, hue where none was.
+"""How far the lids close at a full blink, and what residue and hue it leaves behind.
 
 python -m pipelines.judge.lids PICTURE... --json lids.json
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
+from pipelines.command import command
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
-from speechhead.core.errors import SpeechheadError
+from speechhead.core.errors import FaceError, SpeechheadError
 from speechhead.face.landmarks import eye_opening, to_pixels
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.open import open_generator
@@ -54,7 +55,7 @@ def blink(avatar: Avatar, generator: Generator, closures: tuple[float, ...]) -> 
     return [avatar.paste(generator.render(source, closed(avatar, c), avatar.pose)) for c in closures]
 
 
-def chroma(picture: NDArray) -> Array:
+def chroma(picture: Picture) -> Array:
     """Distance of each pixel's colour from grey [H, W], in levels of the two chroma channels of YCrCb."""
     parts = cv2.cvtColor(np.asarray(picture, np.uint8), cv2.COLOR_RGB2YCrCb).astype(np.float32)[..., 1:] - 128
     return np.asarray(np.hypot(parts[..., 0], parts[..., 1]), np.float32)
@@ -150,31 +151,31 @@ def summary(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
     return means | counts | {"count": len(rows)}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.judge.lids", description=__doc__.splitlines()[0])
-    parser.add_argument("portraits", nargs="+", help="pictures, or names of shipped avatars")
-    parser.add_argument("--json", type=Path, help="file to write, with a row per portrait")
-    parser.add_argument("--size", type=int, default=512, help="largest side of the face in pixels")
-    parser.add_argument("--generator", default="compact")
-    options = parser.parse_args(arguments)
+def main(
+    portraits: Annotated[list[str], typer.Argument(help="Pictures, or names of shipped avatars.")],
+    output: Annotated[Path | None, typer.Option("--json", help="File to write, with a row per portrait.")] = None,
+    size: Annotated[int, typer.Option(help="Largest side of the face in pixels.")] = 512,
+    name: Annotated[str, typer.Option("--generator", help="Name of a generator.")] = "compact",
+) -> None:
+    """Measure, and print the summary."""
     tracker = FaceTracker()
     rows: dict[str, dict[str, Any]] = {}
-    for name in options.portraits:
+    for portrait in portraits:
         try:
-            avatar = Avatar.open(name, options.size)
-            generator = open_generator(options.generator, avatar.size)
-            rows[Path(name).name] = measure(avatar, generator, tracker)
+            avatar = Avatar.open(portrait, size)
+            rows[Path(portrait).name] = measure(avatar, open_generator(name, avatar.size), tracker)
         except SpeechheadError as error:
             print(error, file=sys.stderr)
     if not rows:
-        return 2
+        raise FaceError("no portrait could be measured; the reasons are above. Give others.")
     found = summary(rows)
-    if options.json:
-        options.json.write_text(json.dumps({"summary": found, "portraits": rows}, indent=1), encoding="utf-8")
+    if output:
+        output.write_text(json.dumps({"summary": found, "portraits": rows}, indent=1), encoding="utf-8")
     print(json.dumps({key: round(value, 3) for key, value in found.items()}))
-    return 0
+
+
+app = command(main)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    app()

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep32
 from speechhead.face.landmarks import Pose, to_pixels
 from speechhead.motion.blink import LID_PAIRS, MEETING
 
-from .fill import smoothstep
 from .lid_plate import Eye, hole, lashes, plate
 from .meshwarp import EYE_LEFT, EYE_RIGHT
 
@@ -201,7 +201,7 @@ def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], unit: float, sof
     skin = plate(eye, covered)
     above, line, dark = lashes(eye, skin)
     tall = bottom - top
-    sag = SAG * tall * (1 - smoothstep(outer / length, 0, SAG_REACH))
+    sag = SAG * tall * (1 - smoothstep32(outer / length, 0, SAG_REACH))
     return Lid(
         tuple(loop),
         points,
@@ -230,13 +230,13 @@ def _dome(eye: Eye, length: float, tall: float) -> Array:
 def layer(lid: Lid, part: float) -> Array:
     """The lid closed by 0..1 of the opening: premultiplied colours and cover, float32 [h, w, 4], in its frame."""
     rows = np.arange(len(lid.plate), dtype=np.float32)[:, None]
-    gap, late = lid.lower - lid.upper, float(smoothstep(part, LATE, 1.0))
+    gap, late = lid.lower - lid.upper, float(smoothstep32(part, LATE, 1.0))
     upper = lid.upper + part * (1 - SEAM) * gap + late * lid.sag
     lower = lid.lower - late * (SEAM * gap - lid.sag)
     edge = max(lid.soft, 0.5)
     # The eyeball is seen between the edges; the plate covers all else of the opening, its rims and its lashes.
     ball = np.clip(np.minimum(rows - upper, lower - rows) / (2 * edge) + 0.5, 0, 1)
-    ball *= 1 - smoothstep(part, SHUT, 1.0)
+    ball *= 1 - smoothstep32(part, SHUT, 1.0)
     rim = np.clip((rows - lower) / edge, 0, 1) * (1 - late)  # the lower lid's rim stays as long as it is one
     taken = np.maximum(lid.line * _line(lid, rows - upper, late), _hairs(lid, upper - rows, part))
     cover = np.maximum(lid.laid * (1 - ball) * (1 - rim), taken)[..., None]
@@ -283,6 +283,6 @@ def _lay(frame: NDArray[np.uint8], lid: Lid, part: float, points: Array) -> None
     matrix = np.column_stack([linear, offset + linear @ (x0, y0)])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     laid = cv2.warpAffine(layer(lid, part), matrix, (int(x1 - x0), int(y1 - y0)), flags=how)
-    laid = laid * smoothstep(part, 0, TAKEN)
+    laid = laid * smoothstep32(part, 0, TAKEN)
     region = frame[y0:y1, x0:x1]
     frame[y0:y1, x0:x1] = cv2.convertScaleAbs(region * (1 - laid[..., 3:]) + laid[..., :3])

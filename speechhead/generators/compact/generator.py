@@ -17,7 +17,7 @@ from .eyes import Lid, Lids, closures, held_open
 from .latents import CompactLatents
 from .matte import Layers, Matte
 from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
-from .teeth import LENS, LUMA, Inside, Teeth
+from .teeth import CAVITY, LUMA, Inside, Teeth
 from .windows import WINDOWS, near
 
 PRIOR_RESOLUTION = 128
@@ -129,7 +129,7 @@ class CompactGenerator:
         both = np.dstack([crop.astype(np.float32) / 255, layers.alpha])
         features["small"] = np.asarray(cv2.resize(both, m, interpolation=cv2.INTER_AREA), np.float32)
         inside = self._teeth.prepare(crop, mesh, canonical, pose)
-        lids = self._lids.prepare(crop, mesh, pose, inside.soft / LENS * pose.scale)
+        lids = self._lids.prepare(crop, mesh, pose, inside.soft / CAVITY.lens * pose.scale)
         return Source(
             crop, layers, canonical, pose.rotation, pose.translation, float(pose.scale), features, inside, lids
         )

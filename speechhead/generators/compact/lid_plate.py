@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep32
 
-from .fill import push_pull, smoothstep
+from .fill import push_pull
 from .teeth import LUMA
 
 ABOVE, BELOW, BESIDE = 0.045, 0.028, 0.025
@@ -73,7 +75,7 @@ class Eye:
         return np.asarray(np.maximum(tall, aside) / self.unit, np.float32)
 
 
-def luma(picture: NDArray) -> Array:
+def luma(picture: NDArray[Any]) -> Array:
     """Luma [...] of colours [..., 3]."""
     return np.asarray(picture @ LUMA, np.float32)
 
@@ -85,7 +87,7 @@ def hole(eye: Eye) -> tuple[Array, Array]:
     Dark things around the eye that stand up are lashes, but for those that go on out of sight: brows, hair, rims of
     spectacles. Folds of the lid lie, and stay.
     """
-    sure = 1 - smoothstep(eye.outside(ABOVE, BELOW, BESIDE), 0, SOFT)
+    sure = 1 - smoothstep32(eye.outside(ABOVE, BELOW, BESIDE), 0, SOFT)
     reach = np.maximum(eye.outside(REACH, BELOW + SOFT, REACH), -eye.inner / eye.unit - BESIDE - SOFT)
     near, light = reach < 0, luma(eye.seen)
     across = np.ones((1, 2 * max(1, round(THIN * eye.unit)) + 1), np.uint8)
@@ -96,7 +98,7 @@ def hole(eye: Eye) -> tuple[Array, Array]:
     side = 2 * max(1, round(0.01 * eye.unit)) + 1
     grown = cv2.dilate(lashes.astype(np.float32), np.ones((side, side), np.uint8))
     found = np.maximum(sure, cv2.GaussianBlur(grown, (0, 0), 0.25 * side)).astype(np.float32)
-    return found, np.maximum(found, 1 - smoothstep(reach, -0.03, 0))
+    return found, np.maximum(found, 1 - smoothstep32(reach, -0.03, 0))
 
 
 def plate(eye: Eye, covered: Array) -> Array:
@@ -105,12 +107,12 @@ def plate(eye: Eye, covered: Array) -> Array:
     weight = _skin(eye, covered)
     over, under = _beside(eye, weight)
     shade = luma(over) / np.maximum(luma(under), 1)  # under a rim or a brow, the skin is not the lid's
-    over = over + 0.8 * (1 - smoothstep(shade, 0.45, 0.8))[:, None] * (under - over)
+    over = over + 0.8 * (1 - smoothstep32(shade, 0.45, 0.8))[:, None] * (under - over)
     down = (eye.rows - eye.upper) / np.maximum(eye.lower - eye.upper + 0.03 * eye.unit, 1)
-    lid = over + smoothstep(down, 0.55, 1.25)[..., None] * (under - over)
+    lid = over + smoothstep32(down, 0.55, 1.25)[..., None] * (under - over)
     around = push_pull(eye.seen, np.minimum(weight, 1).astype(np.float32))
     deep = cv2.GaussianBlur((covered > 0.5).astype(np.float32), (0, 0), 0.025 * eye.unit)
-    mixed = np.asarray(around + smoothstep(deep, 0.45, 0.95)[..., None] * (lid - around), np.float32)
+    mixed = np.asarray(around + smoothstep32(deep, 0.45, 0.95)[..., None] * (lid - around), np.float32)
     skin = cv2.GaussianBlur(mixed, (0, 0), 0.015 * eye.unit) + _grain(eye)
     return np.asarray(eye.seen + covered[..., None] * (skin - eye.seen), np.float32)
 
@@ -121,8 +123,8 @@ def _skin(eye: Eye, covered: Array) -> Array:
     spread = 0.03 * eye.unit
     local = cv2.GaussianBlur(light * known, (0, 0), spread) / np.maximum(cv2.GaussianBlur(known, (0, 0), spread), 1e-3)
     usual = float(np.median(light[known > 0.9])) if (known > 0.9).any() else 128.0
-    glare = smoothstep(light / max(usual, 1.0), 1.2, 1.5)
-    dim = smoothstep(light / np.maximum(local, 1), 0.6, 0.9)
+    glare = smoothstep32(light / max(usual, 1.0), 1.2, 1.5)
+    dim = smoothstep32(light / np.maximum(local, 1), 0.6, 0.9)
     return np.asarray(known * (0.02 + dim) * (1 - 0.99 * glare), np.float32)
 
 
@@ -169,6 +171,6 @@ def lashes(eye: Eye, skin: Array) -> tuple[Array, Array, Array]:
     taken = np.clip((bare - light) / np.maximum(bare - float(luma(dark)), 12), 0, 1)
     near = taken[: max(2, round(0.02 * unit))].max(0)
     line = np.clip(cv2.blur(near[None], (2 * round(0.04 * unit) + 1, 1))[0], *LINE_SHARE)
-    ends = smoothstep(eye.outer / unit, *TAPER[0]) * smoothstep(eye.inner / unit, *TAPER[1])
-    far = 1 - smoothstep(rows / unit, 0.3 * LASHES, LASHES)
+    ends = smoothstep32(eye.outer / unit, *TAPER[0]) * smoothstep32(eye.inner / unit, *TAPER[1])
+    far = 1 - smoothstep32(rows / unit, 0.3 * LASHES, LASHES)
     return np.asarray(taken * far * ends, np.float32), np.asarray(line * ends, np.float32), dark

@@ -10,12 +10,13 @@ import pytest
 
 from pipelines.judge import lids
 from speechhead.avatar.portrait import Avatar
+from speechhead.core.errors import FaceError
 from speechhead.face.landmarks import to_pixels
 
 
 def test_a_full_blink_of_a_shipped_portrait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "lids.json"
-    assert lids.main(["eileen_collins", "--size", "256", "--json", str(out)]) == 0
+    lids.main(["eileen_collins"], out, 256)
     found = json.loads(out.read_text(encoding="utf-8"))
     row = found["portraits"]["eileen_collins"]
     assert row["shut_seen"] < 0.35 < row["half_seen"] < 0.9
@@ -48,5 +49,6 @@ def test_irises_are_looked_at_where_they_are() -> None:
 
 
 def test_a_name_that_is_no_portrait_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    assert lids.main(["nobody_at_all"]) == 2
+    with pytest.raises(FaceError, match="no portrait could be measured"):
+        lids.main(["nobody_at_all"])
     assert "nobody_at_all" in capsys.readouterr().err
