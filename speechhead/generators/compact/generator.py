@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from speechhead.core.arrays import Array
 from speechhead.engines.onnx import load_session
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
+from speechhead.motion.rest import rest_face
 
 from .eyes import Lid, Lids, closures, held_open
 from .latents import CompactLatents
+from .lips import LipSheets
 from .matte import Layers, Matte
-from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
-from .teeth import CAVITY, LUMA, Inside, Teeth
-from .windows import WINDOWS, near
+from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample, upsample
+from .teeth import CAVITY, LUMA, Inside, Teeth, between
+from .windows import WINDOWS, apart, near
 
 PRIOR_RESOLUTION = 128
 """Side of the field in which the landmark warp is drawn, as in training."""
@@ -34,7 +36,9 @@ class Source:
 
     crop: uint8 [S, S, 3]; canonical: float32 [478, 3], its mesh in normalised space (canonical keypoints with the
     portrait's own expression); pose arrays as in `Pose`, in crop pixels; layers: person and background; features: the
-    networks' appearance features by name; inside: of the mouth; lids: of the two eyes.
+    networks' appearance features by name; inside: of the mouth; lips: its two sheets; lids: of the two eyes;
+    seen: float32 [70, 3], the landmarks that the window networks are shown as the portrait's; warper: its landmark
+    warp.
     """
 
     crop: NDArray[np.uint8]
@@ -45,6 +49,9 @@ class Source:
     scale: float
     features: dict[str, Array]
     inside: Inside
+    lips: LipSheets
+    seen: Array
+    warper: MeshWarp
     lids: tuple[Lid | None, ...] = (None, None)
 
     @property
@@ -117,22 +124,43 @@ class CompactGenerator:
         _, poses = remove_pose(from_mesh(mesh)[None])
         pose = poses[0]
         canonical = to_normalised(mesh, pose)
-        feeds, soft = {}, self._soft(crop)
+        inside = self._teeth.prepare(crop, mesh, canonical, pose)
+        lips = LipSheets.prepare(crop, mesh, pose, inside.soft)
+        warper = MeshWarp(canonical, pose, self.size)
+        seen = self._seen(canonical, lips.plate.parted)
+        feeds, soft = {}, self._soft(self._closed(crop, seen, lips, warper))
+        shown = to_pixels(seen, pose)
         for name, window in WINDOWS.items():
             matrix = window.matrix(window.centre(canonical), pose, self.size)
             feeds[f"{name}_source"] = _chw(_read(soft, window.grid(matrix)))
-            feeds[f"{name}_source_shapes"] = window.shapes(mesh, matrix, pose, self.size)[None]
+            feeds[f"{name}_source_shapes"] = window.shapes(shown, matrix, pose, self.size)[None]
         names = [output.name for output in self._source.get_outputs()]
         features = dict(zip(names, self._source.run(None, feeds))) | feeds
         layers = self._matte(crop, mesh)
         m = (self._resolution, self._resolution)
         both = np.dstack([crop.astype(np.float32) / 255, layers.alpha])
         features["small"] = np.asarray(cv2.resize(both, m, interpolation=cv2.INTER_AREA), np.float32)
-        inside = self._teeth.prepare(crop, mesh, canonical, pose)
+        turned = pose.rotation, pose.translation, float(pose.scale)
         lids = self._lids.prepare(crop, mesh, pose, inside.soft / CAVITY.lens * pose.scale)
-        return Source(
-            crop, layers, canonical, pose.rotation, pose.translation, float(pose.scale), features, inside, lids
-        )
+        return Source(crop, layers, canonical, *turned, features, inside, lips, from_mesh(seen), warper, lids)
+
+    def _seen(self, canonical: Array, parted: float) -> Array:
+        """The mesh [478, 3] that the window networks see of a portrait: its lips closed, as far as they are parted.
+
+        From closed lips the networks paint all mouths alike; teeth of a smile they carry over the lips.
+        """
+        if parted <= 0:
+            return canonical
+        rest = self._latents.keypoints(rest_face(from_mesh(canonical))[None], canonical)[0]
+        return np.asarray(canonical + np.float32(parted) * (rest - canonical), np.float32)
+
+    def _closed(self, crop: NDArray[np.uint8], seen: Array, lips: LipSheets, warper: MeshWarp) -> NDArray[np.uint8]:
+        """The portrait as the window networks see it."""
+        if lips.plate.parted <= 0:
+            return crop
+        pose = warper.pose
+        flow, _ = warper.flow(seen, pose, PRIOR_RESOLUTION)
+        return lips.draw(upsample(crop, flow), to_pixels(seen, pose), to_pixels(between(seen), pose), pose)
 
     def _soft(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The crop at the sharpness that the window networks know (256 px)."""
@@ -154,13 +182,16 @@ class CompactGenerator:
         uint8 [S, S, 3]; equal to the portrait at the crop's border
         """
         closure = closures(source.landmarks, normalised, source.lids)
-        held = held_open(source.landmarks, normalised, closure)
-        keypoints = self._latents.keypoints(held[None], source.canonical)[0]
-        warper = MeshWarp(source.canonical, source.pose, self.size)
+        keypoints = self.keypoints(source, held_open(source.landmarks, normalised, closure))
+        warper = source.warper
         prior, coverage = warper.flow(keypoints, pose, PRIOR_RESOLUTION)
         flow = self._dense(source, prior, coverage, *warper.rigid(pose))
         frame = self._paint(source.layers.moved(flow), source, keypoints, pose)
         return self._lids.close(frame, source.lids, closure, keypoints, pose)
+
+    def keypoints(self, source: Source, normalised: Array) -> Array:
+        """Driving keypoints [478, 3] in normalised space for driving landmarks [70, 3]."""
+        return self._latents.keypoints(normalised[None], source.canonical)[0]
 
     def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> Array:
         """Dense motion field of the person, [N, N, 2] (FOMM, eq. 7: the sum over candidates of mask times flow)."""
@@ -183,18 +214,24 @@ class CompactGenerator:
         """Generate the windows and lay them over the warped portrait."""
         posed = to_pixels(keypoints, pose)
         driving = from_mesh(keypoints)
+        frame = source.lips.draw(frame, posed, to_pixels(between(keypoints), pose), pose)
         feeds, matrices, soft = {}, {}, self._soft(frame)
         for name, window in WINDOWS.items():
             matrix = matrices[name] = window.matrix(window.centre(source.canonical), pose, self.size)
             feeds[f"{name}_warped"] = _chw(_read(soft, window.grid(matrix)))
             feeds[f"{name}_shapes"] = window.shapes(posed, matrix, pose, self.size)[None]
-            feeds[f"{name}_motion"] = window.motion(source.landmarks, driving, source.pose, pose)[None]
+            feeds[f"{name}_motion"] = window.motion(source.seen, driving, source.pose, pose)[None]
             for part in ("source", "source_shapes", "quarter", "eighth"):
                 feeds[f"{name}_{part}"] = source.features[f"{name}_{part}"]
         for name, painted in zip(matrices, self._windows.run(None, feeds)):
             patch = painted[0].transpose(1, 2, 0)
             if name == "mouth":
-                patch = patch * near(feeds[f"{name}_shapes"][0, 1])[..., None]
+                if source.inside.grey > 0:
+                    tone = source.inside.white / max(float(source.inside.white.mean()), 1.0)
+                    toned = (patch[..., :3] @ LUMA)[..., None] * tone
+                    patch[..., :3] += source.inside.grey * (toned - patch[..., :3])
+                opening, lips = feeds[f"{name}_shapes"][0]
+                patch = patch * (near(lips) * apart(opening))[..., None]
             else:  # an iris keeps its hue, and a grey picture gets none
                 plain = np.maximum(feeds[f"{name}_shapes"][0, 1], float(source.inside.grey > 0.5))[..., None]
                 patch = patch.copy()

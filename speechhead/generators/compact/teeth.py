@@ -21,7 +21,7 @@ from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.motion.rest import rest_face
 
 from .meshwarp import EYE_LEFT, EYE_RIGHT, LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
-from .own_teeth import own_teeth
+from .own_teeth import own_teeth, relit
 from .row import Row
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -151,7 +151,10 @@ class Teeth:
         white, lips, grey = light(crop, mesh)
         place = seam + np.array([0, 0, ARCHES.behind], np.float32)
         own = own_teeth(crop, mesh, pose, place, upper, self._unit * density, white)
-        upper, bite = own or (upper, ARCHES.upper_bite)
+        gain, bite = own or (None, None)
+        if gain is not None:
+            lower, upper = relit(lower, gain), relit(upper, gain)
+        bite = ARCHES.upper_bite if bite is None else bite
         return Inside(lower, upper, bite, self._unit * density, seam, soft, white, lips, grey)
 
     def draw(self, frame: NDArray[np.uint8], inside: Inside, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
@@ -205,7 +208,7 @@ class Teeth:
 def between(keypoints: Array) -> Array:
     """Outline float32 [n, 3] of what is seen between the inner lips of keypoints [478, 3], in normalised space.
 
-    Lips are round and overhang a little: teeth that were seen up to the line at which lips meet would make a mouth look
+    LipSheets are round and overhang a little: teeth that were seen up to the line at which lips meet would make a mouth look
     further open than it is.
     """
     upper, lower = keypoints[UPPER_INNER_LIP].copy(), keypoints[LOWER_INNER_LIP].copy()

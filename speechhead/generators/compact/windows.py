@@ -29,7 +29,7 @@ SUBNASALE = 33
 
 @dataclass(frozen=True)
 class Reach:
-    """How far the windows' pixels reach. The networks learn with both (`pipelines.train.compact.data`)."""
+    """How far the windows' pixels reach. The networks learn with the first two (`pipelines.train.compact.data`)."""
 
     fade: int = 6
     """Pixels of a window over which it fades out at its border."""
@@ -38,6 +38,12 @@ class Reach:
     """Pixels of the mouth's window: what is painted reaches half as far from the lips, and fades over as much again.
 
     Further out the networks have learned shading that shows as a smudge on the sharper skin of a large portrait."""
+
+    seam: int = 5
+    """Pixels of the mouth's window: what is painted keeps half as far from the opening, and fades in over as much.
+
+    There the lips' own edges stand, sharp, and within them teeth or the dark: what a network paints is a haze on them.
+    """
 
 
 REACH = Reach()
@@ -147,3 +153,12 @@ def near(lips: Array) -> Array:
     """
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (REACH.lips, REACH.lips))
     return np.asarray(cv2.GaussianBlur(cv2.dilate(lips, kernel), (REACH.lips, REACH.lips), 0), np.float32)
+
+
+def apart(opening: Array) -> Array:
+    """Weight [h, w]: 0 in the opening between the lips and along its rim, 1 further off.
+
+    opening: float32 [h, w]; the mouth's first mask of `Window.shapes`
+    """
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (REACH.seam, REACH.seam))
+    return np.asarray(1 - cv2.GaussianBlur(cv2.dilate(opening, kernel), (REACH.seam, REACH.seam), 0), np.float32)

@@ -1,0 +1,71 @@
+"""Clean plates: nothing white behind a lip's edge, and closed lips as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
+from speechhead.generators.compact.plate import LUMA, Plate, clean_plate, line_of
+
+SIZE = 256
+
+
+@pytest.fixture(scope="module")
+def smiling() -> Avatar:
+    return Avatar.open("eileen_collins", size=SIZE).resampled(SIZE)
+
+
+def plates(avatar: Avatar) -> Plate:
+    return clean_plate(avatar.crop, avatar.mesh, avatar.pose, (0, 0, SIZE, SIZE))
+
+
+def between(avatar: Avatar) -> tuple[np.ndarray, np.ndarray]:
+    """Places (x, y) in the middle of the opening, rounded to pixels."""
+    middle = (avatar.mesh[UPPER_INNER_LIP[3:8], :2] + avatar.mesh[LOWER_INNER_LIP[3:8], :2]) / 2
+    x, y = np.round(middle - 0.5).astype(int).T
+    return x, y
+
+
+def test_teeth_of_a_smile_are_on_neither_plate(smiling: Avatar) -> None:
+    plate = plates(smiling)
+    assert plate.parted == 1
+    x, y = between(smiling)
+    shown = smiling.crop[y, x] @ LUMA
+    for picture in (plate.upper, plate.lower):
+        behind = picture[y * plate.density, x * plate.density] @ LUMA
+        assert (behind < 0.6 * shown).all(), (behind, shown)
+
+
+def test_painted_teeth_that_overlap_the_lip_are_taken_out(smiling: Avatar) -> None:
+    """The mesh misses a lip's edge by a few pixels: what is white there and joined to the teeth goes too."""
+    crop = smiling.crop.copy()
+    x, y = np.round(smiling.mesh[13, :2]).astype(int)
+    crop[y - 2 : y + 3, x - 8 : x + 9] = 250
+    painted, plain = plates(dataclasses.replace(smiling, crop=crop)), plates(smiling)
+    rows, column = slice((y - 2) * plain.density, y * plain.density), x * plain.density
+    lip, shown = (plate.upper[rows, column] @ LUMA for plate in (plain, painted))
+    assert (shown - lip < 0.3 * (250 - lip)).all(), (lip, shown)
+
+
+def test_closed_lips_stay_as_they_are() -> None:
+    avatar = Avatar.default(SIZE).resampled(SIZE)
+    plate = plates(avatar)
+    assert plate.parted == 0
+    above, below = (int(avatar.mesh[v, 1]) for v in (0, 17))
+    line = int(avatar.mesh[13, 1])
+    x = int(avatar.mesh[13, 0])
+    step = plate.density
+    upper, lower = plate.upper[::step, ::step], plate.lower[::step, ::step]
+    np.testing.assert_array_equal(upper[above - 3 : line - 1, x], avatar.crop[above - 3 : line - 1, x])
+    np.testing.assert_array_equal(lower[line + 2 : below + 3, x], avatar.crop[line + 2 : below + 3, x])
+
+
+def test_a_line_between_lips_is_dark_and_keeps_their_hue() -> None:
+    line = line_of(np.array([190, 110, 100], np.float32))
+    assert line[0] < 120 and line[0] > 1.5 * line[1] > 0
+    grey = line_of(np.full(3, 150, np.float32))
+    assert np.ptp(grey) == 0
