@@ -42,7 +42,7 @@ OVER = 0.012
 """How far over the line of closed lips each plate knows the portrait, so that the line is in both."""
 
 ROLL, BEFORE, SHADE = 0.06, 0.03, 0.25
-"""LipSheets roll in: so far behind their edges, in outer eye distances, their colour falls to that of the line between; it
+"""Lips roll in: so far behind their edges, in outer eye distances, their colour falls to that of the line between; it
 begins to as far before them as the second, and has done the third part of it at the edge."""
 
 SKIN = 0.1

@@ -208,7 +208,7 @@ class Teeth:
 def between(keypoints: Array) -> Array:
     """Outline float32 [n, 3] of what is seen between the inner lips of keypoints [478, 3], in normalised space.
 
-    LipSheets are round and overhang a little: teeth that were seen up to the line at which lips meet would make a mouth look
+    Lips are round and overhang a little: teeth that were seen up to the line at which lips meet would make a mouth look
     further open than it is.
     """
     upper, lower = keypoints[UPPER_INNER_LIP].copy(), keypoints[LOWER_INNER_LIP].copy()
