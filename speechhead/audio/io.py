@@ -142,6 +142,8 @@ def audio_pieces(
         with av.open(f"file:{file}", options=options, metadata_errors="ignore") as container:
             if not container.streams.audio:
                 kind = "this video has no sound track" if container.streams.video else "there is no sound in this file"
+                if container.format.name.endswith("_pipe") or container.format.name in ("image2", "gif"):
+                    kind = "this is a picture, without sound"
                 raise AudioError(f"{file}: {kind}. Give a file with sound.")
             stated = (container.duration or 0) / av.time_base
             if longest is not None and stated > longest:

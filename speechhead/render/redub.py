@@ -77,8 +77,8 @@ def redub(
     """
     from speechhead.audio.io import load_audio
 
-    speech, sound = load_audio(audio), load_audio(audio, AUDIO_RATE)
     reader = VideoReader(source, options.fps)
+    speech, sound = load_audio(audio), load_audio(audio, AUDIO_RATE)
     count = max(1, int(np.ceil(len(speech) * reader.fps / SAMPLE_RATE)))
     meshes = _track(reader, count, str(source))
     length = len(meshes)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.fakes import FakeGenerator, FakeSpeech, speech_like
 
 from speechhead.api import render
 from speechhead.audio import save_wav
-from speechhead.core.errors import ControlError, FaceError
+from speechhead.core.errors import AudioError, ControlError, FaceError, MediaError
 from speechhead.core.options import RenderOptions
 from speechhead.face.landmarks import from_mesh, remove_pose
 from speechhead.face.tracker import FaceTracker
@@ -64,6 +65,15 @@ def test_video_or_picture(film, tmp_path, portrait):
     Image.fromarray(portrait).save(tmp_path / "a.png")
     assert is_video(film)
     assert not is_video(tmp_path / "a.png") and not is_video("grace_hopper") and not is_video(tmp_path / "none.mp4")
+
+
+def test_the_file_that_is_wrong_is_named(tmp_path, portrait):
+    save_wav(tmp_path / "talk.wav", speech_like(0.4))
+    Image.fromarray(portrait).save(tmp_path / "me.jpg")
+    with pytest.raises(MediaError, match="talk.wav: has no video track. Use a video or a picture"):
+        render(tmp_path / "talk.wav", tmp_path / "me.jpg", tmp_path / "a.mp4")
+    with pytest.raises(AudioError, match="me.jpg: this is a picture, without sound"):
+        render(tmp_path / "me.jpg", tmp_path / "me.jpg", tmp_path / "a.mp4")
 
 
 def test_options_for_portraits_are_refused(film, tmp_path):

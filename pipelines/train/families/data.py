@@ -115,6 +115,7 @@ def load_clip(path: Path, size: int, cache: Path, tracked: bool) -> FamilyClip:
                 found: dict[str, Any] = {**track_frames(large, TRACKED_SIZE)}
                 np.savez(stream, **found)
             part.replace(marks)
+            print(f"{path.name}: {len(frames)} frames tracked", flush=True)
         with np.load(marks) as arrays:
             track = dict(arrays)
         usable = np.flatnonzero(np.isfinite(track["scale"]))

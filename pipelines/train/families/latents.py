@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from speechhead.generators.checkpoints import imported, stored
@@ -20,6 +19,9 @@ from .data import FamilyClip, load_family_clips
 
 STEPS = 4000
 BATCH = 256
+TELL = 10.0
+"""Seconds between two lines about motion that is read."""
+
 LEARNING_RATE = 1e-3
 JITTER = 0.01
 """Noise on driving landmarks in outer eye distances: tracked ones tremble by a third of it, spoken ones are new."""
@@ -62,7 +64,11 @@ def read_latents(family: Family, clips: list[FamilyClip], seconds: float | None 
         for number, order in enumerate(orders)
         if start < len(order)
     ]
-    for done, (number, rows) in enumerate(track(jobs, f"Motion of {family.name}", transient=True)):
+    told = began
+    for done, (number, rows) in enumerate(jobs):
+        if time.monotonic() - told > TELL:
+            told = time.monotonic()
+            print(f"motion of {family.name}: {done / len(jobs):.0%} read", flush=True)
         if seconds is not None and done >= len(clips) and time.monotonic() - began > seconds:
             break
         frames = torch.from_numpy(np.array(clips[number].frames[np.sort(rows)])).to(device)

@@ -135,12 +135,12 @@ class Server:
             return {"default": None, "voices": known}
 
     def _portraits(self, api: FastAPI) -> None:
-        gallery = self.gallery
+        gallery, sessions = self.gallery, self.sessions
 
         @api.get("/avatars", tags=["avatars"])
         async def avatars() -> dict[str, Any]:
             """The portraits that ship with the server."""
-            return {"default": gallery.default, "avatars": await gallery.describe()}
+            return {"default": gallery.default, "avatars": [sessions.describe_avatar(entry) for entry in gallery.shown]}
 
         @api.post("/avatars", status_code=202, tags=["avatars"])
         async def upload(request: Request, response: Response) -> dict[str, Any]:
@@ -148,12 +148,12 @@ class Server:
             data, name = await file_of(request, "image")
             entry = gallery.upload(data, Path(name).stem)
             response.headers["Location"] = f"/avatars/{entry.name}"
-            return entry.describe()
+            return sessions.describe_avatar(entry)
 
         @api.get("/avatars/{name}", tags=["avatars"])
         async def avatar(name: str) -> dict[str, Any]:
             """A portrait and how far its preparation is."""
-            return gallery.get(name).describe()
+            return sessions.describe_avatar(gallery.get(name))
 
         @api.get("/avatars/{name}/picture", tags=["avatars"])
         async def picture(name: str) -> Response:

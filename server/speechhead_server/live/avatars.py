@@ -48,15 +48,15 @@ class AvatarEntry:
     staged: dict[int, Avatar] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
-    def describe(self) -> dict[str, Any]:
-        """As JSON."""
+    def describe(self, voice: str | None = None) -> dict[str, Any]:
+        """As JSON, with the voice that a session of it speaks with."""
         shown: dict[str, Any] = {"id": self.name, "name": self.title, "state": self.state, "progress": self.progress}
         shown |= {"picture": f"/avatars/{self.name}/picture", "shipped": self.shipped}
         shown |= {"notes": list(self.avatar.notes) if self.avatar else []}
         if self.error:
             shown["error"] = self.error
-        if self.avatar and self.avatar.voice:
-            shown["voice"] = self.avatar.voice[0]
+        if voice is not None:
+            shown["voice"] = voice
         return shown
 
 
@@ -73,9 +73,10 @@ class Gallery:
         self._one_upload = asyncio.Lock()  # which no session waits for
         self._tracker: FaceTracker | None = None
 
-    async def describe(self) -> list[dict[str, Any]]:
-        """The shipped portraits as JSON; uploads are their owners' affair."""
-        return [entry.describe() for entry in self._entries.values() if entry.shipped]
+    @property
+    def shown(self) -> list[AvatarEntry]:
+        """The shipped portraits; uploads are their owners' affair."""
+        return [entry for entry in self._entries.values() if entry.shipped]
 
     def get(self, name: str | None) -> AvatarEntry:
         """A portrait by name, the default one for None."""

@@ -21,7 +21,7 @@ from speechhead_server.stage.clock import RATE
 from speechhead_server.uploads.decode import Sound
 from speechhead_server.voice.speaker import Speaker
 
-from .avatars import Gallery
+from .avatars import AvatarEntry, Gallery
 from .session import Session
 from .studio import Studio
 
@@ -80,6 +80,10 @@ class Sessions:
         quick = [voice.name for voice in self.voices if voice.live]
         suits = [voice for voice in self.gallery.voice(avatar) if voice in able]
         return next((voice for voice in (*suits, *quick) if voice in quick), (suits or able)[0])
+
+    def describe_avatar(self, entry: AvatarEntry) -> dict[str, Any]:
+        """A portrait as JSON, with the voice of a session that names none, where any can speak."""
+        return entry.describe(self.check_voice(None, entry.name) if self.voices else None)
 
     async def open(
         self,
@@ -144,14 +148,17 @@ class Sessions:
         load = self.studio.load(size)
         if self.settings.max_sessions is not None:
             if running + self._coming >= self.settings.max_sessions:
-                raise Refused(503, f"all {running} sessions of this server are taken. Try again later.", 10)
+                taken = f"all {running} sessions of this server are taken" if running > 1 else "the session is taken"
+                raise Refused(503, f"{taken}. Try again later.", 10)
             return 1.0
         used = self._coming + sum(self.studio.load(session.size) for session in self._sessions.values())
         if used > 0 and (used + load > 1 or self._struggling):
+            fits = not self._struggling and any(used + self.studio.load(s) <= 1 for s in self.sizes if s < size)
+            held, streams = self.studio.capacity, "streams" if self.studio.capacity > 1 else "stream"
             raise Refused(
                 503,
-                f"this machine holds {self.studio.capacity} real-time streams of {self.studio.size} px, and "
-                f"{running} run. Try again later, or ask for a smaller size.",
+                f"this machine holds {held} real-time {streams} of {self.studio.size} px, and {running} "
+                f"{'runs' if running == 1 else 'run'}. Try again later{', or ask for a smaller size' if fits else ''}.",
                 10,
             )
         return load

@@ -225,7 +225,8 @@ def check_offer(offer: str) -> None:
         raise Refused(400, "the body is no SDP offer: it does not begin with v=0. Send pc.localDescription.sdp.")
     media = re.findall(r"^m=(\w+) ", offer, re.MULTILINE)
     if not media or set(media) - {"audio", "video", "application"} or "video" not in media and "audio" not in media:
-        raise Refused(400, f"the SDP offer has the media {media or 'none'}. Offer audio and video.")
+        has = f"asks for {', '.join(name[:20] for name in media[:4])}" if media else "asks for no media"
+        raise Refused(400, f"the SDP offer {has}. Offer audio and video.")
     if any(media.count(kind) > 1 for kind in media):
         raise Refused(400, "the SDP offer has several media of one kind. Offer one audio and one video.")
     for needed in ("ice-ufrag", "ice-pwd", "fingerprint", "mid"):

@@ -40,6 +40,11 @@ def test_what_the_server_says_of_itself():
         assert config["fps"] == 25 and config["size"] == 128 and "happy" in config["emotions"]
         avatars = (await client.get("/avatars")).json()
         assert avatars["default"] == "grace_hopper" and len(avatars["avatars"]) == 2
+        for avatar in avatars["avatars"]:  # the voice that is named is the one that speaks, before and after it is read
+            made = await session(client, avatar=avatar["id"])
+            assert made["voice"] == avatar["voice"] in {voice.name for voice in server.sessions.voices}
+            assert (await client.get(f"/avatars/{avatar['id']}")).json()["voice"] == avatar["voice"]
+            await client.delete(f"/sessions/{made['id']}")
         picture = await client.get(avatars["avatars"][1]["picture"])
         assert picture.headers["content-type"] == "image/jpeg" and picture.content[:2] == b"\xff\xd8"
         assert "speechhead_sessions 0.0" in (await client.get("/metrics")).text
@@ -195,12 +200,25 @@ def test_admission_follows_the_measured_speed():
         await session(client)
         await session(client)
         message = one_line(await client.post("/sessions"), 503)
-        assert "holds 2 real-time streams" in message
+        assert "holds 2 real-time streams of 128 px, and 2 run. Try again later." in message
         server.studio.speed = {128: 5.0}  # a slow machine still shows one
         for name in list(server.sessions._sessions):
             await client.delete(f"/sessions/{name}")
         await session(client)
-        one_line(await client.post("/sessions"), 503)
+        message = one_line(await client.post("/sessions"), 503)
+        assert "holds 1 real-time stream of 128 px, and 1 runs. Try again later." in message  # there is no smaller size
+
+    play(scenario, max_sessions=None)
+
+
+def test_a_smaller_size_is_advised_where_it_is_let_in():
+    async def scenario(client, server):
+        server.studio.size, server.studio.speed = 512, {512: 80.0, 256: 160.0}
+        await session(client)
+        message = one_line(await client.post("/sessions"), 503)
+        assert "holds 1 real-time stream of 512 px, and 1 runs. Try again later, or ask for a smaller size." in message
+        await session(client, size=256)
+        assert one_line(await client.post("/sessions", json={"size": 256}), 503).endswith("and 2 run. Try again later.")
 
     play(scenario, max_sessions=None)
 

@@ -25,3 +25,11 @@ BAD_OFFERS = ["", "hello", "v=0", "v=0\r\nm=audio 9 X 1\r\n", "v=0\r\nm=image 9 
 def test_what_is_no_offer_is_refused(offer):
     with pytest.raises(Refused):
         check_offer(offer)
+
+
+@pytest.mark.parametrize(
+    ("media", "said"), [("", "asks for no media. Offer"), ("m=image 9\r\nm=text 9\r\n", "asks for image, text. Offer")]
+)
+def test_the_media_of_an_offer_are_said_in_words(media, said):
+    with pytest.raises(Refused, match=said):
+        check_offer(f"v=0\r\n{media}")
