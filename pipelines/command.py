@@ -15,20 +15,26 @@ from typer.core import TyperCommand
 
 from speechhead.core.errors import SpeechheadError
 
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What typer raises for a command line that is not the command's; some of its versions do not name it."""
+
 
 class _Command(TyperCommand):
-    """A command that keeps the words it was called with, for `spelled`."""
+    """A command that keeps the words it was called with, for `spelled`, and says what is wrong with them in a line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta["words"] = list(args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except _UsageError as error:
+            raise _refused(f"{_said(error)} See --help.", error) from error
 
 
 def command(main: Callable[..., None]) -> typer.Typer:
     """The command line of a module: options from `main`'s parameters, help from the module's docstring.
 
-    What is wrong with the input (SpeechheadError, OSError) is one line on stderr and exit code 2; SPEECHHEAD_DEBUG
-    shows where it was raised.
+    What is wrong with the input (SpeechheadError, OSError) or the command line is one line on stderr and exit code 2;
+    SPEECHHEAD_DEBUG shows where it was raised.
 
     Parameters
     ----------
@@ -42,11 +48,10 @@ def command(main: Callable[..., None]) -> typer.Typer:
             given[name] = record(**{field.name: given.pop(field.name) for field in _parameters(record)})
         try:
             main(**given)
+        except typer.BadParameter as error:
+            raise _refused(error.message, error) from error
         except (SpeechheadError, OSError) as error:
-            if os.environ.get("SPEECHHEAD_DEBUG"):
-                raise
-            typer.echo(" ".join(str(error).split()), err=True)
-            raise typer.Exit(2) from error
+            raise _refused(str(error), error) from error
 
     options: list[Parameter] = []
     for parameter in _parameters(main):
@@ -62,6 +67,18 @@ def _parameters(called: Callable[..., Any]) -> list[Parameter]:
     hints = get_type_hints(called, include_extras=True)
     given = signature(called).parameters.values()
     return [one.replace(annotation=hints[one.name], kind=Parameter.KEYWORD_ONLY) for one in given]
+
+
+def _refused(line: str, error: Exception) -> Exception:
+    """What ends the command, which has said why in one line."""
+    if os.environ.get("SPEECHHEAD_DEBUG"):
+        return error
+    typer.echo(" ".join(line.split()), err=True)
+    return typer.Exit(2)
+
+
+def _said(error: Any) -> str:
+    return f"{error.format_message().rstrip('.')}."
 
 
 def _help(text: str) -> str:

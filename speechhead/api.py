@@ -14,7 +14,8 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.avatar.shipped import shipped
 from speechhead.core.controls import Controls
 from speechhead.core.errors import ControlError
-from speechhead.core.options import PORTRAIT_SIZE, DriveOptions, Progress, RenderOptions
+from speechhead.core.options import DriveOptions, Progress, RenderOptions
+from speechhead.core.records import record_of
 from speechhead.core.threads import background
 from speechhead.render.speak import speak
 from speechhead.render.track import Track, file_track, speech_file, text_track
@@ -41,7 +42,7 @@ def say(
     text : text to speak, or the path of a sound or video file
     output : .mp4, .m4v, .mov or .mkv
     portrait : picture, saved avatar, name of a shipped one, or an Avatar; the default one if None
-    voice : a name from `speechhead voices`; the one that suits the portrait if None
+    voice : a name from `speechhead voices`; the one that suits the portrait if None; not used for a recording
     options : how pictures are made: size, fps, generator and so on
     controls : how the face moves: emotion, seed and so on
     progress : called after every frame
@@ -54,9 +55,11 @@ def say(
     ------
     SpeechheadError, in one line, for whatever is wrong with the input.
     """
-    options, controls = options or RenderOptions(), controls or Controls()
+    options, controls = record_of(RenderOptions, "options", options), record_of(Controls, "controls", controls)
     file = speech_file(text)
     target = check_target(output, file, portrait, voice, options.generator)
+    if file and voice is not None:
+        log.warning("%s: a recording is spoken as it is, so voice %r is not used. Leave voice out.", file, voice)
     track = file_track(file) if file else text_track(str(text), _voices(portrait, voice))
     with background(track.pieces) as pieces:
         track = Track(pieces, track.rate, track.samples)
@@ -86,7 +89,7 @@ def render(
     ------
     SpeechheadError, in one line, for whatever is wrong with the input.
     """
-    options, controls = options or RenderOptions(), controls or Controls()
+    options, controls = record_of(RenderOptions, "options", options), record_of(Controls, "controls", controls)
     target = check_target(output, source, audio, options.generator)
     if not isinstance(source, Avatar | np.ndarray):
         from speechhead.render.redub import is_video, redub
@@ -120,7 +123,7 @@ def animate(
     ------
     SpeechheadError, in one line, for whatever is wrong with the input.
     """
-    options, drive = options or RenderOptions(), drive or DriveOptions()
+    options, drive = record_of(RenderOptions, "options", options), record_of(DriveOptions, "drive", drive)
     target = check_target(output, source, driver, drive.weights, options.generator)
     from speechhead.render.animate import follow
 
@@ -152,17 +155,9 @@ def _avatar(portrait: Portrait, options: RenderOptions) -> Avatar:
     ------
     ControlError if it is prepared already, and the options ask for another face or size.
     """
-    size = options.size or PORTRAIT_SIZE
-    if isinstance(portrait, Avatar):
-        if options.face is not None:
-            raise ControlError(f"face {options.face}: the avatar has its face already. Leave face out.")
-        if options.size is not None and not options.crop:
-            raise ControlError(f"size {size}: the avatar is prepared at {portrait.size} already. Leave size out.")
-        return portrait
-    if isinstance(portrait, np.ndarray):
-        avatar = Avatar.from_image(portrait, size, options.face)
-    else:
-        avatar = Avatar.open(portrait, size, options.face)
+    avatar = Avatar.of(portrait, options)
+    if avatar is portrait:
+        return avatar
     for note in avatar.notes:
         log.warning("%s", note)
     return avatar

@@ -7,7 +7,6 @@ Everything but these options stands in the config.
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from typing import Annotated
 import typer
 
 from pipelines.command import command
+from pipelines.train.config import read_json
 
 TRAINERS = {
     "speech2landmarks": "pipelines.train.speech.train",
@@ -61,13 +61,8 @@ def main(
 
 def trainer(job: str, config: Path) -> str:
     """Module of the trainer: the compact generator has its own, all published families share one."""
-    if job == "generator":
-        try:
-            values = json.loads(config.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise typer.BadParameter(f"{config}: not JSON ({error}).") from error
-        if isinstance(values, dict) and values.get("family", "compact") != "compact":
-            return "pipelines.train.families.train"
+    if job == "generator" and read_json(config).get("family", "compact") != "compact":
+        return "pipelines.train.families.train"
     return TRAINERS[job]
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipelines.data.footage.shards import prepared_clips
+from pipelines.train.config import read
 from speechhead.face.landmarks import REFERENCE, from_mesh
 
 
@@ -57,7 +58,7 @@ class LatentsNetwork(nn.Module):
 
 def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
     """Train to `steps` or for `minutes`, then write a checkpoint and the ONNX file."""
-    options = LatentsTraining(**json.loads(config.read_text()))
+    options = read(LatentsTraining, config)
     torch.manual_seed(options.seed)
     random = np.random.default_rng(options.seed)
     clips = [clip.normalised for clip in prepared_clips(Path(options.data))]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
-from speechhead.core.errors import ImageError
+from speechhead.core.errors import ControlError, ImageError
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.face.unfold import unfolded
 from speechhead.media.image import Picture, as_picture, load_image, scaled_down
@@ -25,7 +25,7 @@ from .features import Features
 
 if TYPE_CHECKING:
     from speechhead.face.tracker import FaceTracker
-from speechhead.core.options import PORTRAIT_SIZE, SIZES, check_size
+from speechhead.core.options import PORTRAIT_SIZE, SIZES, RenderOptions, check_size
 from speechhead.face.crop import crop_square
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import border_ramp
@@ -76,11 +76,35 @@ class Avatar:
         return cls.open(None, size)
 
     @classmethod
-    def open(cls, portrait: str | Path | None, size: int = PORTRAIT_SIZE, face: int | None = None) -> Avatar:
+    def of(cls, portrait: str | Path | NDArray[Any] | Avatar | None, options: RenderOptions) -> Avatar:
+        """The portrait as the options of a rendering ask for it: whatever `open` takes, a picture, or an avatar.
+
+        Raises
+        ------
+        ControlError if an avatar is asked for another face or size, which it has already; and as `from_image`.
+        """
+        # With crop, size is the side of the video, which any avatar can have.
+        asked = None if options.crop else options.size
+        if isinstance(portrait, Avatar):
+            return portrait.as_prepared(asked, options.face)
+        if isinstance(portrait, np.ndarray):
+            return cls.from_image(portrait, options.size or PORTRAIT_SIZE, options.face)
+        saved = portrait is not None and cls.is_saved(portrait)
+        return cls.open(portrait, asked if saved else options.size, options.face)
+
+    @classmethod
+    def open(cls, portrait: str | Path | None, size: int | None = None, face: int | None = None) -> Avatar:
         """An avatar from whatever names one: a shipped name, a saved `.avatar` file, or a picture.
 
-        Other parameters as in `from_image`; a saved avatar keeps the size it was made with.
+        Other parameters as in `from_image`; the size is PORTRAIT_SIZE if None.
+
+        Raises
+        ------
+        ControlError if a saved avatar is asked for another face or size, which it has already; and as `from_image`.
         """
+        if portrait is not None and cls.is_saved(portrait):
+            return cls.load(portrait).as_prepared(size, face)
+        size = PORTRAIT_SIZE if size is None else size
         table = shipped()
         if portrait is None:
             portrait = next(iter(table))
@@ -89,12 +113,23 @@ class Avatar:
             avatar = cls.from_image(entry.path, size, face)
             return dataclasses.replace(avatar, name=entry.name, voice=entry.voices)
         path = Path(portrait)
-        if path.suffix == ".avatar" and path.is_file():
-            return cls.load(path)
         if not path.suffix and not path.exists():
             names = ", ".join(table)
             raise ImageError(f"{portrait}: no such picture, and no shipped avatar. Choose {names}, or a file.")
         return cls.from_image(path, size, face)
+
+    @staticmethod
+    def is_saved(portrait: str | Path) -> bool:
+        """Whether a portrait's name is that of a saved `.avatar` file."""
+        return Path(portrait).suffix == ".avatar" and Path(portrait).is_file()
+
+    def as_prepared(self, size: int | None, face: int | None) -> Avatar:
+        """This avatar, of which nothing else is asked; ControlError if it is to have another size or face."""
+        if face is not None:
+            raise ControlError(f"face {face}: the avatar has its face already. Leave face out.")
+        if size is not None:
+            raise ControlError(f"size {size}: the avatar is prepared at {self.size} already. Leave size out.")
+        return self
 
     @classmethod
     def from_image(
@@ -119,7 +154,7 @@ class Avatar:
         ------
         ImageError if the picture can not be read; FaceError if it has no usable face or no face of that number.
         """
-        check_size(size := size if generator is None else generator.size)
+        size = check_size(size if generator is None else generator.size)
         name = "picture" if isinstance(image, np.ndarray) else str(image)
         picture = as_picture(image) if isinstance(image, np.ndarray) else load_image(image)
         if tracker is None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from .errors import ControlError
-from .records import Option, check, option
+from .frozen import Frozen
+from .records import Option, check, option, shortened
 
 EMOTIONS = ("neutral", "happy", "sad", "surprised", "afraid", "angry", "disgusted")
 """The seven emotions, in the order of every array that is indexed by emotion."""
@@ -27,6 +28,7 @@ Emotions = dict[str, float] | str
 
 
 INTENSITY = Option("Intensity of an emotion", low=0, high=1)
+SEED = Option("Seed", low=0, whole=True)
 YAW, PITCH = (Option("Gaze", low=-limit, high=limit, unit="degrees") for limit in GAZE_LIMIT)
 
 
@@ -59,18 +61,21 @@ def parse_emotion(text: str) -> dict[str, float]:
 
 
 def _checked_emotion(mix: Mapping[str, float]) -> dict[str, float]:
+    if not isinstance(mix, Mapping):
+        raise ControlError(f"emotion {shortened(mix)} is not usable. Give a name, or a dict of intensities by name.")
+    checked = {}
     for name, intensity in mix.items():
         if name not in EMOTIONS:
             raise ControlError(f"emotion {name!r} is unknown. Choose from {', '.join(EMOTIONS)}.")
-        INTENSITY.check(f"emotion {name}", intensity)
-    return {name: float(intensity) for name, intensity in mix.items()}
+        checked[name] = float(INTENSITY.check(f"emotion {name}", intensity))
+    return checked
 
 
 @dataclass(frozen=True)
 class Controls:
     """What a caller may ask of the face; every field is checked on construction.
 
-    emotion: intensities that sum above 1 are scaled down to 1. A string is read by `parse_emotion`.
+    emotion: intensities that sum above 1 are scaled down to 1. A string is read by `parse_emotion`; a dict is copied.
     mouth_amplitude: gain of the speech motion of lips and jaw; lips that touch keep touching.
     gaze: (yaw, pitch), yaw > 0 image right, pitch > 0 down; None looks at the viewer as in the portrait.
     head: 'generated' from the speech, 'retained' (the portrait's pose), or one (yaw, pitch, roll) in degrees
@@ -119,17 +124,20 @@ class Controls:
 
     def __post_init__(self) -> None:
         emotion = parse_emotion(self.emotion) if isinstance(self.emotion, str) else _checked_emotion(self.emotion)
-        object.__setattr__(self, "emotion", emotion)
+        object.__setattr__(self, "emotion", Frozen(emotion))
         check(self)
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ControlError(f"seed {self.seed!r} is not usable. Give a whole number from 0.")
+        object.__setattr__(self, "seed", SEED.check("seed", self.seed))
         if self.gaze is not None:
-            if len(self.gaze) != 2:
-                raise ControlError(f"gaze {self.gaze!r} is not a pair. Give (yaw, pitch) in degrees.")
-            YAW.check("gaze yaw", self.gaze[0])
-            PITCH.check("gaze pitch", self.gaze[1])
-            object.__setattr__(self, "gaze", (float(self.gaze[0]), float(self.gaze[1])))
+            object.__setattr__(self, "gaze", _checked_gaze(self.gaze))
         object.__setattr__(self, "head", _checked_head(self.head))
+
+
+def _checked_gaze(gaze: tuple[float, float]) -> tuple[float, float]:
+    try:
+        yaw, pitch = gaze
+    except (TypeError, ValueError):
+        raise ControlError(f"gaze {shortened(gaze)} is not a pair. Give (yaw, pitch) in degrees.") from None
+    return float(YAW.check("gaze yaw", yaw)), float(PITCH.check("gaze pitch", pitch))
 
 
 def _checked_head(head: str | Sequence[Angles]) -> str | tuple[Angles, ...]:
@@ -140,8 +148,14 @@ def _checked_head(head: str | Sequence[Angles]) -> str | tuple[Angles, ...]:
             )
         return head
     angles = []
-    for frame, row in enumerate(head):
-        values = tuple(float(value) for value in row)
+    try:
+        rows = [tuple(float(value) for value in row) for row in head]
+    except (TypeError, ValueError):
+        raise ControlError(
+            f"head {shortened(head)} is not usable. Choose {' or '.join(HEAD_MODES)}, or give (yaw, pitch, roll) per"
+            " frame."
+        ) from None
+    for frame, values in enumerate(rows):
         if len(values) != 3 or not all(math.isfinite(v) and abs(v) <= 90 for v in values):
             raise ControlError(
                 f"head pose of frame {frame} is {values}. Give (yaw, pitch, roll) in degrees within +-90."

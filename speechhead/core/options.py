@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from .clocks import FPS
 from .errors import ControlError, DeviceError, ImageError, MediaError
-from .records import check, check_field, option
+from .frozen import Frozen
+from .records import check, check_field, option, shortened
 
 Progress = Callable[[int, "int | None"], None]
 """Called with the frames done and, where it is known, their number."""
@@ -66,7 +67,7 @@ class RenderOptions:
         kind=str,
     )
     engine: str = option("auto", help="What runs the networks", choices=ENGINES, metavar="NAME", error=DeviceError)
-    device: str = option("auto", help="Where they run: auto, cpu or cuda", metavar="NAME")
+    device: str = option("auto", help="Where they run: auto, cpu or cuda", metavar="NAME", error=DeviceError)
     face: int | None = option(
         None, help="Which face of the picture", low=1, whole=True, unset="1, the largest,", metavar="N"
     )
@@ -87,7 +88,7 @@ class RenderOptions:
 class DriveOptions:
     """How the driver of `animate` moves the portrait; every field is checked on construction.
 
-    extra: further options of a family's `transfer`, by name.
+    extra: further options of a family's `transfer`, by name; none that has a field here. It is copied.
 
     Raises
     ------
@@ -121,8 +122,7 @@ class DriveOptions:
         check(self)
         if self.whole and self.find_best:
             raise ControlError("--whole: --find-best needs to find the faces. Leave one of them out.")
-        if twice := sorted(self._named.keys() & self.extra.keys()):
-            raise ControlError(f"{', '.join(twice)}: given twice, also in extra. Leave one of them out.")
+        object.__setattr__(self, "extra", _further(self.extra))
 
     @property
     def _named(self) -> dict[str, Any]:
@@ -141,26 +141,36 @@ class DriveOptions:
         return any((self.yaw, self.pitch, self.roll))
 
 
+def _further(extra: Any) -> Frozen[str, Any]:
+    """Options of a family without a field in DriveOptions, copied; ControlError otherwise."""
+    if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in extra):
+        raise ControlError(f"extra {shortened(extra)} is not usable. Give a dict of values by name.")
+    if twice := sorted(extra.keys() & {field.name for field in fields(DriveOptions)}):
+        raise ControlError(
+            f"{', '.join(twice)}: given twice, as a field of DriveOptions and in extra. Leave it out of extra."
+        )
+    return Frozen(extra)
+
+
 def check_size(size: int) -> int:
     """A usable side of the face crop: even, 64..2048; ImageError otherwise."""
-    check_field(RenderOptions, "size", size)
-    return size
+    usable: int = check_field(RenderOptions, "size", size)
+    return usable
 
 
 def check_fps(fps: float) -> float:
     """A usable frame rate, 1..60; MediaError otherwise."""
-    check_field(RenderOptions, "fps", fps)
-    return fps
+    usable: float = check_field(RenderOptions, "fps", fps)
+    return usable
 
 
 def check_device(device: str) -> str:
     """A known device's name, "cuda:1" among them; DeviceError otherwise."""
-    if device.partition(":")[0] not in DEVICES:
-        raise DeviceError(f"device '{device}' is unknown. Use one of {', '.join(DEVICES)}.")
+    if not isinstance(device, str) or device.partition(":")[0] not in DEVICES:
+        raise DeviceError(f"device {shortened(device)} is unknown. Use one of {', '.join(DEVICES)}.")
     return device
 
 
 def check_engine(engine: str) -> str:
     """A known engine's name; DeviceError otherwise."""
-    check_field(RenderOptions, "engine", engine)
-    return engine
+    return str(check_field(RenderOptions, "engine", engine))

@@ -6,11 +6,21 @@ The command line, the HTTP bodies, the tables of the documentation and the messa
 from __future__ import annotations
 
 import dataclasses
+import os
+import types
+from collections.abc import Hashable
 from dataclasses import MISSING, dataclass
-from numbers import Integral, Real
-from typing import Any, NamedTuple, get_type_hints
+from functools import cache
+from numbers import Real
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import ControlError, SpeechheadError
+
+R = TypeVar("R")
+
+WORDS: dict[Any, str] = {bool: "True or False", str: "text", Path: "a path"}
+"""Types of options that are no numbers, and what they are called."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +71,28 @@ class Option:
         parts = [f"{self.help}{unit}{words or ''}", "even" if self.even else "", self.range]
         return "; ".join(part for part in (", ".join(part for part in parts if part), self.note) if part)
 
-    def check(self, name: str, value: Any) -> None:
-        """Raise `error`, naming the value and the remedy, unless the value of the field `name` is usable."""
-        name = name.replace("_", " ")
-        if self.choices and value not in self.choices:
-            raise self.error(f"{name} {value!r} is unknown. Choose {', '.join(self.choices)}.")
+    def check(self, name: str, value: Any, kinds: tuple[type, ...] = ()) -> Any:
+        """The value of the field `name` as Python's own type, a numpy scalar or 512.0 for a whole number among them.
+
+        kinds: what it may be where it is no number: bool, str, Path
+
+        Raises
+        ------
+        `error`, naming the value and the remedy, unless it is usable.
+        """
+        name, value = name.replace("_", " "), _plain(value)
+        shown = "" if self.secret else f" {shortened(value)}"
+        if self.choices and not (isinstance(value, str) and value in self.choices):
+            raise self.error(f"{name}{shown} is unknown. Choose {', '.join(self.choices)}.")
+        if kinds and not _is_one_of(kinds, value):
+            remedy = " or ".join(WORDS[kind] for kind in kinds)
+            raise self.error(f"{name}{shown} is not usable. Give {remedy}.")
         if not self._holds(value):
             unit = self.unit and f" {self.unit}"
-            raise self.error(f"{name} {value!r} is not usable. Give {self._wanted}{unit}.")
+            raise self.error(f"{name}{shown} is not usable. Give {self._wanted}{unit}.")
+        if bool in kinds:
+            return bool(value)
+        return int(value) if self.whole or self.even else value
 
     @property
     def _wanted(self) -> str:
@@ -82,11 +106,13 @@ class Option:
     def _holds(self, value: Any) -> bool:
         if self.low is None and not self.positive:
             return True
-        if isinstance(value, bool) or not isinstance(value, Integral if self.whole or self.even else Real):
+        if isinstance(value, bool) or not isinstance(value, Real):
             return False
-        number = float(value)  # every comparison with NaN is false
+        number: Any = value
+        # Every comparison with NaN is false, and what is left of infinity is NaN.
         inside = (self.low is None or number >= self.low) and (self.high is None or number <= self.high)
-        return inside and (number > 0 or not self.positive) and not (self.even and number % 2)
+        whole = not (self.whole or self.even) or number % (2 if self.even else 1) == 0
+        return bool(inside and whole and (number > 0 or not self.positive))
 
 
 def option(default: Any = MISSING, *, factory: Any = MISSING, **about: Any) -> Any:
@@ -105,23 +131,89 @@ class Entry(NamedTuple):
 
 
 def entries(record: type) -> list[Entry]:
-    """The fields of a record of options, in their order."""
+    """The fields of a record of options, in their order; fields that are no options are left out."""
     kinds = get_type_hints(record)
     found = []
     for field in dataclasses.fields(record):
-        default = field.default if field.default_factory is MISSING else field.default_factory()
-        found.append(Entry(field.name, kinds[field.name], default, field.metadata["option"]))
+        if "option" in field.metadata:
+            default = field.default if field.default_factory is MISSING else field.default_factory()
+            found.append(Entry(field.name, kinds[field.name], default, field.metadata["option"]))
     return found
 
 
 def check(record: Any) -> None:
-    """Check every field of a record against its range and choices; None passes where it is the default."""
+    """Check every option of a record against its type, range and choices; None passes where it is the default.
+
+    Numbers and words of numpy, and whole numbers with a point, become Python's own.
+    """
+    kind: type = type(record)
+    kinds = _kinds(kind)
     for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        if value is not None or field.default is not None:
-            field.metadata["option"].check(field.name, value)
+        about, value = field.metadata.get("option"), getattr(record, field.name)
+        if about is None or (value is None and field.default is None):
+            continue
+        usable = about.check(field.name, value, kinds.get(field.name, ()))
+        if usable is not value:
+            object.__setattr__(record, field.name, usable)
 
 
-def check_field(record: type, name: str, value: Any) -> None:
-    """Check a value as if it stood in the field `name` of a record."""
-    next(field for field in dataclasses.fields(record) if field.name == name).metadata["option"].check(name, value)
+def check_field(record: type, name: str, value: Any) -> Any:
+    """A value, checked as if it stood in the field `name` of a record."""
+    about = next(field for field in dataclasses.fields(record) if field.name == name).metadata["option"]
+    return about.check(name, value, _kinds(record).get(name, ()))
+
+
+def record_of(kind: type[R], name: str, given: R | None) -> R:
+    """What was given as the argument `name`, a record of a kind; one of its defaults if None.
+
+    Raises
+    ------
+    ControlError if it is something else.
+    """
+    if given is None:
+        return kind()
+    if not isinstance(given, kind):
+        wrong = type(given).__name__
+        raise ControlError(f"{name}: {wrong} where {kind.__name__} belongs. Give {name}={kind.__name__}(...).")
+    return given
+
+
+def check_flags(record: Any, error: type[SpeechheadError] = ControlError) -> None:
+    """Raise `error` unless every yes-or-no field of a frozen dataclass, which need be no option, is True or False."""
+    kind: type = type(record)
+    for name, kinds in _kinds(kind).items():
+        if kinds == (bool,):
+            usable = Option("", error=error).check(name, getattr(record, name), kinds)
+            object.__setattr__(record, name, usable)
+
+
+def shortened(value: Any) -> str:
+    """A value in a message of one line."""
+    return " ".join(f"{value!r:.60}".split())
+
+
+@cache
+def _kinds(record: Hashable) -> dict[str, tuple[type, ...]]:
+    """Types of the fields that hold text, a path, or yes and no; numbers are checked by their range."""
+    try:
+        hints = get_type_hints(record)
+    except NameError:  # of a type that only a type checker sees
+        return {}
+    found = {}
+    for name, hint in hints.items():
+        parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+        kinds = tuple(part for part in parts if part is not type(None))
+        if all(kind in WORDS for kind in kinds):
+            found[name] = kinds
+    return found
+
+
+def _is_one_of(kinds: tuple[type, ...], value: Any) -> bool:
+    if bool in kinds and (isinstance(value, bool) or (isinstance(value, int) and value in (0, 1))):
+        return True
+    return (str in kinds and isinstance(value, str)) or (Path in kinds and isinstance(value, os.PathLike))
+
+
+def _plain(value: Any) -> Any:
+    """A scalar of numpy, or an array of no dimensions, as Python's own."""
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value

@@ -12,7 +12,7 @@ import numpy as np
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
 from speechhead.core.errors import ControlError
-from speechhead.core.options import PORTRAIT_SIZE, DriveOptions, RenderOptions
+from speechhead.core.options import DriveOptions, RenderOptions
 from speechhead.core.threads import WORKERS, in_order
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.generators.open import open_generator
@@ -33,7 +33,7 @@ class CompactPuppet:
     ) -> None:
         if drive.transfer:
             raise ControlError(f"option '{next(iter(drive.transfer))}' is unknown to compact. Leave it out.")
-        self.avatar = Avatar.open(source, options.size or PORTRAIT_SIZE, options.face)
+        self.avatar = Avatar.of(source, options)
         for note in self.avatar.notes:
             log.warning("%s", note)
         self.picture = self.avatar.picture

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipelines.train.families.config import ConfigError
+from pipelines.train.config import ConfigError, from_values, read_json
 
 from .networks import CompactConfig, CompactNetworks
 
@@ -58,19 +57,15 @@ class CompactTraining:
 
     @classmethod
     def read(cls, path: Path) -> CompactTraining:
-        """From a JSON file; ConfigError for a field or a part that is unknown."""
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values["network"] = CompactConfig(**values.get("network", {}))
-        for name in ("data", "shares"):
-            if name in values:
-                values[name] = tuple(values[name]) if isinstance(values[name], list) else (values[name],)
-        unknown = sorted(set(values) - {entry.name for entry in fields(cls)} - {"family"})
-        if unknown:
-            raise ConfigError(f"{path}: unknown field {', '.join(unknown)}. See CompactTraining in {__name__}.")
+        """From a JSON file; ConfigError for a field or a part that is unknown, or a value of the wrong type."""
+        values = read_json(path)
+        for name in ("data", "shares"):  # one may stand there without a list
+            if name in values and not isinstance(values[name], list):
+                values[name] = [values[name]]
         values.pop("family", None)
-        options = cls(**values)
+        options = from_values(cls, values, str(path))
         if options.part not in PARTS:
-            raise ConfigError(f"part '{options.part}' is unknown. Use one of {', '.join(PARTS)}.")
+            raise ConfigError(f"{path}: part '{options.part}' is unknown. Use one of {', '.join(PARTS)}.")
         return options
 
 

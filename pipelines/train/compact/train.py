@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from pipelines.train.config import ConfigError
 from pipelines.train.curves import Log
-from pipelines.train.families.config import ConfigError
 
 from .checkpoint import save
 from .data import CompactPairs, PairMaker, load_prepared_clips

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speechhead.core.errors import SpeechheadError
-from speechhead.generators.checkpoints import stored
+from pipelines.train.config import ConfigError, from_values, read_json
+from speechhead.core.errors import WeightsError
 from speechhead.generators.families import registry
-
-
-class ConfigError(SpeechheadError):
-    """A training configuration is not readable or asks for what does not exist."""
-
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
@@ -119,22 +113,20 @@ class FamilyTraining:
 
         Raises
         ------
-        ConfigError for unknown keys and values.
+        ConfigError for unknown keys and values, and for values of the wrong type.
         """
-        values = dict(values)
-        known = {f.name for f in dataclasses.fields(cls)}
-        names = {f.name for f in dataclasses.fields(Losses)}
-        unknown = [key for key in values if key not in known]
-        unknown += [f"losses.{key}" for key in values.get("losses", {}) if key not in names]
-        if unknown or "family" not in values:
-            wrong = f"'{unknown[0]}' is unknown" if unknown else "no 'family'"
-            raise ConfigError(f"{where}: {wrong}. The fields stand in pipelines/train/families/config.py.")
-        family = registry.canonical(values["family"])
-        for key in ("betas", "milestones", "scales", "layers"):
-            if key in values:
-                values[key] = tuple(values[key])
-        paper = dataclasses.asdict(Losses.of(family))
-        options = cls(**values | {"family": family, "losses": Losses(**paper | values.get("losses", {}))})
+        family = values.get("family")
+        if not isinstance(family, str):
+            wrong = f"family: {family!r:.40} is no name" if "family" in values else "no 'family'"
+            raise ConfigError(f"{where}: {wrong}. Use one of {', '.join(registry.names())}.")
+        try:
+            family = registry.canonical(family)
+        except WeightsError as error:
+            raise ConfigError(f"{where}: {error}") from error
+        losses = values.get("losses", {})
+        if isinstance(losses, dict):
+            losses = dataclasses.asdict(Losses.of(family)) | losses
+        options = from_values(cls, values | {"family": family, "losses": losses}, where)
         possible = [stage.name for stage in registry.spec(family).stages]
         if options.stage not in possible:
             raise ConfigError(f"{where}: stage '{options.stage}' of {family}. Use {' or '.join(possible)}.")
@@ -142,24 +134,25 @@ class FamilyTraining:
             raise ConfigError(f"{where}: pictures_after needs a loss before. Set losses.guidance or losses.head_pose.")
         if options.precision not in PRECISIONS:
             raise ConfigError(f"{where}: precision '{options.precision}'. Use one of {', '.join(PRECISIONS)}.")
+        if options.weights is None:
+            options.network(where)  # what is wrong with it is said at once
         return options
 
     @classmethod
     def read(cls, path: Path) -> FamilyTraining:
         """From a JSON file; ConfigError if it is none."""
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: not a readable JSON file ({error}). See pipelines/configs.") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path}: not a JSON object. See pipelines/configs.")
-        return cls.from_dict(values, str(path))
+        return cls.from_dict(read_json(path), str(path))
 
-    def network(self) -> Any:
-        """The family's config dataclass."""
+    def network(self, where: str = "config") -> Any:
+        """The family's config dataclass; ConfigError, beginning with `where`, if `model` does not describe one."""
         kind = registry.config_class(self.family)
         if self.model == "full_size":
             return kind.full_size()
         if isinstance(self.model, dict) and "model_params" in self.model:
-            return kind.from_published(self.model)
-        return stored.config_from_json(kind, self.model)
+            try:
+                return kind.from_published(self.model)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise ConfigError(
+                    f"{where}: model: model_params do not describe {self.family} ({error}). Take the published ones."
+                ) from error
+        return from_values(kind, self.model, f"{where}: model")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
-
 from torch import Tensor, nn
 
+from pipelines.train.config import from_values
 from speechhead.generators.families.family import Family
 from speechhead.generators.nets.discriminator import DiscriminatorConfig, Judgement, MultiScaleDiscriminator
 
 from . import losses
-from .config import ConfigError, FamilyTraining, Losses
+from .config import FamilyTraining, Losses
 from .fitting import fit
 
 
@@ -28,17 +26,10 @@ class Critic(nn.Module):
 
         Raises
         ------
-        ConfigError for unknown fields.
+        ConfigError for fields that are unknown or of the wrong type.
         """
-        known = {field.name for field in dataclasses.fields(DiscriminatorConfig)}
-        unknown = [key for key in options.discriminator if key not in known]
-        if unknown:
-            raise ConfigError(f"discriminator.{unknown[0]} is unknown. Use {', '.join(sorted(known))}.")
-        given: dict[str, Any] = {"num_kp": getattr(family.config, "num_kp", 10)} | options.discriminator
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
-        }
-        return cls(DiscriminatorConfig(**values))
+        given = {"num_kp": getattr(family.config, "num_kp", 10)} | options.discriminator
+        return cls(from_values(DiscriminatorConfig, given, "discriminator"))
 
     def judge(self, image: Tensor, keypoints: Tensor) -> list[Judgement]:
         """Scores and features of pictures [B, 3, H, W] that show keypoints [B, K, 2 or 3]."""

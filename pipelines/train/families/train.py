@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from pipelines.train.config import ConfigError
 from pipelines.train.curves import Log
 from speechhead.core.errors import WeightsError
 from speechhead.generators.checkpoints import stored
@@ -20,7 +21,7 @@ from speechhead.generators.families import registry
 from speechhead.generators.families.family import Family
 
 from .average import Average
-from .config import ConfigError, FamilyTraining
+from .config import FamilyTraining
 from .critic import Critic, adversarial_losses
 from .data import FamilyPairs, batches, load_family_clips
 from .objectives import Result, make_objective, objective_class, trained

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipelines.train.config import read
 from speechhead.core.controls import EMOTIONS
 from speechhead.face.landmarks import REFERENCE
 
@@ -67,14 +67,8 @@ class SpeechTraining:
 
     @staticmethod
     def load(path: Path) -> SpeechTraining:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("media", "landmarks", "features", "output", "speech", "lags"):
-            if values.get(key):
-                values[key] = Path(values[key])
-        values["teachers"] = tuple(Path(path) for path in values.get("teachers", ()))
-        if "network" in values:
-            values["network"] = NetworkConfig.from_dict(values["network"])
-        return SpeechTraining(**values)
+        """From a JSON file; ConfigError for a field that is missing, unknown or of the wrong type."""
+        return read(SpeechTraining, path)
 
 
 class Gains(nn.Module):

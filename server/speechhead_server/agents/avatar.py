@@ -110,7 +110,8 @@ class LiveAvatar:
         ------
         ImageError, FaceError for a picture that is no portrait; WeightsError if weights are missing.
         """
-        staged = on_stage(Avatar.open(portrait, size), size)
+        saved = portrait is not None and Avatar.is_saved(portrait)
+        staged = on_stage(Avatar.open(portrait, None if saved else size), size)
         return cls(Renderer(staged, controls, open_generator(size=size)))
 
     # What the agent calls.

@@ -6,12 +6,12 @@ import dataclasses
 import json
 import os
 import tempfile
-import types
 import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speechhead.core.errors import WeightsError
+from speechhead.core.typed import FieldError, from_json
 
 if TYPE_CHECKING:
     import torch
@@ -34,31 +34,10 @@ def config_from_json(kind: Any, data: Any) -> Any:
     ------
     WeightsError if fields are missing, unknown or of the wrong kind.
     """
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        fields = {field.name for field in dataclasses.fields(kind) if field.init}
-        if not isinstance(data, dict) or set(data) - fields:
-            found = ", ".join(sorted(set(data) - fields)) if isinstance(data, dict) else type(data).__name__
-            raise WeightsError(
-                f"config of {getattr(kind, '__name__', kind)}: unknown {found}. Import the weights anew."
-            )
-        try:
-            make: Any = kind
-            return make(**{key: config_from_json(hints[key], value) for key, value in data.items()})
-        except TypeError as error:
-            raise WeightsError(f"config: {error}. Import the weights anew.") from error
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        if data is None:
-            return None
-        return config_from_json(next(option for option in inner if option is not type(None)), data)
-    if origin is tuple and isinstance(data, list | tuple):
-        kinds = [inner[0]] * len(data) if inner[-1:] == (Ellipsis,) else list(inner)
-        return tuple(config_from_json(one, item) for one, item in zip(kinds, data))
-    fits = isinstance(data, float | int) if kind is float else type(data) is kind
-    if origin is tuple or (kind in (bool, int, float, str) and not fits):
-        raise WeightsError(f"config: {data!r:.40} is no {getattr(kind, '__name__', kind)}. Import the weights anew.")
-    return data
+    try:
+        return from_json(kind, data)
+    except FieldError as error:
+        raise WeightsError(f"config: {error}. Import the weights anew.") from error
 
 
 def save_family(model: Family, path: str | Path, half: bool = False, **notes: str) -> Path:

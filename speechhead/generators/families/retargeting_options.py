@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from speechhead.core.errors import ControlError
+from speechhead.core.options import DriveOptions
+from speechhead.core.records import check_field, check_flags
 
 REGIONS = ("all", "exp", "pose", "lip", "eyes")
 
@@ -20,6 +22,10 @@ class RetargetingOptions:
     stitching : shoulders stay where they are
     normalise_lip : open lips of the portrait are closed first; relative motion only
     eye_retargeting, lip_retargeting : eyes, lips open as far as the driver's do, by the ratios of its landmarks
+
+    Raises
+    ------
+    ControlError naming the field, the value and the remedy.
     """
 
     relative: bool = True
@@ -32,5 +38,7 @@ class RetargetingOptions:
     lip_retargeting: bool = False
 
     def __post_init__(self) -> None:
+        check_flags(self)
+        object.__setattr__(self, "multiplier", check_field(DriveOptions, "multiplier", self.multiplier))
         if self.region not in REGIONS:
             raise ControlError(f"region '{self.region}' is unknown. Use one of {', '.join(REGIONS)}.")

@@ -146,5 +146,10 @@ def test_relative_motion_needs_its_start(fresh) -> None:
         drive(fresh, keypoints, SOURCE, DRIVER, None, RetargetingOptions())
     with pytest.raises(ControlError, match="region 'nose'"):
         RetargetingOptions(region="nose")
+    for wrong in (9, -1, float("nan"), "1"):
+        with pytest.raises(ControlError, match=r"^multiplier \S+ is not usable. Give 0 to 5\.$"):
+            RetargetingOptions(multiplier=wrong)
+    with pytest.raises(ControlError, match=r"^normalise lip 'no' is not usable. Give True or False\.$"):
+        RetargetingOptions(normalise_lip="no")
     with pytest.raises(ControlError, match="openings"):
         drive(fresh, keypoints, SOURCE, DRIVER, FIRST, RetargetingOptions(eye_retargeting=True), OPEN)

@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch")
 
 from support.family_models import MODELS  # noqa: E402
 
-from pipelines.train.families.config import ConfigError, FamilyTraining  # noqa: E402
+from pipelines.train.config import ConfigError  # noqa: E402
+from pipelines.train.families.config import FamilyTraining  # noqa: E402
 from pipelines.train.families.objectives import column, reenact  # noqa: E402
 from pipelines.train.families.stages.retargeting import ellipse  # noqa: E402
 from pipelines.train.families.train import Trainer  # noqa: E402

@@ -18,8 +18,9 @@ from support.paths import ROOT  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from pipelines.train.__main__ import app  # noqa: E402
+from pipelines.train.config import ConfigError  # noqa: E402
 from pipelines.train.families.average import Average  # noqa: E402
-from pipelines.train.families.config import ConfigError, FamilyTraining, Losses  # noqa: E402
+from pipelines.train.families.config import FamilyTraining, Losses  # noqa: E402
 from pipelines.train.families.data import FamilyPairs, batches, load_family_clips  # noqa: E402
 from pipelines.train.families.train import Trainer, train  # noqa: E402
 from speechhead.core.errors import MediaError, WeightsError  # noqa: E402
