@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from inspect import Parameter, Signature, signature
+from io import TextIOWrapper
 from typing import Any, get_type_hints
 
 import typer
@@ -46,6 +47,8 @@ def command(main: Callable[..., None]) -> typer.Typer:
     def guarded(**given: Any) -> None:
         for name, record in records.items():
             given[name] = record(**{field.name: given.pop(field.name) for field in _parameters(record)})
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # lines of a long run are read as they come, through a pipe too
         try:
             main(**given)
         except typer.BadParameter as error:

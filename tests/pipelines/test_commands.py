@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -110,3 +111,21 @@ def test_a_record_stands_for_its_options() -> None:
 def test_an_error_of_the_project_is_one_line_and_exit_code_2() -> None:
     done = CliRunner().invoke(command(serve), ["a", "--longest", "-1"])
     assert done.exit_code == 2 and done.output == "longest -1: must be positive.\n"
+
+
+def test_lines_of_a_long_run_come_through_a_pipe_at_once() -> None:
+    code = (
+        "from pipelines.command import command\n"
+        "def main() -> None:\n"
+        "    print('step 500')\n"
+        "    input()\n"
+        "command(main)()"
+    )
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdin is not None and run.stdout is not None
+        watch = threading.Timer(20, run.kill)
+        watch.start()
+        assert run.stdout.readline() == "step 500\n" and run.poll() is None  # it waits: the line came before the end
+        watch.cancel()
+        run.communicate("\n", timeout=20)
