@@ -7,11 +7,14 @@ import os
 import signal
 import sys
 import threading
-from importlib.metadata import entry_points
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from speechhead.core.clocks import FPS
@@ -27,26 +30,94 @@ from .weights import weights_app
 COMMANDS = "speechhead.commands"
 """Entry points that are commands of `speechhead`: this is how a package above the library, the server, joins in."""
 
+OWN = "speechhead"
+"""Distribution of the library and its server: of two commands of one name, its own stands."""
+
+SERVE = "serve"
+"""The command of our server; an installation that knows nothing of it says what to install."""
+
+log = logging.getLogger("speechhead")
+
 STYLE: dict[str, Any] = {"add_completion": False, "rich_markup_mode": "rich"}
+
+
+def _package(entry: EntryPoint) -> str:
+    """Name of the package that brings a command."""
+    return entry.dist.name if entry.dist else entry.value
+
+
+def _foreign(entry: EntryPoint) -> bool:
+    """Whether a command is of somebody else's package."""
+    return _package(entry).lower() != OWN
+
+
+@cache
+def joined(taken: frozenset[str]) -> dict[str, EntryPoint]:
+    """Commands of other packages by name, ours first; one whose name is taken is left out, with a warning."""
+    found: dict[str, EntryPoint] = {}
+    for entry in sorted(entry_points(group=COMMANDS), key=_foreign):
+        if entry.name in taken | found.keys() or (entry.name == SERVE and _foreign(entry)):
+            owner = _package(found[entry.name]) if entry.name in found else OWN
+            log.warning("command '%s' of package '%s' left out: it is %s's.", entry.name, _package(entry), owner)
+        else:
+            found[entry.name] = entry
+    return found
+
+
+def _without(name: str, reason: str) -> Any:
+    """A command that is not available: the help says why, and so does the command, whatever it is given."""
+
+    def refuse() -> None:
+        raise SpeechheadError(reason)
+
+    single = typer.Typer(**STYLE)
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True}
+    single.command(name, help=escape(f"Not available: {reason}"), add_help_option=False, context_settings=settings)(
+        refuse
+    )
+    return typer.main.get_command(single)
+
+
+def _loaded(entry: EntryPoint) -> Any:
+    """The command of another package; one that says why it is not available if the package is broken."""
+    try:
+        function = entry.load()
+        if not callable(function):
+            raise TypeError(f"no function but {type(function).__name__}")
+        single = typer.Typer(**STYLE)
+        single.command(entry.name)(function)
+        return typer.main.get_command(single)
+    except (Exception, SystemExit) as error:
+        if not _foreign(entry) and isinstance(error, ImportError):
+            return _without(entry.name, f"{entry.name} needs {error.name or error}. pip install 'speechhead[server]'.")
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        remedy = f"Repair package '{_package(entry)}', or remove it."
+        return _without(entry.name, f"{entry.name}: {entry.value} can not be imported ({why}). {remedy}")
 
 
 class Commands(TyperGroup):
     """The library's own commands, and those of other packages, which are loaded when they are asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *sorted(entry.name for entry in entry_points(group=COMMANDS))]
+        own = super().list_commands(ctx)
+        return [*own, *sorted({SERVE, *joined(frozenset(own))})]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         own = super().get_command(ctx, cmd_name)
-        for entry in () if own else entry_points(group=COMMANDS, name=cmd_name):
-            try:
-                function = entry.load()
-            except ImportError as error:
-                raise SpeechheadError(f"{cmd_name} needs {error.name}. pip install 'speechhead[server]'.") from error
-            single = typer.Typer(**STYLE)
-            single.command(cmd_name)(function)
-            return typer.main.get_command(single)
-        return own
+        if own:
+            return own
+        entry = joined(frozenset(super().list_commands(ctx))).get(cmd_name)
+        if entry:
+            return _loaded(entry)
+        remedy = "pip install 'speechhead[server]', or pip install -e '.[server]' in a checkout"
+        return _without(SERVE, f"{SERVE} is not installed here. {remedy}.") if cmd_name == SERVE else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the arguments name; a misspelt one is told what comes near, of all that are listed."""
+        near = [] if self.get_command(ctx, args[0]) else get_close_matches(args[0], self.list_commands(ctx))
+        if near:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean {', '.join(map(repr, near))}?")
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from speechhead.core.errors import SpeechSynthesisError
 
-from .engine import VoiceEngine, engine_of, engines
+from .engine import VoiceEngine, engine_of, engines, leave_out
 from .speech import SILENCE, Phoneme, Speech, Voice, VoiceInfo, concatenate
 
 __all__ = [
@@ -25,10 +25,17 @@ __all__ = [
 
 
 def voices() -> list[VoiceInfo]:
-    """Every voice by name, by rank: the natural ones first; and whether it can speak on this machine."""
+    """Every voice by name, by rank: the natural ones first; and whether it can speak on this machine.
+
+    Those of an engine that can not even say whether it can are left out, with one warning.
+    """
     known = []
     for engine in engines():
-        absent = engine.missing()
+        try:
+            absent = engine.missing()
+        except Exception as error:
+            leave_out(f"voices of '{engine.name}'", "what it misses can not be told", error)
+            continue
         known += [replace(voice, engine=engine.name, available=not absent, remedy=absent) for voice in engine.voices]
     return sorted(known, key=lambda voice: voice.rank)
 

@@ -7,6 +7,7 @@ import importlib
 import logging
 import pkgutil
 import typing
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -27,15 +28,31 @@ GROUP = "speechhead.families"
 ENDING = "_spec"
 """Modules of this folder that end so hold the SPEC of the family that their name begins with."""
 
+BROKEN = (Exception, SystemExit)
+"""What the module of somebody's package may raise while it is imported."""
+
+
+def _plain(name: str) -> str:
+    """A name in the one form that names are compared in: small letters, and dashes."""
+    return name.strip().lower().replace("_", "-")
+
+
+@cache
+def _packaged() -> tuple[EntryPoint, ...]:
+    """What the installed packages name, in the order of the path."""
+    return tuple(entry_points(group=GROUP))
+
 
 @cache
 def entries() -> dict[str, EntryPoint]:
-    """Where the spec of each family is, by the family's name; those of this folder first."""
+    """Where the spec of each family is, by the family's name: those of this folder, then the first package's."""
     modules = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
     here = sorted(module.removesuffix(ENDING) for module in modules if module.endswith(ENDING))
-    names = [(module.replace("_", "-"), f"{__package__}.{module}{ENDING}:SPEC") for module in here]
+    names = [(_plain(module), f"{__package__}.{module}{ENDING}:SPEC") for module in here]
     found = {name: EntryPoint(name, value, GROUP) for name, value in names}
-    return {**found, **{entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in found}}
+    for entry in _packaged():
+        found.setdefault(_plain(entry.name), entry)
+    return found
 
 
 def names() -> tuple[str, ...]:
@@ -50,7 +67,7 @@ def canonical(name: str) -> str:
     ------
     WeightsError for a name that is none.
     """
-    known = name.strip().lower().replace("_", "-")
+    known = _plain(name)
     if known not in entries():
         raise WeightsError(f"family '{name}' is unknown. Use one of {', '.join(names())}.")
     return known
@@ -61,32 +78,86 @@ def spec(name: str) -> FamilySpec:
 
     Raises
     ------
-    WeightsError for an unknown name, or one whose package can not be imported.
+    WeightsError for an unknown name, or one whose package can not be imported or gives no spec of that name.
     """
-    entry = entries()[canonical(name)]
+    known = canonical(name)
+    entry = entries()[known]
+    for other in _packaged():
+        if _plain(other.name) == known and other.value != entry.value:
+            _note(f"family '{other.name}' of package '{_package(other)}' left out: {entry.value} has that name.")
     try:
-        return entry.load()
-    except (ImportError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:100]
+        loaded = entry.load()
+    except BROKEN as error:
+        raise _unusable(entry, entry.value, error) from error
+    fault = _fault(loaded, known)
+    if fault:
         raise WeightsError(
-            f"family '{entry.name}': {entry.value} can not be imported ({reason}). Install what it needs, or remove it."
-        ) from error
+            f"family '{entry.name}': {entry.value} {fault}. Update package '{_package(entry)}', or remove it."
+        )
+    return loaded if loaded.name == known else replace(loaded, name=known)
+
+
+def _fault(loaded: object, known: str) -> str:
+    """What is wrong with the spec of a family, asked what every family is asked; empty if nothing."""
+    from .spec import FamilySpec
+
+    if not isinstance(loaded, FamilySpec):
+        return f"is no FamilySpec but of type {type(loaded).__name__}"
+    try:
+        _ = loaded.submodules, loaded.option_names, loaded.knows({}), loaded.model.partition(":")
+        return "" if _plain(loaded.name) == known else f"is the spec of '{loaded.name}'"
+    except Exception as error:
+        return f"has a field of the wrong kind ({_reason(error)})"
+
+
+def _unusable(entry: EntryPoint, value: str, error: BaseException) -> WeightsError:
+    """The error of a family whose module `value` fails."""
+    return WeightsError(
+        f"family '{entry.name}': {value} can not be imported ({_reason(error)}). "
+        f"Install what package '{_package(entry)}' needs, or remove it."
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """An error in one short line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:100]
+
+
+def _package(entry: EntryPoint) -> str:
+    """Name of the package that brings an entry."""
+    return entry.dist.name if entry.dist else entry.value.partition(".")[0].partition(":")[0]
+
+
+@cache
+def _note(line: str) -> None:
+    """Warn once."""
+    log.warning("%s", line)
 
 
 def specs() -> list[FamilySpec]:
-    """All families; one whose package is broken is left out, with a warning."""
+    """All families; one whose package is broken is left out, with one warning."""
     found = []
     for name in names():
         try:
             found.append(spec(name))
         except WeightsError as error:
-            log.warning("%s", error)
+            _note(str(error))
     return found
 
 
 def is_form(found: str, wanted: str) -> bool:
-    """Whether weights of family `found` serve where `wanted` is asked for: face-vid2vid has two published forms."""
-    return found == wanted or (found in entries() and spec(found).form_of == wanted)
+    """Whether weights of family `found` serve where `wanted` is asked for: face-vid2vid has two published forms.
+
+    Those of a family that is unknown, or whose package is broken, serve nowhere else.
+    """
+    known, asked = _plain(found), _plain(wanted)
+    if known == asked or known not in entries():
+        return known == asked
+    try:
+        return _plain(spec(known).form_of or "") == asked
+    except WeightsError as error:
+        _note(str(error))
+        return False
 
 
 def family(name: str) -> type[Family]:
@@ -94,12 +165,16 @@ def family(name: str) -> type[Family]:
 
     Raises
     ------
-    WeightsError for an unknown name; DeviceError without torch.
+    WeightsError for an unknown name, or one whose package is broken; DeviceError without torch.
     """
     known = canonical(name)
     need_torch(f"generator '{known}'")
-    module, _, attribute = spec(known).model.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    model = spec(known).model
+    module, _, attribute = model.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except BROKEN as error:
+        raise _unusable(entries()[known], model, error) from error
 
 
 def config_class(name: str) -> Any:
