@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -115,14 +116,14 @@ def test_an_error_of_the_project_is_one_line_and_exit_code_2() -> None:
 
 def test_lines_of_a_long_run_come_through_a_pipe_at_once() -> None:
     code = (
-        "from pipelines.command import command\n"
+        "import sys\nfrom pipelines.command import command\n"
         "def main() -> None:\n"
         "    print('step 500')\n"
-        "    input()\n"
+        "    sys.stdin.readline()\n"
         "command(main)()"
     )
-    words = [sys.executable, "-c", code]
-    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+    words, home = [sys.executable, "-c", code], {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(words, cwd=ROOT, env=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdin is not None and run.stdout is not None
         watch = threading.Timer(20, run.kill)
         watch.start()
