@@ -21,6 +21,7 @@ from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.face.unfold import unfolded
 from speechhead.media.image import Picture, as_picture, load_image, scaled_down
 
+from .face import find_face
 from .features import Features
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ class Avatar:
 
         Raises
         ------
-        ImageError if the picture can not be read; FaceError if it has no usable face or no face of that number.
+        ImageError if the picture can not be read; FaceError if it has no usable face (see `find_face`) or no face of
+        that number.
         """
         size = check_size(size if generator is None else generator.size)
         name = "picture" if isinstance(image, np.ndarray) else str(image)
@@ -161,9 +163,8 @@ class Avatar:
             from speechhead.face.tracker import FaceTracker
 
             tracker = FaceTracker()
-        found = tracker.locate(picture, face, name)
-        notes = faces_note(name, found.candidates) if face is None else ()
-        avatar = dataclasses.replace(cls.from_face(picture, found.mesh, size), notes=notes)
+        found = find_face(picture, tracker, face, name)
+        avatar = dataclasses.replace(cls.from_face(found.picture, found.face.mesh, size), notes=found.notes)
         if generator is None:
             return avatar
         avatar = avatar.resampled(generator.size)
@@ -313,14 +314,6 @@ class Avatar:
             raise
         except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ImageError(f"{path}: not an avatar file, or damaged. Make it anew from the portrait.") from error
-
-
-def faces_note(name: str, count: int) -> tuple[str, ...]:
-    """What a user should know where the largest of `count` faces was taken: one line, none for a single face."""
-    if count < 2:
-        return ()
-    others = "2" if count == 2 else f"2 to {count}"
-    return (f"{name}: {count} faces found, the largest is taken. Choose another with --face {others}.",)
 
 
 @lru_cache(maxsize=16)

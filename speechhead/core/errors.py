@@ -21,6 +21,10 @@ class FaceError(SpeechheadError):
     """No usable face, or a face selection that does not exist."""
 
 
+class NoFaceError(FaceError):
+    """There is no face in the picture, or none that is large enough."""
+
+
 class LandmarkError(SpeechheadError):
     """Landmarks of the wrong shape, or without enough finite rigid points."""
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from speechhead.core.arrays import Array
-from speechhead.core.errors import FaceError
+from speechhead.core.errors import FaceError, NoFaceError
 from speechhead.media.image import Picture
 
 from .detector import Detection, FaceDetector
@@ -102,7 +102,7 @@ class FaceTracker:
 
         Raises
         ------
-        FaceError if there is none, it is too small or turned too far, or `face` does not exist.
+        NoFaceError if there is none, or it is too small; FaceError if it is turned too far, or `face` does not exist.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise FaceError(f"{name}: array {image.dtype} {image.shape} is not a picture. Give uint8 [H, W, 3] RGB.")
@@ -112,7 +112,7 @@ class FaceTracker:
         if not large:
             sides = [f.side for f in faces] or [d.side for d in detections]
             found = f" (largest candidate {max(sides):.0f} px, need {SMALLEST_FACE})" if sides else ""
-            raise FaceError(f"{name}: no face found{found}. Crop closer or use a larger, frontal picture.")
+            raise NoFaceError(f"{name}: no face found{found}. Crop closer or use a larger, frontal picture.")
         number = 1 if face is None else face
         if not 1 <= number <= len(large):
             count = "1 face" if len(large) == 1 else f"{len(large)} faces"

@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from speechhead.avatar.portrait import MAX_SIDE, faces_note
+from speechhead.avatar.face import find_face
+from speechhead.avatar.portrait import MAX_SIDE
 from speechhead.avatar.shipped import shipped
 from speechhead.core.errors import ControlError
 from speechhead.core.options import DriveOptions, Progress, RenderOptions
@@ -118,7 +119,7 @@ def _portrait(source: str | Path, face: int | None, whole: bool) -> tuple[Pictur
         picture = scaled_down(picture, factor)
     if whole:
         return picture, None
-    found = FaceTracker().locate(picture, face, str(source))
-    for note in faces_note(str(source), found.candidates) if face is None else ():
+    found = find_face(picture, FaceTracker(), face, str(source))
+    for note in found.notes:
         log.warning("%s", note)
-    return picture, found
+    return found.picture, found.face

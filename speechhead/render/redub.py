@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhead.avatar.face import LIMITS
 from speechhead.avatar.portrait import Avatar
 from speechhead.avatar.shipped import shipped
 from speechhead.core.arrays import Array
@@ -20,6 +23,7 @@ from speechhead.core.errors import FaceError
 from speechhead.core.options import SIZES, Progress, RenderOptions
 from speechhead.core.smoothstep import eased
 from speechhead.core.threads import WORKERS, in_order
+from speechhead.face.covered import covered
 from speechhead.face.crop import crop_square
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_pixels
 from speechhead.generators.open import chosen_generator
@@ -33,11 +37,16 @@ from speechhead.motion.rest import rest_face
 from speechhead.speech.protocol import SpeechModel
 
 if TYPE_CHECKING:
+    from speechhead.face.tracker import Face, FaceTracker
     from speechhead.speech.model import Speech2Landmarks
 
+log = logging.getLogger("speechhead")
 
 REST_SECONDS = 0.4
 """Spread of the window in which a frame's closed mouth is estimated: longer than a syllable, shorter than a turn."""
+
+COVER_SECONDS = 0.4
+"""A mouth counts as hidden where it is for most of this time: a single blurred frame is none."""
 
 REACH = 0.3
 """Width of the soft edge of the replaced region, outer eye distances."""
@@ -160,13 +169,46 @@ def _track(reader: VideoReader, count: int, name: str) -> Array:
     from speechhead.face.tracker import SMALLEST_FACE, FaceTracker
 
     lost = np.full((478, 3), np.nan, np.float32)
-    faces = list(FaceTracker().track(reader.frames(0, count)))
+    faces, odds = [], []
+    for picture, face in _followed(reader.frames(0, count), FaceTracker()):
+        faces.append(face)
+        odds.append(0.0 if face is None else covered(picture, face.mesh))
     sides = [face.side for face in faces if face is not None]
     if not sides:
         raise FaceError(f"{name}: no face found in {len(faces)} frames. Use a video of one frontal face.")
     if max(sides) < SMALLEST_FACE:
         raise FaceError(f"{name}: the face is too small ({max(sides):.0f} px, need {SMALLEST_FACE}). Crop closer.")
-    return smooth_track(np.stack([lost if face is None else face.mesh for face in faces]), reader.fps)
+    meshes = smooth_track(np.stack([lost if face is None else face.mesh for face in faces]), reader.fps)
+    hidden = covered_frames(np.array(odds), reader.fps)
+    if hidden.any():
+        if not np.isfinite(meshes[~hidden]).all(axis=(1, 2)).any():
+            raise FaceError(f"{name}: something covers the mouth in every frame. Use a video that shows the lips.")
+        count = int(hidden.sum())
+        log.warning("%s: something covers the mouth in %d of %d frames. They stay.", name, count, len(hidden))
+        meshes[hidden] = np.nan
+    return meshes
+
+
+def _followed(pictures: Iterable[Picture], tracker: FaceTracker) -> Iterator[tuple[Picture, Face | None]]:
+    """Each picture with its face, or None where it is lost."""
+    shown: list[Picture] = []
+
+    def passed() -> Iterator[Picture]:
+        for picture in pictures:
+            shown.append(picture)
+            yield picture
+
+    for face in tracker.track(passed()):
+        yield shown.pop(), face
+
+
+def covered_frames(odds: Array, fps: float) -> NDArray[np.bool_]:
+    """Frames [T] whose mouth is hidden, from log odds [T]: certain ones in most of COVER_SECONDS round a frame."""
+    if not (odds >= LIMITS.cover).any():
+        return np.zeros(len(odds), bool)
+    reach = max(1, round(COVER_SECONDS * fps / 2))
+    votes = np.convolve(np.pad(odds >= LIMITS.cover, reach, "edge"), np.ones(2 * reach + 1), "valid")
+    return np.asarray(votes > reach, np.bool_)
 
 
 def _rests(normalised: Array, present: NDArray[np.bool_], fps: float) -> Array:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from support.fakes import FakeGenerator, FakeSpeech, speech_like
 
+from pipelines.data.covers import mask
 from speechhead.api import render
 from speechhead.audio import save_wav
 from speechhead.core.errors import AudioError, ControlError, FaceError, MediaError
@@ -15,7 +16,7 @@ from speechhead.face.landmarks import from_mesh, remove_pose
 from speechhead.face.tracker import FaceTracker
 from speechhead.media.reader import VideoReader
 from speechhead.media.writer import VideoWriter
-from speechhead.render.redub import edit_mouth, is_video
+from speechhead.render.redub import covered_frames, edit_mouth, is_video
 
 
 def shifted(picture: np.ndarray, by: int) -> np.ndarray:
@@ -90,3 +91,30 @@ def test_a_video_without_a_face(tmp_path):
     with pytest.raises(FaceError, match="no face"):
         render(path, sound, tmp_path / "a.mp4", fakes())
     assert not (tmp_path / "a.mp4").exists()
+
+
+def test_frames_with_a_covered_mouth_are_told_from_single_blurred_ones():
+    odds = np.full(60, -4.0, np.float32)
+    odds[10] = 9
+    odds[30:50] = 9
+    odds[40] = -9
+    hidden = covered_frames(odds, 25)
+    assert not hidden[:29].any() and hidden[31:49].all() and not hidden[51:].any()
+    assert not covered_frames(odds[:30], 25).any()
+    assert covered_frames(np.full(3, 9.0, np.float32), 25).all()
+
+
+def test_frames_with_a_covered_mouth_stay(portrait, tmp_path, caplog):
+    small = np.ascontiguousarray(portrait[::2, ::2])
+    mesh = FaceTracker().locate(small).mesh
+    masked = mask(small, mesh, [], np.random.default_rng(0))[0]
+    path = tmp_path / "film.mp4"
+    with VideoWriter(path, 256, 300, 20, None) as writer:
+        for number in range(36):
+            writer.write(masked if number >= 18 else small)
+    sound = save_wav(tmp_path / "a.wav", speech_like(1.8))
+    frames = list(VideoReader(render(path, sound, tmp_path / "a.mp4", fakes())).frames())
+    source = list(VideoReader(path).frames())
+    away = np.array([np.abs(a.astype(int) - b).mean() for a, b in zip(frames, source)])
+    assert np.ptp(away[:14]) > 10 * np.ptp(away[24:])  # what is left is the codec
+    assert "something covers the mouth in 1" in caplog.text

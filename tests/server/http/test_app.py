@@ -242,6 +242,12 @@ def test_uploads_are_prepared_or_refused(portrait):
         await session(client, avatar=answer.json()["id"])
         assert all(avatar["shipped"] for avatar in (await client.get("/avatars")).json()["avatars"])
         headers = {"content-type": "image/png"}
+        turned = await client.post("/avatars", content=jpeg(portrait[::-1, ::-1]), headers=headers)
+        found = await state(turned.headers["location"])
+        assert found["state"] == "ready" and "stands on its head" in found["notes"][0]
+        cut = await client.post("/avatars", content=jpeg(portrait[:, 256:]), headers=headers)
+        found = await state(cut.headers["location"])
+        assert found["state"] == "failed" and "edge cuts off" in found["error"]
         for data in (b"no picture", jpeg(portrait * 0), jpeg(portrait)[:3000]):
             bad = await client.post("/avatars", content=data, headers=headers)
             found = await state(bad.headers["location"])
