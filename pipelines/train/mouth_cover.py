@@ -1,4 +1,4 @@
-"""Train the small network that tells a covered mouth, from faces as they are and with covers laid on.
+"""Train the small network that tells a covered mouth, from faces with and without covers.
 
     python -m pipelines.train.mouth_cover ../shared/portraits --clips ../shared/media -o weights/mouth_cover.npz
 
