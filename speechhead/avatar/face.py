@@ -25,7 +25,7 @@ class Limits:
     """
 
     sure: float = 1 - 1e-6
-    """Mesh confidence of every upright portrait; two thirds of those upside down are below."""
+    """Mesh confidence of every upright portrait; nine in ten of those upside down are below."""
     tilted: float = 30.0
     """Degrees of roll from which a picture is looked at from all sides, and turned where that takes as many away."""
     lying: float = 60.0
