@@ -49,5 +49,7 @@ def test_the_decoder_is_ours(trapped, tmp_path_factory):
 
 def test_a_checkout_that_is_the_working_folder_serves_all_the_same(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "path", ["", *(path for path in sys.path if not path.startswith(str(ROOT)))])
-    assert run("speechhead_server.voice.voice_process", given=b"").returncode == 0
+    ours = [str(ROOT / folder) for folder in (".", "server", "tests")]  # an environment may lie in the checkout as well
+    monkeypatch.setattr(sys, "path", ["", *(path for path in sys.path if path not in ours)])
+    done = run("speechhead_server.voice.voice_process", given=b"")
+    assert done.returncode == 0, done.stderr.decode()
