@@ -21,6 +21,7 @@ import typer
 
 from pipelines.command import command
 from pipelines.data.covers import COVERS, beard, hidden
+from pipelines.data.held_out import held_out
 from speechhead.core.arrays import Array
 from speechhead.core.errors import SpeechheadError
 from speechhead.core.threads import WORKERS
@@ -239,13 +240,13 @@ def main(
     clips: Annotated[Path, typer.Option(help="folder of clips with its catalog.csv")],
     output: Annotated[Path, typer.Option("-o", "--output", help="npz file to write")],
     names: Annotated[
-        Path | None, typer.Option(help="file of the portraits' names, one a line; all if left out")
+        Path | None, typer.Option(help="file of the portraits' names, one a line; all but those held out if left out")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="made pictures of each portrait")] = 21,
 ) -> None:
     """Make the examples, train, and write the network as float16."""
-    chosen = names.read_text(encoding="utf-8").split() if names else None
-    files = [portraits / name for name in chosen] if chosen else sorted(portraits.glob("*.jpg"))
+    found = names.read_text(encoding="utf-8").split() if names else sorted(p.name for p in portraits.glob("*.jpg"))
+    files = [portraits / name for name in found if not held_out(name)]
     examples = from_portraits(files, count)
     add_clips(examples, clips)
     features, covered = np.stack(examples.features), np.array(examples.covered, np.float32)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import DTypeLike, NDArray
 
+from pipelines.data.held_out import held_out
 from speechhead.core.clocks import HOPS_PER_FRAME, SAMPLES_PER_FRAME
 
 from .files import new_folder, write_text
@@ -103,13 +104,18 @@ class Prepared(NamedTuple):
 
 
 def prepared_clips(folder: Path) -> Iterator[Prepared]:
-    """Every clip of a folder made by `pipelines.data.footage` or by `pipelines.data.prepare`, frames memory-mapped."""
+    """Every clip of a folder made by `pipelines.data.footage` or by `pipelines.data.prepare`, frames memory-mapped.
+
+    Trainers read nothing else, so what was made of a portrait that judges (`pipelines.data.held_out`) is left out here.
+    """
     if is_sharded(folder):
         for sample in open_samples(folder):
             index = np.arange(sample.about["frames"])
             yield Prepared(sample["frames"], sample["mesh"], index, sample["normalised"])
         return
     for path in sorted(folder.glob("*.npz")):
+        if held_out(path):
+            continue
         arrays = np.load(path)
         frames = np.load(path.with_suffix(".npy"), mmap_mode="r")
         yield Prepared(frames, arrays["mesh"], arrays["index"], arrays["normalised"])

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from pipelines.data.held_out import held_out
 from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError
 from speechhead.face.landmarks import from_mesh, remove_pose, to_normalised
@@ -37,9 +38,10 @@ class PortraitRow:
 
 
 def read_catalogue(folder: Path, licences: str = "") -> list[PortraitRow]:
-    """Portraits of a folder; with `licences`, those whose licence in `catalog.csv` has that text.
+    """Portraits of a folder to train on; with `licences`, those whose licence in `catalog.csv` has that text.
 
     Spaces and hyphens are the same, capitals do not count: `public-domain` finds "US public domain by age".
+    Those of `pipelines.data.held_out` are left out.
     """
     listed: dict[str, PortraitRow] = {}
     catalogue = folder / "catalog.csv"
@@ -47,7 +49,7 @@ def read_catalogue(folder: Path, licences: str = "") -> list[PortraitRow]:
         with catalogue.open(encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
                 listed[row["file"]] = PortraitRow(row["file"], row.get("source", ""), row.get("licence", ""))
-    files = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    files = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and not held_out(path))
     sources = [listed.get(name, PortraitRow(name)) for name in files]
     wanted = licences.lower().replace("-", " ")
     return [s for s in sources if wanted in s.licence.lower().replace("-", " ")]

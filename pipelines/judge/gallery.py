@@ -1,0 +1,170 @@
+"""Two dozen ordinary portraits as they are, at rest, with lips closed, with the mouth widest, and blinking.
+
+python -m pipelines.judge.gallery ../shared/portraits docs/portraits.jpg
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from pipelines.command import command
+from speechhead.audio import load_audio
+from speechhead.avatar.portrait import Avatar
+from speechhead.core.arrays import Array
+from speechhead.core.clocks import SAMPLES_PER_FRAME, frames_in
+from speechhead.core.controls import Controls
+from speechhead.core.errors import FaceError, SpeechheadError
+from speechhead.face.landmarks import mouth_opening
+from speechhead.face.tracker import FaceTracker
+from speechhead.generators.open import open_generator
+from speechhead.generators.protocol import Generator
+from speechhead.media.image import Picture
+from speechhead.motion.compose import Motion
+from speechhead.speech.model import Speech2Landmarks
+from speechhead.speech.protocol import SpeechModel
+
+from .lids import closed
+from .sheets import TITLE
+
+LISTED = Path(__file__).with_name("gallery_portraits.csv")
+"""Columns `file`, `shows` (why it is in the gallery) and `licence`, as its catalogue says."""
+
+STATES = ("portrait", "rest", "closed", "widest", "blinking")
+
+SIZE, TILE, ROWS = 512, 224, 12
+"""Side of the face crop and of a picture of the gallery, in pixels; portraits one below the other."""
+
+KEPT = 0.78
+"""Part of the face crop's side that is shown."""
+
+LARGEST = 1536 * 1024
+"""Bytes of the gallery."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A portrait of the gallery: its file, what kind of portrait it stands for, and its licence."""
+
+    file: str
+    shows: str = ""
+    licence: str = ""
+
+
+def listed(path: Path = LISTED) -> list[Listed]:
+    """The portraits of a list with the columns `file`, `shows`, `licence`."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return [Listed(row["file"], row.get("shows") or "", row.get("licence") or "") for row in csv.DictReader(stream)]
+
+
+def padded(sound: Array) -> Array:
+    """Sound [n] at 16 kHz with silence up to a whole frame."""
+    whole = np.zeros(frames_in(len(sound)) * SAMPLES_PER_FRAME, np.float32)
+    whole[: len(sound)] = sound
+    return whole
+
+
+def states(avatar: Avatar, generator: Generator, speech: SpeechModel, audio: Array) -> list[Picture]:
+    """The face crop in each of STATES, uint8 [S, S, 3]: closed and widest are moments of the sound under the default
+    controls, without blinks; blinking is the rest with its lids shut.
+
+    audio : float32 [640 T] at 16 kHz
+    """
+    motion = Motion(avatar.neutral, avatar.pose, Controls(blink_rate=0))
+    stream = speech.stream(motion.rest)
+    faces, poses = motion.step(np.concatenate([stream.push(audio), stream.flush()]), audio)
+    order = np.argsort(mouth_opening(faces), kind="stable")
+    source = avatar.source(generator)
+    asked = [(closed(avatar, 0.0), avatar.pose)]
+    asked += [(faces[at], poses[at]) for at in (int(order[0]), int(order[-1]))]
+    asked += [(closed(avatar, 1.0), avatar.pose)]
+    return [avatar.crop, *(generator.render(source, face, pose) for face, pose in asked)]
+
+
+def named(entry: Listed) -> str:
+    """The person's name, as the file has it: without the number before and the digest after."""
+    parts = Path(entry.file).stem.split("_")[:-1]
+    if parts[0] == "ICPSR":
+        parts = [part.capitalize() if part.isupper() and len(part) > 1 else part for part in parts[2:]]
+    return " ".join(parts)
+
+
+def tile(picture: Picture, side: int = TILE) -> Picture:
+    """The middle of a face crop, `side` pixels."""
+    margin = round(picture.shape[0] * (1 - KEPT) / 2)
+    middle = picture[margin : picture.shape[0] - margin, margin : picture.shape[1] - margin]
+    method = cv2.INTER_AREA if middle.shape[0] > side else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(middle, (side, side), interpolation=method), np.uint8)
+
+
+def page(shown: Sequence[tuple[Listed, Sequence[Picture]]], side: int = TILE, rows: int = ROWS) -> NDArray[np.uint8]:
+    """The gallery uint8 [h, w, 3]: a portrait a line, `rows` lines one below the other, then the next column."""
+    columns = -(-len(shown) // rows)
+    width, height = len(STATES) * side, side + TITLE
+    canvas = Image.new("RGB", (columns * width, min(rows, len(shown)) * height), "white")
+    draw = ImageDraw.Draw(canvas)
+    for number, (entry, pictures) in enumerate(shown):
+        x, y = number // rows * width, number % rows * height
+        for column, (state, picture) in enumerate(zip(STATES, pictures)):
+            text = named(entry)[:32] if column == 0 else state
+            draw.text((x + column * side + 4, y + 3), text, fill="black")
+            canvas.paste(Image.fromarray(tile(picture, side)), (x + column * side, y + TITLE))
+    return np.asarray(canvas)
+
+
+def encoded(picture: NDArray[np.uint8], largest: int = LARGEST) -> bytes:
+    """A JPEG of at most `largest` bytes, as fine as they allow."""
+    for quality in range(92, 20, -4):
+        stream = BytesIO()
+        Image.fromarray(picture).save(stream, "JPEG", quality=quality, optimize=True)
+        if stream.tell() <= largest:
+            break
+    return stream.getvalue()
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="Portraits.")],
+    output: Annotated[Path, typer.Argument(help="JPEG to write.")],
+    names: Annotated[Path, typer.Option(help="Table with a column `file`, and `shows` and `licence`.")] = LISTED,
+    sound: Annotated[Path, typer.Option(help="Sound or video file to speak.")] = Path("docs/speech.mp4"),
+    full: Annotated[Path | None, typer.Option(help="Folder for a strip of each portrait at full size.")] = None,
+    name: Annotated[str, typer.Option("--generator", help="Name of a generator.")] = "compact",
+) -> None:
+    """Draw the gallery."""
+    audio = padded(load_audio(sound))
+    tracker, speech = FaceTracker(threads=1), Speech2Landmarks.load(threads=1)
+    generator = open_generator(name, SIZE, threads=1)
+    shown = []
+    for entry in listed(names):
+        try:
+            avatar = Avatar.from_image(folder / entry.file, SIZE, tracker=tracker).resampled(SIZE)
+        except SpeechheadError as error:
+            print(f"left out: {error}")
+            continue
+        pictures = states(avatar, generator, speech, audio)
+        shown.append((entry, pictures))
+        if full is not None:
+            full.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.hstack(pictures)).save(full / f"{Path(entry.file).stem}.png")
+    if not shown:
+        raise FaceError(f"{folder}: none of the portraits of {names.name} could be drawn. Give their folder.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_bytes(encoded(page(shown)))
+    print(f"{output}: {len(shown)} portraits, {output.stat().st_size / 1024:.0f} KiB")
+
+
+app = command(main)
+
+
+if __name__ == "__main__":
+    app()
