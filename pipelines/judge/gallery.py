@@ -1,4 +1,4 @@
-"""Two dozen ordinary portraits as they are, at rest, with lips closed, with the mouth widest, and blinking.
+"""Two dozen ordinary portraits: as they are, at rest, closed, widest, blinking.
 
 python -m pipelines.judge.gallery ../shared/portraits docs/portraits.jpg
 """
