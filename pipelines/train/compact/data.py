@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,27 +9,45 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import IterableDataset
+from torch.utils.data import Dataset
 
 from pipelines.data.footage.shards import prepared_clips
 from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep
 from speechhead.face.landmarks import (
     Pose,
     from_mesh,
     mouth_opening,
     remove_pose,
     to_normalised,
-    to_pixels,
 )
 from speechhead.face.mesh import SIDE, crop, crop_matrix, roi_from_mesh
 from speechhead.face.mirror import mirrored
 from speechhead.generators.compact.latents import CompactLatents
+from speechhead.generators.compact.lips import MARGIN, LipSheets
 from speechhead.generators.compact.matte import Matte
-from speechhead.generators.compact.meshwarp import MeshWarp, on_face, pixel_grid, sample
-from speechhead.generators.compact.windows import WINDOWS, near
+from speechhead.generators.compact.meshwarp import MeshWarp, on_face, pixel_grid, sample, upsample
+from speechhead.generators.compact.plate import dense
+from speechhead.generators.compact.shown import (
+    PRIOR_RESOLUTION,
+    frame_inputs,
+    portrait_inputs,
+    read,
+    shut,
+    with_lips,
+    with_lips_shut,
+)
+from speechhead.generators.compact.teeth import CAVITY, softness
+from speechhead.generators.compact.windows import WINDOWS
+from speechhead.motion.blink import LID_PAIRS
+
+from .colours import apply_colour, light_from, other_iris, recolour, side_light, with_iris
 
 AJAR = (0.012, 0.07)
 """Lip openings, in outer eye distances, that are drawn more often: a dark line or a tooth, which L1 hardly sees."""
+
+BLINKING = (0.12, 0.2)
+"""Closures of an eye beside the source's between which it is no longer the networks that draw it but a lid."""
 
 SOURCES = 8
 """Frames of a clip that serve as sources of whole pictures, as cutting them out takes longer than all the rest."""
@@ -72,24 +89,10 @@ def chw(image: NDArray[Any]) -> Array:
     return np.ascontiguousarray(scaled if scaled.ndim == 3 and scaled.shape[0] < 4 else scaled.transpose(2, 0, 1))
 
 
-def recolour(random: np.random.Generator) -> NDArray[np.float32]:
-    """A random colour change as (gain [3], gamma, saturation): light, film, black and white, paintings."""
-    saturation = 0.0 if random.random() < 0.12 else random.uniform(0.6, 1.3)
-    gain = random.uniform(0.75, 1.15) * random.uniform(0.9, 1.1, 3)
-    return np.array([*gain, np.exp(random.uniform(-0.3, 0.3)), saturation], np.float32)
+class CompactPairs(Dataset[dict[str, Array]]):
+    """Random (source, driver) pairs as dictionaries of arrays, see `window_inputs` and `motion_inputs`.
 
-
-def apply_colour(image: NDArray[np.uint8], colour: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The colour change on an RGB picture: saturation, then gamma and gain by a table."""
-    grey = np.array([0.299, 0.587, 0.114], np.float32)
-    mixed = cv2.transform(image, (1 - colour[4]) * np.tile(grey, (3, 1)) + colour[4] * np.eye(3, dtype=np.float32))
-    levels = (np.arange(256, dtype=np.float32) / 255)[:, None] ** colour[3] * colour[:3]
-    table = (np.clip(levels, 0, 1) * 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(mixed, table[None]), np.uint8)
-
-
-class CompactPairs(IterableDataset[dict[str, Array]]):
-    """Endless random (source, driver) pairs as dictionaries of arrays: see `window_inputs` and `motion_inputs`.
+    Pair number n is the same whenever and in whichever process it is drawn: training can stop and go on at any step.
 
     Parameters
     ----------
@@ -109,17 +112,15 @@ class CompactPairs(IterableDataset[dict[str, Array]]):
     ) -> None:
         self.clips, self.weights = clips, np.array(weights) / np.sum(weights)
         self.latents, self.resolution, self.seed, self.part = latents, resolution, seed, part
+        self._maker: PairMaker | None = None  # of this process
 
-    def __iter__(self) -> Iterator[dict[str, Array]]:
-        import torch
-
-        cv2.setNumThreads(0)
-        worker = torch.utils.data.get_worker_info()
-        random = np.random.default_rng((self.seed, worker.id if worker else 0))
-        maker = PairMaker(self.latents, self.resolution, self.part)
-        while True:
-            clip = self.clips[random.choice(len(self.clips), p=self.weights)]
-            yield maker(clip, *choose(clip, random, self.part), random)
+    def __getitem__(self, number: int) -> dict[str, Array]:
+        if self._maker is None:
+            cv2.setNumThreads(0)
+            self._maker = PairMaker(self.latents, self.resolution, self.part)
+        random = np.random.default_rng((self.seed, number))
+        clip = self.clips[random.choice(len(self.clips), p=self.weights)]
+        return self._maker(clip, *choose(clip, random, self.part), random)
 
 
 def choose(clip: PreparedClip, random: np.random.Generator, part: str) -> tuple[int, int]:
@@ -164,21 +165,25 @@ class PairMaker:
             alpha = clip.mattes[source][0].astype(np.float32)
             images.append(clip.mattes[source][1])
         size = images[0].shape[0]
-        if random is not None:
-            if random.random() < 0.5:
-                images = [image[:, ::-1] for image in images]
-                meshes = [mirrored(mesh, size) for mesh in meshes]
-                alpha = None if alpha is None else alpha[:, ::-1]
-            colour = recolour(random)
-            images = [apply_colour(image, colour) for image in images]
+        if random is not None and random.random() < 0.5:
+            images = [image[:, ::-1] for image in images]
+            meshes = [mirrored(mesh, size) for mesh in meshes]
+            alpha = None if alpha is None else alpha[:, ::-1]
         images = [np.ascontiguousarray(image) for image in images]
         landmarks, poses = remove_pose(from_mesh(np.stack(meshes)))
+        if random is not None:
+            iris, side, colour = other_iris(random), side_light(random), recolour(random)
+            if iris is not None and alpha is None:
+                images = [with_iris(*seen, iris) for seen in zip(images, meshes, poses)]
+            if side is not None:
+                images = [light_from(image, side) for image in images]
+            images = [apply_colour(image, colour) for image in images]
         canonical = to_normalised(meshes[0], poses[0])
         # The driver is met as at run time: 70 landmarks on this portrait's proportions, through Landmarks2Latents.
         keypoints = self.network.keypoints(landmarks[1:2], canonical)[0]
         driven = Driven(images[0], images[1], canonical, keypoints, poses[0], poses[1])
         if alpha is None:
-            return window_inputs(driven, meshes[1])
+            return window_inputs(driven, self.network, *meshes)
         return motion_inputs(driven, np.ascontiguousarray(alpha), images[2], self.resolution)
 
 
@@ -227,33 +232,40 @@ def motion_inputs(driven: Driven, alpha: Array, background: NDArray[np.uint8], r
     }
 
 
-def window_inputs(driven: Driven, mesh: Array) -> dict[str, Array]:
+def window_inputs(driven: Driven, latents: CompactLatents, own: Array, mesh: Array) -> dict[str, Array]:
     """What the window networks and their losses need for one driven frame.
 
-    Per window: warped [3, h, w] (the portrait through the landmark warp), shapes, motion, target, edge, and the
-    portrait's own source and source_shapes; face [3, 192, 192], the true picture as the face mesh network sees it,
-    and per window the affine map [2, 3] from pixels of that to the window's [-1, 1].
+    Per window what they are shown of the portrait and of the frame (`speechhead.generators.compact.shown`): source,
+    source_shapes, warped, shapes, motion; target, the truth; edge, how much of what they paint is laid over the frame,
+    and judged, where they are judged: the same but for the window's border. Eyes are judged where the networks draw
+    them at run time, open. And face [3, 192, 192], the true picture as the face mesh network sees it, and per window
+    the affine map [2, 3] from pixels of that to the window's [-1, 1].
+
+    Parameters
+    ----------
+    own, mesh : float32 [478, 3] in pixels, of the source and of the target
     """
-    size, pose = driven.source.shape[0], driven.pose
-    fine, _ = driven.warper.flow(driven.keypoints, pose, 128)
-    posed, at_rest = to_pixels(driven.keypoints, pose), to_pixels(driven.canonical, driven.source_pose)
+    size, pose, warper = driven.source.shape[0], driven.pose, driven.warper
+    soft = CAVITY.lens * softness(driven.source, own, driven.source_pose.scale) / driven.source_pose.scale
+    lips = LipSheets.prepare(driven.source, own, driven.source_pose, soft)
+    closed = shut(latents, driven.canonical, lips.plate.parted)
+    shown = portrait_inputs(
+        with_lips_shut(driven.source, closed, lips, warper), closed, driven.canonical, driven.source_pose
+    )
+    frame = with_lips(person(driven, own, warper), lips, driven.keypoints, pose)
+    inputs, matrices = frame_inputs(frame, driven.canonical, driven.keypoints, pose)
     roi = roi_from_mesh(mesh)
-    item = {"face": chw(crop(driven.target, roi))}
+    item = shown | inputs | {"face": chw(crop(driven.target, roi))}
     seen = np.concatenate([crop_matrix(roi, SIDE), [[0, 0, 1]]])  # to pixels of the picture
+    before, driving = from_mesh(closed), from_mesh(driven.keypoints)
     for name, window in WINDOWS.items():
-        centre = window.centre(driven.canonical)
-        there = window.matrix(centre, pose, size)
-        here = window.matrix(centre, driven.source_pose, size)
-        grid = window.grid(there)
-        item[f"{name}_warped"] = chw(patch(driven.source, grid + sample(fine, grid - pixel_grid(*grid.shape[:2]))))
-        item[f"{name}_target"] = chw(patch(driven.target, grid))
-        shapes = item[f"{name}_shapes"] = window.shapes(posed, there, pose, size)
-        item[f"{name}_edge"] = (window.edge() * (near(shapes[1]) if name == "mouth" else 1))[None]
-        item[f"{name}_source"] = chw(patch(driven.source, window.grid(here)))
-        item[f"{name}_source_shapes"] = window.shapes(at_rest, here, driven.source_pose, size)
-        item[f"{name}_motion"] = window.motion(
-            from_mesh(driven.canonical), from_mesh(driven.keypoints), driven.source_pose, pose
-        )
+        there = matrices[name]
+        judged = window.reach(inputs[f"{name}_shapes"])
+        if name == "eyes":
+            judged = judged * openness(before, driving)
+        item[f"{name}_target"] = chw(read(driven.target, window.grid(there)))
+        item[f"{name}_judged"], item[f"{name}_edge"] = judged[None], (judged * window.edge())[None]
+        item[f"{name}_motion"] = window.motion(before, driving, driven.source_pose, pose)
         # pixel p of the picture lies at (p + 0.5) * 2 / size - 1 of the crop
         inverse = np.linalg.inv(there[:, :2])
         from_centre = np.column_stack([np.eye(2) * (2 / size), 1 / size - 1 - there[:, 2]])
@@ -261,11 +273,36 @@ def window_inputs(driven: Driven, mesh: Array) -> dict[str, Array]:
     return item
 
 
+def person(driven: Driven, own: Array, warper: MeshWarp) -> NDArray[np.uint8]:
+    """The source [S, S, 3] through the landmark warp, as `Layers.moved` shows the person on the face."""
+    size, margin = driven.source.shape[0], MARGIN * driven.source_pose.scale
+    x0, y0 = np.maximum(np.floor(own[:, :2].min(0) - margin), 0).astype(int)
+    x1, y1 = np.minimum(np.ceil(own[:, :2].max(0) + margin), size).astype(int)
+    face = dense(driven.source[y0:y1, x0:x1].astype(np.float32), size)
+    density = face.shape[0] // int(y1 - y0)
+    whole = np.asarray(
+        cv2.warpAffine(
+            driven.source,
+            np.array([[1 / density, 0, 0], [0, 1 / density, 0]], np.float32),
+            (density * size, density * size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.uint8,
+    )
+    whole[density * y0 : density * y1, density * x0 : density * x1] = face
+    flow, _ = warper.flow(driven.keypoints, driven.pose, PRIOR_RESOLUTION)
+    return np.asarray(upsample(whole, flow, density), np.uint8)
+
+
+def openness(source: Array, driving: Array) -> float:
+    """1 where neither eye of the driving landmarks [70, 3] is further closed than the networks draw, to 0; both in
+    normalised space."""
+    openings = [np.array([face[low, 1] - face[up, 1] for up, low in LID_PAIRS]) for face in (source, driving)]
+    before, now = (np.maximum(opening.reshape(2, 2).sum(1), 1e-3) for opening in openings)
+    return float(1 - smoothstep(float((1 - now / before).max()), *BLINKING))
+
+
 def planar(image: Array) -> Array:
     """[H, W, C] to [C, H, W]."""
     return np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)
-
-
-def patch(image: NDArray[Any], grid: Array) -> NDArray[Any]:
-    """Read `image` [H, W, C] at positions [h, w, 2] in [-1, 1]."""
-    return sample(image, np.asarray(grid - pixel_grid(*grid.shape[:2]), np.float32))

@@ -74,9 +74,12 @@ class WindowsLearner(Learner):
         loss, judged = torch.zeros(()), {}
         for name in names:
             made, real, shapes = out.patches[name], batch[f"{name}_target"], batch[f"{name}_shapes"]
-            source = batch[f"{name}_source"]
-            care = 1 + 3 * F.max_pool2d(shapes.amax(1, keepdim=True), 5, 1, 2) + 10 * shapes[:, :1]
-            l1, seen = weighted_l1(made, real, care), self.features(made, real)
+            source, judged_at = batch[f"{name}_source"], batch[f"{name}_judged"]
+            drawn = shapes.amax(1, keepdim=True)
+            care = (1 + 3 * F.max_pool2d(drawn, 5, 1, 2) + 10 * shapes[:, :1]) * judged_at
+            l1 = weighted_l1(made, real, care)
+            # Elsewhere the truth stands: what others draw there, as the teeth, is not the networks' to make up for.
+            seen = self.features(judged_at * made + (1 - judged_at) * real, real)
             # What fades out at the border must not shout to be heard there.
             change = (out.changes[name].abs() * (1 + 20 * (1 - batch[f"{name}_edge"]))).mean()
             detail = texture_loss(made, real, care)
@@ -84,7 +87,7 @@ class WindowsLearner(Learner):
             loss = loss + options.change_cost * change
             log |= {f"{name}_l1": l1.item(), f"{name}_warp": weighted_l1(batch[f"{name}_warped"], real, care).item()}
             log |= {f"{name}_seen": seen.item(), f"{name}_detail": detail.item()}
-            focus = focus_of(shapes)
+            focus, places = focus_of(shapes) * judged_at, drawn * judged_at
             shown = focus * made + (1 - focus) * real
             if step >= options.adversarial_after:
                 self.judges[name].requires_grad_(False)
@@ -92,11 +95,11 @@ class WindowsLearner(Learner):
                 with torch.no_grad():
                     truth, wanted = self.judges[name](real, shapes, source)
                 loss = loss + options.adversarial * (
-                    generator_loss(truth, score, judged_where(shapes, score))
+                    generator_loss(truth, score, judged_where(places, score))
                     + options.matching * feature_matching(found, wanted)
                 )
                 self.judges[name].requires_grad_(True)
-            judged[name] = (shown.detach(), real, shapes, source)
+            judged[name] = (shown.detach(), real, shapes, source, places)
         if self.landmarks is not None:
             some = slice(options.landmarks_of)
             patches = {
@@ -112,9 +115,9 @@ class WindowsLearner(Learner):
         torch.nn.utils.clip_grad_norm_(self.learning, 2.0)
         makers.step()
         cost = torch.zeros(())
-        for name, (made, real, shapes, source) in judged.items():
+        for name, (made, real, shapes, source, places) in judged.items():
             score = self.judges[name](real, shapes, source)[0]
-            doubt = discriminator_loss(score, self.judges[name](made, shapes, source)[0], judged_where(shapes, score))
+            doubt = discriminator_loss(score, self.judges[name](made, shapes, source)[0], judged_where(places, score))
             cost = cost + doubt
             log[f"{name}_doubt"] = doubt.item()
         critics.zero_grad()
@@ -127,7 +130,7 @@ class WindowsLearner(Learner):
         out, found = forward(model, batch), {}
         for name in WINDOWS:
             real, shapes = batch[f"{name}_target"], batch[f"{name}_shapes"]
-            near = F.max_pool2d(shapes.amax(1, keepdim=True), 5, 1, 2)
+            near = F.max_pool2d(shapes.amax(1, keepdim=True), 5, 1, 2) * batch[f"{name}_judged"]
             found[f"{name}_l1"] = weighted_l1(out.patches[name], real, near).item()
             found[f"{name}_warp"] = weighted_l1(batch[f"{name}_warped"], real, near).item()
             fine = [((x - F.avg_pool2d(x, 3, 1, 1)).pow(2) * near).mean() for x in (out.patches[name], real)]

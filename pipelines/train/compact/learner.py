@@ -24,6 +24,7 @@ class CompactTraining:
     part: which half learns, "motion" or "windows"; they share nothing, so that each can have a core of its own
     data: folders of prepared samples, one or several; shares: how often each is drawn from, relative to the others
     start: checkpoint, or folder of exported ONNX files, whose weights are gone on from
+    steps: of the optimiser; the learning rate falls with them, so that a run that stops and goes on is the same run
     landmarks_of: pairs of a batch that the landmark loss looks at
     """
 
@@ -39,7 +40,7 @@ class CompactTraining:
     workers: int = 1
     learning_rate: float = 4e-4
     critic_rate: float = 0.5
-    minutes: float = 60.0
+    steps: int = 6000
     adversarial_after: int = 600
     l1: float = 2.0
     adversarial: float = 0.1

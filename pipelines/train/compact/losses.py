@@ -92,7 +92,7 @@ class LandmarkLoss(nn.Module):
 
 def weighted_l1(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
     """Mean of |made - real| * weight, with the weight's mean taken out."""
-    return ((made - real).abs() * weight).mean() / weight.mean()
+    return ((made - real).abs() * weight).mean() / weight.mean().clamp_min(1e-3)
 
 
 def texture_loss(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
@@ -106,15 +106,17 @@ def texture_loss(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
         made_detail, real_detail = (
             (F.avg_pool2d((x - F.avg_pool2d(x, 3, 1, 1)).pow(2), 7, 1, 3) + 1e-4).sqrt() for x in (made, real)
         )
-        loss = loss + ((made_detail - real_detail).abs() * weight).mean() / weight.mean()
+        loss = loss + ((made_detail - real_detail).abs() * weight).mean() / weight.mean().clamp_min(1e-3)
         made, real, weight = (F.avg_pool2d(x, 2) for x in (made, real, weight))
     return loss
 
 
-def judged_where(shapes: Tensor, score: Tensor) -> Tensor:
-    """Weights of a score map, mean 1: inside the mouth or between the lids, hardly on what the warp shows well."""
-    size = (score.shape[2], score.shape[3])
-    where = F.adaptive_avg_pool2d(shapes[:, :1] + 0.05 * shapes.amax(1, keepdim=True), size) + 0.005
+def judged_where(places: Tensor, score: Tensor) -> Tensor:
+    """Weights of a score map, mean 1: where the networks paint lips and eyes, hardly on what the warp shows well.
+
+    places : [N, 1, H, W] in 0..1, lips or eyes as far as they are painted
+    """
+    where = F.adaptive_avg_pool2d(places, (score.shape[2], score.shape[3])) + 0.005
     return where / where.mean()
 
 

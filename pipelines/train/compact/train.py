@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -63,19 +64,21 @@ def open_pairs(options: CompactTraining, step: int) -> Callable[[], dict[str, Te
         lengths = np.sqrt([len(clip.mesh) for clip in found])
         clips += found
         weights += list(share * lengths / lengths.sum())
-    pairs = CompactPairs(
-        clips, weights, options.latents, options.network.motion_resolution, options.seed + step, options.part
-    )
+    pairs = CompactPairs(clips, weights, options.latents, options.network.motion_resolution, options.seed, options.part)
     ahead = 4 if options.workers else None
-    loader = DataLoader(pairs, options.batch, num_workers=options.workers, prefetch_factor=ahead)
+    numbers = count(step * options.batch)
+    loader = DataLoader(pairs, options.batch, sampler=numbers, num_workers=options.workers, prefetch_factor=ahead)
     batches = iter(loader)
     return lambda: {key: channels_last(value) for key, value in next(batches).items()}
 
 
 def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
-    """Train for `minutes` (the configuration's if None), writing checkpoints, `log.jsonl` and sheets as it goes."""
+    """Train to the last step or for `minutes`, writing checkpoints, `log.jsonl` and sheets as it goes.
+
+    A run that stops and goes on from its `resume.pt` ends in the same bits as one that does not stop.
+    """
     options = CompactTraining.read(config)
-    budget = 60 * (minutes or options.minutes)
+    budget = math.inf if minutes is None else 60 * minutes
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     output = Path(options.output)
@@ -97,15 +100,15 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
         step = state["step"]
     following = open_pairs(options, step)
     shown = collate(validation_pairs(options))
-    began = shown_at = time.monotonic()
     curve = Log(output)
 
     def keep() -> None:
         save(output, options, model, average, learner, step)
         validate(average, learner, shown, output, step)
 
-    while (elapsed := time.monotonic() - began) < budget:
-        rate = options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * elapsed / budget)))
+    began = shown_at = time.monotonic()
+    while step < options.steps and (elapsed := time.monotonic() - began) < budget:
+        rate = options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / options.steps)))
         for optimiser, factor in learner.optimisers.values():
             optimiser.param_groups[0]["lr"] = rate * factor
         log = learner.learn(following(), step)

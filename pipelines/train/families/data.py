@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pipelines.data.prepare import CLIP_SUFFIXES
-from pipelines.train.compact.data import apply_colour, recolour
+from pipelines.train.compact.colours import apply_colour, recolour
 from speechhead.core.arrays import Array
 from speechhead.core.errors import MediaError
 from speechhead.face.landmarks import from_mesh, remove_pose

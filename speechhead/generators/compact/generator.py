@@ -11,19 +11,16 @@ from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 from speechhead.engines.onnx import load_session
-from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
-from speechhead.motion.rest import rest_face
+from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised
 
 from .eyes import Lid, Lids, closures, held_open
 from .latents import CompactLatents
 from .lips import LipSheets
 from .matte import Layers, Matte
-from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample, upsample
-from .teeth import CAVITY, LUMA, Inside, Teeth, between
-from .windows import WINDOWS, apart, near
-
-PRIOR_RESOLUTION = 128
-"""Side of the field in which the landmark warp is drawn, as in training."""
+from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
+from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut
+from .teeth import CAVITY, LUMA, Inside, Teeth
+from .windows import WINDOWS
 
 SMOOTH = 3.0
 """Sigma, in samples of the field, by which motion off the face is smoothed, in training as well: hair and shoulders
@@ -70,18 +67,9 @@ def smoothed(field: Array) -> Array:
     return np.asarray(cv2.GaussianBlur(field, (0, 0), SMOOTH, borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
-def _chw(image: NDArray[np.uint8]) -> Array:
-    return np.ascontiguousarray(image.astype(np.float32).transpose(2, 0, 1)[None] / 255)
-
-
 def _planar(field: NDArray[Any]) -> Array:
     """[H, W, C] as a batch of one, [1, C, H, W]."""
     return np.ascontiguousarray(field.transpose(2, 0, 1)[None], np.float32)
-
-
-def _read(image: NDArray[Any], grid: Array) -> NDArray[Any]:
-    """`image` at crop positions [h, w, 2]."""
-    return sample(image, grid - pixel_grid(*grid.shape[:2]))
 
 
 class CompactGenerator:
@@ -127,13 +115,9 @@ class CompactGenerator:
         inside = self._teeth.prepare(crop, mesh, canonical, pose)
         lips = LipSheets.prepare(crop, mesh, pose, inside.soft)
         warper = MeshWarp(canonical, pose, self.size)
-        seen = self._seen(canonical, lips.plate.parted)
-        feeds, soft = {}, self._soft(self._closed(crop, seen, lips, warper))
-        shown = to_pixels(seen, pose)
-        for name, window in WINDOWS.items():
-            matrix = window.matrix(window.centre(canonical), pose, self.size)
-            feeds[f"{name}_source"] = _chw(_read(soft, window.grid(matrix)))
-            feeds[f"{name}_source_shapes"] = window.shapes(shown, matrix, pose, self.size)[None]
+        seen = shut(self._latents, canonical, lips.plate.parted)
+        own = portrait_inputs(with_lips_shut(crop, seen, lips, warper), seen, canonical, pose)
+        feeds = {name: value[None] for name, value in own.items()}
         names = [output.name for output in self._source.get_outputs()]
         features = dict(zip(names, self._source.run(None, feeds))) | feeds
         layers = self._matte(crop, mesh)
@@ -143,30 +127,6 @@ class CompactGenerator:
         turned = pose.rotation, pose.translation, float(pose.scale)
         lids = self._lids.prepare(crop, mesh, pose, inside.soft / CAVITY.lens * pose.scale)
         return Source(crop, layers, canonical, *turned, features, inside, lips, from_mesh(seen), warper, lids)
-
-    def _seen(self, canonical: Array, parted: float) -> Array:
-        """The mesh [478, 3] that the window networks see of a portrait: its lips closed, as far as they are parted.
-
-        From closed lips the networks paint all mouths alike; teeth of a smile they carry over the lips.
-        """
-        if parted <= 0:
-            return canonical
-        rest = self._latents.keypoints(rest_face(from_mesh(canonical))[None], canonical)[0]
-        return np.asarray(canonical + np.float32(parted) * (rest - canonical), np.float32)
-
-    def _closed(self, crop: NDArray[np.uint8], seen: Array, lips: LipSheets, warper: MeshWarp) -> NDArray[np.uint8]:
-        """The portrait as the window networks see it."""
-        if lips.plate.parted <= 0:
-            return crop
-        pose = warper.pose
-        flow, _ = warper.flow(seen, pose, PRIOR_RESOLUTION)
-        return lips.draw(upsample(crop, flow), to_pixels(seen, pose), to_pixels(between(seen), pose), pose)
-
-    def _soft(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The crop at the sharpness that the window networks know (256 px)."""
-        if self.size <= 256:
-            return image
-        return np.asarray(cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA), np.uint8)
 
     def render(self, source: Source, normalised: Array, pose: Pose) -> NDArray[np.uint8]:
         """One frame.
@@ -212,14 +172,11 @@ class CompactGenerator:
 
     def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Generate the windows and lay them over the warped portrait."""
-        posed = to_pixels(keypoints, pose)
         driving = from_mesh(keypoints)
-        frame = source.lips.draw(frame, posed, to_pixels(between(keypoints), pose), pose)
-        feeds, matrices, soft = {}, {}, self._soft(frame)
+        frame = with_lips(frame, source.lips, keypoints, pose)
+        inputs, matrices = frame_inputs(frame, source.canonical, keypoints, pose)
+        feeds = {name: value[None] for name, value in inputs.items()}
         for name, window in WINDOWS.items():
-            matrix = matrices[name] = window.matrix(window.centre(source.canonical), pose, self.size)
-            feeds[f"{name}_warped"] = _chw(_read(soft, window.grid(matrix)))
-            feeds[f"{name}_shapes"] = window.shapes(posed, matrix, pose, self.size)[None]
             feeds[f"{name}_motion"] = window.motion(source.seen, driving, source.pose, pose)[None]
             for part in ("source", "source_shapes", "quarter", "eighth"):
                 feeds[f"{name}_{part}"] = source.features[f"{name}_{part}"]
@@ -230,10 +187,9 @@ class CompactGenerator:
                     tone = source.inside.white / max(float(source.inside.white.mean()), 1.0)
                     toned = (patch[..., :3] @ LUMA)[..., None] * tone
                     patch[..., :3] += source.inside.grey * (toned - patch[..., :3])
-                opening, lips = feeds[f"{name}_shapes"][0]
-                patch = patch * (near(lips) * apart(opening))[..., None]
+                patch = patch * WINDOWS[name].reach(inputs[f"{name}_shapes"])[..., None]
             else:  # an iris keeps its hue, and a grey picture gets none
-                plain = np.maximum(feeds[f"{name}_shapes"][0, 1], float(source.inside.grey > 0.5))[..., None]
+                plain = np.maximum(inputs[f"{name}_shapes"][1], float(source.inside.grey > 0.5))[..., None]
                 patch = patch.copy()
                 patch[..., :3] += plain * (patch[..., :3] @ LUMA[:, None] - patch[..., :3])
             frame = self._lay(frame, patch, matrices[name])

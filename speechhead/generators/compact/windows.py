@@ -29,7 +29,7 @@ SUBNASALE = 33
 
 @dataclass(frozen=True)
 class Reach:
-    """How far the windows' pixels reach. The networks learn with the first two (`pipelines.train.compact.data`)."""
+    """How far the windows' pixels reach, at run time and in training (`pipelines.train.compact.data`)."""
 
     fade: int = 6
     """Pixels of a window over which it fades out at its border."""
@@ -133,6 +133,15 @@ class Window:
     def motion_size(self) -> int:
         """Length of `motion`."""
         return 2 * (3 * len(self.points) + 2)
+
+    def reach(self, shapes: Array) -> Array:
+        """Weight [height, width] of what is painted: on the lips and near them, but not between them; all of the eyes.
+
+        shapes: float32 [2, height, width], the driving ones, of `shapes`
+        """
+        if self.anchor is None:
+            return np.ones((self.height, self.width), np.float32)
+        return near(shapes[1]) * apart(shapes[0])
 
     def edge(self) -> Array:
         """Weight [height, width] that falls to 0 at the window's border, where the warped portrait stays."""

@@ -7,6 +7,7 @@ patches agree to rounding, pictures to how two libraries shrink them.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 
 import cv2
@@ -22,12 +23,15 @@ from pipelines.train.compact.networks import CompactNetworks  # noqa: E402
 from pipelines.train.compact.train import begin_with  # noqa: E402
 from speechhead.avatar.portrait import Avatar  # noqa: E402
 from speechhead.core import weights  # noqa: E402
-from speechhead.face.landmarks import Pose, to_pixels  # noqa: E402
+from speechhead.face.landmarks import Pose, from_mesh, to_pixels  # noqa: E402
 from speechhead.generators.compact.generator import CompactGenerator, Source  # noqa: E402
-from speechhead.generators.compact.meshwarp import MeshWarp  # noqa: E402
-from speechhead.generators.compact.windows import WINDOWS, near  # noqa: E402
+from speechhead.generators.compact.meshwarp import MeshWarp, on_face  # noqa: E402
+from speechhead.generators.compact.shown import frame_inputs, read, with_lips  # noqa: E402
+from speechhead.generators.compact.windows import WINDOWS  # noqa: E402
 
 SIZE, FIELD = 256, 128
+Scene = tuple[CompactGenerator, Source, Driven]
+Item = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,7 @@ def networks() -> CompactNetworks:
 
 
 @pytest.fixture(scope="module")
-def scene() -> tuple[CompactGenerator, Source, Driven]:
+def scene() -> Scene:
     """The generator with the default portrait, and the frame that both compositions are asked for."""
     avatar = Avatar.default(SIZE)
     generator = CompactGenerator.load(SIZE, threads=1)
@@ -49,7 +53,7 @@ def scene() -> tuple[CompactGenerator, Source, Driven]:
     driving[[*range(4, 13), *range(55, 60), *range(65, 68)], 1] += 0.09  # jaw and lower lip, outer eye distances
     yaw, pitch, roll = source.pose.angles
     pose = Pose.from_angles(yaw + 7, pitch - 3, roll + 3, source.translation + np.float32([4, -3, 0]), source.scale)
-    keypoints = generator._latents.keypoints(driving[None], source.canonical)[0]
+    keypoints = generator.keypoints(source, driving)
     return generator, source, Driven(source.crop, source.crop, source.canonical, keypoints, source.pose, pose)
 
 
@@ -57,7 +61,7 @@ def batch_of(item: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     return {key: torch.from_numpy(np.ascontiguousarray(value, np.float32))[None] for key, value in item.items()}
 
 
-def test_dense_motion_and_its_picture_are_the_same(networks, scene):
+def test_dense_motion_and_its_picture_are_the_same(networks: CompactNetworks, scene: Scene) -> None:
     generator, source, driven = scene
     layers = source.layers
     item = motion_inputs(driven, layers.alpha, layers.background.astype(np.uint8), networks.config.motion_resolution)
@@ -75,10 +79,35 @@ def test_dense_motion_and_its_picture_are_the_same(networks, scene):
     assert difference.mean() < 1.5  # levels of 255; read at half the resolution there, averaged here
 
 
-@pytest.mark.parametrize("name", WINDOWS)
-def test_windows_are_painted_the_same(networks, scene, name):
+@pytest.fixture(scope="module")
+def item(scene: Scene) -> Item:
+    """What training makes of the same frame."""
     generator, source, driven = scene
-    item = window_inputs(driven, to_pixels(driven.keypoints, driven.pose))
+    own = to_pixels(source.canonical, source.pose)
+    return window_inputs(driven, generator._latents, own, to_pixels(driven.keypoints, driven.pose))
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_windows_are_shown_the_frame_and_the_portrait_of_run_time(scene: Scene, item: Item, name: str) -> None:
+    generator, source, driven = scene
+    prior, coverage = source.warper.flow(driven.keypoints, driven.pose, FIELD)
+    flow = generator._dense(source, prior, coverage, *source.warper.rigid(driven.pose))
+    frame = with_lips(source.layers.moved(flow), source.lips, driven.keypoints, driven.pose)
+    inputs, matrices = frame_inputs(frame, source.canonical, driven.keypoints, driven.pose)
+    face = read(on_face(coverage)[..., None].repeat(2, 2), WINDOWS[name].grid(matrices[name]))[..., 0] > 0.999
+    assert face.mean() > 0.4  # off the face the networks of dense motion have their say
+    shown = np.abs(inputs[f"{name}_warped"] - item[f"{name}_warped"])[:, face]
+    assert shown.max() < 3.5 / 255 and shown.mean() < 0.1 / 255  # one is rounded twice
+    assert np.array_equal(inputs[f"{name}_shapes"], item[f"{name}_shapes"])
+    for part in ("source", "source_shapes"):  # the portrait's own windows
+        assert np.array_equal(source.features[f"{name}_{part}"][0], item[f"{name}_{part}"])
+    motion = WINDOWS[name].motion(source.seen, from_mesh(driven.keypoints), source.pose, driven.pose)
+    assert np.array_equal(motion, item[f"{name}_motion"])
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_windows_are_painted_the_same(networks: CompactNetworks, scene: Scene, item: Item, name: str) -> None:
+    generator, source, _ = scene
     batch = batch_of(item)
     wanted = learn_windows.forward(networks, batch).patches[name][0].numpy()
 
@@ -89,10 +118,23 @@ def test_windows_are_painted_the_same(networks, scene, name):
         for part in ("quarter", "eighth"):
             feeds[f"{window}_{part}"] = source.features[f"{window}_{part}"]
     painted = dict(zip(WINDOWS, generator._windows.run(None, feeds)))[name][0]
-    if name == "mouth":
-        painted = painted * near(item["mouth_shapes"][1])
+    painted = painted * WINDOWS[name].reach(item[f"{name}_shapes"])
     ours = (1 - painted[3:]) * item[f"{name}_warped"] + painted[:3]
     assert np.abs(ours - item[f"{name}_warped"]).max() > 0.02  # something is painted
     assert np.abs(ours - wanted).max() < 0.01 / 255
-    for part in ("source", "source_shapes"):  # the portrait's own windows
-        assert np.array_equal(source.features[f"{name}_{part}"][0], item[f"{name}_{part}"])
+
+
+def test_a_shut_eye_and_the_open_mouth_are_left_to_their_layers(scene: Scene, item: Item) -> None:
+    generator, source, driven = scene
+    opening, lips = item["mouth_shapes"]
+    inside = cv2.erode(opening, np.ones((3, 3), np.uint8)) > 0.999
+    beside = (lips > 0.999) & (cv2.dilate(opening, np.ones((11, 11), np.uint8)) == 0)
+    assert inside.any() and beside.any()
+    assert item["mouth_judged"][0][inside].max() == 0 and item["mouth_judged"][0][beside].min() > 0.9
+    assert item["eyes_judged"].min() == 1
+    blinking = driven.keypoints.copy()
+    for upper, lower in ((159, 145), (160, 144), (158, 153), (386, 374), (387, 373), (385, 380)):
+        blinking[upper] += 0.8 * (blinking[lower] - blinking[upper])
+    shut = dataclasses.replace(driven, keypoints=blinking)
+    own = to_pixels(source.canonical, source.pose)
+    assert window_inputs(shut, generator._latents, own, to_pixels(blinking, driven.pose))["eyes_judged"].max() == 0
