@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -13,9 +15,7 @@ from speechhead.engines.onnx import load_session
 
 from .fill import push_pull
 from .matting import by_colour
-from .meshwarp import OVAL, upsample
-
-"""Contrast, squared, of an edge in the picture that the matte follows (He et al., 2010, "Guided image filtering")."""
+from .meshwarp import OVAL, places
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,12 @@ class Dense:
 CUT = Cut()
 DENSE = Dense()
 
+STRIP = 64
+"""Rows in which the layers are put together, so that what lies between reading and writing stays in a core's cache."""
+
+UNCOVERED = np.array([[0, 0, 0, -1, 1]] * 4, np.float32)
+"""Affine map of the person's layer to what it leaves of the background, the same in all four channels: 1 - alpha."""
+
 
 @dataclass(frozen=True)
 class Layers:
@@ -86,17 +92,17 @@ class Layers:
     person: float32 [D S, D S, 4], D samples per pixel each way of which sample D k is pixel k: premultiplied colours in
     0..255, negative where the background was guessed too bright, and alpha in 0..1; one array, as one of four channels
     is moved quickest
-    background: float32 [S, S, 3] in 0..255; behind the person it is guessed from its surroundings
+    background: uint8 [S, S, 3]; behind the person it is guessed from its surroundings
     """
 
     person: Array
-    background: Array
+    background: NDArray[np.uint8]
 
     @classmethod
     def split(cls, crop: NDArray[np.uint8], alpha: Array) -> Layers:
         """The layers of a crop [S, S, 3] of which `alpha` [S, S] is the person."""
         size = crop.shape[0]
-        background = fill(crop, behind(crop, alpha)).astype(np.float32)
+        background = fill(crop, behind(crop, alpha))
         person = np.dstack([crop - (1 - alpha[..., None]) * background, alpha]).astype(np.float32)
         if size > DENSE.largest:
             return cls(person, background)
@@ -118,12 +124,39 @@ class Layers:
         """How much of each pixel is the person: float32 [S, S] in 0..1."""
         return self.person[:: self.density, :: self.density, 3]
 
+    @cached_property
+    def _behind(self) -> Array:
+        """The background as float32 [S, S, 4], like the person."""
+        return np.asarray(cv2.cvtColor(self.background, cv2.COLOR_RGB2RGBA), np.float32)
+
+    @cached_property
+    def _columns(self) -> NDArray[np.int64]:
+        """First column of each row that has anything of the person, and the one after the last, [2, S]."""
+        size = len(self.background)
+        samples = (np.abs(self.person) > 1e-3).any(-1).reshape(size, self.density, size, self.density)
+        there = np.asarray(samples.any((1, 3)))
+        first, last = np.argmax(there, 1), size - np.argmax(there[:, ::-1], 1)
+        return np.where(there.any(1), [first, last], [[size], [0]])
+
     def moved(self, flow: Array) -> NDArray[np.uint8]:
-        """The picture uint8 [S, S, 3] with the person read through a backward flow [h, w, 2] ([-1, 1] units)."""
-        person = upsample(self.person, flow, self.density)
-        behind = cv2.multiply(self.background, cv2.merge([np.float32(1) - cv2.extractChannel(person, 3)] * 3))
-        colours = cv2.cvtColor(person, cv2.COLOR_RGBA2RGB)
-        return np.asarray(cv2.add(colours, behind, dtype=cv2.CV_8U), np.uint8)  # rounds, and stops at 0 and 255
+        """The picture uint8 [S, S, 3] with the person read through a backward flow [h, w, 2] ([-1, 1] units).
+
+        Where nothing of the person comes to lie the background is the picture.
+        """
+        size, picture = len(self.background), self.background.copy()
+        x, y = places(flow, size, size, self.density)
+        reach = math.ceil(float(np.abs(flow).max()) * size / 2) + 2
+        for top in range(0, size, STRIP):
+            near = self._columns[:, max(0, top - reach) : top + STRIP + reach]
+            part = slice(top, top + STRIP), slice(max(0, int(near[0].min()) - reach), int(near[1].max()) + reach)
+            if part[1].start >= part[1].stop - reach:
+                continue
+            person = cv2.remap(self.person, x[part], y[part], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            behind = cv2.transform(person, UNCOVERED)
+            np.multiply(behind, self._behind[part], out=behind)
+            both = cv2.add(person, behind, dtype=cv2.CV_8U)  # rounds, and stops at 0 and 255
+            picture[part] = cv2.cvtColor(both, cv2.COLOR_RGBA2RGB)
+        return picture
 
 
 class Matte:

@@ -226,8 +226,14 @@ def sample(image: NDArray[Any], flow: Array) -> NDArray[Any]:
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def upsample(image: NDArray[Any], flow: Array, density: int = 1) -> NDArray[Any]:
-    """Read `image` [D H, D W, C] at [H, W] pixels through a coarser flow [h, w, 2]; else as `sample`.
+def upsample(image: NDArray[Any], flow: Array) -> NDArray[Any]:
+    """Read `image` [H, W, C] through a coarser flow [h, w, 2]; else as `sample`."""
+    x, y = places(flow, *image.shape[:2])
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def places(flow: Array, height: int, width: int, density: int = 1) -> tuple[Array, Array]:
+    """Columns and rows [height, width] that a coarser backward flow [h, w, 2] reads in an image.
 
     Plane by plane: at full resolution this is memory traffic and little else.
 
@@ -235,13 +241,12 @@ def upsample(image: NDArray[Any], flow: Array, density: int = 1) -> NDArray[Any]
     ----------
     density : D, samples of the image per pixel each way; sample D k is pixel k
     """
-    height, width = (side // density for side in image.shape[:2])
     maps = []
     for axis, extent in enumerate((width, height)):
         part = np.ascontiguousarray(flow[..., axis]) * np.float32(density * extent / 2)
         fine = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
-        maps.append(cv2.add(fine, _plane(height, width, axis, density), fine))
-    return cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        maps.append(np.asarray(cv2.add(fine, _plane(height, width, axis, density), fine), np.float32))
+    return maps[0], maps[1]
 
 
 @lru_cache(maxsize=8)

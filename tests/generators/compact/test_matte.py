@@ -8,6 +8,7 @@ import pytest
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.generators.compact.matte import CUT, Layers, Matte, behind, fill, guided, without_holes
+from speechhead.generators.compact.meshwarp import places
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,21 @@ def test_detail_survives_a_move_by_parts_of_a_pixel(avatar: Avatar, layers: Laye
 
     moved = layers.moved(REST + np.float32([shift * 2 / 256, 0]))
     assert detail(moved) > 0.8 * detail(avatar.crop)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, -2), (-12.4, 7.7), (40, 55)])
+def test_rows_put_together_in_strips_and_the_rest_copied_are_the_sum_of_the_layers(layers: Layers, shift) -> None:
+    flow = REST + np.float32(shift) * (2 / 256) + 0.01 * np.random.default_rng(0).random(REST.shape, np.float32)
+    person = cv2.remap(layers.person, *places(flow, 256, 256, 2), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    whole = np.round(person[..., :3] + (1 - person[..., 3:]) * layers.background).clip(0, 255)
+    assert np.abs(layers.moved(flow) - whole).max() <= 1
+    assert np.mean(layers.moved(flow) != whole) < 1e-3
+
+
+def test_a_picture_of_background_alone_stays() -> None:
+    crop = np.full((128, 128, 3), 90, np.uint8)
+    layers = Layers.split(crop, np.zeros((128, 128), np.float32))
+    assert np.array_equal(layers.moved(REST + np.float32(0.3)), crop)
 
 
 def test_the_person_is_cut_out(avatar: Avatar, layers: Layers) -> None:
