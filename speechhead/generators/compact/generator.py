@@ -20,7 +20,7 @@ from .matte import Layers, Matte
 from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut
 from .teeth import CAVITY, LUMA, Inside, Teeth
-from .windows import WINDOWS
+from .windows import WINDOWS, lay
 
 SMOOTH = 3.0
 """Sigma, in samples of the field, by which motion off the face is smoothed, in training as well: hair and shoulders
@@ -192,40 +192,5 @@ class CompactGenerator:
                 plain = np.maximum(inputs[f"{name}_shapes"][1], float(source.inside.grey > 0.5))[..., None]
                 patch = patch.copy()
                 patch[..., :3] += plain * (patch[..., :3] @ LUMA[:, None] - patch[..., :3])
-            frame = self._lay(frame, patch, matrices[name])
+            frame = lay(frame, patch, matrices[name])
         return self._teeth.draw(frame, source.inside, keypoints, pose)
-
-    def _lay(self, frame: NDArray[np.uint8], painted: Array, matrix: Array) -> NDArray[np.uint8]:
-        """Apply a patch [h, w, 4] (what to add, and what to cover before) to the frame at its window."""
-        corners = (np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) @ matrix[:, :2].T + matrix[:, 2] + 1) * (
-            self.size / 2
-        )
-        x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int), 0)
-        x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, self.size)
-        if x1 <= x0 or y1 <= y0:
-            return frame
-        # Pixels of the frame's region to pixels of the patch: window [-1, 1] = inverse (crop [-1, 1] - centre).
-        height, width = painted.shape[:2]
-        half = np.array([width / 2, height / 2])
-        linear = np.diag(half) @ np.linalg.inv(matrix[:, :2]) * (2 / self.size)
-        corner = linear @ (np.array([x0, y0]) + 0.5 - (matrix[:, 2] + 1) * (self.size / 2)) + half - 0.5
-
-        def placed(part: NDArray[Any]) -> NDArray[Any]:
-            return cv2.warpAffine(
-                np.ascontiguousarray(part),
-                np.column_stack([linear, corner]),
-                (int(x1 - x0), int(y1 - y0)),
-                flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_CONSTANT,
-                borderValue=0,
-            )
-
-        region = frame[y0:y1, x0:x1]
-        mixed = placed(painted[..., :3]) * np.float32(255)
-        if painted[..., 3].any():  # the eyes cover nothing
-            cover = np.clip(placed(painted[..., 3]), 0, 1)
-            mixed += region * (1 - cover)[..., None]
-        else:
-            mixed += region
-        frame[y0:y1, x0:x1] = cv2.convertScaleAbs(np.maximum(mixed, 0))  # rounds, and stops at 255
-        return frame

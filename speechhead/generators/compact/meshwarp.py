@@ -182,7 +182,7 @@ class MeshWarp:
         for number, polygon in zip((order + 1).tolist(), points[order]):
             cv2.fillConvexPoly(index, polygon, number, cv2.LINE_8, shift)
 
-        local = affine[index]
+        local = affine.take(index, 0)
         grid = pixel_grid(resolution, resolution)
         # Single pixels between folded triangles belong to none; the median takes the flow around them.
         x, y = grid[..., 0], grid[..., 1]

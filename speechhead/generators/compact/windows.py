@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 from speechhead.core.smoothstep import eased
@@ -171,3 +173,49 @@ def apart(opening: Array) -> Array:
     """
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (REACH.seam, REACH.seam))
     return np.asarray(1 - cv2.GaussianBlur(cv2.dilate(opening, kernel), (REACH.seam, REACH.seam), 0), np.float32)
+
+
+def lay(frame: NDArray[np.uint8], painted: Array, matrix: Array) -> NDArray[np.uint8]:
+    """Lay what is painted [h, w, 4] (what to add, and what to cover before) over a frame [S, S, 3], in place.
+
+    matrix: of the window (`Window.matrix`)
+    """
+    size, (height, width) = frame.shape[0], painted.shape[:2]
+    box = _shown(painted)
+    if box is None:
+        return frame
+    left, top, right, bottom = box
+    half = np.array([width / 2, height / 2])
+    edges = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]) / half - 1
+    corners = (edges @ matrix[:, :2].T + matrix[:, 2] + 1) * (size / 2)
+    x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+    x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, size)
+    if x1 <= x0 or y1 <= y0:
+        return frame
+    # Pixels of the frame's region to pixels of the patch: window [-1, 1] = inverse (crop [-1, 1] - centre).
+    linear = np.diag(half) @ np.linalg.inv(matrix[:, :2]) * (2 / size)
+    corner = linear @ (np.array([x0, y0]) + 0.5 - (matrix[:, 2] + 1) * (size / 2)) + half - 0.5 - (left, top)
+    covers = painted[..., 3].max() > 1e-3  # the eyes cover nothing
+    placed = cv2.warpAffine(
+        painted[top:bottom, left:right, : 4 if covers else 3] * np.float32(255),
+        np.column_stack([linear, corner]),
+        (int(x1 - x0), int(y1 - y0)),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
+    region: NDArray[Any] = frame[y0:y1, x0:x1]
+    below = region * (1 - np.clip(placed[..., 3:] / 255, 0, 1)) if covers else region
+    added = np.ascontiguousarray(placed[..., :3])
+    frame[y0:y1, x0:x1] = cv2.add(added, below, dtype=cv2.CV_8U)  # rounds, and stops at 0 and 255
+    return frame
+
+
+def _shown(painted: Array) -> tuple[int, int, int, int] | None:
+    """left, top, right, bottom of what of a patch [h, w, 4] is not 0, with what cubic reading needs around it."""
+    shown = np.abs(painted).max(2) > 1e-5
+    rows, columns = (np.flatnonzero(shown.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    height, width = shown.shape
+    return max(columns[0] - 2, 0), max(rows[0] - 2, 0), min(columns[-1] + 3, width), min(rows[-1] + 3, height)

@@ -6,7 +6,7 @@ import numpy as np
 
 from speechhead.face.landmarks import MESH_REFERENCE, Pose, from_mesh, to_pixels
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP
-from speechhead.generators.compact.windows import EYES, MOUTH, WINDOWS, near
+from speechhead.generators.compact.windows import EYES, MOUTH, WINDOWS, lay, near
 
 SIZE = 256
 POSE = Pose.from_angles(roll=10, translation=(128, 110, 0), scale=66)
@@ -56,3 +56,18 @@ def test_paint_stays_near_the_lips() -> None:
     lips[24:40, 20:52] = 1
     weight = near(lips)
     assert weight[26:38, 22:50].min() == 1 and weight[:16].max() == weight[48:].max() == 0
+
+
+def test_only_what_is_painted_is_laid_and_it_is_the_same_as_if_all_were() -> None:
+    """A value too small to be seen in a corner makes the whole patch count."""
+    frame = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    painted = np.zeros((64, 72, 4), np.float32)
+    painted[20:31, 30:50] = np.random.default_rng(1).normal(0, 0.3, (11, 20, 4))
+    whole = painted.copy()
+    whole[0, 0] = whole[-1, -1] = 2e-5
+    matrix = np.float32([[0.31, 0.05, 0.1], [-0.05, 0.28, 0.2]])
+    laid = lay(frame.copy(), painted, matrix)
+    assert np.abs(laid.astype(int) - lay(frame.copy(), whole, matrix)).max() <= 1
+    changed = (laid != frame).any(-1)
+    assert 0 < changed.mean() < 0.05
+    assert np.array_equal(lay(frame.copy(), painted * 0, matrix), frame)
