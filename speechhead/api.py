@@ -18,7 +18,7 @@ from speechhead.core.options import DriveOptions, Progress, RenderOptions
 from speechhead.core.records import record_of
 from speechhead.core.threads import background
 from speechhead.render.speak import speak
-from speechhead.render.track import Track, file_track, speech_file, text_track
+from speechhead.render.track import Track, file_track, speech_file, text_of, text_track
 
 Portrait = str | Path | NDArray[Any] | Avatar | None
 """Picture, saved avatar, name of a shipped one, or an Avatar; the default one if None."""
@@ -39,7 +39,7 @@ def say(
 
     Parameters
     ----------
-    text : text to speak, or the path of a sound or video file
+    text : text to speak, plain, SSML or HTML, or the path of a text, sound or video file
     output : .mp4, .m4v, .mov or .mkv
     portrait : picture, saved avatar, name of a shipped one, or an Avatar; the default one if None
     voice : a name from `speechhead voices`; the one that suits the portrait if None; not used for a recording
@@ -58,9 +58,14 @@ def say(
     options, controls = record_of(RenderOptions, "options", options), record_of(Controls, "controls", controls)
     file = speech_file(text)
     target = check_target(output, file, portrait, voice, options.generator)
-    if file and voice is not None:
+    written = text_of(file) if file else str(text)
+    if file and written is None and voice is not None:
         log.warning("%s: a recording is spoken as it is, so voice %r is not used. Leave voice out.", file, voice)
-    track = file_track(file) if file else text_track(str(text), _voices(portrait, voice))
+    if written is not None:
+        track = text_track(written, _voices(portrait, voice))
+    else:
+        assert file is not None
+        track = file_track(file)
     with background(track.pieces) as pieces:
         track = Track(pieces, track.rate, track.samples)
         return speak(_avatar(portrait, options), track, target, options, controls, progress)

@@ -24,7 +24,7 @@ from speechhead.core.options import PORTRAIT_SIZE, DriveOptions, RenderOptions
 from speechhead.core.process import calm_blas, keep_freed_pictures
 
 from .records import from_records
-from .terminal import bar, table
+from .terminal import bar, standard_input, table
 from .weights import weights_app
 
 COMMANDS = "speechhead.commands"
@@ -137,7 +137,12 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Video to write: mp
 @app.command()
 @from_records(size=PORTRAIT_SIZE, fps=FPS)
 def say(
-    text_or_wav: Annotated[str, typer.Argument(metavar="TEXT_OR_WAV", help="Text to speak, or a sound or video file.")],
+    text_or_wav: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT_OR_WAV", help="Text to speak, a text, sound or video file, or - for standard input."
+        ),
+    ],
     output: Output = Path("say.mp4"),
     portrait: Annotated[
         str | None,
@@ -154,6 +159,8 @@ def say(
     """Make a portrait speak a text or a recording."""
     from speechhead.api import say as run
 
+    if text_or_wav == "-":
+        text_or_wav = standard_input()
     with bar() as progress:
         path = run(text_or_wav, output, portrait, voice, options, controls, progress)
     print(path)

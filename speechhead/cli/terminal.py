@@ -1,10 +1,22 @@
-"""What commands print: aligned tables on stdout, a progress bar on stderr."""
+"""What commands read and print: a text on stdin, aligned tables on stdout, a progress bar on stderr."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+
+
+def standard_input() -> str:
+    """The text that comes on stdin, with a line break at its end, so that it is never taken for a file's name.
+
+    Raises
+    ------
+    SpeechSynthesisError if it is too long, or no text.
+    """
+    from speechhead.render.track import MOST_TEXT, decoded
+
+    return decoded(sys.stdin.buffer.read(MOST_TEXT + 1), "standard input") + "\n"
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

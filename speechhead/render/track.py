@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +14,18 @@ from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import SpeechSynthesisError
 from speechhead.media.writer import AUDIO_RATE
 
+log = logging.getLogger("speechhead")
+
 CHUNK = SAMPLE_RATE
 """Samples of a file that go through the pipeline at a time: a second."""
 
 _SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff")
 SOUND_SUFFIXES = frozenset((*_SOUNDS, ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"))
+TEXT_SUFFIXES = frozenset((".txt", ".text", ".md", ".ssml", ".xml", ".html", ".htm"))
 """What ends like this is meant as a file, even where there is none."""
+
+MOST_TEXT = 4 << 20
+"""Bytes of a text: a long novel has one million."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,10 @@ class Track:
 
 
 def speech_file(text_or_wav: str | Path) -> Path | None:
-    """The file that is meant, or None where it is text: files that exist, and names that end like a sound's."""
+    """The file that is meant, or None where it is text: files that exist, and names that end like one's.
+
+    A sentence may end with a file's name, so one with spaces in it is a missing file only in a folder that exists.
+    """
     if isinstance(text_or_wav, Path):
         return text_or_wav
     text = text_or_wav.strip()
@@ -46,7 +58,49 @@ def speech_file(text_or_wav: str | Path) -> Path | None:
             return path
     except OSError:  # too long for a file name
         return None
-    return path if path.suffix.lower() in SOUND_SUFFIXES else None
+    if path.suffix.lower() not in SOUND_SUFFIXES | TEXT_SUFFIXES:
+        return None
+    if any(map(str.isspace, text)) and (path.parent == Path(".") or not path.parent.is_dir()):
+        log.warning("'%s' is no file here, so it is spoken. If it was to be one, check the path.", text[-60:])
+        return None
+    return path
+
+
+def text_of(path: Path) -> str | None:
+    """The text in a file that is one by its name, None for any other file.
+
+    UTF-8, UTF-16 with its mark, or else Windows' western letters.
+
+    Raises
+    ------
+    SpeechSynthesisError if it is missing, too large, or no text.
+    """
+    if path.suffix.lower() not in TEXT_SUFFIXES:
+        return None
+    try:
+        with path.open("rb") as file:
+            return decoded(file.read(MOST_TEXT + 1), str(path))
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "not readable").lower()
+        raise SpeechSynthesisError(f"{path}: {reason}. Check the path, or give the text itself.") from error
+
+
+def decoded(data: bytes, name: str) -> str:
+    """The text of some bytes; `name` is what an error calls them.
+
+    Raises
+    ------
+    SpeechSynthesisError if they are too many, or no text.
+    """
+    if len(data) > MOST_TEXT:
+        raise SpeechSynthesisError(f"{name}: more than {MOST_TEXT >> 20} MB of text. Cut it into parts.")
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp1252"):
+        with contextlib.suppress(UnicodeDecodeError):
+            text = data.decode(encoding)
+            if "\0" not in text:
+                return text
+    raise SpeechSynthesisError(f"{name}: is no text. Save it as plain text in UTF-8.")
 
 
 def file_track(path: str | Path) -> Track:
@@ -63,15 +117,16 @@ def file_track(path: str | Path) -> Track:
 def text_track(text: str, names: tuple[str, ...]) -> Track:
     """A text spoken piece by piece by the first of the voices `names` that this machine has."""
 
+    from speechhead.tts import check_readable, open_voice, voices
+
     if not text.strip():
         raise SpeechSynthesisError("the text is empty. Give at least one word, or a sound file.")
+    able = {voice.name for voice in voices() if voice.available}
+    chosen = next((name for name in names if name in able), names[0])
+    check_readable(text, chosen)  # before a portrait is prepared; the voice says what it leaves out
 
     def pieces() -> Iterator[tuple[Array, Array]]:
-        from speechhead.tts import open_voice, voices
-
-        able = {voice.name for voice in voices() if voice.available}
-        voice = open_voice(next((name for name in names if name in able), names[0]))
-        for speech in voice.speak(text):
+        for speech in open_voice(chosen).speak(text):
             yield speech.samples, speech.samples
 
     return Track(pieces(), SAMPLE_RATE)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from speechhead.core.errors import SpeechSynthesisError
 
 from .engine import VoiceEngine, engine_of, engines, leave_out
+from .reading import ReadingVoice, check_text
 from .speech import SILENCE, Phoneme, Speech, Voice, VoiceInfo, concatenate
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Voice",
     "VoiceEngine",
     "VoiceInfo",
+    "check_readable",
     "default_voice",
     "open_voice",
     "synthesize",
@@ -45,8 +47,22 @@ def default_voice() -> str:
     return voices()[0].name
 
 
+def check_readable(text: str, name: str) -> str:
+    """A note on words that a voice leaves out, empty if none; `name` as in `open_voice`, or unknown.
+
+    Raises
+    ------
+    SpeechSynthesisError if the text has nothing to say, or most of it is in letters that the voice can not read.
+    """
+    known = voices()
+    language = next((voice.language for voice in known if voice.name == name), "")
+    if name.startswith("espeak:"):
+        language = name.removeprefix("espeak:").partition("+")[0]
+    return check_text(text, name, language, known)
+
+
 def open_voice(name: str | None = None, threads: int = 2) -> Voice:
-    """Open a voice.
+    """Open a voice. It takes texts as users write them: numbers, markup and pauses included, see `reading`.
 
     Parameters
     ----------
@@ -64,7 +80,8 @@ def open_voice(name: str | None = None, threads: int = 2) -> Voice:
         choice = ", ".join(voice.name for voice in voices() if voice.available)
         files = ", ".join(f"{known.files} ({known.name})" for known in engines() if known.files)
         raise SpeechSynthesisError(f"voice '{name}' is unknown. Use one of {choice}, or a voice file: {files}.")
-    return engine.open(name, threads)
+    language = next((voice.language for voice in engine.voices if voice.name == name), "")
+    return ReadingVoice(engine.open(name, threads), language, voices)
 
 
 def voice_for(gender: str) -> str:

@@ -48,10 +48,11 @@ class EspeakVoice:
         self._voice = preset.get(name) or name.removeprefix("espeak:")
         if not re.fullmatch(r"[A-Za-z0-9_+-]{1,40}", self._voice):
             raise SpeechSynthesisError(f"voice '{name}': not an espeak-ng voice. List them with `espeak-ng --voices`.")
+        self.language = self._voice.partition("+")[0]
 
     def speak(self, text: str) -> Iterator[Speech]:
         """Say a text sentence by sentence; see `Voice`."""
-        for piece in split_text(clean_text(text, english=self._voice.startswith("en"))):
+        for piece in split_text(clean_text(text)):
             with tempfile.TemporaryDirectory(prefix="speechhead-") as folder:
                 wav = Path(folder) / "speech.wav"
                 options = ["-v", self._voice, "-s", str(self._speed), "-b", "1", "-w", str(wav), "--stdin"]

@@ -98,11 +98,11 @@ class PiperVoice:
         self._shape = shape or Shape("unknown")
         length_scale *= config.length_scale * self._shape.length * self._shape.pitch
         self._settings = SynthesisConfig(length_scale=length_scale, noise_scale=noise_scale)
-        self._english = config.espeak_voice.startswith("en")
+        self.language = config.espeak_voice
 
     def speak(self, text: str) -> Iterator[Speech]:
         """Say a text sentence by sentence; see `Voice`."""
-        for piece in split_text(clean_text(text, english=self._english)):
+        for piece in split_text(clean_text(text)):
             # Piper's phonemiser may see several sentences in one piece; they are said in one breath.
             tokens = [t for part in self._voice.phonemize(piece.text) for t in (*part, " ")][:-1]
             known = [t for t in tokens if t in self._voice.config.phoneme_id_map]

@@ -52,7 +52,7 @@ class Speech:
 
 
 class Voice(Protocol):
-    """A voice of any engine."""
+    """A voice of any engine. One that speaks another language than its record says has it as `language`."""
 
     @property
     def name(self) -> str:
@@ -99,7 +99,7 @@ def concatenate(pieces: Iterable[Speech]) -> Speech:
         phonemes += [replace(p, start_s=p.start_s + offset, end_s=p.end_s + offset) for p in part.phonemes]
         at += len(part.samples)
     samples = np.concatenate([part.samples for part in parts]) if parts else np.zeros(0, np.float32)
-    return Speech(samples, phonemes, " ".join(part.text for part in parts))
+    return Speech(samples, phonemes, " ".join(part.text for part in parts if part.text))
 
 
 def finish(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from speechhead.core.errors import SpeechSynthesisError
@@ -27,20 +27,9 @@ _URL = re.compile(
     r"\b(?:(?:https?|ftp)://(?:[^\s/?#@]+@)?(?:www\.)?|www\.)(?P<host>[\w.-]*\w)(?:[/?#:]\S*?)?(?=[.,;:!?)\"']*(?:\s|$))",
     re.I,
 )
+_LINK = re.compile(r"\[([^\[\]]+)\]\((?:https?://|www\.|mailto:|#|/)[^()\s]*\)")
 _BREAK = re.compile(r"\n\s*\n\s*|\n\s*(?=(?:[-*•]|\d{1,3}[.)])\s)")
 _BULLET = re.compile(r"(?m)^\s*(?:[-*•]|#{1,6})\s+")
-
-_EXPANSIONS = {
-    "Dr": "Doctor", "Mr": "Mister", "Mrs": "Missus", "Ms": "Ms", "Prof": "Professor", "Capt": "Captain",
-    "Gen": "General", "Sgt": "Sergeant", "Lt": "Lieutenant", "Col": "Colonel", "Rev": "Reverend", "Hon": "Honourable",
-    "Mt": "Mount", "St": "Saint", "Jr": "Junior", "Sr": "Senior", "vs": "versus",
-    "approx": "approximately", "dept": "department",
-}  # fmt: skip
-_TITLE = re.compile(r"\b(" + "|".join(_EXPANSIONS) + r")\.(?=[\s,;:]+(\S)|$)")
-_NUMBERED = re.compile(r"\b(No|Fig|Vol|pp?)\.\s*(?=\d)", re.I)
-_NUMBER_WORDS = {"no": "number ", "fig": "figure ", "vol": "volume ", "p": "page ", "pp": "pages "}
-_MONEY = re.compile(r"([$€£])(\d[\d,]*)(?:\.(\d\d)\b)?(\.\d+)?(\s+(?:thousand|million|billion|trillion)\b)?")
-_UNITS = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny")}
 
 _END = re.compile(r"[.!?\u2026]+[\"')]*(?=\s|$)|[\u3002\uff01\uff1f]+|\n")
 _MID_SENTENCE = re.compile(r"\b(?:e\.g|i\.e|cf|ca|al|Dr|Mr|Mrs|Ms|Prof|St|vs|[A-Z]|(?:[A-Za-z]\.)+[A-Za-z])\.$")
@@ -55,23 +44,40 @@ class Piece:
     pause: float
 
 
-def clean_text(text: str, english: bool = True) -> str:
-    """Remove what has no sound (emoji, control and format characters, markup) and spell what engines misread.
+def clean_text(text: str) -> str:
+    """Remove what has no sound (emoji, control and format characters, marks); addresses are shortened to their host.
 
-    Addresses are shortened to their host; in English, titles and amounts of money become words.
     Paragraphs and list items come back as lines, everything else as single spaces.
 
     Raises
     ------
     SpeechSynthesisError if nothing that can be spoken is left.
     """
+    cleaned = plain(tidy(text))
+    if not cleaned:
+        raise nothing_to_say(text)
+    return cleaned
+
+
+def nothing_to_say(text: str) -> SpeechSynthesisError:
+    """The error for a text without a word."""
     shown = " ".join(text.split())[:40]
-    text = _URL.sub(lambda found: found["host"], text)
+    what = f"text '{shown}' has nothing to say" if shown else "text is empty"
+    return SpeechSynthesisError(f"{what}. Give at least one word.")
+
+
+def tidy(text: str) -> str:
+    """Characters without a sound removed, addresses shortened, paragraphs and list items as lines; signs stay."""
+    text = _URL.sub(lambda found: found["host"], _LINK.sub(lambda found: found[1], text))
     text = "".join(c if c in _KEEP else unicodedata.normalize("NFKC", c) for c in text)
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
     text = "".join(c for c in text if _has_sound(c))
     lines = [_BULLET.sub("", part) for part in _BREAK.split(text.replace("\u2028", "\n").replace("\u2029", "\n\n"))]
-    text = "\n".join(" ".join(line.split()) for line in lines)
+    return "\n".join(" ".join(line.split()) for line in lines)
+
+
+def plain(text: str) -> str:
+    """Tidied text without the signs that engines misread or take for orders; empty if no word is left."""
     text = text.translate(_PLAIN)
     text = re.sub(r"\s*[\u2014\u2013\u2015]\s*|\s+--+\s+", lambda dash: "-" if dash[0] == "\u2013" else ", ", text)
     text = re.sub(r"(?<!\w)_+|_+(?!\w)", " ", text).replace("_", " ")
@@ -79,14 +85,11 @@ def clean_text(text: str, english: bool = True) -> str:
     text = re.sub(r"([.!?,;:\u2026-])\1+", r"\1", text)
     text = re.sub(r"[^\S\n]+", " ", text)
     text = re.sub(r" ([,.;:!?])(?!\d)", r"\1", text)
-    text = "\n".join(line for part in text.split("\n") if (line := part.strip(" ,;:-")) and _speakable(line))
-    if not text:
-        what = f"text '{shown}' has nothing to say" if shown else "text is empty"
-        raise SpeechSynthesisError(f"{what}. Give at least one word.")
-    return _in_words(text) if english else text
+    return "\n".join(line for part in text.split("\n") if (line := part.strip(" ,;:-")) and speakable(line))
 
 
-def _speakable(text: str) -> bool:
+def speakable(text: str) -> bool:
+    """Whether there is a letter or a number in a text."""
     return any(unicodedata.category(c)[0] in "LN" for c in text)
 
 
@@ -100,31 +103,40 @@ def _has_sound(char: str) -> bool:
     return kind not in ("Cc", "Cf", "Cs", "Co", "Cn", "So", "Me") and not "\ufe00" <= char <= "\ufe0f"
 
 
-def _in_words(text: str) -> str:
-    """English abbreviations and amounts that phonemisers stumble over."""
+def blocks(text: str, limit: int = LIMIT) -> Iterator[Piece]:
+    """Tidied text in blocks of sentences, of about `limit` characters, each with its pause, 0 at the end.
 
-    def title(found: re.Match[str]) -> str:
-        if found[1] == "St" and not (found[2] or "").isupper():
-            return "Street" if found[2] and not found[2].isupper() else "Street."
-        # "Jr." and the like may end a sentence as well; a title never does.
-        ends = found[1] in ("Jr", "Sr", "dept", "approx") and (not found[2] or found[2].isupper())
-        return _EXPANSIONS[found[1]] + ("." if ends else "")
+    Lines stay apart. A block does not end in a number with a full stop, which may be a date,
+    unless it is twice as long.
+    """
+    held: list[str] = []
+    waiting: Piece | None = None
+    for sentence, pause in _sentences(text):
+        for piece in _shorten(sentence, pause, 2 * limit):
+            if waiting is not None:
+                yield waiting
+                waiting = None
+            held += [piece.text, "\n" if piece.pause == PARAGRAPH_PAUSE else " "]
+            size = sum(map(len, held))
+            if size >= 2 * limit or (size >= limit and not re.search(r"\d\.$", piece.text)):
+                waiting = Piece("".join(held).strip(), piece.pause)
+                held.clear()
+    if waiting is not None:
+        yield Piece(waiting.text, waiting.pause if held else 0.0)
+    if held:
+        yield Piece("".join(held).strip(), 0.0)
 
-    def money(found: re.Match[str]) -> str:
-        unit, small = _UNITS[found[1]]
-        amount = found[2].rstrip(",")
-        rest = found[2][len(amount) :]
-        if found[4] or found[5]:
-            return f"{amount}{'.' + found[3] if found[3] else ''}{found[4] or ''}{found[5] or ''} {unit}s{rest}"
-        words = f"{amount} {unit}{'' if amount == '1' else 's'}"
-        if found[3] and int(found[3]):
-            many = "pence" if small == "penny" else small + "s"
-            words += f" and {int(found[3])} {small if int(found[3]) == 1 else many}"
-        return words + rest
 
-    text = _MONEY.sub(money, text)
-    text = _NUMBERED.sub(lambda found: _NUMBER_WORDS[found[1].lower()], text)
-    return _TITLE.sub(title, text)
+def split_blocks(parts: Iterable[Piece], limit: int = LIMIT) -> Iterator[Piece]:
+    """Sentences of blocks, each block's last one with the block's pause; a block without a word is a pause alone."""
+    for block in parts:
+        last: Piece | None = None
+        for piece in split_text(block.text, limit):
+            if last is not None:
+                yield last
+            last = piece
+        if last is not None or block.pause:
+            yield Piece(last.text if last is not None else "", block.pause)
 
 
 def split_text(text: str, limit: int = LIMIT) -> Iterator[Piece]:
@@ -155,10 +167,10 @@ def _sentences(text: str) -> Iterator[tuple[str, float]]:
         sentence = text[start : end.end()].strip()
         # The line break after a full stop belongs to the same end.
         pause = PARAGRAPH_PAUSE if end[0] == "\n" or text[end.end() : end.end() + 1] == "\n" else SENTENCE_PAUSE
-        if _speakable(sentence):
+        if speakable(sentence):
             yield sentence, pause
         start = end.end()
-    if _speakable(text[start:]):
+    if speakable(text[start:]):
         yield text[start:].strip(), SENTENCE_PAUSE
 
 
@@ -187,8 +199,8 @@ def _shorten(sentence: str, pause: float, limit: int) -> Iterator[Piece]:
         else:
             cut, between = limit, 0.0
         head = sentence[:cut].strip()
-        if _speakable(head):
+        if speakable(head):
             yield Piece(head, between)
         sentence = sentence[cut:].lstrip()
-    if _speakable(sentence):
+    if speakable(sentence):
         yield Piece(sentence, pause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -153,9 +154,33 @@ def test_texts(run, monkeypatch):
     monkeypatch.undo()
 
 
-def test_texts_with_nothing_to_say(run):
-    pytest.importorskip("piper")
-    refused(run("😀🎉 — ..."), "say")
+def test_texts_in_files_and_on_stdin(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("speechhead.tts.open_voice", lambda name: Parrot())
+    (tmp_path / "script.txt").write_text("One two three", encoding="utf-8")
+    assert spoken(run("script.txt")) == 15
+    refused(run("missing.txt"), "missing.txt: no such file")
+    for given, frames in ((b"one two", 10), (b"script.txt", 5)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+        assert spoken(run("-")) == frames
+    (tmp_path / "say.mp4").unlink()
+    for given, reason in ((b"", "empty"), (b"\0\1", "standard input: is no text")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+        refused(run("-"), reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("😀🎉 — ...", ("has nothing to say",)),
+        ("...!?", ("has nothing to say",)),
+        ('<speak><break time="1s"/></speak>', ("has nothing to say",)),
+        ("你好，世界", ("Chinese characters", "voice joe", "espeak:cmn")),
+        ("Привет, мир", ("Cyrillic letters", "espeak:ru")),
+    ],
+)
+def test_texts_that_a_voice_can_not_say(run, tmp_path, text, words):
+    refused(run(text, "--voice", "joe", "--portrait", "missing.jpg"), *words)
+    assert not list(tmp_path.glob("*.mp4"))
 
 
 def test_unknown_choices(run, wav):

@@ -18,7 +18,7 @@ from speechhead.core.errors import AudioError, SpeechSynthesisError
 from speechhead.core.options import RenderOptions
 from speechhead.core.threads import background
 from speechhead.media.reader import VideoReader
-from speechhead.render.track import speech_file, text_track
+from speechhead.render.track import MOST_TEXT, speech_file, text_of, text_track
 
 
 @pytest.fixture(scope="module")
@@ -80,15 +80,36 @@ def test_the_error_of_a_voice_arrives_and_nothing_stays(avatar, tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_a_file_and_what_is_text(tmp_path):
+def test_what_is_a_file_and_what_is_text(tmp_path, caplog):
     (tmp_path / "noext").touch()
-    assert speech_file(str(tmp_path / "noext")) and speech_file("missing.wav") and speech_file("a b/c.MP3")
+    (tmp_path / "a b").mkdir()
+    for file in (tmp_path / "noext", "missing.wav", "missing.txt", tmp_path / "a b" / "no such.MP3"):
+        assert speech_file(str(file))
+    assert caplog.messages == []
+    assert speech_file("Please open talk.mp4") is None and "'Please open talk.mp4' is no file here" in caplog.text
     for text in ("Hello there.", "", "   ", "word " * 10_000, "a\nb.wav", "x\0y", str(tmp_path), "3.5", "😀"):
         assert speech_file(text) is None, text[:20]
     with pytest.raises(SpeechSynthesisError, match="empty"):
         text_track(" \n", ("joe",))
     with pytest.raises(AudioError, match="missing.wav"):
         say("missing.wav", tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_texts_in_files(tmp_path, encoding):
+    file = tmp_path / "script.txt"
+    file.write_bytes("Grüße, \u201cyou\u201d.\n".encode(encoding))
+    assert text_of(file) == "Grüße, \u201cyou\u201d.\n"
+    assert text_of(tmp_path / "sound.wav") is None
+    for bad, reason in (
+        (b"\0\x01\x02", "is no text"),
+        (b"a" * (MOST_TEXT + 1), "more than 4 MB"),
+        (None, "no such file"),
+    ):
+        file.unlink() if bad is None else file.write_bytes(bad)
+        with pytest.raises(SpeechSynthesisError, match=reason) as caught:
+            text_of(file)
+        assert str(file) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_voices_of_portraits(avatar):

@@ -241,7 +241,9 @@ class Server:
             """Say a text, after what is being said or instead of it."""
             session = sessions.get(name)
             voice = None if body.voice is None else sessions.check_voice(body.voice)
-            return {"utterance": session.say(body.text, voice, emotion_of(body.emotion), body.interrupt)}
+            note = sessions.check_text(body.text, voice or session.voice)
+            utterance = session.say(body.text, voice, emotion_of(body.emotion), body.interrupt)
+            return {"utterance": utterance, **({"note": note} if note else {})}
 
         @api.post("/sessions/{name}/audio", status_code=202, tags=["speech"])
         async def audio(name: str, request: Request, interrupt: bool = False) -> dict[str, Any]:

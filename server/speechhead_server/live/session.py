@@ -76,9 +76,7 @@ class Session:
     # What it is told.
 
     def say(self, text: str, voice: str | None, emotion: dict[str, float] | None, interrupt: bool) -> str:
-        """Queue a text; returns the utterance's id. 422 for a text that is empty or too long, 429 for too many."""
-        if not text.strip():
-            raise Refused(422, "the text is empty. Give at least one word.")
+        """Queue a text; returns the utterance's id. 422 for a text that is too long, 429 for too many."""
         if len(text) > self._settings.text_limit:
             most = self._settings.text_limit
             raise Refused(422, f"the text has {len(text)} characters, at most {most} are said at once. Split it.")

@@ -10,9 +10,10 @@ from typing import Any
 
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.controls import Controls
-from speechhead.core.errors import ImageError
+from speechhead.core.errors import ImageError, SpeechSynthesisError
 from speechhead.core.options import check_size
 from speechhead.tts import voices as known_voices
+from speechhead.tts.reading import check_text
 from speechhead_server.core.config import SIZES, ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused
@@ -80,6 +81,14 @@ class Sessions:
         quick = [voice.name for voice in self.voices if voice.live]
         suits = [voice for voice in self.gallery.voice(avatar) if voice in able]
         return next((voice for voice in (*suits, *quick) if voice in quick), (suits or able)[0])
+
+    def check_text(self, text: str, name: str) -> str:
+        """A note on words that a voice leaves out, empty if none; 422 for a text that it can not say at all."""
+        language = next((voice.language for voice in self.voices if voice.name == name), "")
+        try:
+            return check_text(text, name, language, self.voices, others=False)
+        except SpeechSynthesisError as error:
+            raise Refused(422, str(error)) from None
 
     def describe_avatar(self, entry: AvatarEntry) -> dict[str, Any]:
         """A portrait as JSON, with the voice of a session that names none, where any can speak."""

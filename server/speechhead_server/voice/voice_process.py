@@ -28,8 +28,8 @@ import numpy as np
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import SpeechheadError
 from speechhead.tts import Voice, open_voice
+from speechhead.tts.reading import ReadingVoice, read
 from speechhead.tts.speech import concatenate
-from speechhead.tts.text import clean_text
 
 from .words import pieces, word_times
 
@@ -75,9 +75,14 @@ class Speakers:
 
 def speak(voice: Voice, text: str, after: int = -1) -> Work:
     """Heads and sounds of a text, piece by piece, from the one after number `after` on."""
-    for number, piece in enumerate(pieces(clean_text(text))):
-        spoken = list(voice.speak(piece.text)) if number > after else []
-        if spoken:
+    engine_voice, language = voice, ""
+    if isinstance(voice, ReadingVoice):
+        engine_voice, language = voice.engine_voice, voice.language
+    for number, piece in enumerate(pieces(read(text, language))):
+        if number <= after:
+            continue
+        spoken = list(engine_voice.speak(piece.text)) if piece.text else []
+        if spoken or not piece.text:
             speech = concatenate(spoken)
             pause = np.zeros(round(piece.pause * SAMPLE_RATE), np.float32)
             words = word_times(piece.text, speech.phonemes, speech.seconds)
@@ -219,7 +224,7 @@ def _job(voices: Speakers, order: dict[str, Any]) -> Work:
 
 def _open(voices: Speakers, name: str) -> Work:
     with contextlib.suppress(Exception):  # it will be said where it matters, when a text is to be spoken
-        next(voices.get(name).speak("Hello."), None)  # the first piece of an engine takes longer than the rest
+        next(voices.get(name).speak("Hello, 1."), None)  # the first piece of an engine takes longer than the rest
     yield from ()
 
 

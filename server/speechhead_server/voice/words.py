@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from speechhead.tts.speech import SILENCE, Phoneme
-from speechhead.tts.text import CLAUSE_PAUSE, Piece, split_text
+from speechhead.tts.text import CLAUSE_PAUSE, Piece, split_blocks
 
 FIRST, SECOND = 24, 54
 """Characters of the first and the second piece at most. A piece is heard when all of it is made, so the first one is
@@ -24,13 +24,13 @@ _BEFORE = re.compile(
 _SPACE = re.compile(r"\s+")
 
 
-def pieces(text: str) -> Iterator[Piece]:
-    """Cut cleaned text into what is synthesised in one go: a few words first, then a clause, then sentences.
+def pieces(blocks: Iterable[Piece]) -> Iterator[Piece]:
+    """Cut blocks of text into what is synthesised in one go: a few words first, then a clause, then sentences.
 
     A cut falls after a comma where there is one, else before a small word, where speakers breathe too, else at a space.
     """
     limits = [FIRST, SECOND]
-    for piece in split_text(text):
+    for piece in split_blocks(blocks):
         rest = piece.text
         while limits and len(rest) > limits[0]:
             cut, pause = _cut(rest, limits.pop(0))

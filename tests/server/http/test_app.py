@@ -93,6 +93,11 @@ def test_mistakes_are_one_line():
         one_line(await client.post("/sessions", json={"colour": 1}), 422)
         one_line(await client.post("/sessions", content="{", headers={"content-type": "application/json"}), 400)
         one_line(await client.post(f"{path}/say", json={"text": "  "}), 422)
+        for nothing in ("\U0001f600", "...!?", '<speak><break time="1s"/></speak>', "\u4f60\u597d"):
+            one_line(await client.post(f"{path}/say", json={"text": nothing}), 422)
+        said = await client.post(f"{path}/say", json={"text": "I met \u674e\u660e in town."})
+        assert said.status_code == 202 and said.json()["note"].startswith("2 Chinese characters are left out")
+        assert set((await client.post(f"{path}/say", json={"text": "Hello."})).json()) == {"utterance"}
         one_line(await client.post(f"{path}/say", json={"text": 5}), 422)
         one_line(await client.post(f"{path}/say", json={"text": "x" * 3000}), 422)
         one_line(await client.post(f"{path}/say", json={"text": "x", "voice": "nobody"}), 422)

@@ -1,0 +1,97 @@
+"""SSML and HTML in a text, and the project's own `[pause 1s]`: breaks become pauses, entities letters, tags go."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+from .text import Piece
+
+LONGEST_PAUSE = 60.0
+"""Seconds of one pause at most."""
+
+STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.2, "medium": 0.5, "strong": 0.8, "x-strong": 1.2}
+"""Seconds of a break by its strength (SSML 1.1, section 3.2.3, which leaves the lengths to the engine)."""
+
+_BLOCKS = re.compile(
+    "address article blockquote body br dd div dl dt figure footer h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre "
+    "section table td th title tr ul".replace(" ", "|")
+)
+_INLINE = re.compile(
+    "a abbr b big cite code del em emphasis font i ins kbd lang prosody q say-as small span strong sub sup token u "
+    "voice w".replace(" ", "|")
+)
+_NAMED = r"""\s+[\w:.-]+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+)"""
+_TAG = re.compile(
+    r"<!--.*?-->|<!\[CDATA\[(?P<data>.*?)\]\]>|<[?!][A-Za-z][^<>]*>"
+    r"|<(?P<hidden>script|style|head)\b[^<>]*>.*?</(?P=hidden)\s*>"
+    rf"|<sub(?:{_NAMED})*\s+alias\s*=\s*(?P<quote>[\"'])(?P<alias>[^\"'<>]*)(?P=quote)(?:{_NAMED})*\s*>[^<>]*</sub\s*>"
+    r"|<say-as\s+interpret-as\s*=\s*[\"'](?:characters|spell-out|verbatim)[\"'][^<>]*>(?P<spelt>[^<>]*)</say-as\s*>"
+    rf"|</?(?P<name>[A-Za-z][\w:.-]*)(?P<attributes>(?:{_NAMED})*)\s*/?>"
+    r"|\[pause(?:[\s:=]+(?P<length>[\d.]+)\s*(?P<unit>ms|s|))?\s*\]",
+    re.S | re.I,
+)
+_TIME = re.compile(r"""\btime\s*=\s*["']?\s*\+?(?P<length>[\d.]+)\s*(?P<unit>ms|s)\b""", re.I)
+_STRENGTH = re.compile(r"""\bstrength\s*=\s*["']?\s*(?P<strength>[a-z-]+)""", re.I)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.I)
+
+
+def stretches(text: str) -> Iterator[Piece]:
+    """Text between the pauses that it asks for: each with the seconds of silence after it, 0 at the end.
+
+    Tags are what looks like one: a name, and attributes with values. `a < b` is text. `<break>` of SSML and
+    `[pause 1s]` (also 300ms, or none for a middling one) are pauses; other words in brackets stay text. `<sub>` says
+    its alias, `<say-as>` spells, scripts and styles are left out; other tags go, and what they enclose stays.
+    """
+    parts: list[str] = []
+    at = 0
+    for found in _TAG.finditer(text):
+        parts.append(_unescaped(text[at : found.start()]))
+        at = found.end()
+        pause = _pause(found)
+        if pause is None:
+            parts.append(_instead(found, parts[-1], text[at : at + 1]))
+        elif pause:
+            yield Piece("".join(parts), pause)
+            parts.clear()
+    yield Piece("".join(parts) + _unescaped(text[at:]), 0.0)
+
+
+def _unescaped(text: str) -> str:
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+
+
+def _instead(found: re.Match[str], before: str, after: str) -> str:
+    """What stands for a tag."""
+    if found["data"] is not None:
+        return found["data"]
+    if found["alias"] is not None:
+        return _unescaped(found["alias"])
+    if found["spelt"] is not None:
+        return " ".join(_unescaped(found["spelt"]).replace(" ", "").upper())
+    name = (found["name"] or "").lower()
+    if _BLOCKS.fullmatch(name):
+        return "\n\n"
+    if name == "s":  # a sentence, whether or not it ends like one
+        return " " if not before.strip() or before.rstrip()[-1] in ".!?…:;," else ". "
+    return "" if _INLINE.fullmatch(name) else " "
+
+
+def _pause(found: re.Match[str]) -> float | None:
+    """Seconds that a tag asks for, None if it is none of a pause."""
+    if found[0].startswith("["):
+        return _seconds(found["length"], found["unit"]) if found["length"] else STRENGTHS["medium"]
+    if (found["name"] or "").lower() != "break" or found[0].startswith("</"):
+        return None
+    if time := _TIME.search(found["attributes"]):
+        return _seconds(time["length"], time["unit"])
+    strength = _STRENGTH.search(found["attributes"])
+    return STRENGTHS.get(strength["strength"].lower() if strength else "medium", STRENGTHS["medium"])
+
+
+def _seconds(length: str, unit: str | None) -> float:
+    try:
+        return min(float(length) / (1000 if (unit or "").lower() == "ms" else 1), LONGEST_PAUSE)
+    except ValueError:  # 1.2.3
+        return STRENGTHS["medium"]
