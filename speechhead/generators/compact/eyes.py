@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 from speechhead.core.smoothstep import smoothstep32
-from speechhead.face.landmarks import Pose, to_pixels
+from speechhead.face.landmarks import Pose, to_normalised, to_pixels
 from speechhead.motion.blink import LID_PAIRS, MEETING
 
+from .eye_frame import LAST, affine, after, edges, lay
+from .eyeball import TURNED, Eyeball
 from .lid_plate import Eye, hole, lashes, plate
-from .meshwarp import EYE_LEFT, EYE_RIGHT
+from .meshwarp import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT
 
 BEGIN, MOST = 0.10, 0.14
 """Closure up to which the networks draw all of it, and what they never draw more than."""
@@ -67,8 +69,6 @@ LATE = 0.4
 SHUT = 0.85
 """Closure, of what the networks leave, from which nothing of the eyeball is shown."""
 
-_LAST = 8  # place of the second corner in an eye's loop
-
 
 @dataclass(frozen=True)
 class Lid:
@@ -82,6 +82,7 @@ class Lid:
     above: float32 [k, w], how much of the place over the lid's edge is lash, by rows up from it; line: float32 [w],
     how much of the edge is; dark: float32 [3], colour of lashes
     unit: pixels to an outer eye distance; soft: standard deviation of the portrait's blur in pixels
+    iris: its vertex; home: float32 [17, 3], the loop and the iris in normalised space; ball: the eyeball, or None
     """
 
     loop: tuple[int, ...]
@@ -98,6 +99,9 @@ class Lid:
     dark: Array
     unit: float
     soft: float
+    iris: int
+    home: Array
+    ball: Eyeball | None
 
 
 def closures(source: Array, driving: Array, lids: tuple[Lid | None, ...]) -> Array:
@@ -142,13 +146,13 @@ class Lids:
         crop : uint8 [S, S, 3]; mesh : float32 [478, 3] in its pixels; pose : of the portrait
         soft : standard deviation of the portrait's blur, pixels
         """
-        right = EYE_RIGHT[_LAST::-1] + EYE_RIGHT[:_LAST:-1]
-        return _lid(crop, mesh, EYE_LEFT, float(pose.scale), soft), _lid(crop, mesh, right, float(pose.scale), soft)
+        right = EYE_RIGHT[LAST::-1] + EYE_RIGHT[:LAST:-1]
+        return _lid(crop, mesh, EYE_LEFT, pose, soft), _lid(crop, mesh, right, pose, soft)
 
     def close(
         self, frame: NDArray[np.uint8], lids: tuple[Lid | None, ...], closure: Array, keypoints: Array, pose: Pose
     ) -> NDArray[np.uint8]:
-        """Lay lids over the eyes of a frame, in place.
+        """Turn the eyeballs of a frame that look aside, and lay lids over its eyes, in place.
 
         Parameters
         ----------
@@ -158,31 +162,37 @@ class Lids:
         """
         networks = drawn(closure)
         for lid, part in zip(lids, (closure - networks) / (1 - networks)):
-            if lid is not None and part > 0:
+            if lid is None:
+                continue
+            _turn(frame, lid, float(part), keypoints, pose)
+            if part > 0:
                 part += HASTE * part * (1 - part)
-                _lay(frame, lid, float(part), to_pixels(keypoints[list(lid.loop)], pose)[:, :2])
+                onto = affine(to_pixels(keypoints[list(lid.loop)], pose)[:, :2], lid.points)
+                lay(frame, layer(lid, float(part)), after(onto, lid.matrix), float(smoothstep32(part, 0, TAKEN)))
         return frame
 
 
-def _edges(points: Array, width: int) -> tuple[Array, Array]:
-    """Rows [w] of the upper and the lower edge of an eye's loop [16, 2] in its frame, smooth."""
-    columns = np.arange(width, dtype=np.float32)
-    edges = []
-    for part in (points[: _LAST + 1], np.concatenate([points[_LAST:], points[:1]])[::-1]):
-        x = np.maximum.accumulate(part[:, 0] + np.arange(len(part)) * 1e-3)
-        rows = np.interp(columns, x, part[:, 1]).astype(np.float32)
-        side = 2 * max(1, round(0.06 * float(x[-1] - x[0]))) + 1
-        smooth = cv2.blur(np.pad(rows, side, "reflect", reflect_type="odd")[None], (side, 1))[0, side:-side]
-        edges.append(np.asarray(smooth, np.float32))
-    upper, lower = edges
-    return np.minimum(upper, lower), np.maximum(upper, lower)
+def _turn(frame: NDArray[np.uint8], lid: Lid, part: float, keypoints: Array, pose: Pose) -> None:
+    """Lay the eyeball of an eye that looks aside over the frame, in place, behind lids that have closed by 0..1."""
+    if lid.ball is None or part >= SHUT:
+        return
+    far = float(np.hypot(*(keypoints[lid.iris] - lid.home[-1])[:2]))
+    if far <= TURNED[0]:
+        return
+    home = to_pixels(lid.home, pose)[:, :2]
+    matrix = after(affine(home[:-1], lid.points), lid.matrix)
+    now = to_pixels(keypoints[[*lid.loop, lid.iris]], pose)[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    moved = now[-1] - (matrix[:, :2] @ home[-1] + matrix[:, 2])
+    place = np.column_stack([matrix[:, :2], matrix[:, 2] - lid.ball.corner])
+    lay(frame, lid.ball.layer(now[:-1], moved), place, float(smoothstep32(far, *TURNED)))
 
 
-def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], unit: float, soft: float) -> Lid | None:
-    """Layers of the eye whose contour `loop` of the mesh [478, 3] is; `unit` pixels are an outer eye distance."""
+def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], pose: Pose, soft: float) -> Lid | None:
+    """Layers of the eye whose contour `loop` of the mesh [478, 3] is."""
+    unit = float(pose.scale)
     points = mesh[loop, :2]
-    length = float(np.linalg.norm(points[_LAST] - points[0]))
-    axis = (points[_LAST] - points[0]) / max(length, 1e-6)
+    length = float(np.linalg.norm(points[LAST] - points[0]))
+    axis = (points[LAST] - points[0]) / max(length, 1e-6)
     turn = np.array([[axis[0], axis[1]], [-axis[1], axis[0]]], np.float32)
     upright = (points - points[0]) @ turn.T
     top, bottom = float(upright[:, 1].min()), float(upright[:, 1].max())
@@ -193,7 +203,7 @@ def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], unit: float, sof
     matrix = np.column_stack([turn, -turn @ points[0] - corner]).astype(np.float32)
     width, height = round(length + 2 * MARGIN_X * unit), round(bottom - top + 2 * MARGIN_Y * unit)
     seen = cv2.warpAffine(crop, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    upper, lower = _edges(upright - corner, width)
+    upper, lower = edges(upright - corner, width)
     left = np.arange(width, dtype=np.float32) - MARGIN_X * unit
     outer, inner = (left, length - left) if loop is EYE_LEFT else (length - left, left)
     eye = Eye(np.asarray(seen, np.float32), upper, lower, outer, inner, unit)
@@ -202,6 +212,8 @@ def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], unit: float, sof
     above, line, dark = lashes(eye, skin)
     tall = bottom - top
     sag = SAG * tall * (1 - smoothstep32(outer / length, 0, SAG_REACH))
+    iris = IRIS_LEFT if loop is EYE_LEFT else IRIS_RIGHT
+    ball = Eyeball.prepare(eye, matrix[:, :2] @ mesh[iris, :2] + matrix[:, 2], soft)
     return Lid(
         tuple(loop),
         points,
@@ -217,6 +229,9 @@ def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], unit: float, sof
         dark,
         unit,
         soft,
+        iris,
+        to_normalised(mesh[[*loop, iris]], pose),
+        ball,
     )
 
 
@@ -265,24 +280,3 @@ def _hairs(lid: Lid, over: Array, part: float) -> Array:
     up = cv2.remap(lid.above, columns, over, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     down = cv2.remap(lid.above, columns, -HANGING[1] * over, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return np.asarray(np.maximum(up * (1 - part) ** 2, HANGING[0] * part * part * down), np.float32)
-
-
-def _lay(frame: NDArray[np.uint8], lid: Lid, part: float, points: Array) -> None:
-    """Lay a lid's layer over the frame, in place, where the loop [16, 2] of its open eye is."""
-    size = frame.shape[0]
-    known = np.column_stack([points, np.ones(len(points))])
-    onto = np.linalg.lstsq(known, lid.points, rcond=None)[0].T  # pixels of the frame to those of the portrait's crop
-    linear = lid.matrix[:, :2] @ onto[:, :2]
-    offset = lid.matrix[:, :2] @ onto[:, 2] + lid.matrix[:, 2]
-    height, width = lid.plate.shape[:2]
-    corners = (np.array([[0, 0], [width, 0], [width, height], [0, height]]) - offset) @ np.linalg.inv(linear).T
-    x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int), 0)
-    x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, size)
-    if x1 - x0 < 2 or y1 - y0 < 2:
-        return
-    matrix = np.column_stack([linear, offset + linear @ (x0, y0)])
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    laid = cv2.warpAffine(layer(lid, part), matrix, (int(x1 - x0), int(y1 - y0)), flags=how)
-    laid = laid * smoothstep32(part, 0, TAKEN)
-    region = frame[y0:y1, x0:x1]
-    frame[y0:y1, x0:x1] = cv2.convertScaleAbs(region * (1 - laid[..., 3:]) + laid[..., :3])

@@ -1,0 +1,110 @@
+"""The eyeball behind the lids: a gaze moves the iris, keeps its hue, and leaves the skin and a straight look alone."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.generators.compact.eyes import Lid, Lids
+from speechhead.generators.compact.meshwarp import EYE_LEFT, EYE_RIGHT
+from speechhead.motion.gaze import EYEBALL, turn_eyes
+
+SIZE = 256
+HUE = (40, 110, 190)
+
+
+@pytest.fixture(scope="module")
+def avatar() -> Avatar:
+    return Avatar.open("eileen_collins", SIZE).resampled(SIZE)
+
+
+@pytest.fixture(scope="module")
+def crop(avatar: Avatar) -> np.ndarray:
+    """The portrait with blue discs for irises on plain whites."""
+    picture: np.ndarray = avatar.crop.copy()
+    for loop, iris in ((EYE_LEFT, 468), (EYE_RIGHT, 473)):
+        eye = np.zeros(picture.shape[:2], np.uint8)
+        cv2.fillPoly(eye, [np.round(avatar.mesh[loop, :2]).astype(np.int32)], 1)
+        disc = np.zeros_like(eye)
+        cv2.circle(disc, tuple(np.round(avatar.mesh[iris, :2]).astype(int).tolist()), 5, 1, -1)
+        picture[eye > 0] = (225, 215, 210)
+        picture[(eye & disc) > 0] = HUE
+    return picture
+
+
+@pytest.fixture(scope="module")
+def lids(avatar: Avatar, crop: np.ndarray) -> tuple[Lid | None, ...]:
+    return Lids().prepare(crop, avatar.mesh, avatar.pose, 0.7)
+
+
+def looking(avatar: Avatar, crop: np.ndarray, lids: tuple[Lid | None, ...], across: float) -> np.ndarray:
+    """The crop with irises that went `across` outer eye distances to image right."""
+    keypoints = np.zeros((478, 3), np.float32)
+    for lid in lids:
+        assert lid is not None
+        keypoints[[*lid.loop, lid.iris]] = lid.home
+        keypoints[lid.iris, 0] += across
+    return np.asarray(Lids().close(crop.copy(), lids, np.zeros(2, np.float32), keypoints, avatar.pose))
+
+
+def blue(picture: np.ndarray) -> np.ndarray:
+    return np.asarray(np.clip(picture[..., 2].astype(np.float32) - picture[..., 0] - 40, 0, 60))
+
+
+def middle(picture: np.ndarray, half: slice) -> float:
+    weight = blue(picture)[:, half].sum(0)
+    return float((weight * np.arange(len(weight))).sum() / weight.sum())
+
+
+def test_a_straight_look_is_the_frame_as_it_was(avatar: Avatar, crop: np.ndarray, lids: tuple[Lid | None, ...]) -> None:
+    assert np.array_equal(looking(avatar, crop, lids, 0.0), crop)
+    assert np.array_equal(looking(avatar, crop, lids, 0.006), crop)
+
+
+@pytest.mark.parametrize("across", [-0.035, 0.035])
+def test_a_gaze_moves_the_iris_and_no_skin(
+    avatar: Avatar, crop: np.ndarray, lids: tuple[Lid | None, ...], across: float
+) -> None:
+    frame = looking(avatar, crop, lids, across)
+    eyes = np.zeros(crop.shape[:2], np.uint8)
+    for loop in (EYE_LEFT, EYE_RIGHT):
+        cv2.fillPoly(eyes, [np.round(avatar.mesh[loop, :2]).astype(np.int32)], 1)
+    around = cv2.dilate(eyes, np.ones((3, 3), np.uint8)) == 0
+    assert np.array_equal(frame[around], crop[around])
+    for half in (slice(0, SIZE // 2), slice(SIZE // 2, SIZE)):
+        went = middle(frame, half) - middle(crop, half)
+        assert went == pytest.approx(across * avatar.pose.scale, abs=0.35 * abs(across) * avatar.pose.scale)
+
+
+def test_the_iris_keeps_its_hue_and_leaves_none_behind(
+    avatar: Avatar, crop: np.ndarray, lids: tuple[Lid | None, ...]
+) -> None:
+    frame = looking(avatar, crop, lids, 0.04)
+    for iris in (468, 473):
+        x, y = np.round(avatar.mesh[iris, :2] + [0.04 * avatar.pose.scale, 0]).astype(int)
+        there = frame[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).mean(0)
+        assert np.abs(there - HUE).max() < 30
+    assert blue(frame).sum() < 1.15 * blue(crop).sum()
+
+
+def test_a_grey_eye_stays_grey(avatar: Avatar, crop: np.ndarray) -> None:
+    grey = np.repeat(np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8)[..., None], 3, 2)
+    frame = looking(avatar, grey, Lids().prepare(grey, avatar.mesh, avatar.pose, 0.7), 0.04)
+    assert np.ptp(frame.astype(int), axis=-1).max() <= 1 and not np.array_equal(frame, grey)
+
+
+def test_an_eye_without_an_iris_has_no_ball(avatar: Avatar, crop: np.ndarray) -> None:
+    blank = crop.copy()
+    blank[:] = (200, 170, 150)
+    lids = Lids().prepare(blank, avatar.mesh, avatar.pose, 0.7)
+    assert all(lid is not None and lid.ball is None for lid in lids)
+
+
+def test_a_gaze_of_the_controls_is_drawn_by_the_ball(avatar: Avatar, lids: tuple[Lid | None, ...]) -> None:
+    face = avatar.neutral.copy()
+    turn_eyes(face, 15.0, 0.0)
+    far = np.abs(face[68:70, 0] - avatar.neutral[68:70, 0])
+    assert far.max() == pytest.approx(EYEBALL * np.sin(np.radians(15)), rel=0.3)
+    assert all(lid is not None and lid.ball is not None for lid in lids)
