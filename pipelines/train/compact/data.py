@@ -26,7 +26,7 @@ from speechhead.face.mirror import mirrored
 from speechhead.generators.compact.latents import CompactLatents
 from speechhead.generators.compact.lips import MARGIN, LipSheets
 from speechhead.generators.compact.matte import Matte
-from speechhead.generators.compact.meshwarp import MeshWarp, on_face, pixel_grid, sample, upsample
+from speechhead.generators.compact.meshwarp import MeshWarp, on_face, pixel_grid, places, sample
 from speechhead.generators.compact.plate import dense
 from speechhead.generators.compact.shown import (
     PRIOR_RESOLUTION,
@@ -292,7 +292,8 @@ def person(driven: Driven, own: Array, warper: MeshWarp) -> NDArray[np.uint8]:
     )
     whole[density * y0 : density * y1, density * x0 : density * x1] = face
     flow, _ = warper.flow(driven.keypoints, driven.pose, PRIOR_RESOLUTION)
-    return np.asarray(upsample(whole, flow, density), np.uint8)
+    x, y = places(flow, size, size, density)
+    return np.asarray(cv2.remap(whole, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def openness(source: Array, driving: Array) -> float:
