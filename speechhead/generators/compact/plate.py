@@ -29,14 +29,22 @@ PARTED = (0.012, 0.035)
 """Largest gap between the inner lips of a portrait, outer eye distances, below which its lips are shut and stay as they
 are, and above which all that is between them is taken out."""
 
-RIM = 0.016
-"""Width of the rim of an opening that is taken out with it: light from the teeth, and error of the mesh."""
+EDGE, RIM = 0.005, 0.016
+"""Widths of the rim of an opening: all of the first is taken out with it; of the second what gleams as teeth do, which
+is their light and error of the mesh. What is lip stays: an upper lip is often thinner than the second."""
+
+GLEAM = (0.1, 0.35)
+"""Least channel of a pixel of the rim, from that of its lip, 0, to that of the teeth, 1, from which it begins to be
+taken out, and from which all of it is."""
 
 TOOTH = 0.05
 """How far from the opening tooth-coloured pixels are looked for, where the mesh has missed the lip's edge."""
 
+LIT = 80
+"""Percentile of a lip's least channel that stands for its lit parts: they are no teeth."""
+
 LIKE_TEETH = 0.4
-"""Least channel of a pixel, from that of the lips, 0, to that of the teeth, 1, from which it is no lip."""
+"""Least channel of a pixel, from that of a lip, 0, to that of the teeth, 1, from which it is no lip."""
 
 OVER = 0.012
 """How far over the line of closed lips each plate knows the portrait, so that the line is in both."""
@@ -47,6 +55,10 @@ begins to as far before them as the second, and has done the third part of it at
 
 SKIN = 0.1
 """How much skin counts beside lips where a lip is filled in: not for its colour, but it tells of the light."""
+
+RED, FAINT = (0.002, 0.014), 0.01
+"""How far within its outer edge, in outer eye distances, a lip begins to count where it is filled in, and counts fully;
+and how much it counts before."""
 
 SOFT = 0.007
 """Sigma of the edge of what is taken out, outer eye distances."""
@@ -127,7 +139,7 @@ def disc(radius: float) -> NDArray[np.uint8]:
 
 
 def behind(picture: Array, opening: Array, halves: list[Array], unit: float, parted: float) -> Array:
-    """Weight [h, w] of what is no lip: the opening, its rim, and teeth that are joined to it.
+    """Weight [h, w] of what is no lip: the opening, the light and the dark on its rim, and teeth that are joined to it.
 
     Parameters
     ----------
@@ -136,22 +148,27 @@ def behind(picture: Array, opening: Array, halves: list[Array], unit: float, par
     """
     if parted <= 0:
         return np.zeros_like(opening)
-    rim = cv2.dilate(opening, disc(RIM * unit))
-    inside, lips = opening > 0.5, np.maximum(*halves)
+    taken = np.asarray(cv2.dilate(opening, disc(EDGE * unit)), np.float32)
+    inside = opening > 0.5
     if inside.sum() > 8:
         least, luma = picture.min(-1), picture @ LUMA
-        near = cv2.dilate(opening, disc(TOOTH * unit))
-        away = (lips > 0.5) & (near < 0.1)
-        lip = np.median(np.dstack([least, luma])[away], 0) if away.sum() > 8 else np.percentile(least, (30, 50))
-        tooth = float(np.percentile(least[inside], 80))
-        like = (luma < LIKE_DARK * lip[1]) & (cv2.dilate(opening, disc(1.5 * RIM * unit)) > 0.5)
-        if tooth > 1.15 * lip[0] + 5:
-            like |= (least - lip[0]) / (tooth - lip[0]) > LIKE_TEETH
-        like &= (near > 0.5) & (lips > 0.5)
+        near = [cv2.dilate(opening, disc(reach * unit)) for reach in (RIM, TOOTH, 1.5 * RIM)]
+        like, rim = np.zeros(opening.shape, bool), np.zeros_like(opening)
+        for own in halves:
+            away = (own > 0.5) & (near[0] < 0.1)  # each lip has its own light
+            lit, dull = (least[away], luma[away]) if away.sum() > 8 else (least, luma)
+            brightest, tooth = (float(np.percentile(*of)) for of in ((lit, LIT), (least[inside], 80)))
+            found = (luma < LIKE_DARK * float(np.median(dull))) & (near[2] > 0.5)
+            if tooth > 1.15 * brightest + 5:
+                white = (least - brightest) / (tooth - brightest)
+                found |= white > LIKE_TEETH
+                rim = np.maximum(rim, near[0] * own * smoothstep32(white, *GLEAM))
+            like |= found & (own > 0.5)
+        like &= near[1] > 0.5
         _, parts = cv2.connectedComponents((like | inside).astype(np.uint8))
         joined = np.isin(parts, np.unique(parts[inside])) & like
-        rim = np.maximum(rim, cv2.dilate(joined.astype(np.float32), disc(0.5 * RIM * unit)))
-    return np.asarray(parted * cv2.GaussianBlur(rim, (0, 0), max(0.5, SOFT * unit)), np.float32)
+        taken = np.maximum(np.maximum(taken, rim), cv2.dilate(joined.astype(np.float32), disc(0.5 * RIM * unit)))
+    return np.asarray(parted * cv2.GaussianBlur(taken, (0, 0), max(0.5, SOFT * unit)), np.float32)
 
 
 def rolled(picture: Array, hole: Array, own: Array, far: Array, unit: float) -> Array:
@@ -164,11 +181,10 @@ def rolled(picture: Array, hole: Array, own: Array, far: Array, unit: float) -> 
     """
     hidden = np.maximum(hole, far)
     around = np.asarray(SKIN * (1 - hidden) * (own < 0.01), np.float32)
-    for edge in (0.014, 0.007, 0.0):  # skin shines in at a lip's outer edge
-        lip = np.asarray(cv2.erode(own, disc(edge * unit)) * (hidden < 0.01), np.float32)
-        if lip.sum() > 16:
-            break
-    else:
+    whole = (np.maximum(own, hidden) > 0.5).astype(np.uint8)  # skin shines in at a lip's outer edge alone
+    within = cv2.distanceTransform(whole, cv2.DIST_L2, 3) / np.float32(unit)
+    lip = np.asarray((FAINT + smoothstep32(within, *RED)) * (own > 0.5) * np.maximum(1 - 2 * hidden, 0), np.float32)
+    if lip.sum() < 8:
         lip = around
     full = push_pull(picture, lip)
     light = push_pull(picture, np.maximum(around, lip)) @ LUMA

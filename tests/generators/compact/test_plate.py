@@ -9,7 +9,7 @@ import pytest
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
-from speechhead.generators.compact.plate import LUMA, Plate, clean_plate, line_of
+from speechhead.generators.compact.plate import LUMA, UPPER_OUTER_LIP, Plate, clean_plate, filled, line_of
 
 SIZE = 256
 
@@ -49,6 +49,17 @@ def test_painted_teeth_that_overlap_the_lip_are_taken_out(smiling: Avatar) -> No
     rows, column = slice((y - 2) * plain.density, y * plain.density), x * plain.density
     lip, shown = (plate.upper[rows, column] @ LUMA for plate in (plain, painted))
     assert (shown - lip < 0.3 * (250 - lip)).all(), (lip, shown)
+
+
+def test_an_upper_lip_in_shadow_stays_a_lip(smiling: Avatar) -> None:
+    """The upper lip is often darker than half of the lower one, and thinner than the rim that teeth light up."""
+    shadow = filled((SIZE, SIZE), smiling.mesh[UPPER_INNER_LIP + UPPER_OUTER_LIP[::-1], :2])[..., None]
+    crop = np.round(smiling.crop * (1 - 0.6 * shadow)).astype(np.uint8)
+    plate = plates(dataclasses.replace(smiling, crop=crop))
+    middle = (smiling.mesh[UPPER_INNER_LIP[4:7], :2] + 2 * smiling.mesh[UPPER_OUTER_LIP[4:7], :2]) / 3
+    x, y = np.round(middle - 0.5).astype(int).T
+    lip, shown = crop[y, x] @ LUMA, plate.upper[y * plate.density, x * plate.density] @ LUMA
+    assert (np.abs(shown - lip) < 0.15 * lip).all(), (shown, lip)
 
 
 def test_closed_lips_stay_as_they_are() -> None:
