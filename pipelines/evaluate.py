@@ -11,14 +11,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
+import cv2
 import typer
 from rich.console import Console
 from rich.progress import track as progress
@@ -26,48 +28,66 @@ from rich.table import Table
 
 from pipelines.command import command, spelled
 from pipelines.judge.clips import ClipEntry, list_clips
+from pipelines.judge.portraits import PortraitJudge, PortraitSettings
 from pipelines.judge.run import NO_GENERATOR, EvaluationSettings, Evaluator, Row, mean
 from speechhead.core import weights
 from speechhead.core.errors import SpeechheadError
 
-from .judge import detail, earlier, failures, markdown, shifts, targets
+from .judge import detail, earlier, failures, markdown, portraits, shifts, tables, targets
 
-_evaluator: Evaluator | None = None  # one per worker process: networks are opened once
-
-
-def _open(settings: EvaluationSettings) -> None:
-    global _evaluator
-    _evaluator = Evaluator(settings)
+_judge: Callable[[Any], Row] | None = None  # one per worker process: networks are opened once
 
 
-def _clip(entry: ClipEntry) -> Row:
-    assert _evaluator is not None
-    return _evaluator.clip(entry)
+def _of(settings: EvaluationSettings | PortraitSettings) -> Callable[[Any], Row]:
+    if isinstance(settings, PortraitSettings):
+        return PortraitJudge(settings).portrait
+    return Evaluator(settings).clip
 
 
-def evaluate(entries: Sequence[ClipEntry], settings: EvaluationSettings, workers: int = 1) -> Iterator[Row]:
-    """Rows of all clips in order, made by `workers` processes.
+def _open(settings: EvaluationSettings | PortraitSettings) -> None:
+    global _judge
+    cv2.setNumThreads(1)
+    _judge = _of(settings)
+
+
+def _row(entry: ClipEntry | Path) -> Row:
+    assert _judge is not None
+    return _judge(entry)
+
+
+def evaluate(
+    entries: Sequence[ClipEntry] | Sequence[Path], settings: EvaluationSettings | PortraitSettings, workers: int = 1
+) -> Iterator[Row]:
+    """Rows of all clips, or of all portraits where the settings are theirs, in order, made by `workers` processes.
 
     Raises
     ------
     WeightsError if the networks can not be opened.
     """
+    judge = _of(settings)  # a missing weight is one clear error here, not a broken pool
     if workers <= 1:
-        evaluator = Evaluator(settings)
-        yield from map(evaluator.clip, entries)
+        yield from map(judge, entries)
         return
-    Evaluator(settings)  # a missing weight is one clear error here, not a broken pool
+    del judge
     with ProcessPoolExecutor(workers, get_context("spawn"), _open, (settings,)) as pool:
-        yield from pool.map(_clip, entries)
+        yield from pool.map(_row, entries)
 
 
-def report(
-    rows: Sequence[Row], settings: EvaluationSettings, before: str = "", sharpness: Sequence[Row] = ()
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Measured:
+    """All rows: of clips, of the table of detail (`detail.measure`), of portraits (`portraits.PortraitJudge`)."""
+
+    clips: Sequence[Row]
+    detail: Sequence[Row] = ()
+    portraits: Sequence[Row] = ()
+
+
+def report(measured: Measured, settings: EvaluationSettings, before: str = "") -> dict[str, Any]:
     """The JSON document: what ran, every clip, the means over clips, over people and over subsets, and the rest.
 
-    before: what `earlier` is; sharpness: rows of `detail.measure`.
+    before: what `earlier` is.
     """
+    rows = measured.clips
     try:
         code = version("speechhead")
     except PackageNotFoundError:
@@ -87,7 +107,10 @@ def report(
         "subset_clips": {name: [row["file"] for row in own] for name, own in chosen.items()},
         "subsets": {name: mean(own) for name, own in chosen.items()},
         "shifts": shifts.summary(shifted) if shifted else [],
-        "detail": list(sharpness),
+        "detail": list(measured.detail),
+        "portraits": list(measured.portraits),
+        "portrait_summary": portraits.summary(measured.portraits),
+        "portrait_limit": portraits.limit(measured.portraits),
     }
 
 
@@ -98,7 +121,7 @@ def table(task: str, means: Row) -> Table:
     for name in markdown.COLUMNS[task]:
         shown.add_column(name.replace("_", " "), justify="right")
     for method in markdown.methods(means[task]):
-        cells = (markdown.number(means[task][method].get(name)) for name in markdown.COLUMNS[task])
+        cells = (tables.number(means[task][method].get(name)) for name in markdown.COLUMNS[task])
         shown.add_row(method.replace("_", " "), *cells)
     return shown
 
@@ -129,26 +152,21 @@ class EvaluateOptions:
     weights_before_rev: Annotated[
         str | None, typer.Option(help="The same from a git revision, run with that revision's own code.")
     ] = None
-    portraits: Annotated[
+    portraits: Annotated[Path | None, typer.Option(help="Folder of still portraits to measure too.")] = None
+    portrait_list: Annotated[
+        Path | None, typer.Option(help="Names of those portraits, one a line; the held-out ones if not given.")
+    ] = None
+    portrait_sound: Annotated[
+        Path | None, typer.Option(help="What they speak; the first clip with sound if not given.")
+    ] = None
+    detail: Annotated[
         list[Path] | None, typer.Option(help="Pictures to measure detail on; the shipped ones if not given.")
     ] = None
-    more: Annotated[list[Path] | None, typer.Argument(metavar="PORTRAIT", help="Further --portraits.")] = None
     workers: Annotated[int, typer.Option(help="Processes; one per core if not given.")] = os.cpu_count() or 1
 
 
-def revision_arguments(options: EvaluateOptions) -> list[str]:
-    """The options that choose clips and generator, for an evaluation that runs elsewhere."""
-    chosen: list[str] = []
-    for name in ("clips", "generator", "workers", "catalog", "split", "limit_seconds", "size"):
-        value = getattr(options, name)
-        if value is not None:
-            given = str(value.resolve()) if isinstance(value, Path) else str(value)
-            chosen += [f"--{name.replace('_', '-')}", given]
-    return chosen
-
-
-def measured(options: EvaluateOptions, settings: EvaluationSettings) -> tuple[list[Row], list[Row]]:
-    """Rows of all clips, the earlier weights' among them, and the table of detail."""
+def clip_rows(options: EvaluateOptions, settings: EvaluationSettings) -> list[Row]:
+    """Rows of all clips."""
     if not options.clips.is_dir():
         raise SpeechheadError(f"{options.clips}: no such folder. Name a folder of clips.")
     entries = list_clips(options.clips, options.split, options.catalog)
@@ -158,19 +176,48 @@ def measured(options: EvaluateOptions, settings: EvaluationSettings) -> tuple[li
     workers = min(options.workers, len(entries))
     if workers == 1:
         settings = replace(settings, threads=os.cpu_count() or 1)
-    rows = list(progress(evaluate(entries, settings, workers), "clips", len(entries), console=Console(stderr=True)))
-    if options.weights_before_rev:
-        earlier.beside(rows, earlier.revision_rows(options.weights_before_rev, revision_arguments(options)))
-    if settings.generator == NO_GENERATOR:
-        return rows, []
-    pictures = detail.portraits([*(options.portraits or ()), *(options.more or ())])
-    return rows, [detail.measure(path, settings.generator) for path in pictures]
+    return shown("clips", evaluate(entries, settings, workers), len(entries))
+
+
+def portrait_rows(options: EvaluateOptions, clips: Sequence[Row], settings: EvaluationSettings) -> list[Row]:
+    """Rows of all portraits; none if no folder of them is given."""
+    if options.portraits is None:
+        return []
+    pictures = portraits.chosen(options.portraits, options.portrait_list)
+    heard = [options.clips / row["file"] for row in clips if "speech" in row]
+    if not pictures or not (options.portrait_sound or heard):
+        raise SpeechheadError(f"{options.portraits}: no portrait of the list, or no sound. Name --portrait-sound.")
+    sound = options.portrait_sound or heard[0]
+    how = PortraitSettings(settings.generator, sound, before=settings.before, revision=settings.revision)
+    workers = min(options.workers, len(pictures))
+    return shown("portraits", evaluate(pictures, how, workers), len(pictures))
+
+
+def shown(name: str, rows: Iterator[Row], count: int) -> list[Row]:
+    """All rows, with a bar on a terminal as they come."""
+    return list(progress(rows, name, count, console=Console(stderr=True)))
+
+
+def measure(options: EvaluateOptions) -> tuple[Measured, EvaluationSettings]:
+    """Everything that is asked for, and what it was measured with."""
+    settings = EvaluationSettings(
+        options.generator, options.size, options.limit_seconds, options.sheets, before=options.weights_before
+    )
+    revision, judged = options.weights_before_rev, settings.generator != NO_GENERATOR
+    with earlier.unpacked(revision) if revision and judged else nullcontext() as folder:
+        settings = replace(settings, revision=folder)
+        clips = clip_rows(options, settings)
+        if not judged:
+            return Measured(clips), settings
+        stills = portrait_rows(options, clips, settings)
+    sharpness = [detail.measure(path, settings.generator) for path in detail.portraits(options.detail)]
+    return Measured(clips, sharpness, stills), settings
 
 
 def before(options: EvaluateOptions) -> str:
     """What `earlier` is, in words."""
     if options.weights_before_rev:
-        return f"revision `{options.weights_before_rev}`, its weights run by its own code"
+        return f"revision `{options.weights_before_rev}`, run by its own code, driven and measured by today's"
     if options.weights_before:
         return f"the weights in `{options.weights_before}`, run by today's code"
     return ""
@@ -187,13 +234,11 @@ def main(options: EvaluateOptions, context: typer.Context) -> None:
     if options.weights_before and options.weights_before_rev:
         raise typer.BadParameter("--weights-before and --weights-before-rev exclude each other.")
     started = time.monotonic()
-    settings = EvaluationSettings(
-        options.generator, options.size, options.limit_seconds, options.sheets, before=options.weights_before
-    )
-    rows, sharpness = measured(options, settings)
+    measured, settings = measure(options)
+    rows = measured.clips
     if options.sheets is not None:
         failures.sheet(rows, options.sheets)
-    document = report(rows, settings, before(options), sharpness)
+    document = report(measured, settings, before(options))
     write(options.json, json.dumps(document, indent=1) + "\n")
     if options.markdown is not None:
         notes = options.notes.read_text(encoding="utf-8") if options.notes else ""
@@ -205,6 +250,9 @@ def main(options: EvaluateOptions, context: typer.Context) -> None:
     for task in markdown.COLUMNS:
         if document["mean"][task]:
             console.print(table(task, document["mean"]))
+    for method, groups in document["portrait_summary"].items():
+        found = {name: round(value, 3) for name, value in groups["all"].items() if value is not None}
+        print(f"portraits, {method}: {json.dumps(found)}")
     print(f"{len(rows)} clips in {time.monotonic() - started:.0f} s: {options.json}")
 
 

@@ -27,8 +27,8 @@ from speechhead.speech.protocol import SpeechModel
 
 from . import expression
 from .clips import SUFFIXES, read_frames
-from .markdown import number, table
 from .sheets import TITLE
+from .tables import number, table
 
 Row = dict[str, Any]
 

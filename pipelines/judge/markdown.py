@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import failures, targets
+from . import close_up, failures, targets
+from .tables import number, table
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "self_reenactment": (
@@ -65,19 +66,6 @@ photo, at the crop's own resolution, at most 512 px: with the head at rest and i
 def methods(means: Mapping[str, Any]) -> list[str]:
     """Methods of a task, ours first and the truth last."""
     return sorted(means, key=lambda name: ("ours" not in name, name == "truth", name))
-
-
-def number(value: float | None) -> str:
-    """A cell: three digits after the point, whole numbers as they are, nothing for a missing value."""
-    if value is None:
-        return ""
-    return str(value) if isinstance(value, int) else f"{value:.3f}"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, the first column left and the others right aligned."""
-    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def means_table(task: str, means: Mapping[str, Mapping[str, Any]]) -> str:
@@ -162,6 +150,9 @@ def page(document: Mapping[str, Any], command: str, notes: str = "") -> str:
     parts += ["## Clips", table(["clip", *header], rows)]
     if any("ours" in row["self_reenactment"] for row in used):
         parts += ["## Opening asked for and opening seen", OPENING_WORDS, opening_table(used)]
+        parts += close_up.mouth_parts(used)
+    parts += close_up.portrait_parts(document)
+    if any("ours" in row["self_reenactment"] for row in used):
         parts += ["## Failures", *failure_parts(used)]
     parts += [notes] if notes else []
     if document["shifts"]:

@@ -13,9 +13,9 @@ from speechhead.face.crop import CROP_EYES
 from speechhead.face.landmarks import Pose
 from speechhead.generators.protocol import Generator
 from speechhead.motion.compose import Motion
-from speechhead.speech.model import Speech2Landmarks
 
 from .clips import JudgedClip
+from .performers import WholeSpeech
 from .picture import Frames
 
 LIPS_ONLY = Controls(mouth_amplitude=1.0, head="retained", idle=False, blink_rate=0.0, look_away=0.0)
@@ -64,7 +64,7 @@ def reenacted(clip: JudgedClip, rendered: Rendered) -> Frames:
     return rendered.frames(clip.truth.normalised, clip.truth.poses)
 
 
-def spoken(clip: JudgedClip, speech: Speech2Landmarks, controls: Controls) -> tuple[Array, list[Pose]]:
+def spoken(clip: JudgedClip, speech: WholeSpeech, controls: Controls) -> tuple[Array, list[Pose]]:
     """Landmarks [T, 70, 3] and poses (pixels of the clip) that the clip's sound gives the person of its first frame."""
     assert clip.audio is not None
     motion = Motion(clip.truth.normalised[0], clip.truth.poses[0], controls)

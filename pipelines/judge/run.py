@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 
 from pipelines.data import curves
-from speechhead.core import weights
 from speechhead.core.arrays import Array
 from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import apply_pose, eye_opening, mouth_opening
 from speechhead.face.tracker import FaceTracker
-from speechhead.generators.open import open_generator
-from speechhead.speech.model import Speech2Landmarks
 
 from . import baselines, failures, motion, ours, picture, sheets, shifts, sync
 from .clips import ClipEntry, FaceTrack, JudgedClip, load, track
+from .mouth_inside import mouth_inside
 from .opening import fidelity
+from .performers import Performer, performers
 from .picture import Frames
 
 Row = dict[str, Any]
@@ -36,7 +35,8 @@ class EvaluationSettings:
 
     generator: name, or 'none'; size: side of its face crop in pixels, the clip's own resolution if None;
     seconds: of each clip, all if None; sheets: folder for contact sheets, none if None; threads: of each network call;
-    before: folder of other weights, which are evaluated too, as `earlier`.
+    before: folder of other weights, which are evaluated too, as `earlier`; revision: the same, folder of an unpacked
+    revision, run by its own code.
     """
 
     generator: str = "compact"
@@ -45,6 +45,7 @@ class EvaluationSettings:
     sheets: Path | None = None
     threads: int = 1
     before: Path | None = None
+    revision: Path | None = None
 
 
 def picture_metrics(frames: Frames, clip: JudgedClip) -> Row:
@@ -60,7 +61,7 @@ def picture_metrics(frames: Frames, clip: JudgedClip) -> Row:
 
 
 def keypoint_metrics(seen: FaceTrack | None, clip: JudgedClip) -> Row:
-    """AKD of the landmarks that the tracker finds in the rendered frames, in pixels at 256."""
+    """AKD of the landmarks that the tracker finds in the rendered frames, px at 256, and the opening's fidelity."""
     if seen is None:
         return {"akd": None, "mouth_akd": None, "found": 0.0}
     return {
@@ -104,23 +105,13 @@ class Evaluator:
     def __init__(self, settings: EvaluationSettings) -> None:
         self.settings = settings
         self.tracker = FaceTracker(threads=settings.threads)
-        self.sets: dict[str, Path | None] = {}  # folder of the weights, by method
+        self.performers: dict[str, Performer] = {}
         if settings.generator != NO_GENERATOR:
-            self.sets = {"ours": None} | ({"earlier": settings.before} if settings.before else {})
-        self.speech: dict[str, Speech2Landmarks] = {}
-        for name, folder in self.sets.items():
-            with weights.using(folder):
-                open_generator(settings.generator, 256, threads=1)  # what is missing is an error now, not at a clip
-                self.speech[name] = Speech2Landmarks.load(threads=settings.threads)
+            self.performers = performers(settings.generator, settings.before, settings.revision, settings.threads)
 
     def _rendered(self, clip: JudgedClip) -> dict[str, ours.Rendered]:
         size = self.settings.size or ours.native_size(clip)
-        opened = {}
-        for name, folder in self.sets.items():
-            with weights.using(folder):
-                generator = open_generator(self.settings.generator, size, threads=self.settings.threads)
-            opened[name] = ours.Rendered(clip, generator, size)
-        return opened
+        return {name: ours.Rendered(clip, one.generator(size), size) for name, one in self.performers.items()}
 
     def clip(self, entry: ClipEntry) -> Row:
         """Every metric of one clip; a clip that can not be used is a row with the reason in `skipped`."""
@@ -139,8 +130,8 @@ class Evaluator:
         row["self_reenactment"] = {name: self._picture_row(name, frames, clip) for name, frames in videos.items()}
         if clip.audio is not None:
             row["speech"], talking = self._speech_rows(clip, rendered)
-            if "ours" in self.speech:
-                row["shifts"] = shifts.validate(clip, self.speech["ours"])
+            if "ours" in self.performers:
+                row["shifts"] = shifts.validate(clip, self.performers["ours"].speech)
             videos |= talking
         if self.settings.sheets is not None:
             sheets.save(self.settings.sheets / f"{entry.path.stem}.png", clip, videos)
@@ -154,7 +145,8 @@ class Evaluator:
             seen: FaceTrack | None = FaceTrack(mesh, 1.0)
         else:
             seen = track(frames, self.tracker)
-        return picture_metrics(frames, clip) | keypoint_metrics(seen, clip)
+        inside = mouth_inside(frames, seen, clip.frames, clip.truth)
+        return picture_metrics(frames, clip) | keypoint_metrics(seen, clip) | inside
 
     def _speech_rows(
         self, clip: JudgedClip, rendered: dict[str, ours.Rendered]
@@ -174,10 +166,10 @@ class Evaluator:
         }
         talking = {}
         for name, own in rendered.items():
-            faces, poses = ours.spoken(clip, self.speech[name], ours.LIPS_ONLY)
+            faces, poses = ours.spoken(clip, self.performers[name].speech, ours.LIPS_ONLY)
             rows[f"{name}_landmarks"] = speech_metrics(faces, clip)
             frames = own.frames(faces, poses)
-            alive, turned = ours.spoken(clip, self.speech[name], Controls())
+            alive, turned = ours.spoken(clip, self.performers[name].speech, Controls())
             life = life_metrics(alive, np.array([pose.angles for pose in turned], np.float32))
             rows[name] = self._seen_row(frames, faces, clip) | life
             if name == "ours":

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 import cv2
 import numpy as np
@@ -29,8 +29,11 @@ from speechhead.face.landmarks import Pose, mouth_opening, to_pixels
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.compact.generator import CompactGenerator
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
+from speechhead.generators.protocol import Generator
 from speechhead.motion.compose import Motion
 from speechhead.speech.model import Speech2Landmarks
+
+from .performers import WholeSpeech
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -137,13 +140,18 @@ class Seam:
     flicker: float
 
 
-class Judge:
-    """Prepares, speaks and measures."""
+class Driven(Generator, Protocol):
+    """A generator that tells where it draws lips."""
 
-    def __init__(self, sound: Path, size: int = 512) -> None:
-        self.size = size
-        self.tracker, self.speech = FaceTracker(threads=1), Speech2Landmarks.load(threads=1)
-        self.generator = CompactGenerator.load(size, threads=1)
+    def keypoints(self, source: Any, normalised: Array) -> Array:
+        """Driving keypoints [478, 3] in normalised space for driving landmarks [70, 3]."""
+
+
+class Judge:
+    """Speaks a sound and measures."""
+
+    def __init__(self, sound: Path, generator: Driven, speech: WholeSpeech) -> None:
+        self.generator, self.speech = generator, speech
         audio = load_audio(sound)
         self.audio = np.zeros(frames_in(len(audio)) * SAMPLES_PER_FRAME, np.float32)
         self.audio[: len(audio)] = audio
@@ -151,12 +159,11 @@ class Judge:
     def driven(self, avatar: Avatar) -> tuple[Array, list[Pose]]:
         """Landmarks and poses of the sound on a portrait, without blinks."""
         motion = Motion(avatar.neutral, avatar.pose, Controls(blink_rate=0))
-        stream = self.speech.stream(motion.rest)
-        return motion.step(np.concatenate([stream.push(self.audio), stream.flush()]), self.audio)
+        return motion.step(self.speech.whole(self.audio, neutral=motion.rest), self.audio)
 
     def measure(self, name: str, avatar: Avatar) -> Seam:
         """One portrait's row."""
-        source = self.generator.prepare(avatar.crop, avatar.mesh)
+        source = avatar.source(self.generator)
         faces, poses = self.driven(avatar)
         opening = float(mouth_opening(avatar.neutral))
         shut = np.flatnonzero(mouth_opening(faces) < SHUT)
@@ -174,9 +181,10 @@ class Judge:
 
 def measured(judge: Judge, folder: Path, names: Sequence[str]) -> Iterator[Seam]:
     """Rows of the portraits of a folder; one without a usable face is left out."""
+    tracker, size = FaceTracker(threads=1), judge.generator.size
     for name in names:
         try:
-            avatar = Avatar.from_image(folder / name, judge.size, tracker=judge.tracker).resampled(judge.size)
+            avatar = Avatar.from_image(folder / name, size, tracker=tracker).resampled(size)
         except SpeechheadError as error:
             print(f"{name}: {error}")
             continue
@@ -213,7 +221,8 @@ def main(
     """Measure, and print the summary."""
     cv2.setNumThreads(1)
     chosen = names.read_text().split() if names else sorted(path.name for path in folder.iterdir())
-    rows = list(measured(Judge(sound, size), folder, chosen))
+    judge = Judge(sound, CompactGenerator.load(size, threads=1), Speech2Landmarks.load(threads=1))
+    rows = list(measured(judge, folder, chosen))
     found = summary(rows)
     if output:
         output.write_text(json.dumps({"summary": found, "portraits": [asdict(row) for row in rows]}, indent=1))

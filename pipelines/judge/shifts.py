@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pipelines.data import curves
 from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.face.landmarks import mouth_opening
-from speechhead.speech.model import Speech2Landmarks
 
 from . import ours
 from .clips import FaceTrack, JudgedClip
+from .performers import WholeSpeech
 
 SHIFTS = tuple(range(-5, 6))
 """Frames by which the sound is delayed; negative is early."""
@@ -35,7 +35,7 @@ def delayed(audio: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
     return moved
 
 
-def validate(clip: JudgedClip, speech: Speech2Landmarks) -> list[dict[str, Any]]:
+def validate(clip: JudgedClip, speech: WholeSpeech) -> list[dict[str, Any]]:
     """Lag and correlation of one clip for every shift of its sound, and of its truth.
 
     Returns

@@ -1,4 +1,4 @@
-"""The report: openings, subsets, targets, failures, the sync measure's validation, detail, and earlier weights."""
+"""The report: openings, subsets, targets, failures, the sync measure's validation, detail, and other weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipelines import evaluate
-from pipelines.judge import detail, earlier, failures, markdown, shifts, targets
+from pipelines.judge import detail, failures, markdown, shifts, targets
 from pipelines.judge.clips import ClipEntry, FaceTrack, JudgedClip
 from pipelines.judge.opening import fidelity
 from pipelines.judge.run import EvaluationSettings
@@ -46,14 +46,14 @@ def test_fidelity_tells_slope_and_small_openings():
 
 def test_targets_are_computed_from_the_means_and_the_subsets():
     rows = [row("HDTF_a.mp4", 6.0, 0.7), row("P_b.mp4", 9.0, 0.4), row("GRID_c.mp4", 2.0, 0.9, head=1.0)]
-    document = evaluate.report(rows, EvaluationSettings())
+    document = evaluate.report(evaluate.Measured(rows), EvaluationSettings())
     assert document["subset_clips"]["head_motion"] == ["HDTF_a.mp4", "P_b.mp4"]
     table = {cells[0]: cells[1:] for cells in targets.table(document)}
     assert table["L1 under the warp's on clips with head motion, percent"][1:3] == ["25.000", "yes"]
     assert table["Lip-opening correlation, broadcast speech"][1] == "0.550"
     assert table["Velocity error under the best baseline's by"][1:3] == ["0.100", "yes"]
     assert table["Flicker ratio"][2] == "yes" and table["Closures hit"][1:3] == ["", ""]
-    low = evaluate.report([row("HDTF_a.mp4", 9.0, 0.2)], EvaluationSettings())
+    low = evaluate.report(evaluate.Measured([row("HDTF_a.mp4", 9.0, 0.2)]), EvaluationSettings())
     cells = {c[0]: c[3] for c in targets.table(low)}
     assert cells["Lip-opening correlation, mean over people"] == "**no**"
 
@@ -62,18 +62,13 @@ def test_the_page_shows_the_worst_and_takes_notes():
     rows = [row(f"{name}.mp4", value, 1 - value / 10) for name, value in zip("abcd", (4.0, 9.0, 1.0, 6.0))]
     assert [r["file"] for r in failures.worst(rows, "self_reenactment", "l1", False)] == ["b.mp4", "d.mp4", "a.mp4"]
     assert failures.worst(rows, "speech", "correlation", True)[0]["file"] == "b.mp4"
-    page = markdown.page(evaluate.report(rows, EvaluationSettings(), "revision `v0`"), "command", "They all look away.")
+    page = markdown.page(
+        evaluate.report(evaluate.Measured(rows), EvaluationSettings(), "revision `v0`"),
+        "command",
+        "They all look away.",
+    )
     assert "`earlier` is revision `v0`." in page and "They all look away." in page
     assert page.index("## Targets") < page.index("## Clips") < page.index("## Failures") < page.index("They all look")
-
-
-def test_earlier_rows_stand_beside_ours():
-    now, then = [row("a.mp4", 1.0, 0.5)], [row("a.mp4", 2.0, 0.4), row("b.mp4", 3.0, 0.1)]
-    earlier.beside(now, then)
-    assert now[0]["self_reenactment"]["earlier"]["l1"] == 2.0 and now[0]["speech"]["earlier"]["correlation"] == 0.4
-    assert now[0]["self_reenactment"]["ours"]["l1"] == 1.0
-    with pytest.raises(WeightsError, match="no-such-revision"):
-        earlier.revision_rows("no-such-revision", [])
 
 
 def test_other_weights_are_used_inside_the_context_only(tmp_path):

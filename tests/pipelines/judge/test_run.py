@@ -179,5 +179,5 @@ def test_nothing_to_evaluate_is_one_line(tmp_path):
         assert code == 2 and reason in said and said.count("\n") == 1
     (tmp_path / "a.mp4").touch()
     odd = ["--clips", tmp_path, "--json", tmp_path / "o.json", "--generator", "odd", "--workers", "1"]
-    code, said = command(*odd, "--portraits", "a", "b")
+    code, said = command(*odd, "--detail", "a")
     assert code == 2 and "generator 'odd' is unknown" in said.strip().splitlines()[-1]
