@@ -140,7 +140,7 @@ PACKAGES = {
 EXTRAS = {
     "speechhead": {"voices", "gpu", "hub", "align", "train"},
     "server": {"server", "livekit", "pipecat"},
-    "pipelines": {"train"},
+    "pipelines": {"listen", "train"},
     "tests": {"dev", "livekit", "pipecat"},
 }
 """Extras, besides the base, that a folder may import from."""

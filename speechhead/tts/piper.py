@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from speechhead.core.errors import SpeechSynthesisError
 
+from . import added
 from .engine import VoiceEngine
 from .speech import Phoneme, Speech, Voice, VoiceInfo, finish, phonemes_from
 from .text import clean_text, split_text
@@ -211,8 +212,12 @@ def with_output(tensor: bytes) -> bytes:
 
 
 def open_piper(name: str, threads: int) -> Voice:
-    """A packaged voice, or a voice's .onnx file."""
-    return PiperVoice(name if name in VOICES else Path(name), threads=threads)
+    """A packaged voice, one that was added, or a voice's .onnx file."""
+    if name in VOICES:
+        return PiperVoice(name, threads=threads)
+    voice = PiperVoice(Path(name) if name.endswith(ENGINE.files) else added.path(name), threads=threads)
+    voice.name = name
+    return voice
 
 
 ENGINE = VoiceEngine(
@@ -220,6 +225,7 @@ ENGINE = VoiceEngine(
     voices=(
         VoiceInfo("joe", VOICES["joe"].gender, "en-US", LICENCE, rank=0, live=True),
         VoiceInfo("jo", VOICES["jo"].gender, "en-US", LICENCE, rank=20, live=True),
+        *added.added(),
     ),
     missing=missing,
     open=open_piper,

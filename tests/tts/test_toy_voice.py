@@ -58,7 +58,7 @@ def test_engines_claim_names_of_their_own() -> None:
         found = engine.engine_of(name)
         return found.name if found else None
 
-    claims = {"joe": "piper", "jf_alpha": "kokoro", "espeak": "espeak", "espeak:de": "espeak", "http:nova.onnx": "http"}
+    claims = {"joe": "piper", "af_heart": "kokoro", "espeak": "espeak", "espeak:de": "espeak", "http:nova.onnx": "http"}
     assert {name: owner(name) for name in claims} == claims
     assert owner("C:/voices/de.onnx") == "piper" and owner("nobody") is None
     assert tts.default_voice() == "joe"

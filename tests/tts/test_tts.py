@@ -15,7 +15,7 @@ import pytest
 
 from speechhead import tts
 from speechhead.core.errors import SpeechSynthesisError
-from speechhead.tts import SILENCE, Phoneme, Speech, espeak, kokoro, piper
+from speechhead.tts import SILENCE, Phoneme, Speech, espeak, piper
 from speechhead.tts.speech import concatenate, finish, phonemes_from
 
 
@@ -75,17 +75,6 @@ def test_formants_move_and_pitch_stays() -> None:
     assert abs(int(spectrum.argmax()) - 1050) <= 90
 
 
-@pytest.mark.skipif(bool(kokoro.missing()), reason="the Kokoro packages are not installed")
-def test_kokoro() -> None:
-    speech = tts.synthesize("Mum.", "jf_alpha")
-    check(speech)
-    assert [p.symbol for p in speech.phonemes if p.symbol != SILENCE] == ["m", "ʌ", "m"]
-
-
-def test_kokoro_alphabet() -> None:
-    assert kokoro.to_alphabet("həlˈoʊ, lˈɪɾəl bəlˈuːn tʃˈɜːtʃ bˈʌʔn̩") == "həlˈO, lˈɪTᵊl bəlˈun ʧˈɜɹʧ bˈʌtn"
-
-
 @pytest.mark.skipif(not espeak.program(), reason="espeak-ng is not installed")
 def test_espeak() -> None:
     check(tts.synthesize("Hello there.", "espeak"))
@@ -99,7 +88,7 @@ def test_missing_engines_name_the_remedy(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for name in ("SPEECHHEAD_TTS_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("joe", "jo", "jf_alpha", "espeak", "http", "nobody", "no/such.onnx"):
+    for name in ("joe", "jo", "af_heart", "espeak", "http", "nobody", "no/such.onnx"):
         with pytest.raises(SpeechSynthesisError) as caught:
             tts.open_voice(name)
         assert "\n" not in str(caught.value) and name in str(caught.value)
