@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhead.avatar.named import named_portraits
 from speechhead.avatar.outputs import check_target
 from speechhead.avatar.portrait import Avatar
-from speechhead.avatar.shipped import shipped
 from speechhead.core.controls import Controls
 from speechhead.core.errors import ControlError
 from speechhead.core.options import DriveOptions, Progress, RenderOptions
@@ -143,7 +143,7 @@ def _voices(portrait: Portrait, voice: str | None) -> tuple[str, ...]:
     if isinstance(portrait, Avatar):
         suits = portrait.voice
     elif not isinstance(portrait, np.ndarray):
-        table = shipped()
+        table = named_portraits()
         entry = table.get(str(portrait)) if portrait is not None else next(iter(table.values()))
         suits = entry.voices if entry else ()
     if suits:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhead.avatar.named import shipped
 from speechhead.avatar.portrait import Avatar
-from speechhead.avatar.shipped import shipped
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.controls import Controls

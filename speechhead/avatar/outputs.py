@@ -8,7 +8,7 @@ from typing import Any
 from speechhead.core.outputs import keep_inputs
 from speechhead.media.writer import check_output
 
-from .shipped import shipped
+from .named import named_portraits
 
 
 def check_target(output: str | Path, *inputs: Any) -> Path:
@@ -24,5 +24,5 @@ def check_target(output: str | Path, *inputs: Any) -> Path:
     MediaError as `check_output`, and where the output and an input are one file.
     """
     target = check_output(output)
-    keep_inputs(target, *inputs, named={name: entry.path for name, entry in shipped().items()})
+    keep_inputs(target, *inputs, named={name: entry.path for name, entry in named_portraits().items()})
     return target

@@ -31,7 +31,7 @@ from speechhead.face.crop import crop_square
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import border_ramp
 
-from .shipped import shipped
+from .named import named_portraits
 
 MAX_SIDE = 2048
 """Longest side of a full picture in pixels; browsers and phones play H.264 up to about this size."""
@@ -106,7 +106,7 @@ class Avatar:
         if portrait is not None and cls.is_saved(portrait):
             return cls.load(portrait).as_prepared(size, face)
         size = PORTRAIT_SIZE if size is None else size
-        table = shipped()
+        table = named_portraits()
         if portrait is None:
             portrait = next(iter(table))
         if str(portrait) in table and not Path(portrait).is_file():

@@ -23,8 +23,9 @@ from speechhead.core.errors import SpeechheadError
 from speechhead.core.options import PORTRAIT_SIZE, DriveOptions, RenderOptions
 from speechhead.core.process import calm_blas, keep_freed_pictures
 
+from .avatars import avatars_app, check_picture
 from .records import from_records
-from .terminal import bar, standard_input, table
+from .terminal import bar, standard_input
 from .voices import voices_app
 from .weights import weights_app
 
@@ -128,6 +129,8 @@ app = typer.Typer(
     no_args_is_help=True,
     **STYLE,
 )
+app.command("check")(check_picture)
+app.add_typer(avatars_app, name="avatars")
 app.add_typer(voices_app, name="voices")
 app.add_typer(weights_app, name="weights")
 say_app = typer.Typer(name="python -m speechhead.say", **STYLE)
@@ -204,14 +207,6 @@ def animate(
     with bar() as progress:
         path = run(source, driver, output, options, drive, progress)
     print(path)
-
-
-@app.command()
-def avatars() -> None:
-    """List the portraits that ship with the library."""
-    from speechhead.avatar.shipped import shipped
-
-    table(("name", "voice", "licence", "credit"), [(a.name, a.voice, a.licence, a.credit) for a in shipped().values()])
 
 
 @app.command()

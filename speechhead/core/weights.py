@@ -124,10 +124,18 @@ USER_FOLDER = "SPEECHHEAD_HOME"
 def user_folder() -> Path:
     """Folder of the user's own weights: $SPEECHHEAD_HOME, or speechhead/weights among the user's data."""
     home = os.environ.get(USER_FOLDER)
-    if home:
-        return Path(home).expanduser()
+    return Path(home).expanduser() if home else _data() / "weights"
+
+
+def user_data(kind: str) -> Path:
+    """Folder of what else a user has added ("voices", "avatars"): in $SPEECHHEAD_HOME, or beside the user's weights."""
+    home = os.environ.get(USER_FOLDER)
+    return (Path(home).expanduser() if home else _data()) / kind
+
+
+def _data() -> Path:
     data = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "speechhead" / "weights"
+    return (Path(data) if data else Path.home() / ".local" / "share") / "speechhead"
 
 
 if TYPE_CHECKING:

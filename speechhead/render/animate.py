@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from speechhead.avatar.face import find_face
+from speechhead.avatar.named import named_portraits
 from speechhead.avatar.portrait import MAX_SIDE
-from speechhead.avatar.shipped import shipped
 from speechhead.core.errors import ControlError
 from speechhead.core.options import DriveOptions, Progress, RenderOptions
 from speechhead.engines.need import need_torch
@@ -111,7 +111,7 @@ def _check_weights(name: str, given: str | Path | None) -> None:
 
 def _portrait(source: str | Path, face: int | None, whole: bool) -> tuple[Picture, Face | None]:
     """The source picture, its sides at most MAX_SIDE, and its face unless it is taken whole."""
-    known = shipped()
+    known = named_portraits()
     path = known[str(source)].path if str(source) in known and not Path(source).is_file() else Path(source)
     picture = load_image(path)
     factor = MAX_SIDE / max(picture.shape[:2])

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.avatar.face import LIMITS
+from speechhead.avatar.named import named_portraits
 from speechhead.avatar.portrait import Avatar
-from speechhead.avatar.shipped import shipped
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.controls import Controls
@@ -57,7 +57,7 @@ _EDITED = np.flatnonzero(gain_mask()[:, 0] > 0)
 def is_video(source: str | Path) -> bool:
     """Whether a source is a video, rather than a picture, an avatar or the name of one."""
     path = Path(source)
-    if not path.is_file() or path.suffix == ".avatar" or str(source) in shipped():
+    if not path.is_file() or path.suffix == ".avatar" or str(source) in named_portraits():
         return False
     try:
         with open_picture(path):

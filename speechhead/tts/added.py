@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from speechhead.core.errors import SpeechSynthesisError
-from speechhead.core.weights import user_folder
+from speechhead.core.weights import user_data
 
 from .speech import VoiceInfo
 
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,39}")
 
 def folder() -> Path:
     """Where added voices are: `voices` in $SPEECHHEAD_HOME, or beside the user's own weights."""
-    return user_folder() / "voices"
+    return user_data("voices")
 
 
 def path(name: str) -> Path:

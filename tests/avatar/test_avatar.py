@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support.fakes import FakeGenerator
 
+from speechhead.avatar.named import shipped
 from speechhead.avatar.portrait import Avatar
-from speechhead.avatar.shipped import shipped
 from speechhead.core.errors import FaceError, ImageError
 from speechhead.face.crop import CROP_EYES
 from speechhead.face.landmarks import REFERENCE, to_pixels

@@ -8,8 +8,8 @@ import pytest
 
 from pipelines.data.covers import hand, hidden, mask, microphone, scarf
 from speechhead.avatar.face import find_face, outside
+from speechhead.avatar.named import shipped
 from speechhead.avatar.portrait import Avatar
-from speechhead.avatar.shipped import shipped
 from speechhead.core.errors import FaceError, NoFaceError
 from speechhead.face.tracker import FaceTracker
 from speechhead.media.image import load_image

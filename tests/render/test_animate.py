@@ -105,7 +105,7 @@ def test_relative_motion_begins_at_the_portrait(driver, tmp_path, monkeypatch):
 @pytest.mark.parametrize("relative", [True, False])
 def test_a_family_follows_the_driver(tiny, driver, tmp_path, relative):
     path = animate("grace_hopper", driver, tmp_path / "a.mp4", FOMM, DriveOptions(relative=relative, batch=3))
-    with Image.open(animation.shipped()["grace_hopper"].path) as image:
+    with Image.open(animation.named_portraits()["grace_hopper"].path) as image:
         made, source = frames(path), np.asarray(image.convert("RGB")).astype(int)
     assert len(made) == COUNT and made.shape[1:] == (600 // 2 * 2, 512, 3) and sounds(path)
     assert np.abs(made[:, :4] - source[:4]).mean() < 6  # outside the crop the picture stays

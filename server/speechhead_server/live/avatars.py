@@ -9,8 +9,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
+from speechhead.avatar.named import named_portraits
 from speechhead.avatar.portrait import Avatar
-from speechhead.avatar.shipped import shipped
 from speechhead.core.errors import SpeechheadError
 from speechhead.face.tracker import FaceTracker
 from speechhead.media.image import Picture
@@ -66,7 +66,7 @@ class Gallery:
     def __init__(self, settings: ServerSettings, studio: Studio, decoder: UploadDecoder) -> None:
         self._settings, self._studio, self._decoder = settings, studio, decoder
         self._entries = {
-            name: AvatarEntry(name, name.replace("_", " ").title(), True, "ready", 1.0) for name in shipped()
+            name: AvatarEntry(name, name.replace("_", " ").title(), True, "ready", 1.0) for name in named_portraits()
         }
         self.default = next(iter(self._entries))
         self._one = asyncio.Lock()  # preparing is heavy: one portrait at a time, and streams go on
@@ -88,7 +88,7 @@ class Gallery:
     def voice(self, name: str | None) -> tuple[str, ...]:
         """Voices that suit a portrait, best first."""
         entry = self.get(name)
-        return shipped()[entry.name].voices if entry.shipped else ()
+        return named_portraits()[entry.name].voices if entry.shipped else ()
 
     async def picture(self, name: str) -> bytes:
         """A preview as JPEG."""

@@ -1,0 +1,58 @@
+"""The commands about portraits: list them, add one, check a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .terminal import table
+
+avatars_app = typer.Typer()
+
+
+@avatars_app.callback(invoke_without_command=True)
+def avatars(context: typer.Context) -> None:
+    """List the portraits that have a name: for --portrait, and in the live page."""
+    if context.invoked_subcommand:
+        return
+    from speechhead.avatar.named import named_portraits
+
+    rows = [(a.name, a.voice or "default", a.licence, a.credit) for a in named_portraits().values()]
+    table(("name", "voice", "licence", "credit"), rows)
+
+
+@avatars_app.command()
+def add(
+    picture: Annotated[Path, typer.Argument(help="A picture of one face.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; the file's name by default.")] = None,
+    voice: Annotated[str | None, typer.Option(help="The voice that suits it.", metavar="NAME")] = None,
+    face: Annotated[int | None, typer.Option(help="Number of the face, largest first.")] = None,
+) -> None:
+    """Keep a portrait of your own under a name."""
+    from speechhead.avatar.check import check
+    from speechhead.avatar.named import add as keep
+    from speechhead.tts import open_voice
+
+    report = check(picture, face)
+    if voice is not None:
+        open_voice(voice)
+    for line in report.lines:
+        typer.echo(f"note: {line}", err=True)
+    print(keep(picture, picture.stem if name is None else name, voice or "").path)
+
+
+def check_picture(
+    picture: Annotated[Path, typer.Argument(help="A picture of one face.")],
+    face: Annotated[int | None, typer.Option(help="Number of the face, largest first.")] = None,
+) -> None:
+    """Say whether a picture will speak well, and what would make it better."""
+    from speechhead.avatar.check import check
+
+    report = check(picture, face)
+    for line in report.lines:
+        print(line)
+    angles = f"turned {report.yaw:+.0f}, nodding {report.pitch:+.0f}, tilted {report.roll:+.0f} degrees"
+    verdict = "works well" if not report.lines else "works"
+    print(f"{picture}: {verdict}; eyes {report.eyes:.0f} px apart, {angles}.")

@@ -1,0 +1,61 @@
+"""Portraits with names: shipped ones, and those that a user adds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from speechhead import Avatar
+from speechhead.avatar import named
+from speechhead.cli.main import app
+from speechhead.core.errors import FaceError, ImageError
+from speechhead.tts import voices
+
+RUN = CliRunner()
+
+
+def test_every_shipped_portrait_has_a_voice_of_the_base_install_as_well() -> None:
+    base = {voice.name for voice in voices() if voice.engine == "piper"}
+    for entry in named.shipped().values():
+        assert entry.path.is_file() and entry.licence and entry.credit
+        assert len(entry.voices) == 2 and entry.fallback_voice in base
+
+
+def test_an_added_portrait_speaks_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPEECHHEAD_HOME", str(tmp_path))
+    picture = named.shipped()["mara"].path
+    done = RUN.invoke(app, ["avatars", "add", str(picture), "--name", "me", "--voice", "joe"])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "avatars" / "me.jpg").read_bytes() == picture.read_bytes()
+    avatar = Avatar.open("me", 256)
+    assert (avatar.name, avatar.voice) == ("me", ("joe",))
+    assert "me" in RUN.invoke(app, ["avatars"]).output
+    for name in ("mara", "../me", ""):
+        with pytest.raises(ImageError):
+            named.add(picture, name)
+
+
+def test_what_is_no_portrait_is_not_added(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPEECHHEAD_HOME", str(tmp_path / "home"))
+    (tmp_path / "wall.jpg").write_bytes(b"no picture")
+    done = RUN.invoke(app, ["avatars", "add", str(tmp_path / "wall.jpg")])
+    assert isinstance(done.exception, ImageError | FaceError)
+    assert not (tmp_path / "home").exists()
+
+
+def test_unreadable_entries_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPEECHHEAD_HOME", str(tmp_path))
+    folder = tmp_path / "avatars"
+    folder.mkdir()
+    (folder / "cut.json").write_text("{")
+    (folder / "gone.json").write_text(json.dumps({"name": "gone", "file": "gone.jpg", "voice": ""} | LEGAL))
+    (folder / "up.json").write_text(json.dumps({"name": "up", "file": "../up.jpg", "voice": ""} | LEGAL))
+    (tmp_path / "up.jpg").write_bytes(b"x")
+    assert named.added() == {}
+    assert list(named.named_portraits()) == list(named.shipped())
+
+
+LEGAL = {"licence": "mine", "credit": ""}
