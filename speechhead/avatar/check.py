@@ -32,8 +32,8 @@ class Advice:
     open: float = 0.03
     """Opening of the lips, outer eye distances: they are shut where the portrait rests."""
     soft: float = 45.0
-    """Variance of the Laplacian of a face scaled to 128 px between the outer eye corners and to a mean luma of 128, below
-    which it is blurred."""
+    """Variance of the Laplacian of a face scaled to 128 px between the outer eye corners and to a mean luma of 128:
+    below it is blurred."""
     dark: float = 50.0
     """Median luma of the face below which it is dark."""
     uneven: float = 0.45

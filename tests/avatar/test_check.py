@@ -31,7 +31,7 @@ def changed(tmp_path: Path, how: str) -> Path:
     elif how == "dark":
         picture = (picture * 0.2).astype(np.uint8)
     elif how == "one side":
-        fall = np.interp(np.arange(picture.shape[1]), (210, 430), (0.4, 1.3))
+        fall = np.interp(np.arange(picture.shape[1]), (210, 430), (0.25, 1.3))
         picture = (picture * fall[None, :, None]).clip(0, 255).astype(np.uint8)
     target = tmp_path / f"{how}.png"
     Image.fromarray(picture).save(target)
