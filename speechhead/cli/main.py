@@ -40,6 +40,10 @@ SERVE = "serve"
 
 log = logging.getLogger("speechhead")
 
+VIDEOS, MATERIAL, MACHINE = "Make a video", "Portraits and voices", "Networks and this machine"
+JOINED = "Live, and from other packages"
+"""What the help lists commands under, by what a user wants to do."""
+
 STYLE: dict[str, Any] = {"add_completion": False, "rich_markup_mode": "rich"}
 
 
@@ -74,9 +78,9 @@ def _without(name: str, reason: str) -> Any:
 
     single = typer.Typer(**STYLE)
     settings = {"allow_extra_args": True, "ignore_unknown_options": True}
-    single.command(name, help=escape(f"Not available: {reason}"), add_help_option=False, context_settings=settings)(
-        refuse
-    )
+    said = escape(f"Not available: {reason}")
+    named = {"help": said, "add_help_option": False, "context_settings": settings, "rich_help_panel": JOINED}
+    single.command(name, **named)(refuse)
     return typer.main.get_command(single)
 
 
@@ -87,7 +91,7 @@ def _loaded(entry: EntryPoint) -> Any:
         if not callable(function):
             raise TypeError(f"no function but {type(function).__name__}")
         single = typer.Typer(**STYLE)
-        single.command(entry.name)(function)
+        single.command(entry.name, rich_help_panel=JOINED)(function)
         return typer.main.get_command(single)
     except (Exception, SystemExit) as error:
         if not _foreign(entry) and isinstance(error, ImportError):
@@ -127,19 +131,19 @@ app = typer.Typer(
     cls=Commands,
     help="One portrait and one voice in, a talking head out.",
     no_args_is_help=True,
-    **STYLE,
+    **(STYLE | {"add_completion": True}),
 )
-app.command("check")(check_picture)
-app.add_typer(avatars_app, name="avatars")
-app.add_typer(voices_app, name="voices")
-app.add_typer(weights_app, name="weights")
+app.command("check", rich_help_panel=MATERIAL)(check_picture)
+app.add_typer(avatars_app, name="avatars", rich_help_panel=MATERIAL)
+app.add_typer(voices_app, name="voices", rich_help_panel=MATERIAL)
+app.add_typer(weights_app, name="weights", rich_help_panel=MACHINE)
 say_app = typer.Typer(name="python -m speechhead.say", **STYLE)
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Video to write: mp4, m4v, mov or mkv.", metavar="FILE")]
 
 
 @say_app.command()
-@app.command()
+@app.command(rich_help_panel=VIDEOS)
 @from_records(size=PORTRAIT_SIZE, fps=FPS)
 def say(
     text_or_wav: Annotated[
@@ -171,7 +175,7 @@ def say(
     print(path)
 
 
-@app.command()
+@app.command(rich_help_panel=VIDEOS)
 @from_records()
 def render(
     source: Annotated[
@@ -191,7 +195,7 @@ def render(
     print(path)
 
 
-@app.command()
+@app.command(rich_help_panel=VIDEOS)
 @from_records()
 def animate(
     source: Annotated[str, typer.Option("--source", "-s", help="Picture, or name of a shipped one.", metavar="IMG")],
@@ -209,7 +213,7 @@ def animate(
     print(path)
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE)
 def doctor() -> None:
     """Show what works on this machine, and how fast."""
     from .doctor import report
