@@ -6,6 +6,8 @@ python -m pipelines.judge.gallery ../shared/portraits docs/portraits.jpg
 from __future__ import annotations
 
 import csv
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -62,7 +64,10 @@ class Listed:
 
 
 def listed(path: Path = LISTED) -> list[Listed]:
-    """The portraits of a list with the columns `file`, `shows`, `licence`."""
+    """The portraits of a list with the columns `file`, `shows`, `licence`, or of the library's avatars.json."""
+    if path.suffix == ".json":
+        table = json.loads(path.read_text(encoding="utf-8"))["avatars"]
+        return [Listed(row["file"], row["name"], row["licence"]) for row in table]
     with path.open(newline="", encoding="utf-8") as stream:
         return [Listed(row["file"], row.get("shows") or "", row.get("licence") or "") for row in csv.DictReader(stream)]
 
@@ -92,8 +97,8 @@ def states(avatar: Avatar, generator: Generator, speech: SpeechModel, audio: Arr
 
 
 def named(entry: Listed) -> str:
-    """The person's name, as the file has it: without the number before and the digest after."""
-    parts = Path(entry.file).stem.split("_")[:-1]
+    """The person's name, as the file has it: without a number before and a digest after."""
+    parts = re.sub(r"_[0-9a-f]{5}$", "", Path(entry.file).stem).split("_")
     if parts[0] == "ICPSR":
         parts = [part.capitalize() if part.isupper() and len(part) > 1 else part for part in parts[2:]]
     return " ".join(parts)
@@ -135,7 +140,7 @@ def encoded(picture: NDArray[np.uint8], largest: int = LARGEST) -> bytes:
 def main(
     folder: Annotated[Path, typer.Argument(help="Portraits.")],
     output: Annotated[Path, typer.Argument(help="JPEG to write.")],
-    names: Annotated[Path, typer.Option(help="Table with a column `file`, and `shows` and `licence`.")] = LISTED,
+    names: Annotated[Path, typer.Option(help="Table with `file`, `shows`, `licence`; or an avatars.json.")] = LISTED,
     sound: Annotated[Path, typer.Option(help="Sound or video file to speak.")] = Path("docs/speech.mp4"),
     full: Annotated[Path | None, typer.Option(help="Folder for a strip of each portrait at full size.")] = None,
     name: Annotated[str, typer.Option("--generator", help="Name of a generator.")] = "compact",

@@ -40,7 +40,7 @@ SERVE = "serve"
 
 log = logging.getLogger("speechhead")
 
-VIDEOS, MATERIAL, MACHINE = "Make a video", "Portraits and voices", "Networks and this machine"
+VIDEOS, MATERIAL, MACHINE = "Make a video", "Who speaks", "Networks and this machine"
 JOINED = "Live, and from other packages"
 """What the help lists commands under, by what a user wants to do."""
 
@@ -133,10 +133,6 @@ app = typer.Typer(
     no_args_is_help=True,
     **(STYLE | {"add_completion": True}),
 )
-app.command("check", rich_help_panel=MATERIAL)(check_picture)
-app.add_typer(avatars_app, name="avatars", rich_help_panel=MATERIAL)
-app.add_typer(voices_app, name="voices", rich_help_panel=MATERIAL)
-app.add_typer(weights_app, name="weights", rich_help_panel=MACHINE)
 say_app = typer.Typer(name="python -m speechhead.say", **STYLE)
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Video to write: mp4, m4v, mov or mkv.", metavar="FILE")]
@@ -224,6 +220,12 @@ def doctor() -> None:
         healthy &= good
     if not healthy:
         raise typer.Exit(1)
+
+
+app.command("check", rich_help_panel=MATERIAL)(check_picture)
+app.add_typer(avatars_app, name="avatars", rich_help_panel=MATERIAL)
+app.add_typer(voices_app, name="voices", rich_help_panel=MATERIAL)
+app.add_typer(weights_app, name="weights", rich_help_panel=MACHINE)
 
 
 def main() -> NoReturn:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pipelines.data.held_out import held_out
 from pipelines.judge import gallery
+from speechhead.avatar.named import SHIPPED, shipped
 from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import eye_opening, mouth_opening
 
@@ -71,3 +72,9 @@ def test_a_page_fills_its_columns_and_keeps_to_its_bytes():
     assert len(small) <= 9000 < len(gallery.encoded(page))
     assert Image.open(BytesIO(small)).size == page.shape[1::-1]
     assert gallery.named(entry) == "Somebody Ada"
+
+
+def test_shipped_portraits_are_listed_by_their_own_table() -> None:
+    entries = gallery.listed(SHIPPED / "avatars.json")
+    assert {entry.file for entry in entries} == {entry.file for entry in shipped().values()}
+    assert gallery.named(entries[0]) == "grace hopper"
