@@ -118,7 +118,7 @@ class KokoroVoice:
 
     def speak(self, text: str) -> Iterator[Speech]:
         """Say a text sentence by sentence; see `Voice`."""
-        for piece in split_text(clean_text(text, english=self._language.startswith("en")), _LIMIT):
+        for piece in split_text(clean_text(text), _LIMIT):
             sounds = re.sub(r"\([a-z-]+\)", "", ipa(piece.text, self._language))  # where it changes to another language
             symbols = [c for c in to_alphabet(sounds, self._language) if c in self._vocabulary]
             symbols = symbols[: len(self._style) - 2]
