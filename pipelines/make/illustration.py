@@ -1,4 +1,4 @@
-"""Draw the illustrated portraits that ship: painted faces without a model, whose rights are ours.
+"""Draw the illustrated portraits that ship: painted faces that nobody sat for.
 
 python -m pipelines.make.illustration speechhead/avatar/portraits
 
