@@ -21,7 +21,7 @@ from speechhead.core.clocks import FPS
 from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
 from speechhead.core.options import PORTRAIT_SIZE, DriveOptions, RenderOptions
-from speechhead.core.process import calm_blas, keep_freed_pictures
+from speechhead.core.process import calm_blas, calm_opencv, keep_freed_pictures
 
 from .avatars import avatars_app, check_picture
 from .records import from_records
@@ -244,6 +244,7 @@ def _run(application: typer.Typer, name: str) -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     keep_freed_pictures()
     calm_blas()
+    calm_opencv()
     notes = logging.StreamHandler(sys.stderr)
     notes.setFormatter(logging.Formatter("note: %(message)s"))
     logging.getLogger("speechhead").handlers = [notes]

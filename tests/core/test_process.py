@@ -1,4 +1,4 @@
-"""Freed pictures are used again: no page of theirs has to be fetched anew. No thread of numpy's spins."""
+"""Freed pictures are used again: no page of theirs has to be fetched anew. No thread of numpy's or OpenCV's spins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from speechhead.core.process import calm_blas
+from speechhead.core.process import calm_blas, calm_opencv
 
 PICTURES = """
 import resource, sys
@@ -63,3 +63,27 @@ def test_a_number_of_threads_that_was_set_is_kept(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     assert not calm_blas()
     assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
+
+
+LOOPS = """
+import sys
+import speechhead.cli.main
+from speechhead.core.process import calm_opencv
+if not calm_opencv():
+    sys.exit("cv2 is imported with the command line")
+import cv2
+print(cv2.getNumThreads())
+"""
+
+
+def test_loops_of_opencv_stay_on_their_thread() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OPENCV_FOR_THREADS_NUM"}
+    found = subprocess.run([sys.executable, "-c", LOOPS], capture_output=True, text=True, env=environment)
+    assert found.returncode == 0, found.stderr
+    assert int(found.stdout) == 1
+
+
+def test_a_number_of_opencv_s_threads_that_was_set_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENCV_FOR_THREADS_NUM", "2")
+    assert not calm_opencv()
+    assert os.environ["OPENCV_FOR_THREADS_NUM"] == "2"
