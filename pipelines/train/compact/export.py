@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 import onnx
@@ -13,13 +13,14 @@ import torch
 import typer
 from onnx.numpy_helper import to_array
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pipelines.command import command
 from pipelines.make.pack import pack
-from speechhead.generators.compact.windows import WINDOWS
+from speechhead.generators.compact.windows import REACH, WINDOWS
 
 from .checkpoint import load_checkpoint
-from .networks import CompactNetworks
+from .networks import CompactNetworks, WindowGenerator
 
 FRAME_INPUTS = ("warped", "shapes", "motion", "source", "source_shapes", "quarter", "eighth")
 """Of a window's network, in order; all but the first three belong to the portrait."""
@@ -51,7 +52,11 @@ class MotionGraph(nn.Module):
 
 
 class WindowsGraph(nn.Module):
-    """Per frame and window: what to add and what to cover, faded out towards the window's edge."""
+    """Per frame and window: what to add and what to cover, faded out towards the window's edge.
+
+    Of the mouth's window only the surroundings of the lips are shown (`Window.reach`). What is further off is 0 and is
+    not drawn: an eighth of the work.
+    """
 
     def __init__(self, model: CompactNetworks) -> None:
         super().__init__()
@@ -60,9 +65,38 @@ class WindowsGraph(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         outputs = []
         for number, (name, window) in enumerate(WINDOWS.items()):
-            change, cover = self.model.windows[name](*inputs[7 * number : 7 * number + 7])
-            outputs.append(torch.cat([change, cover], 1) * torch.tensor(window.edge())[None, None])
+            network = cast(WindowGenerator, self.model.windows[name])
+            given = inputs[7 * number : 7 * number + 7]
+            edge = torch.tensor(window.edge())[None, None]
+            if not network.mouth:
+                outputs.append(torch.cat(network(*given), 1) * edge)
+                continue
+            half, full = network.outlined(*given)
+            shapes = given[1]
+            top, bottom = near_lips(shapes[0, 1].amax(1))
+            left, right = near_lips(shapes[0, 1].amax(0))
+            full, shapes, edge = (x[:, :, 2 * top : 2 * bottom, 2 * left : 2 * right] for x in (full, shapes, edge))
+            drawn = torch.cat(network.drawn(half[:, :, top:bottom, left:right], full, shapes), 1) * edge
+            outside = (2 * left, window.width - 2 * right, 2 * top, window.height - 2 * bottom)
+            outputs.append(F.pad(drawn, outside))  # type: ignore[arg-type]  # numbers that the graph works out
         return tuple(outputs)
+
+
+FARTHEST = 2 * (REACH.lips // 2) + 5
+"""Pixels from the lips of what is shown, and of what that is drawn from: three convolutions, one at half resolution."""
+
+
+def near_lips(lips: Tensor) -> tuple[Tensor, Tensor]:
+    """First row (or column) at half the resolution of what is drawn of a mouth, and the one after the last.
+
+    lips: [n], the most in each row of the mouth's second mask of `Window.shapes`
+    """
+    count, margin = len(lips) // 2, (FARTHEST + 1) // 2
+    rows = torch.arange(len(lips))
+    first = torch.where(lips > 0, rows, len(lips)).amin() // 2 - margin
+    last = torch.where(lips > 0, rows, 0).amax() // 2 + margin + 1
+    first = first.clamp(0, count - 1)
+    return first, torch.maximum(last, first + 1).clamp(max=count)
 
 
 def export(motion: Path, windows: Path, folder: Path) -> list[Path]:

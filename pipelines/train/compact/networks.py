@@ -172,6 +172,19 @@ class WindowGenerator(nn.Module):
         eighth: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """What to add, [N, 3, H, W], and what to cover before, [N, 1, H, W] in 0..1: (1 - cover) * warped + change."""
+        return self.drawn(*self.outlined(warped, shapes, motion, source, source_shapes, quarter, eighth), shapes)
+
+    def outlined(
+        self,
+        warped: Tensor,
+        shapes: Tensor,
+        motion: Tensor,
+        source: Tensor,
+        source_shapes: Tensor,
+        quarter: Tensor,
+        eighth: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Features at half the resolution, all but the last of what is to be drawn, and those at the full one."""
         x0 = self.first(torch.cat([warped, shapes, source, source_shapes], 1))
         x1 = self.down1(x0)
         x2 = self.level2(self.join2(torch.cat([self.down2(x1), quarter], 1)))
@@ -179,14 +192,17 @@ class WindowGenerator(nn.Module):
         gain, shift = self.film(motion)[..., None, None].chunk(2, 1)
         x3 = self.middle(x3 * (1 + gain) + shift)
         y = self.after2(self.up2(x3, x2))
-        y = self.after1(self.up1(y, x1))
-        y = self.after0(self.up0(y, x0))
+        return self.after1(self.up1(y, x1)), x0
+
+    def drawn(self, half: Tensor, full: Tensor, shapes: Tensor) -> tuple[Tensor, Tensor]:
+        """The pixels, as `forward` gives them, of features from `outlined`; parts of a window can be drawn alone."""
+        y = self.after0(self.up0(half, full))
         y = self.last(F.leaky_relu(y, 0.2))
         delta, gate = torch.tanh(y[:, :3]), torch.sigmoid(y[:, 3:])
         if not self.mouth:
             return gate * delta, torch.zeros_like(gate)
         opening = shapes[:, :1]
-        dark = torch.tensor(self.DARK)[None, :, None, None].to(warped)
+        dark = torch.tensor(self.DARK)[None, :, None, None].to(y)
         return opening * (dark + delta) + (1 - opening) * gate * delta, opening
 
 
