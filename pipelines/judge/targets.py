@@ -184,9 +184,11 @@ TARGETS = (
     _mouth("Correlation of the share of teeth with the truth's", ">= 0.6", "teeth_correlation", 0.6, 1),
     _still("Portraits whose closed lips show no bright line, share", ">= 50 of 52", "residue_kept", MOST, 1),
     _still("Lid opening at full closure over open, median, in space", "<= 0.25", "shut", 0, portraits.SHUT[0]),
-    _still("The same in the picture's plane", "<= 0.25", "shut_seen", 0, portraits.SHUT[0]),
+    _still(
+        "Lid opening at full closure over open, median, in the picture", "<= 0.25", "shut_seen", 0, portraits.SHUT[0]
+    ),
     _still("Portraits whose lids shut to 0.4 of open, in space, share", ">= 50 of 52", "shut_kept", MOST, 1),
-    _still("The same in the picture's plane, share", ">= 50 of 52", "shut_seen_kept", MOST, 1),
+    _still("Portraits whose lids shut to 0.4 of open, in the picture, share", ">= 50 of 52", "shut_seen_kept", MOST, 1),
     _still("Highest hue that a grey portrait gets, levels", "<= 2", "tint_most", -INFINITE, 2),
     Target("Tracked weights, MiB", "<= 20", _mebibytes, 0, 20),
 )
