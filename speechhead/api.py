@@ -62,7 +62,7 @@ def say(
     if file and written is None and voice is not None:
         log.warning("%s: a recording is spoken as it is, so voice %r is not used. Leave voice out.", file, voice)
     if written is not None:
-        track = text_track(written, _voices(portrait, voice))
+        track = text_track(written, _voices(portrait, voice, written))
     else:
         assert file is not None
         track = file_track(file)
@@ -135,8 +135,8 @@ def animate(
     return follow(source, driver, target, options, drive, progress)
 
 
-def _voices(portrait: Portrait, voice: str | None) -> tuple[str, ...]:
-    """Voices to try in turn: the one asked for, or those that suit the portrait."""
+def _voices(portrait: Portrait, voice: str | None, text: str) -> tuple[str, ...]:
+    """Voices to try in turn: the one asked for, or those that suit the text's language and the portrait."""
     if voice is not None:
         return (voice,)
     suits: tuple[str, ...] = ()
@@ -146,11 +146,10 @@ def _voices(portrait: Portrait, voice: str | None) -> tuple[str, ...]:
         table = named_portraits()
         entry = table.get(str(portrait)) if portrait is not None else next(iter(table.values()))
         suits = entry.voices if entry else ()
-    if suits:
-        return suits
-    from speechhead.tts import default_voice
+    from speechhead.tts import default_voice, voices
+    from speechhead.tts.tongue import speaker_of
 
-    return (default_voice(),)
+    return speaker_of(text, suits or (default_voice(),), [known for known in voices() if known.available])
 
 
 def _avatar(portrait: Portrait, options: RenderOptions) -> Avatar:
