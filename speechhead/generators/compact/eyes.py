@@ -20,7 +20,7 @@ from speechhead.motion.blink import LID_PAIRS, MEETING
 
 from .eye_frame import LAST, affine, after, edges, lay
 from .eyeball import TURNED, Eyeball
-from .lid_plate import Eye, hole, lashes, plate
+from .lid_plate import Eye, hole, lashes, luma, plate
 from .meshwarp import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT
 
 BEGIN, MOST = 0.10, 0.14
@@ -35,7 +35,7 @@ HASTE = 0.4
 SMALLEST = 0.03
 """Height in outer eye distances of an eye that can be closed at all."""
 
-MARGIN_X, MARGIN_Y = 0.09, 0.15
+MARGIN_X, MARGIN_Y = 0.11, 0.17
 """What the layers' frame holds around the eye, in outer eye distances."""
 
 LINE, FALL, TAIL = 0.009, 0.017, 0.030
@@ -46,8 +46,13 @@ OPEN_LINE, OPEN_SHARE = 0.007, 0.8
 """Standard deviation of the lash line of an open lid, seen from under its hairs, and how dark it is beside a shut one.
 """
 
-DARKEST = 0.3
-"""How light lashes are at most beside the lid."""
+DARKEST, OVERLAID = 0.4, 0.85
+"""How light the lashes of a shut lid are at most beside its skin, and beside those of the open one: they lie together,
+in their own shadow."""
+
+SLENDER = (0.55, 0.55)
+"""How broad the shut line of lashes as light as the skin is, beside one of black lashes, and by how much of its depth
+in the skin it is broader."""
 
 HANGING = (0.7, 1.3)
 """How dark lashes are that hang down, beside those that stand up, and how much shorter."""
@@ -80,7 +85,7 @@ class Lid:
     what of the frame is laid over; dome: float32 [h, w], by how much of itself the shut lid is lighter
     upper, lower, sag: float32 [w], rows of the open lids' edges, and how far the seam is below the lower one
     above: float32 [k, w], how much of the place over the lid's edge is lash, by rows up from it; line: float32 [w],
-    how much of the edge is; dark: float32 [3], colour of lashes
+    how much of the edge is; dark: float32 [3], colour of lashes; breadth: of the line, 1 if they are black
     unit: pixels to an outer eye distance; soft: standard deviation of the portrait's blur in pixels
     iris: its vertex; home: float32 [17, 3], the loop and the iris in normalised space; ball: the eyeball, or None
     """
@@ -97,6 +102,7 @@ class Lid:
     above: Array
     line: Array
     dark: Array
+    breadth: float
     unit: float
     soft: float
     iris: int
@@ -210,6 +216,8 @@ def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], pose: Pose, soft
     covered, laid = hole(eye)
     skin = plate(eye, covered)
     above, line, dark = lashes(eye, skin)
+    seam = (np.abs(eye.rows - lower) < 0.02 * unit) & (eye.inside > 0)
+    depth = float(np.clip(1 - OVERLAID * luma(dark) / max(float(luma(skin[seam]).mean()), 1.0), 0, 1))
     tall = bottom - top
     sag = SAG * tall * (1 - smoothstep32(outer / length, 0, SAG_REACH))
     iris = IRIS_LEFT if loop is EYE_LEFT else IRIS_RIGHT
@@ -227,6 +235,7 @@ def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], pose: Pose, soft
         above,
         line,
         dark,
+        SLENDER[0] + SLENDER[1] * depth,
         unit,
         soft,
         iris,
@@ -256,7 +265,7 @@ def layer(lid: Lid, part: float) -> Array:
     taken = np.maximum(lid.line * _line(lid, rows - upper, late), _hairs(lid, upper - rows, part))
     cover = np.maximum(lid.laid * (1 - ball) * (1 - rim), taken)[..., None]
     skin = lid.plate * (1 + part * lid.dome)[..., None]
-    colour = skin + taken[..., None] * (np.minimum(lid.dark, DARKEST * skin) - skin)
+    colour = skin + taken[..., None] * (np.minimum(OVERLAID * lid.dark, DARKEST * skin) - skin)
     return np.concatenate([colour * cover, cover], 2).astype(np.float32)
 
 
@@ -265,7 +274,8 @@ def _line(lid: Lid, below: Array, late: float) -> Array:
     blur = 0.5 * max(lid.soft, 0.5)
 
     def bell(spread: float) -> Array:
-        return np.asarray(np.exp(np.square(below) * (-0.5 / (np.square(spread * lid.unit) + blur * blur))), np.float32)
+        wide = np.square(spread * lid.breadth * lid.unit) + blur * blur
+        return np.asarray(np.exp(np.square(below) * (-0.5 / wide)), np.float32)
 
     shown = (1 - late) * OPEN_SHARE * bell(OPEN_LINE)
     if late > 0:

@@ -21,11 +21,17 @@ ABOVE, BELOW, BESIDE = 0.045, 0.028, 0.025
 OUTWARD = 0.03
 """How much further they are beyond the outer corner, where lashes and their paint run out."""
 
-REACH, DARK = 0.08, 0.88
-"""How far from the edge lashes are looked for, and how light they are at most beside the skin around them."""
+REACH = 0.105
+"""How far from the edge lashes, paint and folds are looked for, in outer eye distances."""
 
-THIN = 0.03
-"""Half width of what is dark and no wider than lashes are, in outer eye distances."""
+THIN = 0.05
+"""Half width of what is no wider than they are, in outer eye distances."""
+
+FAINT = (0.08, 0.2)
+"""How much darker than the skin around it, as a part of that, a thing begins to be taken away, and wholly is."""
+
+APART = 30.0
+"""Levels between white and skin from which they can be told apart."""
 
 STRAY = 0.6
 """Part of a dark thing that may lie further off; more, and it is no lash."""
@@ -42,7 +48,7 @@ LASHES = 0.05
 LINE_SHARE = (0.8, 1.0)
 """How much of the middle of a shut lash line is lash, at least and at most."""
 
-TAPER = ((-0.07, 0.06), (-0.02, 0.08))
+TAPER = ((-0.10, 0.02), (-0.05, 0.03))
 """Distances inward from the outer and from the inner corner over which the lash line sets in, outer eye distances."""
 
 
@@ -81,24 +87,47 @@ def luma(picture: NDArray[Any]) -> Array:
 
 
 def hole(eye: Eye) -> tuple[Array, Array]:
-    """What shows of the open eye [h, w] in 0..1: the opening with its rims, and lashes as far as they reach; and what
-    of the picture is laid over at all.
+    """What shows of the open eye [h, w] in 0..1: the opening with its rims, and lashes, paint and folds as far as they
+    reach; and what of the picture is laid over at all.
 
-    Dark things around the eye that stand up are lashes, but for those that go on out of sight: brows, hair, rims of
-    spectacles. Folds of the lid lie, and stay.
+    What is thin and dark on the skin around is theirs, but for what goes on out of sight: brows, hair, rims of
+    spectacles. The fainter, the more of it stays: a shut lid has its fold.
     """
     sure = 1 - smoothstep32(eye.outside(ABOVE, BELOW, BESIDE), 0, SOFT)
     reach = np.maximum(eye.outside(REACH, BELOW + SOFT, REACH), -eye.inner / eye.unit - BESIDE - SOFT)
     near, light = reach < 0, luma(eye.seen)
-    across = np.ones((1, 2 * max(1, round(THIN * eye.unit)) + 1), np.uint8)
-    dark = (light < DARK * cv2.morphologyEx(light, cv2.MORPH_CLOSE, across)) & (sure < 0.99)
+    filled = push_pull(eye.seen, np.square(1 - sure).astype(np.float32))
+    bare = light + sure * (luma(filled) - light)
+    side = 2 * max(1, round(THIN * eye.unit)) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    closed = cv2.morphologyEx(np.asarray(bare, np.float32), cv2.MORPH_CLOSE, disc)
+    contrast = 1 - bare / np.maximum(closed, 1)
+    dark = (contrast > FAINT[0]) & (sure < 0.99)
     count, parts = cv2.connectedComponents(dark.astype(np.uint8))
     total, beyond = (np.bincount(parts[where], minlength=count) for where in (dark, dark & ~near))
-    lashes = dark & near & (beyond <= STRAY * total)[parts]
+    lashes = (dark & near & (beyond <= STRAY * total)[parts]) * smoothstep32(contrast, *FAINT)
     side = 2 * max(1, round(0.01 * eye.unit)) + 1
-    grown = cv2.dilate(lashes.astype(np.float32), np.ones((side, side), np.uint8))
+    grown = cv2.dilate(np.maximum(lashes, _whites(eye)).astype(np.float32), np.ones((side, side), np.uint8))
     found = np.maximum(sure, cv2.GaussianBlur(grown, (0, 0), 0.25 * side)).astype(np.float32)
     return found, np.maximum(found, 1 - smoothstep32(reach, -0.03, 0))
+
+
+def _whites(eye: Eye) -> Array:
+    """What of the white [h, w] is seen below the tracked edge of the lower lid, which may run across a wide eye."""
+    below, away = eye.rows - eye.lower, eye.outside(0, 0, 0)
+    inside, under = away < -0.01, (below > 0.06 * eye.unit) & (below < 0.13 * eye.unit) & (eye.inside > 0)
+    if inside.sum() < 8 or under.sum() < 8:
+        return np.zeros(eye.seen.shape[:2], np.float32)
+    light, skin = luma(eye.seen), np.median(eye.seen[under], 0)
+    white = eye.seen[inside & (light >= np.percentile(light[inside], 80))].mean(0)
+    way = white - skin
+    like = (eye.seen - skin) @ way / max(float(way @ way), 1.0)
+    near = (like > 0.5) & (below > -0.02 * eye.unit) & (below < 0.08 * eye.unit) & (eye.inside > -BESIDE * eye.unit)
+    count, parts = cv2.connectedComponents(near.astype(np.uint8))
+    if float(np.linalg.norm(way)) < APART or count < 2:
+        return np.zeros(eye.seen.shape[:2], np.float32)
+    held = np.bincount(parts[near & (below < 0.005 * eye.unit)], minlength=count) > 0
+    return np.asarray(near & held[parts], np.float32)
 
 
 def plate(eye: Eye, covered: Array) -> Array:

@@ -32,7 +32,7 @@ def lids(avatar: Avatar) -> tuple[Lid | None, ...]:
 
 
 def blinking(avatar: Avatar, closure: float) -> np.ndarray:
-    face = avatar.neutral.copy()
+    face: np.ndarray = avatar.neutral.copy()
     close_eyes(face, closure)
     return face
 
@@ -48,7 +48,7 @@ def painted(avatar: Avatar) -> tuple[np.ndarray, np.ndarray]:
 
 def green(picture: np.ndarray) -> np.ndarray:
     channels = picture.astype(np.float32)
-    return channels[..., 1] - channels[..., [0, 2]].max(-1)
+    return np.asarray(channels[..., 1] - channels[..., [0, 2]].max(-1))
 
 
 def test_nothing_of_the_eye_shows_behind_a_shut_lid(avatar: Avatar, generator: CompactGenerator) -> None:
@@ -127,7 +127,8 @@ def test_a_shut_lid_has_a_dark_line_and_no_hole(lids: tuple[Lid | None, ...]) ->
         rows = slice(int(lid.upper[middle]), int(lid.lower[middle]) + 1)
         assert laid[rows, middle, 3].min() > 0.99
         light = laid[:, middle, :3].sum(-1) / np.maximum(laid[:, middle, 3], 1e-3)
-        assert light[int(lid.lower[middle])] < 0.75 * light[int(lid.upper[middle])]
+        seam = int(lid.lower[middle])
+        assert light[seam - 1 : seam + 3].min() < 0.75 * light[int(lid.upper[middle])]
 
 
 def test_an_eye_that_is_shut_already_or_out_of_sight_has_no_layers(avatar: Avatar) -> None:
@@ -139,3 +140,37 @@ def test_an_eye_that_is_shut_already_or_out_of_sight_has_no_layers(avatar: Avata
     face = blinking(avatar, 1.0)
     closure = closures(avatar.neutral, face, lids)
     assert not closure.any() and held_open(avatar.neutral, face, closure) is face
+
+
+def test_white_below_a_tracked_lower_lid_goes_as_well(avatar: Avatar) -> None:
+    """Lids of a wide painted eye are tracked too high; what shows of the white below them is behind a shut lid."""
+    mesh, crop = avatar.mesh.copy(), avatar.crop.copy()
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    for loop in LOOPS:
+        wide = (
+            mesh[loop, :2] + np.array([0, 0.03 * avatar.pose.scale]) * (mesh[loop, 1] > mesh[loop, 1].mean())[:, None]
+        )
+        cv2.fillPoly(mask, [np.round(wide).astype(np.int32)], 1)
+    crop[mask > 0] = (250, 250, 250)
+    shut = Lids().prepare(crop, mesh, avatar.pose, 0.7)
+    for lid in shut:
+        assert lid is not None
+        seen = cv2.warpAffine(mask, lid.matrix, lid.plate.shape[1::-1], flags=cv2.INTER_NEAREST)
+        below = (seen > 0) & (np.arange(len(seen))[:, None] > lid.lower + 1)
+        assert below.sum() > 20 and np.median(lid.plate[below].min(-1)) < 215
+
+
+def test_folds_go_faintly_and_a_rim_that_crosses_stays(avatar: Avatar) -> None:
+    """A dark arc over the lid is what is left of its lashes; a line across the whole eye is a pair of spectacles."""
+    unit = float(avatar.pose.scale)
+    line = avatar.mesh[EYE_LEFT[1:8], :2] - np.array([0, 0.06 * unit])
+    across = np.stack([line[3] - [0.5 * unit, 0], line[3] + [0.5 * unit, 0]])
+    kept = []
+    for points in (line, across):
+        picture = avatar.crop.copy()
+        cv2.polylines(picture, [np.round(points).astype(np.int32)], False, (30, 25, 20))
+        lid = Lids().prepare(picture, avatar.mesh, avatar.pose, 0.7)[0]
+        assert lid is not None
+        x, y = np.round(lid.matrix[:, :2] @ line[3] + lid.matrix[:, 2]).astype(int)
+        kept.append(float(lid.plate[y - 1 : y + 2, x].sum(-1).min()))
+    assert kept[0] > 350 > kept[1]
