@@ -7,7 +7,9 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from speechhead.audio.io import load_audio
@@ -16,7 +18,7 @@ from speechhead.core.errors import AudioError, SpeechSynthesisError
 
 from .engine import VoiceEngine
 from .speech import Speech, VoiceInfo, finish
-from .text import clean_text, split_text
+from .text import Piece, clean_text, split_text
 
 LICENCE = "the service's terms"
 REMEDY = "set SPEECHHEAD_TTS_URL or OPENAI_BASE_URL, and OPENAI_API_KEY if the service wants one"
@@ -58,17 +60,31 @@ class HttpVoice:
         self._timeout = timeout
 
     def speak(self, text: str) -> Iterator[Speech]:
-        """Say a text sentence by sentence; see `Voice`."""
-        for piece in split_text(clean_text(text)):
-            sound = self._request(piece.text)
-            with tempfile.TemporaryDirectory(prefix="speechhead-") as folder:
-                file = Path(folder) / "speech"
-                file.write_bytes(sound)
-                try:
-                    samples = load_audio(file)
-                except AudioError as error:
-                    raise SpeechSynthesisError(f"{self._url}: the answer is not sound. Check the address.") from error
-            yield finish(samples, SAMPLE_RATE, piece.text, piece.pause)
+        """Say a text sentence by sentence; see `Voice`. While one is heard, the next is asked for already."""
+        with ThreadPoolExecutor(1) as ahead:
+            waiting: deque[tuple[Piece, Future[bytes]]] = deque()
+            pieces = split_text(clean_text(text))
+            try:
+                while True:
+                    while len(waiting) < 2 and (piece := next(pieces, None)):
+                        waiting.append((piece, ahead.submit(self._request, piece.text)))
+                    if not waiting:
+                        return
+                    piece, answer = waiting.popleft()
+                    yield self._heard(piece, answer.result())
+            finally:  # whoever stops listening does not wait for what was asked ahead
+                ahead.shutdown(wait=False, cancel_futures=True)
+
+    def _heard(self, piece: Piece, sound: bytes) -> Speech:
+        """A service's answer as speech."""
+        with tempfile.TemporaryDirectory(prefix="speechhead-") as folder:
+            file = Path(folder) / "speech"
+            file.write_bytes(sound)
+            try:
+                samples = load_audio(file)
+            except AudioError as error:
+                raise SpeechSynthesisError(f"{self._url}: the answer is not sound. Check the address.") from error
+        return finish(samples, SAMPLE_RATE, piece.text, piece.pause)
 
     def _request(self, text: str) -> bytes:
         body = {"model": self._model, "voice": self._voice, "input": text, "response_format": "wav"}

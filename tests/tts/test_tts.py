@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 import wave
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -154,6 +155,17 @@ def test_http_service(service: str) -> None:
     assert [seen["input"] for seen in Service.seen] == ["One two three.", "Four five."]
     asked = Service.seen[0]
     assert (asked["path"], asked["voice"], asked["key"]) == ("/v1/audio/speech", "nova", "Bearer secret-key")
+
+
+def test_the_next_sentence_is_asked_for_while_one_is_heard(service: str) -> None:
+    spoken = tts.open_voice("http:nova").speak("One. Two. Three.")
+    assert next(spoken).text == "One."
+    end = time.monotonic() + 10
+    while len(Service.seen) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert [seen["input"] for seen in Service.seen] == ["One.", "Two."]  # and no more than one
+    spoken.close()  # type: ignore[attr-defined]
+    assert len(Service.seen) == 2
 
 
 @pytest.mark.parametrize(("text", "words"), [("please fail", "401"), ("junk", "not sound")])
