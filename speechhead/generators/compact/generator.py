@@ -18,7 +18,8 @@ from .latents import CompactLatents
 from .lips import LipSheets
 from .matte import Layers, Matte
 from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
-from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut
+from .rest_plate import RestPlate, RestPlates
+from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
 from .teeth import CAVITY, LUMA, Inside, Teeth
 from .windows import WINDOWS, lay
 
@@ -35,7 +36,7 @@ class Source:
     portrait's own expression); pose arrays as in `Pose`, in crop pixels; layers: person and background; features: the
     networks' appearance features by name; inside: of the mouth; lips: its two sheets; lids: of the two eyes;
     seen: float32 [70, 3], the landmarks that the window networks are shown as the portrait's; warper: its landmark
-    warp.
+    warp; smile: what takes its smile's folds out, None of one that rests.
     """
 
     crop: NDArray[np.uint8]
@@ -50,6 +51,7 @@ class Source:
     seen: Array
     warper: MeshWarp
     lids: tuple[Lid | None, ...] = (None, None)
+    smile: RestPlate | None = None
 
     @property
     def pose(self) -> Pose:
@@ -90,6 +92,7 @@ class CompactGenerator:
         self._matte = Matte(threads)
         self._teeth = Teeth()
         self._lids = Lids()
+        self._rest_plates = RestPlates()
         self._source = load_session("compact_source.onnx", threads=threads)
         self._motion = load_session("compact_motion.onnx", threads=threads)
         self._windows = load_session("compact_windows.onnx", threads=threads)
@@ -116,7 +119,8 @@ class CompactGenerator:
         lips = LipSheets.prepare(crop, mesh, pose, inside.soft)
         warper = MeshWarp(canonical, pose, self.size)
         seen = shut(self._latents, canonical, lips.plate.parted)
-        own = portrait_inputs(with_lips_shut(crop, seen, lips, warper), seen, canonical, pose)
+        smile = self._rest_plates.prepare(crop, mesh, canonical, pose)
+        own = portrait_inputs(with_lips_shut(crop, seen, lips, warper, smile), seen, canonical, pose)
         feeds = {name: value[None] for name, value in own.items()}
         names = [output.name for output in self._source.get_outputs()]
         features = dict(zip(names, self._source.run(None, feeds))) | feeds
@@ -126,7 +130,7 @@ class CompactGenerator:
         features["small"] = np.asarray(cv2.resize(both, m, interpolation=cv2.INTER_AREA), np.float32)
         turned = pose.rotation, pose.translation, float(pose.scale)
         lids = self._lids.prepare(crop, mesh, pose, inside.soft / CAVITY.lens * pose.scale)
-        return Source(crop, layers, canonical, *turned, features, inside, lips, from_mesh(seen), warper, lids)
+        return Source(crop, layers, canonical, *turned, features, inside, lips, from_mesh(seen), warper, lids, smile)
 
     def render(self, source: Source, normalised: Array, pose: Pose) -> NDArray[np.uint8]:
         """One frame.
@@ -146,7 +150,8 @@ class CompactGenerator:
         warper = source.warper
         prior, coverage = warper.flow(keypoints, pose, PRIOR_RESOLUTION)
         flow = self._dense(source, prior, coverage, *warper.rigid(pose))
-        frame = self._paint(source.layers.moved(flow), source, keypoints, pose)
+        frame = with_lips(source.layers.moved(flow), source.lips, keypoints, pose)
+        frame = self._paint(without_smile(frame, source.smile, flow, keypoints, pose), source, keypoints, pose)
         return self._lids.close(frame, source.lids, closure, keypoints, pose)
 
     def keypoints(self, source: Source, normalised: Array) -> Array:
@@ -171,9 +176,8 @@ class CompactGenerator:
         return np.asarray((mixed + inside * (prior - mixed)) * self._taper, np.float32)
 
     def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
-        """Generate the windows and lay them over the warped portrait."""
+        """Generate the windows and lay them over the warped portrait with its lips."""
         driving = from_mesh(keypoints)
-        frame = with_lips(frame, source.lips, keypoints, pose)
         inputs, matrices = frame_inputs(frame, source.canonical, keypoints, pose)
         feeds = {name: value[None] for name, value in inputs.items()}
         for name, window in WINDOWS.items():

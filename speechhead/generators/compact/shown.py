@@ -19,6 +19,7 @@ from speechhead.motion.rest import rest_face
 from .latents import CompactLatents
 from .lips import LipSheets
 from .meshwarp import MeshWarp, pixel_grid, sample, upsample
+from .rest_plate import RestPlate
 from .teeth import between
 from .windows import WINDOWS
 
@@ -37,17 +38,30 @@ def shut(latents: CompactLatents, canonical: Array, parted: float) -> Array:
     return np.asarray(canonical + np.float32(parted) * (rest - canonical), np.float32)
 
 
-def with_lips_shut(crop: NDArray[np.uint8], seen: Array, lips: LipSheets, warper: MeshWarp) -> NDArray[np.uint8]:
-    """The portrait [S, S, 3] with its lips as in the mesh `seen` [478, 3], of `shut`."""
+def with_lips_shut(
+    crop: NDArray[np.uint8], seen: Array, lips: LipSheets, warper: MeshWarp, smile: RestPlate | None = None
+) -> NDArray[np.uint8]:
+    """The portrait [S, S, 3] with its lips as in the mesh `seen` [478, 3], of `shut`, and its smile gone as far."""
     if lips.plate.parted <= 0:
         return crop
     flow, _ = warper.flow(seen, warper.pose, PRIOR_RESOLUTION)
-    return with_lips(upsample(crop, flow), lips, seen, warper.pose)
+    frame = with_lips(upsample(crop, flow), lips, seen, warper.pose)
+    return without_smile(frame, smile, flow, seen, warper.pose)
 
 
 def with_lips(frame: NDArray[np.uint8], lips: LipSheets, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
     """Lay a portrait's lips into the warped person [S, S, 3], in place; keypoints: float32 [478, 3], driving."""
     return lips.draw(frame, to_pixels(keypoints, pose), to_pixels(between(keypoints), pose), pose)
+
+
+def without_smile(
+    frame: NDArray[np.uint8], smile: RestPlate | None, flow: Array, keypoints: Array, pose: Pose
+) -> NDArray[np.uint8]:
+    """Take out of a frame [S, S, 3], in place, what of the portrait's smile the driving mesh [478, 3] has left; flow:
+    float32 [N, N, 2], through which it was read from the portrait."""
+    if smile is None:
+        return frame
+    return smile.draw(frame, flow, to_pixels(keypoints, pose), smile.amount(from_mesh(keypoints)))
 
 
 def portrait_inputs(picture: NDArray[np.uint8], seen: Array, canonical: Array, pose: Pose) -> dict[str, Array]:
