@@ -1,4 +1,4 @@
-"""What the rest plate takes out of a smile: beside the truth on clips, and in contrast of the folds on portraits.
+"""What is left of a smile in the folds of cheeks at rest, beside the truth and by contrast.
 
     python -m pipelines.judge.rest CLIPS [--json OUT]
     python -m pipelines.judge.rest FOLDER --names FILE [--json OUT]

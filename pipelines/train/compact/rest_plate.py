@@ -1,4 +1,4 @@
-"""Learn how much of the light and dark on a face goes with its smile, from people who smile and rest in one clip.
+"""Learn what light on a face goes with its smile, from people who smile and rest in one clip.
 
     python -m pipelines.train.compact.rest_plate CLIPS -o weights/rest_plate.npz
 
