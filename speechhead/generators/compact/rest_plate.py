@@ -2,7 +2,7 @@
 
 A warp moves a smile's folds with the skin, and a resting mouth between them looks forced. How much of the light and
 dark at each place of a face goes with its smile is learned from people who smile and rest in one light
-(`pipelines.train.compact.rest_plate`). A portrait is looked at once; what it gets is some light more or less, smooth,
+(`pipelines.train.compact.rest`). A portrait is looked at once; what it gets is some light more or less, smooth,
 the same to all colours as light is, that moves with the face. A fold is filled at most, never turned into a ridge, and
 what is finer than folds, the skin's texture, is not touched.
 """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipelines.data.smiles import SmilingClip
-from pipelines.train.compact.rest_plate import Fit, Pair
+from pipelines.train.compact.rest import Fit, Pair
 from speechhead.face.landmarks import MESH_REFERENCE, REFERENCE, Pose
 from speechhead.generators.compact.skin_layout import SIDE
 

@@ -1,6 +1,6 @@
 """Learn what light on a face goes with its smile, from people who smile and rest in one clip.
 
-    python -m pipelines.train.compact.rest_plate CLIPS -o weights/rest_plate.npz
+    python -m pipelines.train.compact.rest CLIPS -o weights/rest_plate.npz
 
 A smiling frame is laid into the layout by its own mesh, a resting one by the mesh that the generator would draw the
 smiling one with. The difference of the two, band by band and place by place, is fitted with what a vanishing smile adds
