@@ -131,6 +131,7 @@ PACKAGES = {
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
     "piper": "piper-tts",
+    "pi_heif": "pi-heif",
     "yaml": "pyyaml",
     "pipecat": "pipecat-ai",
     "livekit": "livekit-agents",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import AudioError
+from speechhead.core.stand_ins import refuse_stand_in
 
 Samples = NDArray[np.float32]
 
@@ -154,6 +155,7 @@ def audio_pieces(
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, AudioError):
             raise
+        refuse_stand_in(file, AudioError)
         reason = getattr(error, "strerror", None) or str(error)
         raise AudioError(f"{file}: not readable as sound ({reason}). Convert it to WAV, MP3 or MP4.") from error
 

@@ -19,7 +19,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.errors import ControlError, ImageError
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.face.unfold import unfolded
-from speechhead.media.image import Picture, as_picture, load_image, scaled_down
+from speechhead.media.image import Picture, as_picture, read_picture, scaled_down
 
 from .face import find_face
 from .features import Features
@@ -158,13 +158,13 @@ class Avatar:
         """
         size = check_size(size if generator is None else generator.size)
         name = "picture" if isinstance(image, np.ndarray) else str(image)
-        picture = as_picture(image) if isinstance(image, np.ndarray) else load_image(image)
+        picture, notes = (as_picture(image), ()) if isinstance(image, np.ndarray) else read_picture(image)
         if tracker is None:
             from speechhead.face.tracker import FaceTracker
 
             tracker = FaceTracker()
         found = find_face(picture, tracker, face, name)
-        avatar = dataclasses.replace(cls.from_face(found.picture, found.face.mesh, size), notes=found.notes)
+        avatar = dataclasses.replace(cls.from_face(found.picture, found.face.mesh, size), notes=notes + found.notes)
         if generator is None:
             return avatar
         avatar = avatar.resampled(generator.size)

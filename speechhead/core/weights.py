@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import WeightsError
+from .stand_ins import refuse_stand_in, stand_in
 
 _PACKAGED = Path(__file__).parents[1] / "_weights"  # in a wheel
 _CHECKOUT = Path(__file__).parents[2] / "weights"  # in a source tree
@@ -105,15 +106,18 @@ def path(name: str) -> Path:
     found = folder() / name
     if not found.is_file():
         raise WeightsError(f"{found}: weight file is missing. Reinstall speechhead, or run `speechhead weights list`.")
+    refuse_stand_in(found, WeightsError)
     return found
 
 
 def verify() -> dict[str, str]:
-    """State of every file in the manifest: 'ok', 'missing' or 'damaged'."""
+    """State of every file in the manifest: 'ok', 'missing', 'damaged', or what stands in its place."""
     states = {}
     for name, weight in manifest().items():
         found = folder() / name
-        states[name] = "missing" if not found.is_file() else "ok" if sha256(found) == weight.sha256 else "damaged"
+        states[name] = "missing" if not found.is_file() else "ok"
+        if found.is_file() and sha256(found) != weight.sha256:
+            states[name] = stand_in(found) or "damaged"
     return states
 
 
@@ -158,5 +162,6 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         with safe_open(str(path), framework="numpy") as file:
             return dict(file.metadata() or {})
     except Exception as error:  # safetensors raises classes of its own
+        refuse_stand_in(path, WeightsError)
         reason = " ".join(str(error).split())[:100]
         raise WeightsError(f"{path}: not an intact safetensors file ({reason}). Import the weights anew.") from error

@@ -10,6 +10,7 @@ import onnxruntime as ort
 from speechhead.core import weights
 from speechhead.core.errors import DeviceError, WeightsError
 from speechhead.core.options import DEVICES
+from speechhead.core.stand_ins import refuse_stand_in
 
 
 def providers(device: str = "auto") -> list[str]:
@@ -56,5 +57,6 @@ def load_session(model: str | Path, device: str = "cpu", threads: int | None = N
     except DeviceError:
         raise
     except Exception as error:  # onnxruntime raises its own unrelated classes
+        refuse_stand_in(path, WeightsError)
         reason = str(error).splitlines()[0][:120]
         raise WeightsError(f"{path}: not a readable ONNX model ({reason}). Run `speechhead weights verify`.") from error

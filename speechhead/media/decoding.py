@@ -15,6 +15,9 @@ import av.logging
 
 from speechhead.core.clocks import FPS
 from speechhead.core.errors import MediaError
+from speechhead.core.stand_ins import refuse_stand_in
+
+from .image import is_heic
 
 _COUNTED = {"avi"}
 """Containers that number their packets and store no time to show a frame at."""
@@ -87,12 +90,15 @@ class Decoder:
         if not self.path.is_file():
             raise MediaError(f"{self.path}: no such video. Check the path.")
         try:
-            container = av.open(str(self.path))
+            container = av.open(address(self.path))
         except (av.FFmpegError, OSError, ValueError) as error:
+            refuse_stand_in(self.path, MediaError)
             raise MediaError(f"{self.path}: not a readable video ({reason(error)}). Use an mp4 file.") from error
-        if not container.streams.video:
+        still = container.format.name.endswith("_pipe") or container.format.name == "image2" or is_heic(self.path)
+        if still or not container.streams.video:
             container.close()
-            raise MediaError(f"{self.path}: has no video track. Use a video or a picture.")
+            what = "is a picture, not a video. Use a video" if still else "has no video track. Use a video or a picture"
+            raise MediaError(f"{self.path}: {what}.")
         return container
 
     def _clock(self, container: Any, start: float | None = None, latest: float = 0.0) -> Iterator[Shown]:
@@ -125,6 +131,11 @@ class Decoder:
             length = length or 1 / self.rate
             last, follows = time, time + length
             yield Shown(frame, time, length)
+
+
+def address(path: Path) -> str:
+    """A file as libav takes it: what comes before a colon in its name is no protocol then."""
+    return f"file:{path}"
 
 
 def silence() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,9 @@ from PIL import Image, ImageOps
 from speechhead.core.arrays import Array
 from speechhead.core.errors import ImageError
 from speechhead.core.smoothstep import eased
+from speechhead.core.stand_ins import refuse_stand_in
+
+from .colour import in_srgb
 
 Picture = NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
@@ -32,6 +38,12 @@ FORMATS = (
 )  # fmt: skip
 """Formats that Pillow decodes by itself: PostScript and its like hand the file to an interpreter outside."""
 
+MOST_PIXELS = 40_000_000
+"""Pixels of a picture from which on it is read smaller: as many exist several times over, at three bytes each."""
+
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+
 BAND = 256
 """Rows of a transparent picture that are laid over grey at a time: 40 million pixels at once would take 1 GB."""
 
@@ -40,26 +52,65 @@ BACKGROUND = (128, 128, 128)
 
 
 def open_picture(path: str | Path) -> Image.Image:
-    """Open a picture by Pillow, its pixels not read yet; only decoders of `FORMATS` see the file.
+    """Open a picture by Pillow, its pixels not read yet; only decoders of `FORMATS`, and HEIC's, see the file.
 
     Raises
     ------
     OSError if it is none of them.
     """
     Image.init()
-    return Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN])  # some need a newer Pillow
+    formats = [name for name in FORMATS if name in Image.OPEN]  # some need a newer Pillow
+    return Image.open(path, formats=formats if not is_heic(path) or not _heic_opener() else ["HEIF"])
+
+
+def is_heic(path: str | Path) -> bool:
+    """Whether a file is an HEIC picture, as telephones make them, by its first bytes."""
+    with Path(path).open("rb") as file:
+        head = file.read(32)
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIC and b"avif" not in head[12:]
+
+
+@cache
+def _heic_opener() -> bool:
+    """Let Pillow read HEIC; False if the package for it is not installed."""
+    if importlib.util.find_spec("pi_heif") is None:
+        return False
+    import pi_heif
+
+    pi_heif.register_heif_opener()
+    return True
+
+
+def is_picture(path: str | Path) -> bool:
+    """Whether a file is a picture of a format that is read here, intact or not."""
+    try:
+        if is_heic(path):
+            return True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with open_picture(path):
+                return True
+    except Image.DecompressionBombError:
+        return True
+    except Exception:  # any reason not to be one
+        return False
 
 
 def load_image(path: str | Path) -> Picture:
-    """Read a picture: first frame, turned upright by its EXIF tag, transparency over grey, 8-bit RGB.
+    """The pixels that `read_picture` gives."""
+    return read_picture(path)[0]
+
+
+def read_picture(path: str | Path) -> tuple[Picture, tuple[str, ...]]:
+    """Read a picture: turned upright by its EXIF tag, in sRGB by its colour profile, transparency over grey, 8 bits.
 
     Parameters
     ----------
-    path : any format of `FORMATS`; greyscale, palette, CMYK, 16-bit and transparent pictures included
+    path : any format of `FORMATS`, or HEIC; greyscale, palette, CMYK, 16-bit and transparent pictures included
 
     Returns
     -------
-    uint8 [H, W, 3]
+    uint8 [H, W, 3], of an animation the first picture, of more than `MOST_PIXELS` a smaller one; and notes, a line each
 
     Raises
     ------
@@ -70,20 +121,45 @@ def load_image(path: str | Path) -> Picture:
         raise ImageError(f"{path}: no such picture. Check the path.")
     if not path.is_file():
         raise ImageError(f"{path}: not a file. Name a picture such as portrait.jpg.")
+    notes: tuple[str, ...] = ()
     try:
+        if is_heic(path) and not _heic_opener():
+            raise ImageError(f"{path}: HEIC needs a package. pip install pi-heif, or save it as JPEG.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata is no concern of a user who wants a video
             with open_picture(path) as opened:
-                opened.load()
-                upright = ImageOps.exif_transpose(opened)
-                picture = _to_rgb(upright)
+                if opened.format in _ANIMATED and getattr(opened, "is_animated", False):
+                    notes += (f"{path}: an animation. Its first picture is taken.",)
+                image, note = in_srgb(ImageOps.exif_transpose(_loaded(opened)))
+                picture = _to_rgb(image)
     except Image.DecompressionBombError as error:  # about 180 million pixels
         raise ImageError(f"{path}: too many pixels for a portrait. Scale the picture down.") from error
+    except ImageError:
+        raise
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError, ArithmeticError, LookupError) as error:
         # Pillow raises all of these on damaged files, depending on the format.
+        refuse_stand_in(path, ImageError)
         reason = "not a picture" if "cannot identify" in str(error) else _first_line(error)
         raise ImageError(f"{path}: can not be read ({reason}). Use an intact JPEG, PNG or WebP file.") from error
-    return as_picture(picture, str(path))
+    return as_picture(picture, str(path)), notes + ((f"{path}: {note}",) if note else ())
+
+
+def _loaded(opened: Image.Image) -> Image.Image:
+    """A picture with its pixels, made smaller by a whole number if it has more than `MOST_PIXELS`."""
+    width, height = opened.size
+    factor = math.ceil(math.sqrt(width * height / MOST_PIXELS))
+    if factor > 1:
+        opened.draft(None, (width // factor, height // factor))  # a JPEG is decoded at about that size
+    opened.load()
+    factor = math.ceil(math.sqrt(opened.width * opened.height / MOST_PIXELS))
+    if factor < 2:
+        return opened
+    plain = opened  # indices of a palette can not be averaged
+    if opened.mode in ("P", "PA", "1"):
+        plain = opened.convert("L" if opened.mode == "1" else "RGBA" if "transparency" in opened.info else "RGB")
+    smaller = plain.reduce(factor)
+    smaller.info = dict(plain.info)
+    return smaller
 
 
 def as_picture(array: NDArray[Any], name: str = "picture") -> Picture:

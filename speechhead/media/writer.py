@@ -21,7 +21,7 @@ from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.errors import MediaError
 from speechhead.core.options import check_fps
 
-from .decoding import reason, silence
+from .decoding import address, reason, silence
 from .image import Picture, yuv420
 
 SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -188,7 +188,7 @@ class VideoWriter:
         try:
             kind = SUFFIXES[self.path.suffix.lower()]
             options = {} if kind == "matroska" else {"movflags": "+faststart"}  # the index first, for browsers
-            with av.open(str(self._part), "w", format=kind, options=options) as container:
+            with av.open(address(self._part), "w", format=kind, options=options) as container:
                 container.metadata["comment"] = COMMENT
                 encoder = _Encoder(container, self, crf)
                 while (item := self._queue.get()) is not None:

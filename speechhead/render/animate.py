@@ -14,7 +14,7 @@ from speechhead.core.errors import ControlError
 from speechhead.core.options import DriveOptions, Progress, RenderOptions
 from speechhead.engines.need import need_torch
 from speechhead.face.tracker import Face, FaceTracker
-from speechhead.media.image import Picture, load_image, scaled_down
+from speechhead.media.image import Picture, read_picture, scaled_down
 from speechhead.media.reader import VideoReader
 from speechhead.media.writer import AUDIO_RATE, VideoWriter
 
@@ -113,13 +113,11 @@ def _portrait(source: str | Path, face: int | None, whole: bool) -> tuple[Pictur
     """The source picture, its sides at most MAX_SIDE, and its face unless it is taken whole."""
     known = named_portraits()
     path = known[str(source)].path if str(source) in known and not Path(source).is_file() else Path(source)
-    picture = load_image(path)
+    picture, notes = read_picture(path)
     factor = MAX_SIDE / max(picture.shape[:2])
     if factor < 1:
         picture = scaled_down(picture, factor)
-    if whole:
-        return picture, None
-    found = find_face(picture, FaceTracker(), face, str(source))
-    for note in found.notes:
+    found = None if whole else find_face(picture, FaceTracker(), face, str(source))
+    for note in (*notes, *(found.notes if found else ())):
         log.warning("%s", note)
-    return found.picture, found.face
+    return (found.picture, found.face) if found else (picture, None)

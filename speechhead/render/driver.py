@@ -13,6 +13,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError
 from speechhead.face.landmarks import Pose
 from speechhead.face.tracker import Face, FaceTracker
+from speechhead.media.decoding import address
 from speechhead.media.image import Picture
 from speechhead.media.reader import VideoReader
 
@@ -51,7 +52,7 @@ def length_and_sound(reader: VideoReader) -> tuple[int | None, bool]:
     """Frames of a video, where that is known, and whether it has sound."""
     import av
 
-    with av.open(str(reader.path)) as container:
+    with av.open(address(reader.path)) as container:
         stream = container.streams.video[0]
         seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
         return (round(seconds * reader.fps) if seconds else None), bool(container.streams.audio)

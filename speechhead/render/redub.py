@@ -28,7 +28,7 @@ from speechhead.face.crop import crop_square
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_pixels
 from speechhead.generators.open import chosen_generator
 from speechhead.generators.protocol import Generator
-from speechhead.media.image import Picture, open_picture
+from speechhead.media.image import Picture, is_picture
 from speechhead.media.reader import VideoReader
 from speechhead.media.writer import AUDIO_RATE, VideoWriter
 from speechhead.motion.compose import Motion
@@ -59,11 +59,7 @@ def is_video(source: str | Path) -> bool:
     path = Path(source)
     if not path.is_file() or path.suffix == ".avatar" or str(source) in named_portraits():
         return False
-    try:
-        with open_picture(path):
-            return False
-    except Exception:  # any reason not to be a picture; VideoReader names what is wrong with a video
-        return True
+    return not is_picture(path)  # VideoReader names what is wrong with a video
 
 
 def redub(

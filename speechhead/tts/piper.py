@@ -15,6 +15,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from speechhead.core.errors import SpeechSynthesisError
+from speechhead.core.stand_ins import refuse_stand_in
 
 from . import added
 from .engine import VoiceEngine
@@ -92,6 +93,8 @@ class PiperVoice:
             ort.set_seed(seed)
             session = _load(model.read_bytes(), threads)
         except Exception as error:
+            for file in (model, config_file):
+                refuse_stand_in(file, SpeechSynthesisError)
             reason = str(error).splitlines()[0][:100]
             raise SpeechSynthesisError(f"{model}: not a readable Piper voice ({reason}). Use another.") from error
         self._voice = piper.PiperVoice(session=session, config=config)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import uuid
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from speechhead.avatar.named import named_portraits
@@ -135,9 +135,9 @@ class Gallery:
         try:
             async with self._one_upload:
                 entry.progress = 0.1
-                picture = await self._decoder.picture(data, MOST_PIXELS)
+                picture, notes = await self._decoder.picture(data, MOST_PIXELS)
                 entry.progress = 0.4
-                await self._in(self._studio.uploads, self._find_face, entry, picture)
+                await self._in(self._studio.uploads, self._find_face, entry, picture, notes)
                 await self._in(self._studio.uploads, self._stage, entry, self._studio.size)
             entry.state, entry.progress = "ready", 1.0
         except SpeechheadError as error:
@@ -151,10 +151,11 @@ class Gallery:
 
     # From here on: in the background thread.
 
-    def _find_face(self, entry: AvatarEntry, picture: Picture) -> None:
+    def _find_face(self, entry: AvatarEntry, picture: Picture, notes: tuple[str, ...]) -> None:
         if self._tracker is None:
             self._tracker = FaceTracker(threads=1)
-        entry.avatar = Avatar.from_image(picture, LARGEST, tracker=self._tracker)
+        avatar = Avatar.from_image(picture, LARGEST, tracker=self._tracker)
+        entry.avatar = replace(avatar, notes=notes + avatar.notes)
         entry.progress = 0.7
 
     def _stage(self, entry: AvatarEntry, size: int) -> None:

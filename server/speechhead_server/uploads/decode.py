@@ -88,10 +88,11 @@ class UploadDecoder:
         async with self._decoded("sound", data, longest) as folder:
             return await asyncio.to_thread(_read_sound, folder)
 
-    async def picture(self, data: bytes, most: int) -> Picture:
-        """A picture's bytes, `most` pixels at most: uint8 [H, W, 3]. Raises as `sound`."""
+    async def picture(self, data: bytes, most: int) -> tuple[Picture, tuple[str, ...]]:
+        """A picture's bytes, `most` pixels at most: uint8 [H, W, 3], and notes. Raises as `sound`."""
         async with self._decoded("picture", data, most) as folder:
-            return await asyncio.to_thread(np.load, folder / "picture.npy")
+            notes = tuple((folder / "notes").read_text(encoding="utf-8").splitlines())
+            return await asyncio.to_thread(np.load, folder / "picture.npy"), notes
 
     def check_room(self) -> None:
         """Refuse an upload that would find no place, before it is read."""

@@ -82,16 +82,19 @@ def sound(file: Path, longest: float) -> None:
 
 
 def picture(file: Path, most: float) -> None:
-    """Write a picture beside itself as uint8 [H, W, 3], if its header states no more than `most` pixels."""
-    from speechhead.media.image import load_image, open_picture
+    """Write a picture beside itself as uint8 [H, W, 3], and notes, if its header states no more than `most` pixels."""
+    from speechhead.media.image import open_picture, read_picture
 
     width = height = 0
-    with contextlib.suppress(Exception), open_picture(file) as opened:  # `load_image` says what is wrong with it
+    with contextlib.suppress(Exception), open_picture(file) as opened:  # `read_picture` says what is wrong with it
         width, height = opened.size
     if width * height > most:
         side = int(most**0.5)
         raise ImageError(f"picture of {width}x{height} pixels is too large. Scale it to {side}x{side} or less.")
-    np.save(file.with_name("picture.npy"), load_image(file))
+    pixels, notes = read_picture(file)
+    np.save(file.with_name("picture.npy"), pixels)
+    lines = "\n".join(notes).replace(str(file), "picture")
+    file.with_name("notes").write_text(lines, encoding="utf-8")
 
 
 def main(kind: str, folder: str, most: str) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechhead.core.errors import WeightsError
 from speechhead.core.outputs import keep_inputs
+from speechhead.core.stand_ins import refuse_stand_in
 from speechhead.engines.need import need_torch
 from speechhead.generators.families.registry import canonical, config_class, is_form, spec, specs
 
@@ -237,12 +238,14 @@ def _read(path: Path) -> Mapping[str, Any]:
         try:
             return load_file(str(path))
         except Exception as error:  # safetensors raises classes of its own
+            refuse_stand_in(path, WeightsError)
             raise WeightsError(f"{path}: not an intact safetensors file. Download it again.") from error
     try:
         with warnings.catch_warnings(), _numbers():
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the reader raises nearly everything on damaged files
+        refuse_stand_in(path, WeightsError)
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
         if code:
             raise WeightsError(

@@ -91,7 +91,13 @@ def test_a_recording_comes_back_whole_and_a_picture_as_it_is():
         assert sound.nbytes == 25 * 128_000
         pixels, out = np.random.default_rng(0).integers(0, 256, (70, 80, 3), np.uint8), io.BytesIO()
         Image.fromarray(pixels).save(out, "PNG")
-        assert (await decoder.picture(out.getvalue(), 5600) == pixels).all()
+        found, notes = await decoder.picture(out.getvalue(), 5600)
+        assert (found == pixels).all() and notes == ()
+        moving, frames = io.BytesIO(), [Image.fromarray(pixels), Image.fromarray(255 - pixels)]
+        frames[0].save(moving, "GIF", save_all=True, append_images=frames[1:])
+        assert (await decoder.picture(moving.getvalue(), 5600))[1] == (
+            "picture: an animation. Its first picture is taken.",
+        )
         with pytest.raises(Refused, match="80x70 pixels is too large"):
             await decoder.picture(out.getvalue(), 5599)
 
