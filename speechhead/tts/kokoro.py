@@ -21,7 +21,7 @@ from .engine import VoiceEngine
 from .espeak import can_phonemise, ipa
 from .piper import with_output
 from .speech import Phoneme, Speech, VoiceInfo, finish, phonemes_from
-from .text import clean_text, split_text
+from .text import begun_early, clean_text, split_text
 
 LICENCE = "Apache-2.0 (model and voices); text to phonemes by espeak-ng, GPL-3.0-or-later"
 RATE = 24_000
@@ -118,7 +118,7 @@ class KokoroVoice:
 
     def speak(self, text: str) -> Iterator[Speech]:
         """Say a text sentence by sentence; see `Voice`."""
-        for piece in split_text(clean_text(text), _LIMIT):
+        for piece in begun_early(split_text(clean_text(text), _LIMIT)):
             sounds = re.sub(r"\([a-z-]+\)", "", ipa(piece.text, self._language))  # where it changes to another language
             symbols = [c for c in to_alphabet(sounds, self._language) if c in self._vocabulary]
             symbols = symbols[: len(self._style) - 2]

@@ -159,6 +159,16 @@ def split_text(text: str, limit: int = LIMIT) -> Iterator[Piece]:
         yield Piece(held.text, 0.0)
 
 
+def begun_early(pieces: Iterable[Piece], most: int = 80) -> Iterator[Piece]:
+    """The pieces, a first one of more than `most` characters cut at a comma or clause: a slow voice is heard sooner."""
+    for number, piece in enumerate(pieces):
+        cuts = [found.end() for found in re.finditer(r"[;:,]\s", piece.text[: most + 1]) if found.end() > most // 4]
+        if number == 0 and len(piece.text) > most and cuts:
+            yield Piece(piece.text[: cuts[-1]].strip(), CLAUSE_PAUSE)
+            piece = Piece(piece.text[cuts[-1] :].strip(), piece.pause)
+        yield piece
+
+
 def _sentences(text: str) -> Iterator[tuple[str, float]]:
     start = 0
     for end in _END.finditer(text):

@@ -7,7 +7,17 @@ import tracemalloc
 import pytest
 
 from speechhead.core.errors import SpeechSynthesisError
-from speechhead.tts.text import LIMIT, PARAGRAPH_PAUSE, Piece, blocks, clean_text, split_blocks, split_text, tidy
+from speechhead.tts.text import (
+    LIMIT,
+    PARAGRAPH_PAUSE,
+    Piece,
+    begun_early,
+    blocks,
+    clean_text,
+    split_blocks,
+    split_text,
+    tidy,
+)
 
 
 def sentences(text: str) -> list[str]:
@@ -91,3 +101,18 @@ def test_ten_thousand_words_stream() -> None:
     assert sum(1 for _ in split_text(text)) == 1000
     assert tracemalloc.get_traced_memory()[1] < 500_000
     tracemalloc.stop()
+
+
+def test_a_long_first_sentence_begins_early() -> None:
+    long = (
+        "When the weather is fine, and nobody has anything better to do, we all go down to the river. " + "Then home."
+    )
+    pieces = list(begun_early(split_text(long)))
+    assert [piece.text for piece in pieces] == [
+        "When the weather is fine, and nobody has anything better to do,",
+        "we all go down to the river.",
+        "Then home.",
+    ]
+    assert pieces[0].pause < pieces[1].pause
+    for text in ("Short, and sweet.", "x" * 200 + " y, z."):  # nothing to win, or nowhere to cut
+        assert list(begun_early(split_text(text))) == list(split_text(text))
