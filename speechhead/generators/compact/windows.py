@@ -204,18 +204,20 @@ def lay(frame: NDArray[np.uint8], painted: Array, matrix: Array) -> NDArray[np.u
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=0,
     )
-    region: NDArray[Any] = frame[y0:y1, x0:x1]
-    below = region * (1 - np.clip(placed[..., 3:] / 255, 0, 1)) if covers else region
-    added = np.ascontiguousarray(placed[..., :3])
-    frame[y0:y1, x0:x1] = cv2.add(added, below, dtype=cv2.CV_8U)  # rounds, and stops at 0 and 255
+    below: NDArray[Any] = frame[y0:y1, x0:x1]
+    if covers:
+        left_over = 1 - np.clip(cv2.extractChannel(placed, 3) / np.float32(255), 0, 1)
+        below = cv2.multiply(below, cv2.merge([left_over] * 3), dtype=cv2.CV_32F)
+        placed = cv2.cvtColor(placed, cv2.COLOR_RGBA2RGB)
+    frame[y0:y1, x0:x1] = cv2.add(placed, below, dtype=cv2.CV_8U)  # rounds, and stops at 0 and 255
     return frame
 
 
 def _shown(painted: Array) -> tuple[int, int, int, int] | None:
     """left, top, right, bottom of what of a patch [h, w, 4] is not 0, with what cubic reading needs around it."""
-    shown = np.abs(painted).max(2) > 1e-5
-    rows, columns = (np.flatnonzero(shown.any(axis)) for axis in (1, 0))
+    size = np.abs(painted)
+    rows, columns = (np.flatnonzero(size.max(axis).max(1) > 1e-5) for axis in (1, 0))
     if not len(rows):
         return None
-    height, width = shown.shape
+    height, width = size.shape[:2]
     return max(columns[0] - 2, 0), max(rows[0] - 2, 0), min(columns[-1] + 3, width), min(rows[-1] + 3, height)
