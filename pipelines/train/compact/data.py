@@ -28,6 +28,7 @@ from speechhead.generators.compact.lips import MARGIN, LipSheets
 from speechhead.generators.compact.matte import Matte
 from speechhead.generators.compact.meshwarp import MeshWarp, on_face, pixel_grid, places, sample
 from speechhead.generators.compact.plate import dense
+from speechhead.generators.compact.rest_plate import RestPlate, RestPlates
 from speechhead.generators.compact.shown import (
     PRIOR_RESOLUTION,
     frame_inputs,
@@ -36,6 +37,7 @@ from speechhead.generators.compact.shown import (
     shut,
     with_lips,
     with_lips_shut,
+    without_smile,
 )
 from speechhead.generators.compact.teeth import CAVITY, softness
 from speechhead.generators.compact.windows import WINDOWS
@@ -150,6 +152,7 @@ class PairMaker:
     def __init__(self, latents: str | Path, resolution: int, part: str) -> None:
         self.network, self.resolution, self.part = CompactLatents(Path(latents)), resolution, part
         self._matte = Matte(threads=1) if part == "motion" else None
+        self._smiles = RestPlates()
 
     def __call__(
         self, clip: PreparedClip, source: int, driver: int, random: np.random.Generator | None = None
@@ -183,7 +186,8 @@ class PairMaker:
         keypoints = self.network.keypoints(landmarks[1:2], canonical)[0]
         driven = Driven(images[0], images[1], canonical, keypoints, poses[0], poses[1])
         if alpha is None:
-            return window_inputs(driven, self.network, *meshes)
+            smile = self._smiles.prepare(images[0], meshes[0], canonical, poses[0])
+            return window_inputs(driven, self.network, meshes[0], meshes[1], smile)
         return motion_inputs(driven, np.ascontiguousarray(alpha), images[2], self.resolution)
 
 
@@ -232,7 +236,9 @@ def motion_inputs(driven: Driven, alpha: Array, background: NDArray[np.uint8], r
     }
 
 
-def window_inputs(driven: Driven, latents: CompactLatents, own: Array, mesh: Array) -> dict[str, Array]:
+def window_inputs(
+    driven: Driven, latents: CompactLatents, own: Array, mesh: Array, smile: RestPlate | None = None
+) -> dict[str, Array]:
     """What the window networks and their losses need for one driven frame.
 
     Per window what they are shown of the portrait and of the frame (`speechhead.generators.compact.shown`): source,
@@ -243,16 +249,18 @@ def window_inputs(driven: Driven, latents: CompactLatents, own: Array, mesh: Arr
 
     Parameters
     ----------
-    own, mesh : float32 [478, 3] in pixels, of the source and of the target
+    own, mesh : float32 [478, 3] in pixels, of the source and of the target; smile : of the source
     """
     size, pose, warper = driven.source.shape[0], driven.pose, driven.warper
     soft = CAVITY.lens * softness(driven.source, own, driven.source_pose.scale) / driven.source_pose.scale
     lips = LipSheets.prepare(driven.source, own, driven.source_pose, soft)
     closed = shut(latents, driven.canonical, lips.plate.parted)
     shown = portrait_inputs(
-        with_lips_shut(driven.source, closed, lips, warper), closed, driven.canonical, driven.source_pose
+        with_lips_shut(driven.source, closed, lips, warper, smile), closed, driven.canonical, driven.source_pose
     )
-    frame = with_lips(person(driven, own, warper), lips, driven.keypoints, pose)
+    flow, _ = warper.flow(driven.keypoints, pose, PRIOR_RESOLUTION)
+    frame = with_lips(person(driven, own, flow), lips, driven.keypoints, pose)
+    frame = without_smile(frame, smile, flow, driven.keypoints, pose)
     inputs, matrices = frame_inputs(frame, driven.canonical, driven.keypoints, pose)
     roi = roi_from_mesh(mesh)
     item = shown | inputs | {"face": chw(crop(driven.target, roi))}
@@ -273,8 +281,8 @@ def window_inputs(driven: Driven, latents: CompactLatents, own: Array, mesh: Arr
     return item
 
 
-def person(driven: Driven, own: Array, warper: MeshWarp) -> NDArray[np.uint8]:
-    """The source [S, S, 3] through the landmark warp, as `Layers.moved` shows the person on the face."""
+def person(driven: Driven, own: Array, flow: Array) -> NDArray[np.uint8]:
+    """The source [S, S, 3] through its landmark warp, as `Layers.moved` shows the person on the face."""
     size, margin = driven.source.shape[0], MARGIN * driven.source_pose.scale
     x0, y0 = np.maximum(np.floor(own[:, :2].min(0) - margin), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(own[:, :2].max(0) + margin), size).astype(int)
@@ -291,7 +299,6 @@ def person(driven: Driven, own: Array, warper: MeshWarp) -> NDArray[np.uint8]:
         np.uint8,
     )
     whole[density * y0 : density * y1, density * x0 : density * x1] = face
-    flow, _ = warper.flow(driven.keypoints, driven.pose, PRIOR_RESOLUTION)
     x, y = places(flow, size, size, density)
     return np.asarray(cv2.remap(whole, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 

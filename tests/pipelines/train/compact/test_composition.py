@@ -26,7 +26,7 @@ from speechhead.core import weights  # noqa: E402
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels  # noqa: E402
 from speechhead.generators.compact.generator import CompactGenerator, Source  # noqa: E402
 from speechhead.generators.compact.meshwarp import MeshWarp, on_face  # noqa: E402
-from speechhead.generators.compact.shown import frame_inputs, read, with_lips  # noqa: E402
+from speechhead.generators.compact.shown import frame_inputs, read, with_lips, without_smile  # noqa: E402
 from speechhead.generators.compact.windows import WINDOWS  # noqa: E402
 
 SIZE, FIELD = 256, 128
@@ -84,7 +84,7 @@ def item(scene: Scene) -> Item:
     """What training makes of the same frame."""
     generator, source, driven = scene
     own = to_pixels(source.canonical, source.pose)
-    return window_inputs(driven, generator._latents, own, to_pixels(driven.keypoints, driven.pose))
+    return window_inputs(driven, generator._latents, own, to_pixels(driven.keypoints, driven.pose), source.smile)
 
 
 @pytest.mark.parametrize("name", WINDOWS)
@@ -93,6 +93,7 @@ def test_windows_are_shown_the_frame_and_the_portrait_of_run_time(scene: Scene, 
     prior, coverage = source.warper.flow(driven.keypoints, driven.pose, FIELD)
     flow = generator._dense(source, prior, coverage, *source.warper.rigid(driven.pose))
     frame = with_lips(source.layers.moved(flow), source.lips, driven.keypoints, driven.pose)
+    frame = without_smile(frame, source.smile, flow, driven.keypoints, driven.pose)
     inputs, matrices = frame_inputs(frame, source.canonical, driven.keypoints, driven.pose)
     face = read(on_face(coverage)[..., None].repeat(2, 2), WINDOWS[name].grid(matrices[name]))[..., 0] > 0.999
     assert face.mean() > 0.4  # off the face the networks of dense motion have their say
