@@ -188,7 +188,9 @@ def portrait_rows(options: EvaluateOptions, clips: Sequence[Row], settings: Eval
     if not pictures or not (options.portrait_sound or heard):
         raise SpeechheadError(f"{options.portraits}: no portrait of the list, or no sound. Name --portrait-sound.")
     sound = options.portrait_sound or heard[0]
-    how = PortraitSettings(settings.generator, sound, before=settings.before, revision=settings.revision)
+    how = PortraitSettings(
+        settings.generator, sound, before=settings.before, revision=settings.revision, sheets=settings.sheets
+    )
     workers = min(options.workers, len(pictures))
     return shown("portraits", evaluate(pictures, how, workers), len(pictures))
 
@@ -237,7 +239,7 @@ def main(options: EvaluateOptions, context: typer.Context) -> None:
     measured, settings = measure(options)
     rows = measured.clips
     if options.sheets is not None:
-        failures.sheet(rows, options.sheets)
+        failures.sheet(rows, options.sheets, measured.portraits)
     document = report(measured, settings, before(options))
     write(options.json, json.dumps(document, indent=1) + "\n")
     if options.markdown is not None:

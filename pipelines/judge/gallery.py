@@ -34,9 +34,9 @@ from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture
 from speechhead.motion.compose import Motion
 from speechhead.speech.model import Speech2Landmarks
-from speechhead.speech.protocol import SpeechModel
 
 from .lids import closed
+from .performers import WholeSpeech
 from .sheets import TITLE
 
 LISTED = Path(__file__).with_name("gallery_portraits.csv")
@@ -79,19 +79,20 @@ def padded(sound: Array) -> Array:
     return whole
 
 
-def states(avatar: Avatar, generator: Generator, speech: SpeechModel, audio: Array) -> list[Picture]:
+def states(
+    avatar: Avatar, generator: Generator, speech: WholeSpeech, audio: Array, shut: int | None = None
+) -> list[Picture]:
     """The face crop in each of STATES, uint8 [S, S, 3]: closed and widest are moments of the sound under the default
     controls, without blinks; blinking is the rest with its lids shut.
 
-    audio : float32 [640 T] at 16 kHz
+    audio : float32 [640 T] at 16 kHz; shut : the frame that is closed, the one with the lips closest together if None
     """
     motion = Motion(avatar.neutral, avatar.pose, Controls(blink_rate=0))
-    stream = speech.stream(motion.rest)
-    faces, poses = motion.step(np.concatenate([stream.push(audio), stream.flush()]), audio)
+    faces, poses = motion.step(speech.whole(audio, neutral=motion.rest), audio)
     order = np.argsort(mouth_opening(faces), kind="stable")
     source = avatar.source(generator)
     asked = [(closed(avatar, 0.0), avatar.pose)]
-    asked += [(faces[at], poses[at]) for at in (int(order[0]), int(order[-1]))]
+    asked += [(faces[at], poses[at]) for at in (int(order[0]) if shut is None else shut, int(order[-1]))]
     asked += [(closed(avatar, 1.0), avatar.pose)]
     return [avatar.crop, *(generator.render(source, face, pose) for face, pose in asked)]
 

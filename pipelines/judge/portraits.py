@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,10 +20,13 @@ from speechhead.face.landmarks import mouth_opening, to_pixels
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.compact.meshwarp import EYE_LEFT, EYE_RIGHT, OUTER_LIP
 
-from . import lids, seam
+from . import failures, gallery, lids, seam
 from .performers import performers
 
 Row = dict[str, Any]
+
+FREE = ("public domain", "CC0", "own work")
+"""Words of licences under which a portrait may be shown."""
 
 AROUND = 1.3
 """Size of the regions in which a hue is looked for, in units of the lips and of the open eyes."""
@@ -46,7 +50,8 @@ class PortraitSettings:
     """What portraits are judged with.
 
     generator: name of one that tells where it draws lips; sound: file that is spoken; size: side of the face crop in
-    pixels; before, revision: folders of what is `earlier`, as in `performers`.
+    pixels; before, revision: folders of what is `earlier`, as in `performers`; sheets: folder for a strip of each
+    portrait whose licence lets it be shown.
     """
 
     generator: str
@@ -54,6 +59,17 @@ class PortraitSettings:
     size: int = 512
     before: Path | None = None
     revision: Path | None = None
+    sheets: Path | None = None
+
+
+def shown(folder: Path) -> frozenset[str]:
+    """Portraits of a folder that its catalogue lets be published."""
+    catalogue = folder / "catalog.csv"
+    if not catalogue.is_file():
+        return frozenset()
+    with catalogue.open(newline="", encoding="utf-8") as stream:
+        rows = [(row["file"], row.get("licence") or "") for row in csv.DictReader(stream)]
+    return frozenset(file for file, licence in rows if any(word in licence for word in FREE))
 
 
 def chosen(folder: Path, names: Path | None = None) -> list[Path]:
@@ -93,7 +109,18 @@ class PortraitJudge:
             return {"file": path.name, "skipped": str(error)}
         row: Row = {"file": path.name, "opening": float(mouth_opening(avatar.neutral))}
         row["smiling"] = row["opening"] >= seam.SMILES
-        return row | {name: self._measured(judge, avatar, path.name) for name, judge in self.judges.items()}
+        row |= {name: self._measured(judge, avatar, path.name) for name, judge in self.judges.items()}
+        if self.settings.sheets is not None and path.name in shown(path.parent):
+            self._strip(avatar, path.stem, row["ours"]["worst_frame"])
+        return row
+
+    def _strip(self, avatar: Avatar, name: str, shut: int) -> None:
+        judge, folder = self.judges["ours"], self.settings.sheets
+        assert folder is not None
+        pictures = gallery.states(avatar, judge.generator, judge.speech, judge.audio, shut)
+        words = [name, "rest", "worst closed", "widest", "blinking"]
+        tiles = [gallery.tile(picture, failures.SIDE) for picture in pictures]
+        failures.write(folder / f"{name}.worst.png", list(zip(words, tiles)))
 
     def _measured(self, judge: seam.Judge, avatar: Avatar, name: str) -> Row:
         found = asdict(judge.measure(name, avatar)) | lids.measure(avatar, judge.generator, self.tracker)

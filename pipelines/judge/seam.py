@@ -127,15 +127,15 @@ def steadied(picture: NDArray[np.uint8], mesh: Array) -> Array:
 @dataclass(frozen=True)
 class Seam:
     """One portrait: opening of its own lips; residue of the portrait itself where its lips are closed; of its rest
-    frame; the largest and median of the frames with closed lips; share of closed frames above a limit is up to the
-    reader; flicker: mean absolute second difference of the lips laid straight over frames with closed lips, in parts of
-    the skin's luma."""
+    frame; the largest, in which frame of the sound, and median of the frames with closed lips; flicker: mean absolute
+    second difference of the lips laid straight over frames with closed lips, in parts of the skin's luma."""
 
     name: str
     opening: float
     own: float | None
     rest: float
     worst: float
+    worst_frame: int
     median: float
     flicker: float
 
@@ -176,7 +176,9 @@ class Judge:
         runs = [n for n in steady if n - 1 in steady and n + 1 in steady]
         flicker = [float(np.abs(steady[n - 1] - 2 * steady[n] + steady[n + 1]).mean()) for n in runs]
         own = residue(avatar.crop, avatar.mesh, float(avatar.pose.scale)) if opening < SMILES else None
-        return Seam(name, opening, own, found[0], max(found), float(np.median(found)), float(np.mean(flicker)))
+        worst = int(np.argmax(found))
+        told = (found[0], found[worst], int(shut[worst]), float(np.median(found)))
+        return Seam(name, opening, own, *told, float(np.mean(flicker)))
 
 
 def measured(judge: Judge, folder: Path, names: Sequence[str]) -> Iterator[Seam]:

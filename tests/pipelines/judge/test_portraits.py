@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipelines import evaluate
 from pipelines.data import held_out
-from pipelines.judge import close_up, markdown, portraits, targets
+from pipelines.judge import close_up, failures, markdown, portraits, targets
 from pipelines.judge.run import EvaluationSettings
 from speechhead.face.landmarks import MESH_REFERENCE, Pose, apply_pose
 
@@ -73,3 +74,16 @@ def test_hue_is_looked_for_at_mouth_and_eyes():
     mask = portraits.regions(mesh, 128)
     assert 100 < mask.sum() < 3000
     assert not mask[:20].any() and np.flatnonzero(mask.any(1)).max() < 110
+
+
+def test_the_worst_that_may_be_shown_stand_in_the_sheet_of_failures(tmp_path):
+    (tmp_path / "catalog.csv").write_text("file,licence\nada.jpg,US public domain\nbob.jpg,research only\n")
+    assert portraits.shown(tmp_path) == {"ada.jpg"} and portraits.shown(tmp_path / "absent") == frozenset()
+    tile = np.zeros((failures.SIDE, failures.SIDE, 3), np.uint8)
+    for name in ("ada", "eve"):
+        failures.write(tmp_path / f"{name}.worst.png", [(name, tile), ("rest", tile)])
+    assert [row["file"] for row in failures.worst_stills(ROWS, "worst", tmp_path)] == ["ada.jpg", "eve.jpg"]
+    sheet = failures.sheet([], tmp_path, ROWS)
+    assert sheet is not None
+    with Image.open(sheet) as page:
+        assert page.size == (2 * failures.SIDE, 2 * (failures.SIDE + failures.TITLE))
