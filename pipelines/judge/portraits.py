@@ -19,8 +19,9 @@ from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import mouth_opening, to_pixels
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.compact.meshwarp import EYE_LEFT, EYE_RIGHT, OUTER_LIP
+from speechhead.motion.rest import rest_face
 
-from . import failures, gallery, lids, seam
+from . import failures, gallery, lids, rest, seam
 from .performers import performers
 
 Row = dict[str, Any]
@@ -37,6 +38,7 @@ SHUT = (0.25, 0.4)
 MEASURES = (
     ("worst", "brightest line between closed lips, over the skin's luma"),
     ("flicker", "flicker of closed lips"),
+    ("folds", "contrast of a smile's folds at rest over the portrait's own"),
     ("shut", "opening of shut lids over open ones, in space"),
     ("shut_seen", "the same in the picture's plane"),
     ("iris", "hue of the irises of a glance from the portrait's, levels"),
@@ -126,7 +128,17 @@ class PortraitJudge:
         found = asdict(judge.measure(name, avatar)) | lids.measure(avatar, judge.generator, self.tracker)
         if float(lids.chroma(avatar.picture).mean()) < lids.GREY_BELOW:
             found["tint"] = self._tint(judge, avatar)
+        if float(mouth_opening(avatar.neutral)) >= seam.SMILES:
+            found["folds"] = self._folds(judge, avatar)
         return {key: value for key, value in found.items() if key not in ("name", "opening")}
+
+    def _folds(self, judge: seam.Judge, avatar: Avatar) -> float:
+        """What of the folds of a smile's cheeks is left when the face is at rest, by contrast."""
+        source, face, pose = avatar.source(judge.generator), rest_face(avatar.neutral), avatar.pose
+        mesh = to_pixels(judge.generator.keypoints(source, face), pose)
+        frame = judge.generator.render(source, face, pose)
+        own = rest.contrast(rest.in_layout(avatar.crop, avatar.mesh, pose))
+        return rest.contrast(rest.in_layout(frame, mesh, pose)) / max(own, 1e-6)
 
     def _tint(self, judge: seam.Judge, avatar: Avatar) -> float:
         """Chroma, in levels, that mouth and eyes have in the widest frame and in a blink more than in the portrait."""
