@@ -21,7 +21,7 @@ from speechhead.core.smoothstep import eased, smoothstep, smoothstep32
 from speechhead.face.landmarks import REFERENCE, Pose, from_mesh
 from speechhead.motion.rest import RELAXING, SMILE, explain, rest_face, rest_system
 
-from .skin_layout import LUMA, bands, laid, skin_layout, spread, unwrapped
+from .skin_layout import DIM, LUMA, SIDE, bands, laid, skin_layout, spread, unwrapped
 
 LIMIT = 0.35
 """Largest change of log luma, either way."""
@@ -32,6 +32,13 @@ The coarsest is left, as the light on a head changes by more than smiles."""
 
 FILLED = 0.85
 """Largest part of the light or dark in a band that is taken."""
+
+WIDE, OUTWARD = 9, np.array([[-2.5, -1.0], [2.5, -1.0]], np.float32)
+"""Width of the widest dimple beside the mouth's corners, and where from the left and the right one they lie; samples of
+the layout."""
+
+DEEP = 0.75
+"""Smile, weights of its mode, whose dimples are filled."""
 
 DARKEN, SHINES = 0.6, (180.0, 240.0)
 """Part of what is to become darker that does, less where the brightest channel says that it shines and is clipped."""
@@ -142,7 +149,10 @@ class RestPlates:
         learned = np.array(STRENGTH, np.float32)[:, None, None] * (self._mean + self._share * clipped)
         taken = np.float32(smile) * learned[:-1]
         most = -FILLED * clipped[:-1]
-        return np.asarray(np.clip(taken, np.minimum(most, 0), np.maximum(most, 0)).sum(0), np.float32)
+        folds = np.clip(taken, np.minimum(most, 0), np.maximum(most, 0)).sum(0)
+        near, pits = dimples(picture)
+        filled = np.minimum(folds + min(smile / DEEP, 1.0) * near * pits, FILLED * pits)
+        return np.asarray(np.maximum(folds, filled), np.float32)
 
     def prepare(self, crop: NDArray[np.uint8], mesh: Array, canonical: Array, pose: Pose) -> RestPlate | None:
         """The plate of a portrait; None of one that does not smile.
@@ -166,6 +176,18 @@ class RestPlates:
         luma = spread(seen.astype(np.float32) @ LUMA, 1.0, layout.skin)
         light = laid(np.expm1(change) * luma, mesh, crop.shape[0] // 2)
         return RestPlate(light, smile, rest, _around(layout.reach))
+
+
+def dimples(picture: NDArray[np.uint8]) -> tuple[Array, Array]:
+    """How near the mouth's corners is, and how much darker than its surroundings in log luma, what is dark and small in
+    a face uint8 [N, N, 3] of the layout: [N, N] each."""
+    layout = skin_layout()
+    light = np.log(picture.astype(np.float32) @ LUMA + np.float32(DIM))
+    light = cv2.GaussianBlur(np.where(layout.skin > 0, light, spread(light, 1.6, layout.skin)), (0, 0), 0.6)
+    pits = cv2.morphologyEx(light, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (WIDE, WIDE))) - light
+    here = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), -1)
+    away = np.linalg.norm(here[:, :, None] - (layout.places[[61, 291]] + OUTWARD), axis=-1).min(-1)
+    return smoothstep32(away, 9, 2), np.asarray(pits, np.float32)
 
 
 def limited(change: Array, picture: NDArray[np.uint8]) -> Array:

@@ -76,6 +76,20 @@ def test_a_fold_is_filled_at_rest_and_not_turned_into_a_ridge(smiling: Avatar) -
         assert 2 < added < 0.3 * smiling.crop[2 * y, 2 * x].max()
 
 
+def test_a_dimple_beside_the_corner_is_filled_and_one_elsewhere_is_not(smiling: Avatar) -> None:
+    plain = plate_of(smiling, smiling.crop)
+    assert plain is not None
+    added = []
+    for vertex in (57, 116):  # beside the left corner; high on the cheek
+        crop = smiling.crop.copy()
+        x, y = np.round(smiling.mesh[vertex, :2] - 0.5).astype(int)
+        crop[y - 1 : y + 2, x - 1 : x + 2] //= 2
+        plate = plate_of(smiling, crop)
+        assert plate is not None
+        added.append(float((plate.light - plain.light)[y // 2, x // 2]))
+    assert added[0] > 5 and added[0] > 2 * added[1], added
+
+
 def test_light_stays_off_lids_and_lips_and_within_its_limit(smiling: Avatar) -> None:
     plate = plate_of(smiling, with_folds(smiling, 0.5))
     assert plate is not None
