@@ -61,11 +61,13 @@ def say(
     written = text_of(file) if file else str(text)
     if file and written is None and voice is not None:
         log.warning("%s: a recording is spoken as it is, so voice %r is not used. Leave voice out.", file, voice)
+    if written is not None and options.speaker is not None:
+        raise ControlError(f"speaker {options.speaker}: a text has one speaker. Leave speaker out.")
     if written is not None:
         track = text_track(written, _voices(portrait, voice, written))
     else:
         assert file is not None
-        track = file_track(file)
+        track = file_track(file, options.speaker)
     with background(track.pieces) as pieces:
         track = Track(pieces, track.rate, track.samples)
         return speak(_avatar(portrait, options), track, target, options, controls, progress)
@@ -103,7 +105,7 @@ def render(
             if options.crop or options.face is not None:
                 raise ControlError(f"{source}: face and crop are for pictures, and this is a video. Leave them out.")
             return redub(source, audio, target, options, controls, progress)
-    track = file_track(audio)
+    track = file_track(audio, options.speaker)
     return speak(_avatar(source, options), track, target, options, controls, progress)
 
 
@@ -130,6 +132,8 @@ def animate(
     """
     options, drive = record_of(RenderOptions, "options", options), record_of(DriveOptions, "drive", drive)
     target = check_target(output, source, driver, drive.weights, options.generator)
+    if options.speaker is not None:
+        raise ControlError(f"speaker {options.speaker}: sound moves nothing here, the driver does. Leave speaker out.")
     from speechhead.render.animate import follow
 
     return follow(source, driver, target, options, drive, progress)

@@ -8,6 +8,7 @@ import wave
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.logging
@@ -18,10 +19,15 @@ from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import AudioError
 from speechhead.core.stand_ins import refuse_stand_in
 
+from .downmix import DownMix, alike
+
 Samples = NDArray[np.float32]
 
 ROUNDING = 0.01
 """Seconds that a sound may be longer than is allowed: what fills a codec's last frame, and sums of durations."""
+
+LATEST = 600.0
+"""Seconds by which sound may start later or earlier than its picture; more is a broken clock, and is left alone."""
 
 # libav otherwise writes its own lines to stderr beside our one-line errors; a level would hang decoder threads.
 av.logging.set_level(None)
@@ -79,11 +85,17 @@ def resample(samples: Samples, from_rate: int, to_rate: int = SAMPLE_RATE) -> Sa
     return np.concatenate([resampler.push(samples), resampler.flush()])
 
 
-def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE, longest: float | None = None) -> Samples:
+def load_audio(
+    path: str | os.PathLike[str],
+    sample_rate: int = SAMPLE_RATE,
+    longest: float | None = None,
+    speaker: int | None = None,
+) -> Samples:
     """Read the sound of any audio or video file as mono.
 
-    Channels are averaged, integer formats scaled to [-1, 1]; samples that are not numbers become
-    silence, and a recording that exceeds full scale is scaled back to it. Damaged packets inside
+    Channels are mixed so that a voice keeps its level (`DownMix`), and sound that starts later or earlier than the
+    picture of its file stays in time with it. Integer formats are scaled to [-1, 1]; samples that are not numbers
+    become silence, and a recording that exceeds full scale is scaled back to it. Damaged packets inside
     an otherwise readable file are skipped.
 
     Parameters
@@ -91,6 +103,7 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE, lon
     path : a file in any container and codec that libav reads
     sample_rate : Hz of the result
     longest : seconds; see `audio_pieces`
+    speaker : the one channel that is read, from 1; all if None
 
     Returns
     -------
@@ -100,7 +113,7 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE, lon
     ------
     AudioError if the file is missing, a folder, damaged, without a sound track, of no length, or too long.
     """
-    samples = np.concatenate([np.zeros(0, np.float32), *audio_pieces(path, sample_rate, longest)])
+    samples = np.concatenate([np.zeros(0, np.float32), *audio_pieces(path, sample_rate, longest, speaker=speaker)])
     if not len(samples):
         raise AudioError(f"{path}: the sound has 0 samples. Give a recording of some length.")
     finite = np.isfinite(samples)
@@ -117,6 +130,7 @@ def audio_pieces(
     sample_rate: int = SAMPLE_RATE,
     longest: float | None = None,
     formats: Iterable[str] | None = None,
+    speaker: int | None = None,
 ) -> Iterator[Samples]:
     """The sound of a file as mono float32 pieces, as they are decoded; not yet scaled back to full scale.
 
@@ -126,10 +140,11 @@ def audio_pieces(
     longest : seconds beyond which the file is refused: by what it states, or as soon as so much is decoded; any
         length if None
     formats : libav's names of the containers that may be opened; all if None
+    speaker : as of `load_audio`
 
     Raises
     ------
-    AudioError if the file can not be read, has no sound track, or is too long.
+    AudioError if the file can not be read, has no sound track, no such speaker, or is too long.
     """
     file = Path(path)
     if file.is_dir():
@@ -149,7 +164,15 @@ def audio_pieces(
             stated = (container.duration or 0) / av.time_base
             if longest is not None and stated > longest:
                 raise AudioError(f"{file}: {stated:.0f} s long (at most {longest:g} s). Cut it.")
-            yield from _decode(container, sample_rate, float("inf") if longest is None else longest)
+            stream = container.streams.best("audio") or container.streams.audio[0]
+            count = stream.codec_context.layout.nb_channels
+            if speaker is not None and not (speaker <= count and count > 1):
+                has = "has one channel" if count == 1 else f"has {count} channels"
+                raise AudioError(f"{file}: speaker {speaker}, but the sound {has}. Record one speaker on each channel.")
+            most = float("inf") if longest is None else longest
+            yield from _in_time(
+                _decode(container, stream, sample_rate, most, speaker), _late(container, stream), sample_rate
+            )
     except _TooLongError:
         raise AudioError(f"{file}: longer than {longest:g} s. Cut it.") from None
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -164,11 +187,50 @@ class _TooLongError(Exception):
     """More sound than is wanted."""
 
 
-def _decode(container: av.container.InputContainer, sample_rate: int, longest: float) -> Iterator[Samples]:
-    """Mono float32 pieces of the container's best sound track, `longest` seconds of it at most."""
-    stream = container.streams.best("audio") or container.streams.audio[0]
-    resampler, source = None, None
+def _late(container: av.container.InputContainer, stream: av.AudioStream) -> float:
+    """Seconds by which a sound track starts later than its file's picture, below 0 for earlier; 0 without a picture."""
+    still = av.stream.Disposition.attached_pic  # the cover of an album
+    videos = [video for video in container.streams.video if not video.disposition & still]
+    starts = [_start(each) for each in (stream, *videos[:1])]
+    if len(starts) < 2 or None in starts:
+        return 0.0
+    late = float(starts[0] or 0.0) - float(starts[1] or 0.0)
+    return late if abs(late) <= LATEST else 0.0
+
+
+def _start(stream: Any) -> float | None:
+    """Seconds at which a track starts on its file's clock, None where that is not known."""
+    return None if stream.start_time is None else float(stream.start_time * stream.time_base)
+
+
+def _in_time(pieces: Iterable[Samples], late: float, sample_rate: int) -> Iterator[Samples]:
+    """Sound with silence before it where it starts late, its beginning cut off where it starts early."""
+    gap = round(late * sample_rate)
+    for at in range(0, gap, sample_rate):
+        yield np.zeros(min(sample_rate, gap - at), np.float32)
+    early = max(0, -gap)
+    for piece in pieces:
+        if early < len(piece):
+            yield piece[early:]
+        early = max(0, early - len(piece))
+
+
+def _decode(
+    container: av.container.InputContainer,
+    stream: av.AudioStream,
+    sample_rate: int,
+    longest: float,
+    speaker: int | None = None,
+) -> Iterator[Samples]:
+    """Mono float32 pieces of a container's sound track, `longest` seconds of it at most."""
+    mixer, resampler, source = None, None, None
     seconds = 0.0
+
+    def rest() -> Iterator[Samples]:
+        if mixer is not None and resampler is not None:
+            yield resampler.push(mixer.flush())
+            yield resampler.flush()
+
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
@@ -180,29 +242,52 @@ def _decode(container: av.container.InputContainer, sample_rate: int, longest: f
             if seconds > longest + ROUNDING:  # before it is converted: a frame at 1 Hz is an hour at 16 kHz
                 raise _TooLongError
             if source != (frame.sample_rate, frame.format.name, frame.layout.name):  # may change inside a file
-                if resampler is not None:
-                    yield resampler.flush()
+                yield from rest()
                 source = (frame.sample_rate, frame.format.name, frame.layout.name)
+                names = [channel.name for channel in frame.layout.channels]
+                mixer = DownMix(frame.sample_rate, names, speaker if speaker is None else min(speaker, len(names)))
                 resampler = StreamResampler(frame.sample_rate, sample_rate)
-            assert resampler is not None
-            yield resampler.push(mono(frame))
-    if resampler is not None:
-        yield resampler.flush()
+            assert mixer is not None and resampler is not None
+            yield resampler.push(mixer.push(channels_of(frame)))
+    yield from rest()
 
 
-def mono(frame: av.AudioFrame) -> Samples:
-    """Mean of a frame's channels, float32 in [-1, 1] for integer formats."""
+def channels_of(frame: av.AudioFrame) -> Samples:
+    """A frame's channels, float32 [channels, n], in [-1, 1] for integer formats; what is no number is silence."""
     data = frame.to_ndarray()
     if not frame.format.is_planar:
         data = data.reshape(-1, len(frame.layout.channels)).T
     if data.dtype == np.uint8:
-        return ((data.astype(np.float32) - 128) / 128).mean(axis=0, dtype=np.float32)
+        return (data.astype(np.float32) - np.float32(128)) / np.float32(128)
     if np.issubdtype(data.dtype, np.integer):
-        return (data.astype(np.float64) / 2.0 ** (8 * data.dtype.itemsize - 1)).mean(axis=0).astype(np.float32)
+        return (data / 2.0 ** (8 * data.dtype.itemsize - 1)).astype(np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
         # A filter would smear one NaN over its whole length, so clean before resampling.
-        mono = np.nan_to_num(data.astype(np.float64), nan=0, posinf=0, neginf=0).mean(axis=0)
-        return np.clip(mono, -1e6, 1e6).astype(np.float32)
+        return np.clip(np.nan_to_num(data, nan=0, posinf=0, neginf=0), -1e6, 1e6).astype(np.float32)
+
+
+def mono(frame: av.AudioFrame) -> Samples:
+    """Mean of a frame's channels, float32 in [-1, 1] for integer formats."""
+    averaged: Samples = channels_of(frame).mean(axis=0, dtype=np.float64).astype(np.float32)
+    return averaged
+
+
+def separate_channels(path: str | os.PathLike[str], seconds: float = 60.0) -> bool:
+    """Whether a file's sound has two channels that carry different sounds, as two speakers do, in its first seconds.
+
+    Raises
+    ------
+    AudioError as `load_audio`, or for a file that has fewer channels.
+    """
+    both = []
+    for speaker in (1, 2):
+        parts: list[Samples] = []
+        for piece in audio_pieces(path, 8000, speaker=speaker):
+            parts.append(piece)
+            if sum(map(len, parts)) > 8000 * seconds:
+                break
+        both.append(np.concatenate([np.zeros(0, np.float32), *parts]))
+    return not alike(np.stack(both))
 
 
 def save_wav(path: str | os.PathLike[str], samples: Samples, sample_rate: int = SAMPLE_RATE) -> Path:

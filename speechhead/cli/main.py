@@ -192,7 +192,7 @@ def render(
 
 
 @app.command(rich_help_panel=VIDEOS)
-@from_records()
+@from_records(without=("speaker",))
 def animate(
     source: Annotated[str, typer.Option("--source", "-s", help="Picture, or name of a shipped one.", metavar="IMG")],
     driver: Annotated[Path, typer.Option("--driver", "-d", help="Video of one face that moves.", metavar="VIDEO")],

@@ -17,10 +17,12 @@ EMPTY: tuple[Any, ...] = (None, "", (), {})
 """Defaults that say nothing to a reader."""
 
 
-def from_records(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def from_records(
+    without: tuple[str, ...] = (), **defaults: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a command of a function: its parameters that are records become their fields as options.
 
-    The function gets the records whole. `defaults` are the command's own, by field.
+    The function gets the records whole. `defaults` are the command's own, by field; fields `without` are no options.
     """
 
     def made(function: Callable[..., None]) -> Callable[..., None]:
@@ -32,7 +34,7 @@ def from_records(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..
                 options = [
                     as_parameter(entry, defaults.get(entry.name, entry.default))
                     for entry in entries(kinds[parameter.name])
-                    if entry.option.command
+                    if entry.option.command and entry.name not in without
                 ]
                 records[parameter.name] = [option.name for option in options]
                 parameters += options

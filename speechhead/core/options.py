@@ -71,6 +71,14 @@ class RenderOptions:
     face: int | None = option(
         None, help="Which face of the picture", low=1, whole=True, unset="1, the largest,", metavar="N"
     )
+    speaker: int | None = option(
+        None,
+        help="Which channel of a recording the face speaks, where each speaker has one",
+        low=1,
+        whole=True,
+        unset="all",
+        metavar="N",
+    )
     crop: bool = option(False, help="Show the face crop, SIZE x SIZE, instead of the full picture")
     watermark: str | None = option(None, help="Text to draw into the corner of the video", metavar="TEXT")
     speech2landmarks: Any = option(

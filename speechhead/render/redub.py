@@ -36,6 +36,8 @@ from speechhead.motion.mouth import gain_mask
 from speechhead.motion.rest import rest_face
 from speechhead.speech.protocol import SpeechModel
 
+from .track import file_sound
+
 if TYPE_CHECKING:
     from speechhead.face.tracker import Face, FaceTracker
     from speechhead.speech.model import Speech2Landmarks
@@ -80,10 +82,8 @@ def redub(
     ------
     FaceError if no frame has a usable face; otherwise as `speechhead.api.render`.
     """
-    from speechhead.audio.io import load_audio
-
     reader = VideoReader(source, options.fps)
-    speech, sound = load_audio(audio), load_audio(audio, AUDIO_RATE)
+    speech, sound = file_sound(audio, options.speaker)
     count = max(1, int(np.ceil(len(speech) * reader.fps / SAMPLE_RATE)))
     meshes = _track(reader, count, str(source))
     length = len(meshes)

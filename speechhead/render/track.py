@@ -11,7 +11,7 @@ from pathlib import Path
 
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLE_RATE
-from speechhead.core.errors import SpeechSynthesisError
+from speechhead.core.errors import AudioError, SpeechSynthesisError
 from speechhead.media.writer import AUDIO_RATE
 
 log = logging.getLogger("speechhead")
@@ -103,11 +103,29 @@ def decoded(data: bytes, name: str) -> str:
     raise SpeechSynthesisError(f"{name}: is no text. Save it as plain text in UTF-8.")
 
 
-def file_track(path: str | Path) -> Track:
-    """The sound of a file: at 16 kHz for the face, at 48 kHz for the ear."""
-    from speechhead.audio.io import load_audio
+def file_sound(path: str | Path, speaker: int | None = None) -> tuple[Array, Array]:
+    """The sound of a file: at 16 kHz for the face, at 48 kHz for the ear.
 
-    speech, audio = load_audio(path), load_audio(path, AUDIO_RATE)
+    Where its two channels carry two speakers, and none is chosen, the face speaks both, and a note says so.
+
+    Parameters
+    ----------
+    speaker : the channel that the face speaks, from 1; the ear hears all
+    """
+    from speechhead.audio.io import load_audio, separate_channels
+
+    speech, audio = load_audio(path, speaker=speaker), load_audio(path, AUDIO_RATE)
+    if speaker is None:
+        with contextlib.suppress(AudioError):  # one channel
+            if separate_channels(path):
+                log.warning("%s: each channel has a sound of its own, and the face speaks both. For one of two "
+                            "speakers add --speaker 1 or 2.", path)  # fmt: skip
+    return speech, audio
+
+
+def file_track(path: str | Path, speaker: int | None = None) -> Track:
+    """The sound of a file, `speaker` as in `file_sound`."""
+    speech, audio = file_sound(path, speaker)
     ratio = AUDIO_RATE // SAMPLE_RATE
     starts = range(0, len(speech), CHUNK)
     pieces = ((speech[i : i + CHUNK], audio[i * ratio : (i + CHUNK) * ratio]) for i in starts)

@@ -74,11 +74,13 @@ def test_containers_rates_and_channels(tmp_path: Path, name: str, codec: str, ra
     assert loudness(got) == pytest.approx(0.25, rel=0.08)  # libav writes mono to stereo 3 dB lower
 
 
-def test_stereo_is_averaged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("right", [0, 1, -1])
+def test_a_voice_in_stereo_keeps_its_level(tmp_path: Path, right: int) -> None:
+    """In one channel alone, in both alike, or in both with opposite signs."""
     left = np.round(tone(16000) * 32767).astype("<i2")
-    both = np.stack([left, np.zeros_like(left)], axis=1)
+    both = np.stack([left, left * right], axis=1).astype("<i2")
     got = load_audio(write_pcm(tmp_path / "s.wav", both.tobytes(), 16000, 2, channels=2))
-    np.testing.assert_allclose(got, left / 65536, atol=1e-4)
+    np.testing.assert_allclose(got, left / 32768, atol=1e-4)
 
 
 def test_sixteen_bit_round_trip_is_exact_to_a_step(tmp_path: Path) -> None:

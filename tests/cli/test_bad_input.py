@@ -133,6 +133,22 @@ def test_sounds_that_are_unusual(run, tmp_path):
         assert spoken(run(name, "--size", 128)) == count, name
 
 
+def test_a_recording_with_a_speaker_on_each_channel(run, tmp_path):
+    """The face speaks the channel that is chosen; the ear hears both."""
+    both = np.stack([speech_like(0.5), speech_like(0.5, seed=1)], axis=1)
+    with wave.open(str(tmp_path / "two.wav"), "wb") as file:
+        file.setparams((2, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((both * 32767).astype("<i2").tobytes())
+    code, _, err = run("two.wav", "--size", 128)
+    assert code == 0 and "each channel has a sound of its own" in err and "--speaker 1 or 2" in err
+    code, _, err = run("two.wav", "--size", 128, "--speaker", 2)
+    assert (code, err) == (0, "")
+    refused(run("two.wav", "--speaker", 3), "two.wav", "speaker 3", "2 channels")
+    refused(run("two.wav", "--speaker", 0), "0")
+    refused(run("Hello.", "--speaker", 1), "a text has one speaker")
+    refused(run(save_wav(tmp_path / "one.wav", speech_like(0.5)), "--speaker", 1), "one channel")
+
+
 def test_sounds_that_are_unusable(run, tmp_path, portrait):
     with wave.open(str(tmp_path / "empty.wav"), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))

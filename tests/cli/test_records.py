@@ -23,6 +23,7 @@ SPEAKING = {
     "--face": "N",
     "--crop": False,
     "--watermark": "TEXT",
+    "--speaker": "N",
     "--emotion": "NAME[:0..1]",
     "--head": "MODE generated",
     "--head-amplitude": 1.0,
