@@ -1,4 +1,4 @@
-"""Rounded and rolled-in lips: how much of a true pucker, and of lips that are pressed in, is in our pictures.
+"""Rounded and rolled-in lips: how much of what the true ones do is in our pictures.
 
     python -m pipelines.judge.pucker CLIPS --split val
 
