@@ -9,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipelines.data.footage.shards import prepared_clips
 from pipelines.train.config import read
-from speechhead.face.landmarks import REFERENCE, from_mesh
+from speechhead.core.arrays import Array
+from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_70, REFERENCE, TRIANGLES, from_mesh
+
+CORNERS = (61, 291)
+"""Mesh vertices of the mouth's outer corners."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,42 @@ class LatentsTraining:
     steps: int = 6000
     learning_rate: float = 1e-3
     jitter: float = 0.004
+    reach: float = 0.25
+    """How far along the skin what the network misses of a landmark is made good, outer eye distances."""
+
+    rounded: float = 0.3
+    """Share of drivers from the tenth of a clip's frames that has the narrowest mouth."""
+
     seed: int = 0
 
 
+def along_skin() -> NDArray[np.float64]:
+    """Lengths [478, 478] of the shortest ways along the edges of the mesh, in outer eye distances; infinite where there
+    is none. An opening is no way: lips and lids are as far from each other as around their corners."""
+    ways = np.full((len(MESH_REFERENCE),) * 2, np.inf)
+    np.fill_diagonal(ways, 0)
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        here, there = TRIANGLES[:, a].astype(int), TRIANGLES[:, b].astype(int)
+        ways[here, there] = ways[there, here] = np.linalg.norm(MESH_REFERENCE[here] - MESH_REFERENCE[there], axis=1)
+    for through in range(len(ways)):  # Floyd and Warshall
+        np.minimum(ways, ways[:, through : through + 1] + ways[through], out=ways)
+    return ways
+
+
+def spreading(reach: float) -> Array:
+    """Weights [478, 70] by which what is missed of the landmarks is spread over the mesh, so that the places between
+    landmarks go along with them: kernel interpolation with exp(-length / reach)."""
+    kernel = np.exp(-along_skin() / reach)
+    known = kernel[np.ix_(MESH_TO_70, MESH_TO_70)] + 1e-3 * np.eye(len(MESH_TO_70))
+    return np.asarray(np.linalg.solve(known, kernel[MESH_TO_70]).T, np.float32)
+
+
 class LatentsNetwork(nn.Module):
-    """delta = basis(linear(motion) + mlp(motion, shape) - mlp(0, shape)): zero motion gives exactly zero."""
+    """raw = basis(linear(motion) + mlp(motion, shape) - mlp(0, shape)), and what it misses of the landmarks spread over
+    their surroundings: zero motion gives exactly zero."""
+
+    spread: Tensor
+    landmarks: Tensor
 
     def __init__(self, config: LatentsTraining) -> None:
         super().__init__()
@@ -47,13 +83,17 @@ class LatentsNetwork(nn.Module):
         )
         self.basis = nn.Linear(config.basis, 478 * 3, bias=False)
         nn.init.zeros_(self.mlp[4].get_parameter("weight"))
+        self.register_buffer("spread", torch.from_numpy(spreading(config.reach)))
+        self.register_buffer("landmarks", torch.from_numpy(MESH_TO_70.astype(np.int64)))
 
     def forward(self, motion: Tensor, shape: Tensor) -> Tensor:
         """Motion and shape [N, 210] (normalised units) to deltas [N, 478 * 3]."""
         bend = self.mlp(torch.cat([motion * 5, shape * 5], 1)) - self.mlp(
             torch.cat([torch.zeros_like(motion), shape * 5], 1)
         )
-        return self.basis(self.linear(motion) + bend)
+        raw = self.basis(self.linear(motion) + bend).reshape(-1, 478, 3)
+        missed = motion.reshape(-1, 70, 3) - raw[:, self.landmarks]
+        return (raw + torch.matmul(self.spread, missed)).reshape(-1, 478 * 3)
 
 
 def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
@@ -62,6 +102,7 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
     torch.manual_seed(options.seed)
     random = np.random.default_rng(options.seed)
     clips = [clip.normalised for clip in prepared_clips(Path(options.data))]
+    narrow = [narrowest(clip) for clip in clips]
     network = LatentsNetwork(options)
     if resume is not None:
         network.load_state_dict(load_file(resume))
@@ -74,6 +115,8 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
         pairs = []
         for number in random.choice(len(clips), options.batch // 8, p=weights):
             rows = random.integers(0, len(clips[number]), (8, 2))
+            rounded = random.random(8) < options.rounded
+            rows[rounded, 1] = random.choice(narrow[number], int(rounded.sum()))
             pairs.append(clips[number][rows])
         pair = np.concatenate(pairs)  # [batch, 2, 478, 3]: source, driving
         source, driving = from_mesh(pair[:, 0]), from_mesh(pair[:, 1])
@@ -96,6 +139,12 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
     metadata = {"config": json.dumps(asdict(options)), "family": "compact", "kind": "landmarks2latents"}
     save_file(network.state_dict(), output / "checkpoint.safetensors", metadata)
     export(network, output / "landmarks2latents_compact.onnx")
+
+
+def narrowest(clip: Array) -> NDArray[np.int64]:
+    """Rows of a clip [T, 478, 3] in which the mouth is narrowest: a tenth of them."""
+    width = np.linalg.norm(clip[:, CORNERS[1]] - clip[:, CORNERS[0]], axis=-1)
+    return np.argsort(width)[: max(1, len(width) // 10)]
 
 
 def export(network: LatentsNetwork, path: Path) -> None:
