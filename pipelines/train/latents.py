@@ -61,7 +61,7 @@ def spreading(reach: float) -> Array:
     landmarks go along with them: kernel interpolation with exp(-length / reach)."""
     kernel = np.exp(-along_skin() / reach)
     known = kernel[np.ix_(MESH_TO_70, MESH_TO_70)] + 1e-3 * np.eye(len(MESH_TO_70))
-    return np.asarray(np.linalg.solve(known, kernel[MESH_TO_70]).T, np.float32)
+    return np.ascontiguousarray(np.linalg.solve(known, kernel[MESH_TO_70]).T, np.float32)
 
 
 class LatentsNetwork(nn.Module):
