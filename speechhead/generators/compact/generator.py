@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from speechhead.core.arrays import Array
 from speechhead.engines.onnx import load_session
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised
+from speechhead.motion.rest import rest_face
 
 from .eyes import Lid, Lids, closures, held_open
-from .latents import CompactLatents
+from .latents import CompactLatents, deepened, mouth_width
 from .lips import LipSheets
 from .matte import Layers, Matte
 from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
@@ -62,6 +64,11 @@ class Source:
     def landmarks(self) -> Array:
         """Normalised landmarks of the portrait, float32 [70, 3]."""
         return from_mesh(self.canonical)
+
+    @cached_property
+    def rest_width(self) -> float:
+        """Width of the portrait's mouth at rest, outer eye distances."""
+        return mouth_width(rest_face(self.landmarks))
 
 
 def smoothed(field: Array) -> Array:
@@ -156,7 +163,8 @@ class CompactGenerator:
 
     def keypoints(self, source: Source, normalised: Array) -> Array:
         """Driving keypoints [478, 3] in normalised space for driving landmarks [70, 3]."""
-        return self._latents.keypoints(normalised[None], source.canonical)[0]
+        deep = deepened(normalised, source.landmarks, source.rest_width)
+        return self._latents.keypoints(deep[None], source.canonical)[0]
 
     def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> Array:
         """Dense motion field of the person, [N, N, 2] (FOMM, eq. 7: the sum over candidates of mask times flow)."""

@@ -2,13 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from speechhead.core.arrays import Array
 from speechhead.engines.onnx import load_session
-from speechhead.face.landmarks import MESH_TO_70, REFERENCE, from_mesh
+from speechhead.face.landmarks import INNER_LIPS, MESH_TO_70, OUTER_LIPS, REFERENCE, from_mesh
+
+LIPS = np.r_[OUTER_LIPS, INNER_LIPS]
+CORNERS = (48, 54)
+UPPER, LOWER = ((49, 50, 51, 52, 53), (61, 62, 63)), ((59, 58, 57, 56, 55), (67, 66, 65))
+"""Landmarks of a lip's outer contour and of the middle of its inner one, left to right."""
+
+TAPER = np.array([0.6, 1, 1, 1, 0.6], np.float32)
+"""How much of a change of red each point of an outer contour takes part in."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What trackers hold back of lips, as parts of what they tell: seen in true pictures and tracked again in ours, a
+    mouth narrows by 0.7 to 0.8 of what was asked for, and red grows and shrinks by 0.6 to 0.8 of it
+    (docs/decisions/0016-lips-with-volume.md)."""
+
+    narrow: float = 0.5
+    """More of a mouth that is narrower than at rest."""
+
+    upper: float = 0.2
+    """More of a change of the upper lip's red."""
+
+    lower: float = 0.25
+    """More of a change of the lower lip's red."""
+
+
+TOLD = Told()
+
+
+def mouth_width(face: Array) -> float:
+    """Distance of the mouth's corners of landmarks [70, 3] across the face."""
+    return float(face[CORNERS[1], 0] - face[CORNERS[0], 0])
+
+
+def deepened(driving: Array, source: Array, rest_width: float) -> Array:
+    """Driving landmarks [70, 3] with what trackers hold back of rounded and rolled-in lips; `source` stays itself.
+
+    Parameters
+    ----------
+    driving, source : float32 [70, 3]; normalised landmarks, the second the portrait's
+    rest_width : of the portrait's mouth at rest (`mouth_width`): a smile that ends is no pucker
+    """
+    face, width = driving.copy(), mouth_width(driving)
+    narrowed = max(0.0, rest_width - width) - max(0.0, rest_width - mouth_width(source))
+    middle = (driving[CORNERS[0], 0] + driving[CORNERS[1], 0]) / 2
+    share = 1 - TOLD.narrow * narrowed / max(width, 1e-3)
+    face[LIPS, 0] = middle + np.float32(max(share, 0.5)) * (driving[LIPS, 0] - middle)
+    for (outer, inner), more in ((UPPER, TOLD.upper), (LOWER, TOLD.lower)):
+        red, own = (float(f[outer[1:4], 1].mean() - f[inner, 1].mean()) for f in (driving, source))
+        face[outer, 1] += TAPER * np.float32(more * (red - own))
+    return face
 
 
 class CompactLatents:

@@ -1,0 +1,43 @@
+"""What trackers hold back of lips is given to them, and a portrait at rest stays itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from speechhead.face.landmarks import INNER_LIPS, OUTER_LIPS, REFERENCE
+from speechhead.generators.compact.latents import TOLD, deepened, mouth_width
+
+REST = mouth_width(REFERENCE)
+
+
+def wider(factor: float) -> np.ndarray:
+    face = REFERENCE.copy()
+    face[np.r_[OUTER_LIPS, INNER_LIPS], 0] *= factor
+    return face
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.0, 1.2])
+def test_the_portrait_itself_stays_itself(factor: float) -> None:
+    source = wider(factor)
+    np.testing.assert_allclose(deepened(source, source, REST), source, atol=1e-6)
+
+
+def test_a_pucker_goes_further_than_it_is_told() -> None:
+    told = wider(0.8)
+    asked, shown = REST - mouth_width(told), REST - mouth_width(deepened(told, REFERENCE, REST))
+    assert shown == pytest.approx((1 + TOLD.narrow) * asked, rel=1e-3)
+
+
+def test_a_smile_that_ends_is_no_pucker_and_a_wide_mouth_stays() -> None:
+    smile = wider(1.25)
+    for driving in (REFERENCE, wider(1.1)):
+        np.testing.assert_allclose(deepened(driving, smile, REST), driving, atol=1e-6)
+
+
+def test_red_of_a_lip_that_rolls_in_goes_further_and_the_opening_stays() -> None:
+    rolled = REFERENCE.copy()
+    rolled[56:59, 1] -= 0.02
+    found = deepened(rolled, REFERENCE, REST)
+    np.testing.assert_allclose(found[56:59, 1] - rolled[56:59, 1], -0.02 * TOLD.lower, atol=1e-5)
+    np.testing.assert_array_equal(found[INNER_LIPS], rolled[INNER_LIPS])
