@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from speechhead.core.arrays import Array
 from speechhead.face.landmarks import INNER_LIPS, OUTER_LIPS, REFERENCE
 from speechhead.generators.compact.latents import TOLD, deepened, mouth_width
 
 REST = mouth_width(REFERENCE)
 
 
-def wider(factor: float) -> np.ndarray:
-    face = REFERENCE.copy()
+def wider(factor: float) -> Array:
+    face: Array = REFERENCE.copy()
     face[np.r_[OUTER_LIPS, INNER_LIPS], 0] *= factor
     return face
 
