@@ -27,7 +27,10 @@ class Told:
     (docs/decisions/0016-lips-with-volume.md)."""
 
     narrow: float = 0.5
-    """More of a mouth that is narrower than at rest."""
+    """More of a mouth that is a little narrower than at rest."""
+
+    deepest: float = 0.2
+    """Narrowing, outer eye distances, of which half as much more is given: skin does not gather without end."""
 
     upper: float = 0.2
     """More of a change of the upper lip's red."""
@@ -53,13 +56,14 @@ def deepened(driving: Array, source: Array, rest_width: float) -> Array:
     rest_width : of the portrait's mouth at rest (`mouth_width`): a smile that ends is no pucker
     """
     face, width = driving.copy(), mouth_width(driving)
-    narrowed = max(0.0, rest_width - width) - max(0.0, rest_width - mouth_width(source))
+    narrowed = [max(0.0, rest_width - mouth_width(one)) for one in (driving, source)]
+    more = [TOLD.narrow * by / (1 + by / TOLD.deepest) for by in narrowed]
     middle = (driving[CORNERS[0], 0] + driving[CORNERS[1], 0]) / 2
-    share = 1 - TOLD.narrow * narrowed / max(width, 1e-3)
+    share = 1 - (more[0] - more[1]) / max(width, 1e-3)
     face[LIPS, 0] = middle + np.float32(max(share, 0.5)) * (driving[LIPS, 0] - middle)
-    for (outer, inner), more in ((UPPER, TOLD.upper), (LOWER, TOLD.lower)):
+    for (outer, inner), gain in ((UPPER, TOLD.upper), (LOWER, TOLD.lower)):
         red, own = (float(f[outer[1:4], 1].mean() - f[inner, 1].mean()) for f in (driving, source))
-        face[outer, 1] += TAPER * np.float32(more * (red - own))
+        face[outer, 1] += TAPER * np.float32(gain * (red - own))
     return face
 
 
