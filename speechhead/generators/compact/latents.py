@@ -24,7 +24,7 @@ TAPER = np.array([0.6, 1, 1, 1, 0.6], np.float32)
 class Told:
     """What trackers hold back of lips, as parts of what they tell: seen in true pictures and tracked again in ours, a
     mouth narrows by 0.7 to 0.8 of what was asked for, and red grows and shrinks by 0.6 to 0.8 of it
-    (docs/decisions/0016-lips-with-volume.md)."""
+    (`python -m pipelines.judge.pucker`)."""
 
     narrow: float = 0.5
     """More of a mouth that is a little narrower than at rest."""
