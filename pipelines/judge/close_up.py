@@ -23,6 +23,25 @@ them): standard deviation of the opening's luma and its 95th percentile (`light`
 in its lower half; correlation over time of the share of teeth with the truth's. What is made / the truth.
 """
 
+LIPS = (
+    ("pucker_width", "width of a pucker"),
+    ("pucker_depth", "depth of a pucker"),
+    ("pucker_upper", "red of the upper lip in it"),
+    ("pucker_lower", "of the lower"),
+    ("rolled_upper", "red of the upper lip, rolled in"),
+    ("rolled_lower", "of the lower"),
+    ("width_r", "r of width"),
+    ("light_r", "r of light"),
+    ("light_slope", "slope of light"),
+)
+"""Measures of `pucker.Volume` that are shown, and their names."""
+
+LIP_WORDS = """
+Means over clips, ours over the truth: on the tenth of the frames with the narrowest true mouth its width, how much
+narrower than usual it is, and the red of either lip; the red of lips that are shut and rolled in; correlation over time
+of the width, and of the lower lip's light over that of the skin under it, which a lip that comes forward raises.
+"""
+
 PORTRAIT_WORDS = """
 Still portraits that are set aside (`pipelines/data/held_out.py`) speak the sound of a clip and blink. Smiling: inner
 lips parted by at least 0.03 outer eye distances. Medians; less is better. `kept` is the share of portraits below the
@@ -55,6 +74,23 @@ def mouth_parts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         found = (row["self_reenactment"].get(method, {}) for method in MOUTH_METHODS)
         lines.append([*line, *(number(values.get("inside_teeth_correlation")) for values in found)])
     return ["## Inside open mouths, self-reenactment", MOUTH_WORDS, table(header, lines)]
+
+
+def lip_parts(document: Mapping[str, Any]) -> list[str]:
+    """The table of rounded and rolled-in lips, a line per method."""
+    means = document["mean"]["self_reenactment"]
+    lines = [
+        [method, *(number(means[method].get(f"lips_{name}")) for name, _ in LIPS)]
+        for method in (*MOUTH_METHODS, "warp_68")
+        if means.get(method, {}).get("lips_pucker_width") is not None
+    ]
+    if not lines:
+        return []
+    return [
+        "## Rounded and rolled-in lips, self-reenactment",
+        LIP_WORDS,
+        table(["method", *(t for _, t in LIPS)], lines),
+    ]
 
 
 def portrait_parts(document: Mapping[str, Any]) -> list[str]:

@@ -150,7 +150,7 @@ def page(document: Mapping[str, Any], command: str, notes: str = "") -> str:
     parts += ["## Clips", table(["clip", *header], rows)]
     if any("ours" in row["self_reenactment"] for row in used):
         parts += ["## Opening asked for and opening seen", OPENING_WORDS, opening_table(used)]
-        parts += close_up.mouth_parts(used)
+        parts += [*close_up.mouth_parts(used), *close_up.lip_parts(document)]
     parts += close_up.portrait_parts(document)
     if any("ours" in row["self_reenactment"] for row in used):
         parts += ["## Failures", *failure_parts(used)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import apply_pose, eye_opening, mouth_opening
 from speechhead.face.tracker import FaceTracker
 
-from . import baselines, failures, motion, ours, picture, sheets, shifts, sync
+from . import baselines, failures, motion, ours, picture, pucker, sheets, shifts, sync
 from .clips import ClipEntry, FaceTrack, JudgedClip, load, track
 from .mouth_inside import mouth_inside
 from .opening import fidelity
@@ -99,6 +99,14 @@ def life_metrics(normalised: Array, angles: Array) -> Row:
     }
 
 
+def lip_metrics(frames: Frames, seen: FaceTrack | None, clip: JudgedClip) -> Row:
+    """What of rounded and rolled-in lips is in rendered frames: `pucker.Volume`, names beginning with `lips_`."""
+    if seen is None:
+        return {}
+    found = asdict(pucker.volume(seen, clip.truth)) | pucker.light(frames, clip.frames, clip.truth)
+    return {f"lips_{name}": value for name, value in found.items()}
+
+
 class Evaluator:
     """Loads the networks once and evaluates clips."""
 
@@ -145,8 +153,8 @@ class Evaluator:
             seen: FaceTrack | None = FaceTrack(mesh, 1.0)
         else:
             seen = track(frames, self.tracker)
-        inside = mouth_inside(frames, seen, clip.frames, clip.truth)
-        return picture_metrics(frames, clip) | keypoint_metrics(seen, clip) | inside
+        close = mouth_inside(frames, seen, clip.frames, clip.truth) | lip_metrics(frames, seen, clip)
+        return picture_metrics(frames, clip) | keypoint_metrics(seen, clip) | close
 
     def _speech_rows(
         self, clip: JudgedClip, rendered: dict[str, ours.Rendered]

@@ -182,6 +182,7 @@ TARGETS = (
     _mouth("Share of lower teeth from the truth's by", "<= 0.15", "lower_teeth", 0, 0.15, off=True),
     _mouth("Light inside open mouths from the truth's by", "<= 0.1", "light", 0, 0.1, off=True),
     _mouth("Correlation of the share of teeth with the truth's", ">= 0.6", "teeth_correlation", 0.6, 1),
+    _picture("Width of a pucker over the truth's", "0.95-1.05", "lips_pucker_width", 0.95, 1.05),
     _still("Portraits whose closed lips show no bright line, share", ">= 50 of 52", "residue_kept", MOST, 1),
     _still("Lid opening at full closure over open, median, in space", "<= 0.25", "shut", 0, portraits.SHUT[0]),
     _still(

@@ -55,8 +55,15 @@ def test_open_mouths_are_shown_beside_the_truth():
     rows.append({"file": "b.mp4", "self_reenactment": {"ours": {"inside_contrast": None}}})
     words = close_up.mouth_parts(rows)[-1]
     assert "| a.mp4 | 0.25 / 0.25 |" in words and "b.mp4" not in words
-    named = {target.name: target.value({"clips": rows}) for target in targets.TARGETS[-11:-7]}
+    named = {target.name: target.value({"clips": rows}) for target in targets.TARGETS[-12:-8]}
     assert list(named.values()) == [1.0, 0.0, 0.25, 0.7]
+
+
+def test_lips_are_shown_where_they_were_measured():
+    means = {"ours": {"lips_pucker_width": 1.02, "lips_light_r": 0.5}, "copy": {"lips_pucker_width": None}}
+    (_, _, words) = close_up.lip_parts({"mean": {"self_reenactment": means}})
+    assert "| ours | 1.020 |" in words and "copy" not in words
+    assert close_up.lip_parts({"mean": {"self_reenactment": {}}}) == []
 
 
 def test_the_held_out_portraits_are_chosen_where_there_is_no_list(tmp_path):
