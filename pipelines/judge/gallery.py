@@ -101,7 +101,7 @@ def named(entry: Listed) -> str:
     """The person's name, as the file has it: without a number before and a digest after."""
     parts = re.sub(r"_[0-9a-f]{5}$", "", Path(entry.file).stem).split("_")
     if parts[0] == "ICPSR":
-        parts = [part.capitalize() if part.isupper() and len(part) > 1 else part for part in parts[2:]]
+        parts = [part.capitalize() if part.isupper() and len(part) > 1 else part for part in parts[2:4]]
     return " ".join(parts)
 
 
