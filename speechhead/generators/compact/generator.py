@@ -200,9 +200,8 @@ class CompactGenerator:
                     toned = (patch[..., :3] @ LUMA)[..., None] * tone
                     patch[..., :3] += source.inside.grey * (toned - patch[..., :3])
                 patch = patch * WINDOWS[name].reach(inputs[f"{name}_shapes"])[..., None]
-            else:  # an iris keeps its hue, and a grey picture gets none
-                plain = np.maximum(inputs[f"{name}_shapes"][1], float(source.inside.grey > 0.5))[..., None]
+            elif source.inside.grey > 0.5:  # a grey picture gets no hue
                 patch = patch.copy()
-                patch[..., :3] += plain * (patch[..., :3] @ LUMA[:, None] - patch[..., :3])
+                patch[..., :3] = (patch[..., :3] @ LUMA)[..., None]
             frame = lay(frame, patch, matrices[name])
         return self._teeth.draw(frame, source.inside, keypoints, pose)

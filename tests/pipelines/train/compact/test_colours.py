@@ -16,7 +16,8 @@ from pipelines.train.compact.colours import (
     with_iris,
 )
 from speechhead.avatar.portrait import Avatar
-from speechhead.face.landmarks import from_mesh, remove_pose
+from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_pixels
+from speechhead.generators.compact.generator import CompactGenerator
 from speechhead.generators.compact.meshwarp import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT
 
 
@@ -58,6 +59,25 @@ def test_only_irises_change_their_hue() -> None:
         x, y = np.round(avatar.mesh[iris, :2]).astype(int)
         before, after = (image[y - 2 : y + 3, x - 3 : x + 4].reshape(-1, 3).mean(0) for image in (avatar.crop, changed))
         assert after[2] - after[0] > before[2] - before[0] + 10
+
+
+@pytest.mark.parametrize("gain", [(0.6, 0.95, 2.3), (1.5, 0.9, 0.5)])
+def test_the_networks_keep_an_iris_of_another_hue(gain: tuple[float, float, float]) -> None:
+    avatar, generator = Avatar.default(256), CompactGenerator.load(256, threads=1)
+    pose = remove_pose(from_mesh(avatar.mesh)[None])[1][0]
+    crop = with_iris(avatar.crop, avatar.mesh, pose, np.array([*gain, 1.0], np.float32))
+    source = generator.prepare(crop, avatar.mesh)
+    yaw, pitch, roll = pose.angles
+    turned = Pose.from_angles(yaw + 6, pitch, roll, pose.translation, pose.scale)
+    frame = generator.render(source, source.landmarks, turned)
+    meshes = avatar.mesh, to_pixels(source.canonical, turned)
+    for iris in (IRIS_LEFT, IRIS_RIGHT):
+        hues = []
+        for picture, mesh in zip((crop, frame), meshes):
+            x, y = np.round(mesh[iris, :2]).astype(int)
+            seen = picture[y - 2 : y + 3, x - 3 : x + 4].reshape(-1, 3).astype(np.float32)
+            hues.append((seen - (seen @ LUMA)[:, None]).mean(0))
+        assert np.abs(hues[1] - hues[0]).max() < 5  # levels
 
 
 def test_another_iris_keeps_its_light_within_bounds() -> None:
