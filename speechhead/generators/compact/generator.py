@@ -22,7 +22,7 @@ from .matte import Layers, Matte
 from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
 from .rest_plate import RestPlate, RestPlates
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
-from .teeth import CAVITY, LUMA, Inside, Teeth
+from .teeth import ARCHES, LUMA, Inside, Teeth
 from .windows import WINDOWS, lay
 
 SMOOTH = 3.0
@@ -136,7 +136,7 @@ class CompactGenerator:
         both = np.dstack([crop.astype(np.float32) / 255, layers.alpha])
         features["small"] = np.asarray(cv2.resize(both, m, interpolation=cv2.INTER_AREA), np.float32)
         turned = pose.rotation, pose.translation, float(pose.scale)
-        lids = self._lids.prepare(crop, mesh, pose, inside.soft / CAVITY.lens * pose.scale)
+        lids = self._lids.prepare(crop, mesh, pose, inside.soft / ARCHES.lens * pose.scale)
         return Source(crop, layers, canonical, *turned, features, inside, lips, from_mesh(seen), warper, lids, smile)
 
     def render(self, source: Source, normalised: Array, pose: Pose) -> NDArray[np.uint8]:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels
+from speechhead.generators.compact.cavity import CAVITY
 from speechhead.generators.compact.latents import CompactLatents
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
-from speechhead.generators.compact.teeth import ARCHES, CAVITY, Inside, Teeth, softness, unprojected
+from speechhead.generators.compact.mouth_light import softness
+from speechhead.generators.compact.teeth import ARCHES, Inside, Teeth, unprojected
 
 SIZE = 512
 
@@ -141,4 +143,4 @@ def test_constants_can_not_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         ARCHES.behind = 0.0
     with pytest.raises(ValueError, match="read-only"):
-        CAVITY.ivory[0] = 1.0
+        CAVITY.deep[0] = 1.0

@@ -1,0 +1,152 @@
+"""Light between open lips, and what lies behind the teeth there: tongue and dark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from speechhead.core.arrays import Array, fixed
+from speechhead.core.smoothstep import smoothstep32
+
+UPPER_MIDDLE, LOWER_MIDDLE = [61, 62, 63], [65, 66, 67]
+
+
+@dataclass(frozen=True, eq=False)
+class Cavity:
+    """Light and colour inside a mouth. Lengths in outer eye distances; fitted to open mouths of training clips
+    (docs/decisions/0014-a-mouth-with-an-inside.md)."""
+
+    full: float = 1.24
+    """Light on the middle of the upper row where no lip throws its shadow."""
+
+    lower: float = 0.85
+    """How light the lower teeth are beside the upper ones."""
+
+    shade: float = 0.05
+    """Width of the shadow that the lips throw into the mouth."""
+
+    sides: float = 0.31
+    """Distance from the middle at which light has fallen to 1 / e: cheeks keep it off the back teeth."""
+
+    near: float = 0.4
+    """What the lips' shadow takes away along its edge."""
+
+    under: float = 0.25
+    """What the upper lip's takes besides."""
+
+    rounded: float = 3.5
+    """How much light goes for each unit by which a mouth is narrower than at rest: rounded lips are a tube."""
+
+    dimmest: float = 0.35
+    """The least that is left of it."""
+
+    red: Array = field(default_factory=lambda: fixed(0.0, 0.4, 0.5))
+    """Powers of the light, below full light, by which less of each channel than of the light is left: in a mouth it has
+    been thrown back by red walls."""
+
+    deep: Array = field(default_factory=lambda: fixed(0.27, 0.14, 0.13))
+    """Colour of the back of the mouth, parts of the skin's."""
+
+    tongue: Array = field(default_factory=lambda: fixed(0.80, 0.57, 0.56))
+    """Colour of the tongue, parts of the skin's."""
+
+    tongue_half: tuple[float, float] = (0.2, 0.1)
+    """Half width and height of the tongue that is seen behind the lower teeth."""
+
+    tongue_above: float = 0.016
+    """How far the tongue's middle stands above the lower teeth's edge."""
+
+
+CAVITY = Cavity()
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What is seen between lips, in a box of the frame.
+
+    corner: pixel (x, y) of the box; mask: float32 [h, w], how much of each pixel is within, 0..1; width: pixels of the
+    lips' shadow, odd.
+    """
+
+    corner: tuple[int, int]
+    mask: Array
+    width: int
+
+    @classmethod
+    def between(cls, outline: Array, scale: float, size: int) -> Opening | None:
+        """Within an outline [n, 2] in pixels of a frame of `size` a side; None where it is out of the frame.
+
+        scale: pixels of an outer eye distance
+        """
+        margin = round(CAVITY.shade * scale) + 2
+        x0, y0 = np.maximum(np.floor(outline.min(0)).astype(int) - margin, 0)
+        x1, y1 = np.minimum(np.ceil(outline.max(0)).astype(int) + margin, size)
+        if x1 - x0 < 4 or y1 - y0 < 4:
+            return None
+        mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        cv2.fillPoly(mask, [np.round((outline - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        width = 2 * round(CAVITY.shade * scale / 2) + 1
+        return cls((int(x0), int(y0)), mask.astype(np.float32) / np.float32(255), width)
+
+    @property
+    def where(self) -> tuple[slice, slice]:
+        """The box, rows and columns of the frame."""
+        (x, y), (height, width) = self.corner, self.mask.shape
+        return slice(y, y + height), slice(x, x + width)
+
+    @property
+    def places(self) -> tuple[Array, Array]:
+        """Pixels (x, y) of the frame, float32 [h, w] each."""
+        (rows, columns) = self.where
+        x, y = np.arange(columns.start, columns.stop), np.arange(rows.start, rows.stop)
+        x, y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
+        return x, y
+
+    def depth(self) -> tuple[Array, Array]:
+        """How far from the lips, and from the upper one alone, places are, float32 [h, w]: about 0.5 on the line, 1 in
+        the open."""
+        near = cv2.blur(self.mask, (self.width, self.width), borderType=cv2.BORDER_CONSTANT)
+        move = np.array([[1, 0, 0], [0, 1, 0.5 * self.width]], np.float32)
+        below = cv2.warpAffine(near, move, (self.mask.shape[1], self.mask.shape[0]))
+        return np.asarray(near, np.float32), np.asarray(below, np.float32)
+
+
+def lit(opening: Opening, across: Array, face: Array, rest: Array) -> tuple[Array, Array]:
+    """Light float32 [h, w] on the lower and on the upper row, in parts of full light.
+
+    It falls in from the front and above: it is darker near the lips, most below the upper one, towards the cheeks, and
+    in a rounded mouth.
+
+    Parameters
+    ----------
+    across : float32 [h, w], distances from the middle, outer eye distances
+    face, rest : float32 [70, 3]; driving landmarks and those of the closed mouth, normalised space
+    """
+    near, below = opening.depth()
+    light = (1 - CAVITY.near * (1 - smoothstep32(near, 0.15, 0.75))) * (
+        1 - CAVITY.under * (1 - smoothstep32(below, 0.1, 0.8))
+    )
+    light *= CAVITY.full * np.exp(-np.square(across / CAVITY.sides))
+    breadth = float((face[64, 0] - face[60, 0]) - (rest[64, 0] - rest[60, 0]))
+    light *= min(max(1 + CAVITY.rounded * breadth, CAVITY.dimmest), 1.0)
+    upper = np.asarray(light, np.float32)
+    return upper * np.float32(CAVITY.lower), upper
+
+
+def reddened(light: Array) -> Array:
+    """Light [h, w] by channel [h, w, 3]: shade in a mouth is red."""
+    least = np.clip(light, 1e-3, 1)
+    return np.stack([light, *(light * least**power for power in CAVITY.red[1:])], -1)
+
+
+def behind(opening: Opening, place: tuple[Array, Array], skin: Array) -> Array:
+    """Colours float32 [h, w, 3] behind the teeth, 0..255.
+
+    place: float32 [h, w] each, distances (across, down) from the lower front teeth's edge, outer eye distances
+    """
+    across, down = place
+    far = np.hypot(across / CAVITY.tongue_half[0], (down + CAVITY.tongue_above) / CAVITY.tongue_half[1])[..., None]
+    share = (1 - smoothstep32(far, 0.55, 1.0)) * (1 - 0.4 * far)
+    return np.asarray((CAVITY.deep + share * (CAVITY.tongue - CAVITY.deep)) * skin, np.float32)
