@@ -27,6 +27,7 @@ from speechhead.generators.compact.latents import CompactLatents
 from speechhead.generators.compact.lips import MARGIN, LipSheets
 from speechhead.generators.compact.matte import Matte
 from speechhead.generators.compact.meshwarp import MeshWarp, on_face, pixel_grid, places, sample
+from speechhead.generators.compact.mouth_light import softness
 from speechhead.generators.compact.plate import dense
 from speechhead.generators.compact.rest_plate import RestPlate, RestPlates
 from speechhead.generators.compact.shown import (
@@ -39,7 +40,7 @@ from speechhead.generators.compact.shown import (
     with_lips_shut,
     without_smile,
 )
-from speechhead.generators.compact.teeth import CAVITY, softness
+from speechhead.generators.compact.teeth import ARCHES
 from speechhead.generators.compact.windows import WINDOWS
 from speechhead.motion.blink import LID_PAIRS
 
@@ -252,7 +253,7 @@ def window_inputs(
     own, mesh : float32 [478, 3] in pixels, of the source and of the target; smile : of the source
     """
     size, pose, warper = driven.source.shape[0], driven.pose, driven.warper
-    soft = CAVITY.lens * softness(driven.source, own, driven.source_pose.scale) / driven.source_pose.scale
+    soft = ARCHES.lens * softness(driven.source, own, driven.source_pose.scale) / driven.source_pose.scale
     lips = LipSheets.prepare(driven.source, own, driven.source_pose, soft)
     closed = shut(latents, driven.canonical, lips.plate.parted)
     shown = portrait_inputs(
