@@ -18,7 +18,7 @@ class Cavity:
     """Light and colour inside a mouth. Lengths in outer eye distances; fitted to open mouths of training clips
     (docs/decisions/0014-a-mouth-with-an-inside.md)."""
 
-    full: float = 1.24
+    full: float = 1.34
     """Light on the middle of the upper row where no lip throws its shadow."""
 
     lower: float = 0.85
@@ -52,7 +52,7 @@ class Cavity:
     tongue: Array = field(default_factory=lambda: fixed(0.80, 0.57, 0.56))
     """Colour of the tongue, parts of the skin's."""
 
-    tongue_half: tuple[float, float] = (0.2, 0.1)
+    tongue_half: tuple[float, float] = (0.2, 0.085)
     """Half width and height of the tongue that is seen behind the lower teeth."""
 
     tongue_above: float = 0.016
@@ -141,12 +141,15 @@ def reddened(light: Array) -> Array:
     return np.stack([light, *(light * least**power for power in CAVITY.red[1:])], -1)
 
 
-def behind(opening: Opening, place: tuple[Array, Array], skin: Array) -> Array:
+def behind(place: tuple[Array, Array], light: Array, skin: Array) -> Array:
     """Colours float32 [h, w, 3] behind the teeth, 0..255.
 
-    place: float32 [h, w] each, distances (across, down) from the lower front teeth's edge, outer eye distances
+    Parameters
+    ----------
+    place : float32 [h, w] each, distances (across, down) from the lower front teeth's edge, outer eye distances
+    light : float32 [h, w], on the upper row; skin : float32 [3], its colour
     """
     across, down = place
-    far = np.hypot(across / CAVITY.tongue_half[0], (down + CAVITY.tongue_above) / CAVITY.tongue_half[1])[..., None]
-    share = (1 - smoothstep32(far, 0.55, 1.0)) * (1 - 0.4 * far)
-    return np.asarray((CAVITY.deep + share * (CAVITY.tongue - CAVITY.deep)) * skin, np.float32)
+    far = np.hypot(across / CAVITY.tongue_half[0], (down + CAVITY.tongue_above) / CAVITY.tongue_half[1])
+    share = (1 - smoothstep32(far, 0.3, 1.0)) * np.minimum(light, 1)
+    return np.asarray((CAVITY.deep + share[..., None] * (CAVITY.tongue - CAVITY.deep)) * skin, np.float32)

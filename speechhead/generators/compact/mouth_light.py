@@ -30,6 +30,9 @@ class Tones:
     ivory: Array = field(default_factory=lambda: fixed(1.02, 0.99, 1.02))
     """Colour of teeth beside that, of luma 1."""
 
+    red: float = 0.08
+    """By how much what is taken for teeth may be less white than teeth are expected to be: lips are."""
+
     row: Array = field(default_factory=lambda: fixed(1.015, 1.004, 0.953))
     """Colour that the head model's rows have of themselves, of luma 1."""
 
@@ -82,9 +85,9 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> MouthLight:
     shown = _filled(crop, [points[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]])
     shown &= luma > TONES.shown * bright
     if shown.sum() > 40:  # teeth that the portrait shows tell best what they look like in its light
-        teeth = np.percentile(picture[shown], 75, axis=0)
-        white = np.asarray(teeth / max(float(teeth.mean()), 1.0), np.float32)
-        level = 1.12 * float(teeth.mean())
+        teeth = np.asarray(np.percentile(picture[shown], 75, axis=0), np.float32)
+        if whiteness(teeth) > whiteness(white * TONES.row) - TONES.red:
+            white, level = teeth / max(float(teeth.mean()), 1.0), 1.12 * float(teeth.mean())
     mean = picture.reshape(-1, 3).mean(0) / max(float(picture.mean()), 1.0)
     spread = float(np.abs(picture - luma[..., None] * mean).mean())
     tone, error = toning(picture[face], luma[face], level)
@@ -94,6 +97,11 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> MouthLight:
     lips = _filled(crop, [points[OUTER_LIP]])
     mouth = picture[lips].mean(0) if lips.any() else np.array([180, 100, 100])
     return MouthLight(np.asarray(white * min(level, 250.0), np.float32), skin, np.asarray(mouth, np.float32), grey)
+
+
+def whiteness(colour: Array) -> float:
+    """Least channel of a colour [3] over its largest."""
+    return float(colour.min() / max(float(colour.max()), 1e-6))
 
 
 def toning(colours: Array, luma: Array, level: float) -> tuple[Array, float]:

@@ -43,7 +43,7 @@ class Smile:
     seen: float = 0.5
     """Part of the front teeth's width that has to be tooth for a height to belong to them."""
 
-    shaded: float = 0.92
+    shaded: float = 0.97
     """How light a row is drawn in the usual shade of lips."""
 
     lit: float = 0.9

@@ -60,7 +60,7 @@ class Arches:
     lips: tuple[float, float] = (0.016, 0.013)
     """What the upper and the lower lip hide of what is between them."""
 
-    carved: tuple[float, float] = (0.03, 1.4)
+    carved: tuple[float, float] = (0.03, 1.3)
     """Reach and gain by which the shade between teeth, and of them on their gums, is stronger than in even light."""
 
     lens: float = 0.45
@@ -188,7 +188,7 @@ class Teeth:
         )
         middle = inside.seam + np.array([0, 0, ARCHES.behind], np.float32)
         light = lit(opening, unprojected(*opening.places, middle, pose, 0.0)[0], face, inside.rest)
-        out = behind(opening, unprojected(*opening.places, edges[0], pose, 0.0), inside.light.skin)
+        out = behind(unprojected(*opening.places, edges[0], pose, 0.0), light[1], inside.light.skin)
         for row, bright in zip((lower, upper), light):
             lit_row = row[..., :3] * (reddened(bright) * (inside.white / np.float32(235)))
             out = np.asarray(out * (1 - row[..., 3:]) + lit_row, np.float32)

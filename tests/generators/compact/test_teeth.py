@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels
-from speechhead.generators.compact.cavity import CAVITY
+from speechhead.generators.compact.cavity import CAVITY, Opening, lit, reddened
 from speechhead.generators.compact.latents import CompactLatents
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
-from speechhead.generators.compact.mouth_light import softness
+from speechhead.generators.compact.mouth_light import TONES, softness, whiteness
 from speechhead.generators.compact.teeth import ARCHES, Inside, Teeth, unprojected
 
 SIZE = 512
@@ -144,3 +144,25 @@ def test_constants_can_not_be_changed():
         ARCHES.behind = 0.0
     with pytest.raises(ValueError, match="read-only"):
         CAVITY.deep[0] = 1.0
+
+
+def test_red_lips_are_not_taken_for_the_colour_of_teeth() -> None:
+    white, lip = np.array([1.1, 0.98, 0.9], np.float32), np.array([230, 140, 110], np.float32)
+    assert whiteness(lip) < whiteness(white) - TONES.red < whiteness(np.array([215, 205, 180], np.float32))
+
+
+def test_shade_in_a_mouth_is_red_and_full_light_is_not() -> None:
+    shade = reddened(np.linspace(0.05, 1, 20, dtype=np.float32)[None])[0]
+    assert (np.diff(shade, axis=0) > 0).all()
+    assert shade[0, 0] > 1.5 * shade[0, 1:].max() and np.ptp(shade[-1]) == 0
+
+
+def test_rounded_lips_keep_light_from_the_teeth(avatar: Avatar) -> None:
+    rest = from_mesh(canonical(avatar))
+    narrow = rest.copy()
+    narrow[60, 0] += 0.05
+    narrow[64, 0] -= 0.05
+    opening = Opening(corner=(0, 0), mask=np.ones((20, 40), np.float32), width=7)
+    across = np.zeros((20, 40), np.float32)
+    round_, wide = (lit(opening, across, face, rest)[1].mean() for face in (narrow, rest))
+    assert round_ < 0.75 * wide
