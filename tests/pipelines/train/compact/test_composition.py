@@ -99,7 +99,7 @@ def test_windows_are_shown_the_frame_and_the_portrait_of_run_time(scene: Scene, 
     assert face.mean() > 0.4  # off the face the networks of dense motion have their say
     shown = np.abs(inputs[f"{name}_warped"] - item[f"{name}_warped"])[:, face]
     # Samples between pixels are rounded there, and stop at black and white.
-    assert shown.max() < 3.5 / 255 and shown.mean() < 0.3 / 255
+    assert shown.max() < 6 / 255 and shown.mean() < 0.3 / 255
     assert np.array_equal(inputs[f"{name}_shapes"], item[f"{name}_shapes"])
     for part in ("source", "source_shapes"):  # the portrait's own windows
         assert np.array_equal(source.features[f"{name}_{part}"][0], item[f"{name}_{part}"])
