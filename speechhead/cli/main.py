@@ -79,7 +79,12 @@ def _without(name: str, reason: str) -> Any:
     single = typer.Typer(**STYLE)
     settings = {"allow_extra_args": True, "ignore_unknown_options": True}
     said = escape(f"Not available: {reason}")
-    named = {"help": said, "add_help_option": False, "context_settings": settings, "rich_help_panel": JOINED}
+    named: dict[str, Any] = {
+        "help": said,
+        "add_help_option": False,
+        "context_settings": settings,
+        "rich_help_panel": JOINED,
+    }
     single.command(name, **named)(refuse)
     return typer.main.get_command(single)
 
