@@ -105,7 +105,9 @@ def hole(eye: Eye) -> tuple[Array, Array]:
     dark = (contrast > FAINT[0]) & (sure < 0.99)
     count, parts = cv2.connectedComponents(dark.astype(np.uint8))
     total, beyond = (np.bincount(parts[where], minlength=count) for where in (dark, dark & ~near))
-    lashes = (dark & near & (beyond <= STRAY * total)[parts]) * smoothstep32(contrast, *FAINT)
+    goes_on = beyond > STRAY * total
+    goes_on[np.concatenate([parts[0], np.intersect1d(parts[:, 0], parts[:, -1])])] = True
+    lashes = (dark & near & ~goes_on[parts]) * smoothstep32(contrast, *FAINT)
     side = 2 * max(1, round(0.01 * eye.unit)) + 1
     grown = cv2.dilate(np.maximum(lashes, _whites(eye)).astype(np.float32), np.ones((side, side), np.uint8))
     found = np.maximum(sure, cv2.GaussianBlur(grown, (0, 0), 0.25 * side)).astype(np.float32)
