@@ -23,7 +23,7 @@ from speechhead.face.landmarks import eye_opening, to_pixels
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.open import open_generator
 from speechhead.generators.protocol import Generator
-from speechhead.motion.blink import close_eyes
+from speechhead.motion.blink import LID_PAIRS, close_eyes
 from speechhead.motion.gaze import turn_eyes
 from speechhead.motion.rest import rest_face
 
@@ -31,6 +31,9 @@ Picture = NDArray[np.uint8]
 
 UPPER = ((36, 37, 38, 39), (42, 43, 44, 45))
 """iBUG points of the upper lids, outer to inner or inner to outer, whose line is the seam of shut eyes."""
+
+CORNERS = ((36, 39), (42, 45))
+"""iBUG points of the eyes' corners."""
 
 SEAM, AROUND = 0.035, 0.09
 """Half heights of the band along a shut seam and of the lid around it, in outer eye distances."""
@@ -61,14 +64,28 @@ def chroma(picture: Picture) -> Array:
     return np.asarray(np.hypot(parts[..., 0], parts[..., 1]), np.float32)
 
 
-def tracked(tracker: FaceTracker, picture: Picture) -> tuple[float, float]:
-    """Mean opening of both eyes that the tracker sees: in space, and as seen in the picture.
+def gap(landmarks: Array) -> float:
+    """Distance of the lids across the line between an eye's corners, over the eye's width: both eyes' mean.
+
+    The tracker sets the points of shut lids a little aside of each other, and leaves them a depth. Neither is open.
+    """
+    points, found = landmarks[:, :2], []
+    for (outer, inner), pairs in zip(CORNERS, (LID_PAIRS[:2], LID_PAIRS[2:])):
+        way = points[inner] - points[outer]
+        width = max(float(np.linalg.norm(way)), 1e-6)
+        between = np.mean([points[low] - points[up] for up, low in pairs], axis=0)
+        found.append(abs(float(way[0] * between[1] - way[1] * between[0])) / width**2)
+    return float(np.mean(found))
+
+
+def tracked(tracker: FaceTracker, picture: Picture) -> tuple[float, float, float]:
+    """Mean opening of both eyes that the tracker sees: in space, as seen in the picture, and as `gap` has it.
 
     Between shut lids the tracker leaves a depth, more in a face that looks up or down; it is no opening.
     """
     landmarks = tracker.locate(picture).landmarks
     flat = landmarks * np.array([1, 1, 0], np.float32)
-    return float(eye_opening(landmarks).mean()), float(eye_opening(flat).mean())
+    return float(eye_opening(landmarks).mean()), float(eye_opening(flat).mean()), gap(landmarks)
 
 
 def seams(avatar: Avatar) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -117,16 +134,18 @@ def measure(avatar: Avatar, generator: Generator, tracker: FaceTracker) -> dict[
 
     `half` and `shut` are tracked openings (both eyes' mean) at closures 0.5 and 1 over that at 0; `iris` is the
     distance in chroma, in levels, of the irises of a glance aside from the portrait's; `grey_lids` is the chroma in
-    levels of the shut lids of a picture without hue. With `_seen`: of the opening as seen in the picture.
+    levels of the shut lids of a picture without hue. With `_seen`: of the opening as seen in the picture; with
+    `_gap`: of `gap`.
     """
     still, half, shut = blink(avatar, generator, (0.0, 0.5, 1.0))
     face, aside = closed(avatar, 0.0), closed(avatar, 0.0)
     turn_eyes(aside, GLANCE, 0.0)
     glance = avatar.paste(generator.render(avatar.source(generator), aside, avatar.pose))
-    opening, seen = tracked(tracker, still)
+    opening, seen, height = tracked(tracker, still)
     ways = {"half": tracked(tracker, half), "shut": tracked(tracker, shut)}
     row: dict[str, Any] = {name: found[0] / opening for name, found in ways.items()}
     row |= {f"{name}_seen": found[1] / seen for name, found in ways.items()}
+    row |= {f"{name}_gap": found[2] / height for name, found in ways.items()}
     row |= {
         "iris": float(np.linalg.norm(irises(glance, avatar, aside) - irises(avatar.picture, avatar, face))),
     }
@@ -140,12 +159,24 @@ def measure(avatar: Avatar, generator: Generator, tracker: FaceTracker) -> dict[
 
 def summary(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
     """Medians over portraits, and how many pass 0.25, 0.4 and 0.5 of the open eye."""
-    names = ("half", "shut", "half_seen", "shut_seen", "iris", "dark", "bright", "hue", "grey_lids")
+    names = (
+        "half",
+        "shut",
+        "half_seen",
+        "shut_seen",
+        "half_gap",
+        "shut_gap",
+        "iris",
+        "dark",
+        "bright",
+        "hue",
+        "grey_lids",
+    )
     found = {name: [row[name] for row in rows.values() if name in row] for name in names}
     means = {name: float(np.median(values)) for name, values in found.items() if values}
     counts = {
         f"{name}_over_{limit}": int((np.array(found[name]) > limit).sum())
-        for name in ("shut", "shut_seen")
+        for name in ("shut", "shut_seen", "shut_gap")
         for limit in (0.25, 0.4, 0.5)
     }
     return means | counts | {"count": len(rows)}
