@@ -2,7 +2,8 @@
 
 The networks draw the eye no further closed than they do well. What is left of a blink is done here, in layers: a plate
 of lid skin, made once from the portrait around the eye, comes down over the eyeball, and the lash line goes with its
-edge. Nothing else moves: the skin above the fold, and spectacles before it, stay.
+edge. Nothing else moves: the skin above the fold, and spectacles before it, stay. Of an eye that looks aside the
+eyeball is drawn first, behind the lids.
 """
 
 from __future__ import annotations
