@@ -1,4 +1,4 @@
-"""Whether irises keep their hue when a gaze moves or a blink hides them, and whether grey eyes stay grey.
+"""Whether irises keep their hue when they look aside or half shut, and grey eyes stay grey.
 
 python -m pipelines.judge.irises PICTURE... --json irises.json
 """
