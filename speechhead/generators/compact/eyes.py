@@ -47,11 +47,11 @@ OPEN_LINE, OPEN_SHARE = 0.007, 0.8
 """Standard deviation of the lash line of an open lid, seen from under its hairs, and how dark it is beside a shut one.
 """
 
-DARKEST, OVERLAID = 0.4, 0.85
+DARKEST, OVERLAID = 0.32, 0.85
 """How light the lashes of a shut lid are at most beside its skin, and beside those of the open one: they lie together,
 in their own shadow."""
 
-SLENDER = (0.55, 0.55)
+SLENDER = (0.65, 0.45)
 """How broad the shut line of lashes as light as the skin is, beside one of black lashes, and by how much of its depth
 in the skin it is broader."""
 
