@@ -1,4 +1,4 @@
-"""What makes a good portrait, shown: one that is good, and what `speechhead check` says of worse ones.
+"""What makes a good portrait, shown, and what `speechhead check` says of worse ones.
 
 python -m pipelines.judge.advice docs/choosing.jpg
 """
