@@ -183,7 +183,8 @@ def rolled(picture: Array, hole: Array, own: Array, far: Array, unit: float) -> 
     around = np.asarray(SKIN * (1 - hidden) * (own < 0.01), np.float32)
     whole = (np.maximum(own, hidden) > 0.5).astype(np.uint8)  # skin shines in at a lip's outer edge alone
     within = cv2.distanceTransform(whole, cv2.DIST_L2, 3) / np.float32(unit)
-    lip = np.asarray((FAINT + smoothstep32(within, *RED)) * (own > 0.5) * np.maximum(1 - 2 * hidden, 0), np.float32)
+    inner = FAINT + (1 - FAINT) * smoothstep32(within, *RED)
+    lip = np.asarray(inner * (own > 0.5) * np.maximum(1 - 2 * hidden, 0), np.float32)
     if lip.sum() < 8:
         lip = around
     full = push_pull(picture, lip)

@@ -80,3 +80,13 @@ def test_a_line_between_lips_is_dark_and_keeps_their_hue() -> None:
     assert line[0] < 120 and line[0] > 1.5 * line[1] > 0
     grey = line_of(np.full(3, 150, np.float32))
     assert np.ptp(grey) == 0
+
+
+def test_black_and_white_side_by_side_is_no_negative_light() -> None:
+    """A fill with more than full weight overshoots: less than black is the root of a negative number."""
+    avatar = Avatar.default(SIZE).resampled(SIZE)
+    rows = np.where(np.arange(SIZE) // 4 % 2, 255, 0).astype(np.uint8)
+    crop = np.ascontiguousarray(np.broadcast_to(rows[:, None, None], (SIZE, SIZE, 3)))
+    with np.errstate(invalid="raise"):
+        plate = plates(dataclasses.replace(avatar, crop=crop))
+    assert plate.upper.max() == 255
