@@ -40,18 +40,68 @@ class Tones:
 TONES = Tones()
 
 
+@dataclass(frozen=True)
+class Print:
+    """What is taken for a print of one tone, as in sepia. Chosen on portraits; levels."""
+
+    faint: tuple[float, float] = (3.0, 8.0)
+    """Mean difference from the picture's mean hue below which a picture is grey, and above which it has colours."""
+
+    strayed: tuple[float, float] = (2.1, 2.9)
+    """Mean difference from a function of luma below which a picture is a print, and above which it is none."""
+
+    side: int = 64
+    """Side in pixels at which that is measured: the grain of a print and what a JPEG does to it are finer."""
+
+    bins: int = 24
+    """Ranges of luma whose tones are told apart."""
+
+    least: float = 0.002
+    """Part of the picture's pixels that a range has if its tone is known."""
+
+
+PRINT = Print()
+
+
+@dataclass(frozen=True, eq=False)
+class Tone:
+    """Colours float32 [256, 3], of luma 1, that a print has at each luma; none that the picture does not have."""
+
+    table: Array
+
+    @classmethod
+    def of(cls, picture: Array) -> Tone:
+        """The tones of a picture float32 [H, W, 3]. Where it has hardly a pixel so dark or light, the nearest one's."""
+        colours = picture.reshape(-1, 3)
+        luma = colours @ LUMA
+        place = np.minimum((luma * (PRINT.bins / 256)).astype(int), PRINT.bins - 1)
+        count, light = (np.bincount(place, of, PRINT.bins) for of in (None, luma))
+        known = (count > PRINT.least * len(luma)) & (light > count)
+        if not known.any():
+            return cls(np.ones((256, 3), np.float32))
+        sums = np.stack([np.bincount(place, colours[:, k], PRINT.bins) for k in range(3)], 1)
+        tones, at = sums[known] / light[known, None], light[known] / count[known]
+        return cls(np.stack([np.interp(np.arange(256), at, tones[:, k]) for k in range(3)], 1).astype(np.float32))
+
+    def at(self, luma: Array) -> Array:
+        """The print's colours [..., 3] of lumas [...] in 0..255; what is lighter has the tone of 255."""
+        tones = self.table[np.clip(luma, 0, 255).astype(np.uint8)]
+        return np.asarray(luma[..., None] * tones, np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class MouthLight:
     """Colours float32 [3] in a portrait's light, 0..255.
 
     white: by which a row of teeth is multiplied, over 235, where all light reaches it; skin: of the face; lips: of
-    closed lips; grey: 1 for a picture without colours of its own.
+    closed lips; grey: 1 for a picture without colours of its own, whose colours are its print's tone.
     """
 
     white: Array
     skin: Array
     lips: Array
     grey: float
+    tone: Tone
 
 
 def softness(crop: NDArray[np.uint8], mesh: Array, scale: float) -> float:
@@ -88,15 +138,15 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> MouthLight:
         teeth = np.asarray(np.percentile(picture[shown], 75, axis=0), np.float32)
         if whiteness(teeth) > whiteness(white * TONES.row) - TONES.red:
             white, level = teeth / max(float(teeth.mean()), 1.0), 1.12 * float(teeth.mean())
-    mean = picture.reshape(-1, 3).mean(0) / max(float(picture.mean()), 1.0)
-    spread = float(np.abs(picture - luma[..., None] * mean).mean())
-    tone, error = toning(picture[face], luma[face], level)
-    grey = 1 - float(np.clip(min((spread - 3) / 5, (error - 1.5) / 0.7), 0, 1))
+    tones, grey = Tone.of(picture), greyness(picture, face)
     if grey > 0.5:
-        white = tone
+        white = tones.at(np.array([level], np.float32))[0]
+        white = np.asarray(white / white.mean(), np.float32)
     lips = _filled(crop, [points[OUTER_LIP]])
     mouth = picture[lips].mean(0) if lips.any() else np.array([180, 100, 100])
-    return MouthLight(np.asarray(white * min(level, 250.0), np.float32), skin, np.asarray(mouth, np.float32), grey)
+    return MouthLight(
+        np.asarray(white * min(level, 250.0), np.float32), skin, np.asarray(mouth, np.float32), grey, tones
+    )
 
 
 def whiteness(colour: Array) -> float:
@@ -104,16 +154,28 @@ def whiteness(colour: Array) -> float:
     return float(colour.min() / max(float(colour.max()), 1e-6))
 
 
-def toning(colours: Array, luma: Array, level: float) -> tuple[Array, float]:
-    """Colour, mean 1, that a print has where its luma is `level`, and by how many levels the colours [n, 3] of a face
-    differ from a function of their luma [n]: by few in a print that is toned, as in sepia."""
-    if len(luma) < 100:
-        return np.ones(3, np.float32), np.inf
-    powers = np.stack([(luma / 255) ** k for k in range(4)], 1)
+def greyness(picture: Array, face: NDArray[np.bool_]) -> float:
+    """1 for a picture [H, W, 3] that is grey, or a print of one tone; 0 for one with colours; face: bool [H, W].
+
+    A print's colours are a function of their luma, in the face and around it. So are those of a painted face alone.
+    """
+    luma = picture @ LUMA
+    mean = picture.reshape(-1, 3).mean(0) / max(float(picture.mean()), 1.0)
+    spread = float(np.abs(picture - luma[..., None] * mean).mean())
+    small = np.asarray(cv2.resize(picture, (PRINT.side, PRINT.side), interpolation=cv2.INTER_AREA), np.float32)
+    within = cv2.resize(face.astype(np.float32), (PRINT.side, PRINT.side), interpolation=cv2.INTER_AREA) > 0.5
+    error = max(strayed(small.reshape(-1, 3)), strayed(small[within]))
+    shares = [(value - full) / (none - full) for value, (full, none) in ((spread, PRINT.faint), (error, PRINT.strayed))]
+    return 1 - float(np.clip(min(shares), 0, 1))
+
+
+def strayed(colours: Array) -> float:
+    """By how many levels colours [n, 3] differ in the mean from a smooth function of their luma."""
+    if len(colours) < 100:
+        return 0.0
+    powers = np.stack([(colours @ LUMA / 255) ** k for k in range(4)], 1)
     found = np.linalg.lstsq(powers, colours, rcond=None)[0]
-    at = min(level, float(luma.max())) / 255
-    tone = np.maximum(np.array([at**k for k in range(4)]) @ found, 1)
-    return np.asarray(tone / tone.mean(), np.float32), float(np.abs(colours - powers @ found).mean())
+    return float(np.abs(colours - powers @ found).mean())
 
 
 def _filled(crop: NDArray[np.uint8], outlines: list[NDArray[Any]]) -> NDArray[np.bool_]:

@@ -193,8 +193,7 @@ class Teeth:
             lit_row = row[..., :3] * (reddened(bright) * (inside.white / np.float32(235)))
             out = np.asarray(out * (1 - row[..., 3:]) + lit_row, np.float32)
         if inside.grey > 0:
-            tone = inside.white / max(float(inside.white @ LUMA), 1.0)
-            out = np.asarray(out + inside.grey * ((out @ LUMA)[..., None] * tone - out), np.float32)
+            out = np.asarray(out + inside.grey * (inside.light.tone.at(out @ LUMA) - out), np.float32)
         return out
 
 

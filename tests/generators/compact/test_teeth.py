@@ -119,10 +119,24 @@ def test_a_picture_without_colours_gets_none(avatar: Avatar, teeth: Teeth) -> No
 
 
 def test_a_toned_print_gets_its_own_tone(avatar: Avatar, teeth: Teeth) -> None:
+    """Teeth are as yellow as the print's lights, the dark is as brown as its darks."""
     luma = avatar.crop.mean(-1, keepdims=True) / 255
     sepia = (255 * np.concatenate([luma**0.8, luma, luma**1.6], -1)).astype(np.uint8)
-    assert teeth.prepare(sepia, avatar.mesh, canonical(avatar), avatar.pose).grey == 1
+    inside = teeth.prepare(sepia, avatar.mesh, canonical(avatar), avatar.pose)
+    assert inside.grey == 1
     assert teeth.prepare(avatar.crop, avatar.mesh, canonical(avatar), avatar.pose).grey == 0
+    frame = teeth.draw(sepia.copy(), inside, keypoints(avatar, 0.2), avatar.pose)
+    mouth = frame[(frame != sepia).any(-1)] / 255
+    assert len(mouth) > 1000
+    assert np.abs(mouth - np.stack([mouth[:, 1] ** 0.8, mouth[:, 1], mouth[:, 1] ** 1.6], -1)).mean() < 0.02
+
+
+def test_a_grainy_print_is_a_print(avatar: Avatar, teeth: Teeth) -> None:
+    luma = avatar.crop.mean(-1, keepdims=True) / 255
+    sepia = 255 * np.concatenate([luma**0.8, luma, luma**1.6], -1)
+    grain = np.random.default_rng(0).normal(0, 5, sepia.shape)
+    rough = np.clip(sepia + grain, 0, 255).astype(np.uint8)
+    assert teeth.prepare(rough, avatar.mesh, canonical(avatar), avatar.pose).grey == 1
 
 
 def test_the_shipped_rows_are_those_of_the_head_model(shared) -> None:

@@ -1,0 +1,33 @@
+"""What portraits tell of the colours in their mouths: none that they do not have."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from speechhead.avatar.portrait import Avatar
+from speechhead.generators.compact.mouth_light import LUMA, Tone, light
+
+
+def test_a_painted_face_of_few_colours_is_no_print() -> None:
+    """Its skin alone is a function of luma; what is lighter than it must not be blue."""
+    avatar = Avatar.open("tomas", size=256).resampled(256)
+    found = light(avatar.crop, avatar.mesh)
+    assert found.grey == 0
+    assert found.white[0] > found.white[1] > found.white[2]
+
+
+def test_tones_go_on_beyond_what_a_print_shows_as_they_are_at_its_ends() -> None:
+    luma = np.tile(np.linspace(60, 170, 200, dtype=np.float32), (50, 1))
+    picture = np.stack([255 * (luma / 255) ** power for power in (0.7, 1.0, 1.5)], -1).astype(np.float32)
+    tone = Tone.of(picture)
+    for beyond, end in ((5, 60), (250, 170)):
+        shown, last = tone.at(np.array([beyond, end], np.float32))
+        np.testing.assert_allclose(shown / beyond, last / end, atol=0.01)
+    within = tone.at(np.array([120], np.float32))[0]
+    like = picture[np.abs(picture @ LUMA - 120) < 3].mean(0)
+    np.testing.assert_allclose(within / 120, like / (like @ LUMA), atol=0.02)
+
+
+def test_a_picture_without_light_has_no_tone() -> None:
+    tone = Tone.of(np.zeros((8, 8, 3), np.float32))
+    np.testing.assert_array_equal(tone.at(np.array([0, 100], np.float32)), [[0, 0, 0], [100, 100, 100]])
