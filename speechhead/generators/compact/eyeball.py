@@ -7,6 +7,7 @@ laid over its own white; the highlight goes less far than the iris, as it does o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,14 +57,29 @@ RADII = np.geomspace(0.8, 1.6, 12)
 STEPS = np.linspace(-0.03, 0.03, 11)
 """Places of its centre that are tried around the tracked one, in outer eye distances."""
 
-FAR = 8000.0
-"""Levels of contrast that a place of the centre loses by the square of its way from the tracked one."""
+FAR = 30000.0
+"""Levels of contrast that a place of the centre loses by the square of its way from the tracked one: less, and a pupil
+or a shadow beside it is taken for the iris."""
 
-USUAL = 20.0
+USUAL = 40.0
 """Levels of contrast that a radius e times an adult's loses."""
 
 TOLD = 12.0
 """Levels by which an iris is darker than the white, at least; less, and none is drawn."""
+
+
+UNSEEN, LEAST = -1e9, -60.0
+"""Contrast of a circle one of whose sides the lids hide, and the least that an eye can say against a radius."""
+
+
+@dataclass(frozen=True)
+class Circles:
+    """Where an eye's iris may be: of each of RADII the best centre float32 [n, 2] in pixels of its frame, how well it
+    fits float32 [n], and by how many levels it is darker than what is around it float32 [n]."""
+
+    centres: Array
+    scores: Array
+    told: Array
 
 
 @dataclass(frozen=True)
@@ -85,13 +101,15 @@ class Eyeball:
     soft: float
 
     @staticmethod
-    def prepare(eye: Eye, iris: Array, soft: float) -> Eyeball | None:
+    def prepare(eye: Eye, circles: Circles, usual: int, soft: float) -> Eyeball | None:
         """The ball of an open eye; None where no iris tells itself from a white.
 
-        iris : float32 [2], its tracked centre in the eye's frame; soft : blur of the portrait in pixels
+        circles : of `circles`; usual : number of the radius that both eyes have; soft : blur of the portrait in pixels
         """
-        centre, radius, told = _found(eye, iris)
-        if told < TOLD:
+        near = np.arange(max(usual - 1, 0), min(usual + 2, len(RADII)))
+        number = int(near[circles.scores[near].argmax()])
+        centre, radius = circles.centres[number], float(RADII[number] * WARP.iris_radius * eye.unit)
+        if circles.told[number] < TOLD:
             return None
         rows, columns = np.mgrid[0 : len(eye.seen), 0 : eye.seen.shape[1]].astype(np.float32)
         away = np.hypot(columns - centre[0], rows - centre[1])
@@ -159,8 +177,8 @@ def _shown(rows: Array, upper: Array, lower: Array, unit: float, edge: float) ->
     return np.clip(inside / edge + np.float32(0.5), 0, 1)
 
 
-def _found(eye: Eye, iris: Array) -> tuple[Array, float, float]:
-    """Centre [2], radius in pixels and contrast in levels of the iris: the circle whose rim turns darkest to lightest.
+def circles(eye: Eye, iris: Array) -> Circles:
+    """The circle of each radius whose rim turns darkest to lightest, near the tracked centre [2] in the eye's frame.
 
     Daugman's operator (1993), on the sides of the circle, which lids seldom hide.
     """
@@ -170,7 +188,7 @@ def _found(eye: Eye, iris: Array) -> tuple[Array, float, float]:
     ways = np.stack(np.meshgrid(STEPS, STEPS[2:-2]), -1).reshape(-1, 1, 2)
     middles = iris + ways * eye.unit
     loss = FAR * np.square(ways).sum(-1)[:, 0]
-    best, found = -1e9, (iris, WARP.iris_radius * eye.unit, 0.0)
+    found = []
     for scale in RADII:
         size = float(scale * WARP.iris_radius * eye.unit)
         inner, outer = (_read(light, middles + side * size * spokes) for side in (0.82, 1.18))
@@ -178,13 +196,18 @@ def _found(eye: Eye, iris: Array) -> tuple[Array, float, float]:
         column = np.clip(np.round(ends[..., 0]).astype(int), 0, len(eye.upper) - 1)
         seen = (ends[..., 1] > eye.upper[column]) & (ends[..., 1] < eye.lower[column]) & (eye.inside[column] > 0)
         steps, count = np.clip(outer - inner, -60, 60) * seen, seen.reshape(len(seen), 2, -1).sum(2)
-        sides = np.where(count >= 3, steps.reshape(len(seen), 2, -1).sum(2) / np.maximum(count, 1), -1e9)
+        sides = np.where(count >= 3, steps.reshape(len(seen), 2, -1).sum(2) / np.maximum(count, 1), UNSEEN)
         told = sides.min(1)  # a corner, a brow or a rim are dark on one side only
         score = told - loss - USUAL * abs(np.log(scale))
         first = int(score.argmax())
-        if score[first] > best:
-            best, found = float(score[first]), (middles[first, 0], size, float(told[first]))
-    return np.asarray(found[0], np.float32), found[1], found[2]
+        found.append((middles[first, 0], score[first], told[first]))
+    centres, scores, tolds = (np.asarray(part, np.float32) for part in zip(*found))
+    return Circles(centres, scores, tolds)
+
+
+def usual_radius(both: Sequence[Circles]) -> int:
+    """Number of the radius that tells most of one person's irises, which are as large as each other."""
+    return int(np.sum([np.maximum(one.scores, LEAST) for one in both], 0).argmax())
 
 
 def _read(light: Array, places: NDArray[Any]) -> Array:

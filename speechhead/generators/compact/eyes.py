@@ -8,7 +8,7 @@ eyeball is drawn first, behind the lids.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from speechhead.face.landmarks import Pose, to_normalised, to_pixels
 from speechhead.motion.blink import LID_PAIRS, MEETING
 
 from .eye_frame import LAST, affine, after, edges, lay
-from .eyeball import TURNED, Eyeball
+from .eyeball import TURNED, Eyeball, circles, usual_radius
 from .lid_plate import Eye, hole, lashes, luma, plate
 from .meshwarp import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT
 
@@ -154,7 +154,14 @@ class Lids:
         soft : standard deviation of the portrait's blur, pixels
         """
         right = EYE_RIGHT[LAST::-1] + EYE_RIGHT[:LAST:-1]
-        return _lid(crop, mesh, EYE_LEFT, pose, soft), _lid(crop, mesh, right, pose, soft)
+        made = [_lid(crop, mesh, loop, pose, soft) for loop in (EYE_LEFT, right)]
+        seen = [None if one is None else circles(one[1], one[2]) for one in made]
+        usual = usual_radius([one for one in seen if one is not None]) if any(seen) else 0
+        left, other = (
+            None if one is None or its is None else replace(one[0], ball=Eyeball.prepare(one[1], its, usual, soft))
+            for one, its in zip(made, seen)
+        )
+        return left, other
 
     def close(
         self, frame: NDArray[np.uint8], lids: tuple[Lid | None, ...], closure: Array, keypoints: Array, pose: Pose
@@ -194,8 +201,11 @@ def _turn(frame: NDArray[np.uint8], lid: Lid, part: float, keypoints: Array, pos
     lay(frame, lid.ball.layer(now[:-1], moved), place, float(smoothstep32(far, *TURNED)))
 
 
-def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], pose: Pose, soft: float) -> Lid | None:
-    """Layers of the eye whose contour `loop` of the mesh [478, 3] is."""
+def _lid(
+    crop: NDArray[np.uint8], mesh: Array, loop: list[int], pose: Pose, soft: float
+) -> tuple[Lid, Eye, Array] | None:
+    """Layers of the eye whose contour `loop` of the mesh [478, 3] is, without its ball; the eye, and the tracked centre
+    of its iris [2] in its frame."""
     unit = float(pose.scale)
     points = mesh[loop, :2]
     length = float(np.linalg.norm(points[LAST] - points[0]))
@@ -222,8 +232,7 @@ def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], pose: Pose, soft
     tall = bottom - top
     sag = SAG * tall * (1 - smoothstep32(outer / length, 0, SAG_REACH))
     iris = IRIS_LEFT if loop is EYE_LEFT else IRIS_RIGHT
-    ball = Eyeball.prepare(eye, matrix[:, :2] @ mesh[iris, :2] + matrix[:, 2], soft)
-    return Lid(
+    lid = Lid(
         tuple(loop),
         points,
         matrix,
@@ -241,8 +250,9 @@ def _lid(crop: NDArray[np.uint8], mesh: Array, loop: list[int], pose: Pose, soft
         soft,
         iris,
         to_normalised(mesh[[*loop, iris]], pose),
-        ball,
+        None,
     )
+    return lid, eye, matrix[:, :2] @ mesh[iris, :2] + matrix[:, 2]
 
 
 def _dome(eye: Eye, length: float, tall: float) -> Array:

@@ -108,3 +108,17 @@ def test_a_gaze_of_the_controls_is_drawn_by_the_ball(avatar: Avatar, lids: tuple
     far = np.abs(face[68:70, 0] - avatar.neutral[68:70, 0])
     assert far.max() == pytest.approx(EYEBALL * np.sin(np.radians(15)), rel=0.3)
     assert all(lid is not None and lid.ball is not None for lid in lids)
+
+
+@pytest.mark.parametrize("aside", [-4, 4])
+def test_a_dark_blob_in_one_eye_does_not_shrink_its_iris(avatar: Avatar, crop: np.ndarray, aside: int) -> None:
+    blotted = crop.copy()
+    x, y = np.round(avatar.mesh[473, :2]).astype(int).tolist()
+    cv2.circle(blotted, (x + aside, y - 2), 3, (10, 10, 10), -1)
+    left, right = Lids().prepare(blotted, avatar.mesh, avatar.pose, 0.7)
+    assert left is not None and right is not None and left.ball is not None and right.ball is not None
+    radii = [np.sqrt(lid.ball.disc[..., 3].sum() / np.pi) for lid in (left, right) if lid.ball is not None]
+    assert radii[1] == pytest.approx(radii[0], rel=0.15)
+    at = right.matrix[:, :2] @ avatar.mesh[473, :2] + right.matrix[:, 2]
+    away = np.hypot(*(right.ball.corner + right.ball.centre - at))
+    assert away < 0.015 * right.unit
