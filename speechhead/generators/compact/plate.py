@@ -43,6 +43,13 @@ TOOTH = 0.05
 LIT = 80
 """Percentile of a lip's least channel that stands for its lit parts: they are no teeth."""
 
+GLOSS = 1.5
+"""How much lighter than the middling parts of a lip teeth are, if its lit parts may be teeth, or the light on its wet
+edge: where those are as light as teeth, it is the middling ones that are no teeth, and all that is as red as a lip."""
+
+PALE = (0.8, 0.9)
+"""Least channel over its largest, beside that of teeth, up to which it is red, and from which it is pale."""
+
 LIKE_TEETH = 0.4
 """Least channel of a pixel, from that of a lip, 0, to that of the teeth, 1, from which it is no lip."""
 
@@ -159,8 +166,11 @@ def behind(picture: Array, opening: Array, halves: list[Array], unit: float, par
             lit, dull = (least[away], luma[away]) if away.sum() > 8 else (least, luma)
             brightest, tooth = (float(np.percentile(*of)) for of in ((lit, LIT), (least[inside], 80)))
             found = (luma < LIKE_DARK * float(np.median(dull))) & (near[2] > 0.5)
+            middling, pale = float(np.median(lit)), np.ones_like(least)
+            if tooth <= 1.15 * brightest + 5 and tooth > GLOSS * middling:
+                brightest, pale = middling, paleness(picture, inside & (least >= tooth))
             if tooth > 1.15 * brightest + 5:
-                white = (least - brightest) / (tooth - brightest)
+                white = pale * (least - brightest) / (tooth - brightest)
                 found |= white > LIKE_TEETH
                 rim = np.maximum(rim, near[0] * own * smoothstep32(white, *GLEAM))
             like |= found & (own > 0.5)
@@ -169,6 +179,12 @@ def behind(picture: Array, opening: Array, halves: list[Array], unit: float, par
         joined = np.isin(parts, np.unique(parts[inside])) & like
         taken = np.maximum(np.maximum(taken, rim), cv2.dilate(joined.astype(np.float32), disc(0.5 * RIM * unit)))
     return np.asarray(parted * cv2.GaussianBlur(taken, (0, 0), max(0.5, SOFT * unit)), np.float32)
+
+
+def paleness(picture: Array, teeth: NDArray[np.bool_]) -> Array:
+    """How white pixels of a picture [h, w, 3] are, float32 [h, w] in 0..1, beside those of its teeth, bool [h, w]."""
+    share = picture.min(-1) / np.maximum(picture.max(-1), 1)
+    return smoothstep32(share / max(float(np.median(share[teeth])), 1e-3), *PALE)
 
 
 def rolled(picture: Array, hole: Array, own: Array, far: Array, unit: float) -> Array:

@@ -9,7 +9,16 @@ import pytest
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
-from speechhead.generators.compact.plate import LUMA, UPPER_OUTER_LIP, Plate, clean_plate, filled, line_of
+from speechhead.generators.compact.plate import (
+    LOWER_OUTER_LIP,
+    LUMA,
+    UPPER_OUTER_LIP,
+    Plate,
+    clean_plate,
+    filled,
+    line_of,
+    paleness,
+)
 
 SIZE = 256
 
@@ -60,6 +69,33 @@ def test_an_upper_lip_in_shadow_stays_a_lip(smiling: Avatar) -> None:
     x, y = np.round(middle - 0.5).astype(int).T
     lip, shown = crop[y, x] @ LUMA, plate.upper[y * plate.density, x * plate.density] @ LUMA
     assert (np.abs(shown - lip) < 0.15 * lip).all(), (shown, lip)
+
+
+def edge_lit(avatar: Avatar, light: list[float]) -> tuple[np.ndarray, float]:
+    """A grey smile whose lower lip is dark, but shines by the opening; how light lip and `light` are there."""
+    inner, outer = (avatar.mesh[lip, :2] for lip in (LOWER_INNER_LIP, LOWER_OUTER_LIP))
+    crop = np.repeat((avatar.crop @ LUMA)[..., None], 3, -1)
+    upper = avatar.mesh[UPPER_INNER_LIP, :2]
+    edge = (inner + outer) / 2
+    for above, below, colour in ((inner, outer, [80.0] * 3), (upper, inner, [235.0] * 3), (inner, edge, light)):
+        inside = filled((SIZE, SIZE), np.concatenate([above, below[::-1]]))[..., None]
+        crop = crop + inside * (np.array(colour, np.float32) - crop)
+    plate = plates(dataclasses.replace(avatar, crop=np.round(crop).astype(np.uint8)))
+    x, y = np.round(((3 * inner + outer) / 4)[4:7] - 0.5).astype(int).T
+    return plate.lower[y * plate.density, x * plate.density] @ LUMA, float(np.array(light) @ LUMA)
+
+
+def test_a_lip_is_not_white_where_light_on_it_meets_the_teeth(smiling: Avatar) -> None:
+    lip, light = edge_lit(smiling, [230.0] * 3)
+    assert (lip < 0.65 * light).all(), (lip, light)
+    lip, light = edge_lit(smiling, [250.0, 215.0, 205.0])
+    assert (lip > 0.9 * light).all(), (lip, light)
+
+
+def test_paleness_is_that_of_the_teeth() -> None:
+    teeth = np.array([[True, False, False]])
+    pale = paleness(np.array([[[220, 210, 190], [110, 105, 96], [220, 150, 150]]], np.float32), teeth)
+    np.testing.assert_allclose(pale, [[1, 1, 0]], atol=1e-3)
 
 
 def test_closed_lips_stay_as_they_are() -> None:
