@@ -42,6 +42,10 @@ SOFT = 0.012
 NEAR = 0.03
 """How far from the lids the skin is looked at that a shut lid is made of, in outer eye distances."""
 
+BORROWED = 0.4
+"""How much of the light under an eye a lid has whose skin above is much darker: under a rim or a brow it is not the
+lid's own, but in the shade of a hat or of deep sockets it is, and a lid lit as the cheek stands out of it."""
+
 LASHES = 0.05
 """How far above the edge lashes are seen, in outer eye distances."""
 
@@ -138,7 +142,7 @@ def plate(eye: Eye, covered: Array) -> Array:
     weight = _skin(eye, covered)
     over, under = _beside(eye, weight)
     shade = luma(over) / np.maximum(luma(under), 1)  # under a rim or a brow, the skin is not the lid's
-    over = over + 0.8 * (1 - smoothstep32(shade, 0.45, 0.8))[:, None] * (under - over)
+    over = over + BORROWED * (1 - smoothstep32(shade, 0.45, 0.8))[:, None] * (under - over)
     down = (eye.rows - eye.upper) / np.maximum(eye.lower - eye.upper + 0.03 * eye.unit, 1)
     lid = over + smoothstep32(down, 0.55, 1.25)[..., None] * (under - over)
     around = push_pull(eye.seen, np.minimum(weight, 1).astype(np.float32))

@@ -174,3 +174,16 @@ def test_folds_go_faintly_and_a_rim_that_crosses_stays(avatar: Avatar) -> None:
         x, y = np.round(lid.matrix[:, :2] @ line[3] + lid.matrix[:, 2]).astype(int)
         kept.append(float(lid.plate[y - 1 : y + 2, x].sum(-1).min()))
     assert kept[0] > 350 > kept[1]
+
+
+def test_a_lid_in_the_shade_of_a_hat_stays_in_it(avatar: Avatar) -> None:
+    rows = np.arange(avatar.crop.shape[0], dtype=np.float32)[:, None, None]
+    edge = float(avatar.mesh[[33, 133, 362, 263], 1].mean()) + 0.02 * avatar.pose.scale
+    shade = 0.25 + 0.75 / (1 + np.exp(-(rows - edge) / 2))
+    lids = Lids().prepare(np.round(avatar.crop * shade).astype(np.uint8), avatar.mesh, avatar.pose, 0.7)
+    for lid in lids:
+        assert lid is not None
+        middle = slice(lid.plate.shape[1] // 2 - 8, lid.plate.shape[1] // 2 + 8)
+        height = round(float(lid.upper[middle].mean()))
+        above, below = lid.plate[: height // 2, middle].mean(), lid.plate[-4:, middle].mean()
+        assert lid.plate[height + 1, middle].mean() < above + 0.35 * (below - above)
