@@ -57,7 +57,7 @@ class Print:
     """Ranges of luma whose tones are told apart."""
 
     least: float = 0.002
-    """Part of the picture's pixels that a range has if its tone is known."""
+    """Part of the pixels that a range has if its tone is known."""
 
 
 PRINT = Print()
@@ -70,9 +70,8 @@ class Tone:
     table: Array
 
     @classmethod
-    def of(cls, picture: Array) -> Tone:
-        """The tones of a picture float32 [H, W, 3]. Where it has hardly a pixel so dark or light, the nearest one's."""
-        colours = picture.reshape(-1, 3)
+    def of(cls, colours: Array) -> Tone:
+        """The tones of colours float32 [n, 3]. Where hardly one is so dark or light, those of the nearest."""
         luma = colours @ LUMA
         place = np.minimum((luma * (PRINT.bins / 256)).astype(int), PRINT.bins - 1)
         count, light = (np.bincount(place, of, PRINT.bins) for of in (None, luma))
@@ -138,7 +137,7 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> MouthLight:
         teeth = np.asarray(np.percentile(picture[shown], 75, axis=0), np.float32)
         if whiteness(teeth) > whiteness(white * TONES.row) - TONES.red:
             white, level = teeth / max(float(teeth.mean()), 1.0), 1.12 * float(teeth.mean())
-    tones, grey = Tone.of(picture), greyness(picture, face)
+    tones, grey = Tone.of(picture[face]), greyness(picture, face)  # the page around a print has another tone
     if grey > 0.5:
         white = tones.at(np.array([level], np.float32))[0]
         white = np.asarray(white / white.mean(), np.float32)

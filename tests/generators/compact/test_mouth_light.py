@@ -19,7 +19,7 @@ def test_a_painted_face_of_few_colours_is_no_print() -> None:
 def test_tones_go_on_beyond_what_a_print_shows_as_they_are_at_its_ends() -> None:
     luma = np.tile(np.linspace(60, 170, 200, dtype=np.float32), (50, 1))
     picture = np.stack([255 * (luma / 255) ** power for power in (0.7, 1.0, 1.5)], -1).astype(np.float32)
-    tone = Tone.of(picture)
+    tone = Tone.of(picture.reshape(-1, 3))
     for beyond, end in ((5, 60), (250, 170)):
         shown, last = tone.at(np.array([beyond, end], np.float32))
         np.testing.assert_allclose(shown / beyond, last / end, atol=0.01)
@@ -28,6 +28,18 @@ def test_tones_go_on_beyond_what_a_print_shows_as_they_are_at_its_ends() -> None
     np.testing.assert_allclose(within / 120, like / (like @ LUMA), atol=0.02)
 
 
+def test_the_page_around_a_print_does_not_tone_its_mouth() -> None:
+    avatar = Avatar.default(256).resampled(256)
+    luma = avatar.crop @ LUMA / 255
+    print_ = np.round(255 * np.stack([luma**0.8, luma, luma**1.4], -1)).astype(np.uint8)
+    page = print_.copy()
+    page[:, :20] = page[:, -20:] = 255
+    for crop in (print_, page):
+        found = light(crop, avatar.mesh)
+        red, green, blue = found.tone.at(np.array([250], np.float32))[0]
+        assert found.grey == 1 and red > green > 1.02 * blue
+
+
 def test_a_picture_without_light_has_no_tone() -> None:
-    tone = Tone.of(np.zeros((8, 8, 3), np.float32))
+    tone = Tone.of(np.zeros((64, 3), np.float32))
     np.testing.assert_array_equal(tone.at(np.array([0, 100], np.float32)), [[0, 0, 0], [100, 100, 100]])
