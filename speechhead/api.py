@@ -59,8 +59,6 @@ def say(
     file = speech_file(text)
     target = check_target(output, file, portrait, voice, options.generator)
     written = text_of(file) if file else str(text)
-    if file and written is None and voice is not None:
-        log.warning("%s: a recording is spoken as it is, so voice %r is not used. Leave voice out.", file, voice)
     if written is not None and options.speaker is not None:
         raise ControlError(f"speaker {options.speaker}: a text has one speaker. Leave speaker out.")
     if written is not None:
@@ -68,6 +66,8 @@ def say(
     else:
         assert file is not None
         track = file_track(file, options.speaker)
+        if voice is not None:
+            log.warning("%s: a recording is spoken as it is, so voice %r is not used. Leave voice out.", file, voice)
     with background(track.pieces) as pieces:
         track = Track(pieces, track.rate, track.samples)
         return speak(_avatar(portrait, options), track, target, options, controls, progress)

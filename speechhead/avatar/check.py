@@ -11,7 +11,7 @@ import numpy as np
 from speechhead.core.arrays import Array
 from speechhead.face.landmarks import Pose, from_mesh, mouth_opening, remove_pose, to_normalised
 from speechhead.face.tracker import FaceTracker
-from speechhead.media.image import Picture, load_image
+from speechhead.media.image import Picture, read_picture
 
 from .face import find_face
 
@@ -69,7 +69,8 @@ def check(path: str | Path, face: int | None = None) -> Report:
     ------
     FaceError or ImageError, in one line, where it can not speak at all.
     """
-    found = find_face(load_image(path), FaceTracker(), face, str(path))
+    picture, notes = read_picture(path)
+    found = find_face(picture, FaceTracker(), face, str(path))
     mesh = found.face.mesh
     _, poses = remove_pose(from_mesh(mesh)[None])
     pose = poses[0]
@@ -85,7 +86,7 @@ def check(path: str | Path, face: int | None = None) -> Report:
         (luma < ADVICE.dark, "the face is dark: light from the front helps"),
         (uneven > ADVICE.uneven, "the light comes from one side: what turns into the shadow will not get darker"),
     )  # fmt: skip
-    lines = found.notes + tuple(f"{path}: {line}." for holds, line in said if holds)
+    lines = notes + found.notes + tuple(f"{path}: {line}." for holds, line in said if holds)
     return Report(float(pose.scale), yaw, pitch, roll, opening, sharpness, luma, uneven, lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from dataclasses import asdict, dataclass, field
@@ -11,8 +12,10 @@ from pathlib import Path
 from speechhead.core.errors import ImageError
 from speechhead.core.weights import user_data
 
+log = logging.getLogger("speechhead")
+
 SHIPPED = Path(__file__).parent / "portraits"
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}")
+_NAME = re.compile(r"[^\W_][\w-]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,35 @@ def shipped() -> dict[str, NamedPortrait]:
 
 
 def added() -> dict[str, NamedPortrait]:
-    """The portraits that the user has added by name; what is unreadable among them is left out."""
-    found, folder = {}, user_data("avatars")
-    for file in sorted(folder.glob("*.json")):
-        try:
-            entry = NamedPortrait(**json.loads(file.read_text(encoding="utf-8")), folder=folder)
-        except (OSError, ValueError, TypeError):
-            continue
-        if entry.path.is_file() and entry.path.parent == folder:
-            found[entry.name] = entry
-    return found
+    """The portraits that the user has added by name; what is unreadable among them is left out, see `faults`."""
+    entries = (_entry(file) for file in _files())
+    return {entry.name: entry for entry in entries if entry is not None}
+
+
+def faults() -> dict[str, str]:
+    """What is wrong with added portraits that are left out, and the remedy: a line each, by name."""
+    return {
+        file.stem: f"{file}: is damaged, or its picture is gone. Add the portrait again, or delete the file."
+        for file in _files()
+        if _entry(file) is None
+    }
+
+
+def _files() -> list[Path]:
+    return sorted(user_data("avatars").glob("*.json"))
+
+
+def _entry(file: Path) -> NamedPortrait | None:
+    """The portrait that a file describes, if its picture lies beside it."""
+    try:
+        described = json.loads(file.read_text(encoding="utf-8"))
+        entry = NamedPortrait(**described, folder=file.parent)
+    except (OSError, ValueError, TypeError):
+        return None
+    words = [entry.name, entry.file, entry.voice, entry.licence, entry.credit, entry.fallback_voice or ""]
+    if not all(isinstance(word, str) for word in words) or entry.name != file.stem:
+        return None
+    return entry if entry.path.is_file() and entry.path.parent == file.parent else None
 
 
 def named_portraits() -> dict[str, NamedPortrait]:
@@ -67,23 +89,35 @@ def named_portraits() -> dict[str, NamedPortrait]:
     return {**(own := shipped()), **{name: entry for name, entry in added().items() if name not in own}}
 
 
+def check_name(name: str) -> None:
+    """ImageError if a portrait can not be added under a name."""
+    if not _NAME.fullmatch(name):
+        raise ImageError(f"name '{name[:60]}': use up to 40 letters, digits, dashes. --name gives another.")
+    if name in shipped():
+        raise ImageError(f"name '{name}': a shipped portrait has it. --name gives another.")
+
+
 def add(picture: Path, name: str, voice: str = "", licence: str = "", credit: str = "") -> NamedPortrait:
-    """Keep a picture under a name among the user's data.
+    """Keep a picture under a name among the user's data; one of that name is replaced, with a note.
 
     Raises
     ------
     ImageError if the name is not usable or belongs to a shipped portrait.
     """
-    if not _NAME.fullmatch(name):
-        raise ImageError(f"name '{name[:60]}': use up to 40 letters, digits, dashes. --name gives another.")
-    if name in shipped():
-        raise ImageError(f"name '{name}': a shipped portrait has it. --name gives another.")
+    check_name(name)
+    earlier = added().get(name)
     folder = user_data("avatars")
     folder.mkdir(parents=True, exist_ok=True)
     entry = NamedPortrait(
         name, f"{name}{picture.suffix.lower()}", voice, licence or "the user's", credit, folder=folder
     )
-    shutil.copyfile(picture, entry.path)
+    copy = entry.path.with_suffix(".part")
+    shutil.copyfile(picture, copy)
+    copy.replace(entry.path)
     described = {key: value for key, value in asdict(entry).items() if key != "folder"}
     (folder / f"{name}.json").write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
+    if earlier is not None:
+        log.warning("%s: the portrait of that name is replaced.", name)
+        if earlier.path != entry.path:
+            earlier.path.unlink()
     return entry

@@ -31,7 +31,7 @@ from speechhead.face.crop import crop_square
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import border_ramp
 
-from .named import named_portraits
+from .named import faults, named_portraits
 
 MAX_SIDE = 2048
 """Longest side of a full picture in pixels; browsers and phones play H.264 up to about this size."""
@@ -114,7 +114,11 @@ class Avatar:
             avatar = cls.from_image(entry.path, size, face)
             return dataclasses.replace(avatar, name=entry.name, voice=entry.voices)
         path = Path(portrait)
+        if portrait == "":
+            raise ImageError("portrait '': no picture is named. Give a file, or a name of `speechhead avatars`.")
         if not path.suffix and not path.exists():
+            if fault := faults().get(str(portrait)):
+                raise ImageError(fault)
             names = ", ".join(table)
             raise ImageError(f"{portrait}: no such picture, and no shipped avatar. Choose {names}, or a file.")
         return cls.from_image(path, size, face)

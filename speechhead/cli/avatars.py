@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from unicodedata import normalize
 
 import typer
 
@@ -17,10 +18,12 @@ def avatars(context: typer.Context) -> None:
     """List the portraits that have a name: for --portrait, and in the live page."""
     if context.invoked_subcommand:
         return
-    from speechhead.avatar.named import named_portraits
+    from speechhead.avatar.named import faults, named_portraits
 
     rows = [(a.name, a.voice or "default", a.licence, a.credit) for a in named_portraits().values()]
     table(("name", "voice", "licence", "credit"), rows)
+    for fault in faults().values():
+        typer.echo(f"note: {fault}", err=True)
 
 
 @avatars_app.command()
@@ -33,14 +36,17 @@ def add(
     """Keep a portrait of your own under a name."""
     from speechhead.avatar.check import check
     from speechhead.avatar.named import add as keep
+    from speechhead.avatar.named import check_name
     from speechhead.tts import open_voice
 
+    name = normalize("NFC", picture.stem if name is None else name)
+    check_name(name)
     report = check(picture, face)
     if voice is not None:
         open_voice(voice)
     for line in report.lines:
         typer.echo(f"note: {line}", err=True)
-    print(keep(picture, picture.stem if name is None else name, voice or "").path)
+    print(keep(picture, name, voice or "").path)
 
 
 def check_picture(

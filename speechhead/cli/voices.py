@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from typing import Annotated
+from unicodedata import normalize
 
 import typer
 
@@ -48,6 +49,10 @@ def voices(
         here = "yes" if voice.available else f"no: {voice.remedy}"
         rows.append((voice.name, voice.engine, voice.gender, voice.language, voice.licence, here))
     table(("voice", "engine", "gender", "language", "licence", "on this machine"), rows)
+    from speechhead.tts.added import faults
+
+    for fault in faults().values():
+        typer.echo(f"note: {fault}", err=True)
 
 
 @voices_app.command()
@@ -60,7 +65,10 @@ def add(
     from speechhead.tts import added, synthesize
     from speechhead.tts import voices as known
 
-    name = file.stem if name is None else name
+    if file.suffix != ".onnx" or file.is_dir():
+        raise SpeechSynthesisError(f"{file}: is no Piper voice. Give its .onnx file, with its .onnx.json beside it.")
+    name = normalize("NFC", file.stem if name is None else name)
+    added.check_name(name, gender)
     if any(voice.name == name and voice.licence != added.LICENCE for voice in known()):
         raise SpeechSynthesisError(f"name '{name}': a voice has it already. Give another with --name.")
     synthesize(SAYS, str(file))  # whether it is one

@@ -23,6 +23,15 @@ def stand_in(path: str | Path) -> str:
     return ""
 
 
+def is_pointer(path: str | Path) -> bool:
+    """Whether a file is a git-LFS pointer, which is text and yet never what is meant."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(_POINTER)) == _POINTER
+    except OSError:
+        return False
+
+
 def refuse_stand_in(path: str | Path, error: type[SpeechheadError]) -> None:
     """Raise `error` where a file is a stand-in for another."""
     if what := stand_in(path):

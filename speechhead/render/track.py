@@ -12,6 +12,7 @@ from pathlib import Path
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import AudioError, SpeechSynthesisError
+from speechhead.core.stand_ins import is_pointer, refuse_stand_in
 from speechhead.media.writer import AUDIO_RATE
 
 log = logging.getLogger("speechhead")
@@ -79,10 +80,15 @@ def text_of(path: Path) -> str | None:
         return None
     try:
         with path.open("rb") as file:
-            return decoded(file.read(MOST_TEXT + 1), str(path))
+            text = decoded(file.read(MOST_TEXT + 1), str(path))
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "not readable").lower()
         raise SpeechSynthesisError(f"{path}: {reason}. Check the path, or give the text itself.") from error
+    if is_pointer(path):
+        refuse_stand_in(path, SpeechSynthesisError)
+    if not text.strip():
+        raise SpeechSynthesisError(f"{path}: is empty. Write at least one word into it.")
+    return text
 
 
 def decoded(data: bytes, name: str) -> str:

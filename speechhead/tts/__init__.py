@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from speechhead.core.errors import SpeechSynthesisError
 
+from . import added
 from .engine import VoiceEngine, engine_of, engines, leave_out
 from .reading import ReadingVoice, check_text
 from .speech import SILENCE, Phoneme, Speech, Voice, VoiceInfo, concatenate
@@ -77,6 +78,8 @@ def open_voice(name: str | None = None, threads: int = 2) -> Voice:
     name = name or default_voice()
     engine = engine_of(name)
     if engine is None:
+        if fault := added.faults().get(name):
+            raise SpeechSynthesisError(fault)
         choice = ", ".join(voice.name for voice in voices() if voice.available)
         files = ", ".join(f"{known.files} ({known.name})" for known in engines() if known.files)
         raise SpeechSynthesisError(f"voice '{name}' is unknown. Use one of {choice}, or a voice file: {files}.")

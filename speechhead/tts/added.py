@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from pathlib import Path
@@ -13,9 +14,11 @@ from speechhead.core.weights import user_data
 
 from .speech import VoiceInfo
 
+log = logging.getLogger("speechhead")
+
 LICENCE = "the voice's own terms"
 GENDERS = ("female", "male", "unknown")
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,39}")
+_NAME = re.compile(r"[^\W_][\w.-]{0,39}")
 
 
 def folder() -> Path:
@@ -29,28 +32,43 @@ def path(name: str) -> Path:
 
 
 def added() -> tuple[VoiceInfo, ...]:
-    """The voices in the folder, by name; files without their .json are none."""
+    """The voices in the folder, by name; files without their .json are none, see `faults`."""
     found = []
     for file in sorted(folder().glob("*.onnx")):
         if (described := _description(file)) is not None and _NAME.fullmatch(file.stem):
             gender = described.get("speechhead_gender")
-            code = described.get("language", {}).get("code") or described.get("espeak", {}).get("voice") or "und"
+            code = _entry(described, "language", "code") or _entry(described, "espeak", "voice") or "und"
             known = gender if gender in GENDERS else "unknown"
-            found.append(VoiceInfo(file.stem, known, str(code).replace("_", "-"), LICENCE, rank=15, live=True))
+            found.append(VoiceInfo(file.stem, known, code.replace("_", "-"), LICENCE, rank=15, live=True))
     return tuple(found)
 
 
+def faults() -> dict[str, str]:
+    """What is wrong with files in the folder that are no usable voice, and the remedy: a line each, by name."""
+    return {
+        file.stem: f"{file}: its description {file.name}.json is missing or damaged. Add the voice again."
+        for file in sorted(folder().glob("*.onnx"))
+        if _description(file) is None
+    }
+
+
+def check_name(name: str, gender: str = "unknown") -> None:
+    """SpeechSynthesisError if a voice can not be added under a name, or as that of such a speaker."""
+    if not _NAME.fullmatch(name):
+        remedy = "use up to 40 letters, digits, dots, dashes. --name gives one"
+        raise SpeechSynthesisError(f"name '{name[:60]}': {remedy}.")
+    if gender not in GENDERS:
+        raise SpeechSynthesisError(f"gender '{gender[:60]}': use one of {', '.join(GENDERS)}.")
+
+
 def add(file: Path, name: str, gender: str = "unknown") -> Path:
-    """Copy a voice's .onnx and .onnx.json into the folder under a name.
+    """Copy a voice's .onnx and .onnx.json into the folder under a name; one of that name is replaced, with a note.
 
     Raises
     ------
     SpeechSynthesisError if the name, the gender or a file is not usable.
     """
-    if not _NAME.fullmatch(name):
-        raise SpeechSynthesisError(f"name '{name[:60]}': use up to 40 letters, digits, dots, dashes. --name gives one.")
-    if gender not in GENDERS:
-        raise SpeechSynthesisError(f"gender '{gender[:60]}': use one of {', '.join(GENDERS)}.")
+    check_name(name, gender)
     described = _description(file)
     if not file.is_file() or described is None:
         raise SpeechSynthesisError(f"{file}: Piper voice not found. It needs .onnx and .onnx.json side by side.")
@@ -61,8 +79,17 @@ def add(file: Path, name: str, gender: str = "unknown") -> Path:
     Path(f"{target}.json").write_text(text, encoding="utf-8")
     copy = target.with_suffix(".part")
     shutil.copyfile(file, copy)
+    if target.is_file():
+        log.warning("%s: the voice of that name is replaced.", name)
     copy.replace(target)
     return target
+
+
+def _entry(described: dict[str, Any], group: str, name: str) -> str:
+    """A word in a group of a description, empty where either is missing or of another kind."""
+    inner = described.get(group)
+    word = inner.get(name) if isinstance(inner, dict) else None
+    return word if isinstance(word, str) else ""
 
 
 def _description(file: Path) -> dict[str, Any] | None:

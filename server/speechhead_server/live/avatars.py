@@ -88,7 +88,8 @@ class Gallery:
     def voice(self, name: str | None) -> tuple[str, ...]:
         """Voices that suit a portrait, best first."""
         entry = self.get(name)
-        return named_portraits()[entry.name].voices if entry.shipped else ()
+        named = named_portraits().get(entry.name) if entry.shipped else None  # a user may have taken it away
+        return named.voices if named else ()
 
     async def picture(self, name: str) -> bytes:
         """A preview as JPEG."""
