@@ -115,10 +115,10 @@ def test_texts_in_files(tmp_path, encoding):
 
 
 def test_voices_of_portraits(avatar):
-    assert api._voices(None, None)[-1] == "jo"
-    assert api._voices("me.jpg", None) == ("joe",)
-    assert api._voices("me.jpg", "espeak") == ("espeak",)
-    assert api._voices(np.zeros((2, 2, 3)), None) == api._voices(avatar, None) == ("joe",)
+    assert api._voices(None, None, "Hi.")[-1] == "jo"
+    assert api._voices("me.jpg", None, "Hi.") == ("joe",)
+    assert api._voices("me.jpg", "espeak", "Hi.") == ("espeak",)
+    assert api._voices(np.zeros((2, 2, 3)), None, "Hi.") == api._voices(avatar, None, "Hi.") == ("joe",)
 
 
 def test_background_runs_ahead_and_stops():
