@@ -20,7 +20,8 @@ from speechhead.face.landmarks import Pose, to_normalised, to_pixels
 from speechhead.motion.blink import LID_PAIRS, MEETING
 
 from .eye_frame import LAST, affine, after, edges, lay
-from .eyeball import TURNED, Eyeball, circles, usual_radius
+from .eyeball import TURNED, Eyeball
+from .iris_fit import circles, fitted, usual_radius
 from .lid_plate import Eye, hole, lashes, luma, plate
 from .meshwarp import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT
 
@@ -74,6 +75,13 @@ LATE = 0.4
 
 SHUT = 0.85
 """Closure, of what the networks leave, from which nothing of the eyeball is shown."""
+
+
+WARPED = (0.006, 0.014)
+"""How far an iris without an eyeball goes all its way, and never further, in outer eye distances: 2.5 and 6 degrees."""
+
+IRISES = [68, 69]
+"""Landmarks of the irises."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,19 @@ def held_open(source: Array, driving: Array, closure: Array) -> Array:
     return face
 
 
+def steadied(source: Array, driving: Array, lids: tuple[Lid | None, ...]) -> Array:
+    """Driving landmarks [70, 3] whose irises look aside no further than the warp draws well, if there are not two
+    eyeballs; the same array where they do not."""
+    moved = driving[IRISES] - source[IRISES]
+    far = np.linalg.norm(moved[:, :2], axis=1)
+    if all(lid is not None and lid.ball is not None for lid in lids) or (far <= WARPED[0]).all():
+        return driving
+    face, room = driving.copy(), WARPED[1] - WARPED[0]
+    less = np.where(far > WARPED[0], WARPED[1] - room * np.exp(-np.maximum(far - WARPED[0], 0) / room), far)
+    face[IRISES] = source[IRISES] + moved * (less / np.maximum(far, 1e-9))[:, None]
+    return face
+
+
 class Lids:
     """Closes the eyes of a finished frame."""
 
@@ -155,13 +176,14 @@ class Lids:
         """
         right = EYE_RIGHT[LAST::-1] + EYE_RIGHT[:LAST:-1]
         made = [_lid(crop, mesh, loop, pose, soft) for loop in (EYE_LEFT, right)]
-        seen = [None if one is None else circles(one[1], one[2]) for one in made]
-        usual = usual_radius([one for one in seen if one is not None]) if any(seen) else 0
-        left, other = (
-            None if one is None or its is None else replace(one[0], ball=Eyeball.prepare(one[1], its, usual, soft))
-            for one, its in zip(made, seen)
-        )
-        return left, other
+        rims = [mesh[number + 1 : number + 5, :2] - mesh[number, :2] for number in (IRIS_LEFT, IRIS_RIGHT)]
+        size = float(np.linalg.norm(rims, axis=2).mean())
+        seen = [(*one, circles(*one[1:], size)) for one in made if one is not None]
+        usual = usual_radius([tried for *_, tried in seen]) if seen else 0
+        balls = [Eyeball.prepare(eye, fitted(eye, tried, usual), soft) for _, eye, _, tried in seen]
+        if len(seen) < 2 or any(ball is None for ball in balls):  # both eyes look alike
+            return made[0] and made[0][0], made[1] and made[1][0]
+        return replace(seen[0][0], ball=balls[0]), replace(seen[1][0], ball=balls[1])
 
     def close(
         self, frame: NDArray[np.uint8], lids: tuple[Lid | None, ...], closure: Array, keypoints: Array, pose: Pose

@@ -15,7 +15,7 @@ from speechhead.engines.onnx import load_session
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised
 from speechhead.motion.rest import rest_face
 
-from .eyes import Lid, Lids, closures, held_open
+from .eyes import Lid, Lids, closures, held_open, steadied
 from .latents import CompactLatents, deepened, mouth_width
 from .lips import LipSheets
 from .matte import Layers, Matte
@@ -152,6 +152,7 @@ class CompactGenerator:
         -------
         uint8 [S, S, 3]; equal to the portrait at the crop's border
         """
+        normalised = steadied(source.landmarks, normalised, source.lids)
         closure = closures(source.landmarks, normalised, source.lids)
         keypoints = self.keypoints(source, held_open(source.landmarks, normalised, closure))
         warper = source.warper
