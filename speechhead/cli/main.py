@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 from speechhead.core.clocks import FPS
 from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
-from speechhead.core.options import PORTRAIT_SIZE, DriveOptions, RenderOptions
+from speechhead.core.options import DriveOptions, RenderOptions
 from speechhead.core.process import calm_blas, calm_opencv, keep_freed_pictures
 
 from .avatars import avatars_app, check_picture
@@ -145,7 +145,7 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Video to write: mp
 
 @say_app.command()
 @app.command(rich_help_panel=VIDEOS)
-@from_records(size=PORTRAIT_SIZE, fps=FPS)
+@from_records(fps=FPS)
 def say(
     text_or_wav: Annotated[
         str,

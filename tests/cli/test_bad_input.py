@@ -14,6 +14,7 @@ from PIL import Image
 from support.fakes import FakeGenerator, FakeSpeech, Parrot, speech_like
 
 from speechhead.audio import save_wav
+from speechhead.avatar.portrait import Avatar
 from speechhead.cli import main as cli
 from speechhead.generators.open import open_generator
 from speechhead.media.reader import VideoReader
@@ -251,3 +252,10 @@ def test_lists(run):
     code, out, _ = run("weights", "verify")
     assert "face_mesh.onnx" in out and code in (0, 1)
     assert "sha" not in run("weights", "list")[1]
+
+
+def test_a_saved_avatar_speaks_at_the_size_it_has(run, wav):
+    Avatar.open("grace_hopper", 256).save("hopper.avatar")
+    assert spoken(run(wav, "-p", "hopper.avatar")) > 0
+    refused(run(wav, "-p", "hopper.avatar", "--size", 512), "size 512", "256", "Leave size out")
+    assert spoken(run(wav, "-p", "hopper.avatar", "--size", 128, "--crop")) > 0
