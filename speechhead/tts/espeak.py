@@ -22,7 +22,8 @@ from .text import clean_text, split_text
 LICENCE = "GPL-3.0-or-later"
 REMEDY = "Install it (apt install espeak-ng, brew install espeak-ng)"
 _PROGRAMS = ("espeak-ng", "espeak")
-_LOCK = threading.Lock()  # the library behind the phonemiser has one global state
+LOCK = threading.Lock()
+"""Held by whoever calls the library behind Piper's phonemiser: it has one global state, and crashes when two do."""
 
 
 def program() -> str | None:
@@ -90,7 +91,7 @@ def ipa(text: str, language: str = "en-us") -> str:
     if importlib.util.find_spec("piper"):
         from piper.phonemize_espeak import EspeakPhonemizer
 
-        with _LOCK:
+        with LOCK:
             sentences = EspeakPhonemizer().phonemize(language, text)
         return " ".join("".join(sentence) for sentence in sentences)
     found = program()

@@ -19,6 +19,7 @@ from speechhead.core.stand_ins import refuse_stand_in
 
 from . import added
 from .engine import VoiceEngine
+from .espeak import LOCK
 from .speech import Phoneme, Speech, Voice, VoiceInfo, finish, phonemes_from
 from .text import clean_text, split_text
 
@@ -111,7 +112,9 @@ class PiperVoice:
         """Say a text sentence by sentence; see `Voice`."""
         for piece in split_text(clean_text(text)):
             # Piper's phonemiser may see several sentences in one piece; they are said in one breath.
-            tokens = [t for part in self._voice.phonemize(piece.text) for t in (*part, " ")][:-1]
+            with LOCK:
+                parts = self._voice.phonemize(piece.text)
+            tokens = [t for part in parts for t in (*part, " ")][:-1]
             known = [t for t in tokens if t in self._voice.config.phoneme_id_map]
             if not any(t.isalpha() for t in known):
                 continue  # a piece of symbols only

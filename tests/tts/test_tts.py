@@ -206,3 +206,15 @@ def test_marks_belong_to_their_sounds() -> None:
         ("b", 0.45, 0.6),
         (SILENCE, 0.6, 0.8),
     ]
+
+
+@pytest.mark.skipif(bool(piper.missing()), reason="piper-tts is not installed")
+def test_one_caller_at_a_time_is_in_the_library_behind_the_phonemiser(monkeypatch: pytest.MonkeyPatch) -> None:
+    voice, seen = piper.PiperVoice(), []
+
+    def phonemize(text: str) -> list[list[str]]:
+        seen.append(espeak.LOCK.locked())
+        return [list("hi")]
+
+    monkeypatch.setattr(voice._voice, "phonemize", phonemize)
+    assert list(voice.speak("Hi.")) and seen == [True] and not espeak.LOCK.locked()
