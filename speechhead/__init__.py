@@ -7,6 +7,7 @@ first used: the import is instant.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Avatar", "Controls", "DriveOptions", "RenderOptions", "Renderer", "SpeechheadError", "__version__"]
+
+# onnxruntime keeps a number of this machine in the user's home, and complains where it can not.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOME = {
     "Avatar": "avatar.portrait",

@@ -1,4 +1,6 @@
-"""Freed pictures are used again: no page of theirs has to be fetched anew. No thread of numpy's or OpenCV's spins."""
+"""Freed pictures are used again: no page of theirs has to be fetched anew. No thread of numpy's or OpenCV's spins.
+
+Nothing is kept in a user's home."""
 
 from __future__ import annotations
 
@@ -87,3 +89,10 @@ def test_a_number_of_opencv_s_threads_that_was_set_is_kept(monkeypatch: pytest.M
     monkeypatch.setenv("OPENCV_FOR_THREADS_NUM", "2")
     assert not calm_opencv()
     assert os.environ["OPENCV_FOR_THREADS_NUM"] == "2"
+
+
+def test_onnxruntime_keeps_no_number_in_the_home(tmp_path: Path) -> None:
+    known = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    script = "import speechhead.engines.onnx, sys; sys.exit('onnxruntime' not in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], env={**known, "HOME": str(tmp_path)}, check=True)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
