@@ -267,7 +267,7 @@ def _run(application: typer.Typer, name: str) -> NoReturn:
     except (SpeechheadError, OSError, MemoryError) as error:
         if os.environ.get("SPEECHHEAD_DEBUG"):
             raise
-        _fail(str(error) or "not enough memory. Use a smaller picture or --size.", 2)
+        _fail(_reason(error) or "not enough memory. Use a smaller picture or --size.", 2)
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # the help has been shown
             sys.exit(0)
@@ -277,6 +277,13 @@ def _run(application: typer.Typer, name: str) -> NoReturn:
             raise
         kind = type(error).__name__
         _fail(f"internal error, please report it: {kind}: {error} (SPEECHHEAD_DEBUG=1 shows more).", 1)
+
+
+def _reason(error: BaseException) -> str:
+    """What is wrong, and the remedy: an error of the system's says neither as a sentence."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}. Check the path, and what may be written there."
+    return str(error)
 
 
 def _fail(message: str, code: int) -> NoReturn:

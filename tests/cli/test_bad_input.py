@@ -14,6 +14,7 @@ from PIL import Image
 from support.fakes import FakeGenerator, FakeSpeech, Parrot, speech_like
 
 from speechhead.audio import save_wav
+from speechhead.avatar.named import shipped
 from speechhead.avatar.portrait import Avatar
 from speechhead.cli import main as cli
 from speechhead.generators.open import open_generator
@@ -232,6 +233,13 @@ def test_unknown_choices(run, wav):
 def test_unknown_engines(option, run, monkeypatch, wav):
     monkeypatch.setattr("speechhead.generators.open.open_generator", open_generator)
     refused(run(wav, option, "abacus"), "abacus")
+
+
+def test_a_home_that_can_not_be_written(run, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SPEECHHEAD_HOME", str(tmp_path / "file"))
+    added = run("avatars", "add", shipped()["mara"].path, "--name", "me")
+    refused(added, "avatars: not a directory. Check the path, and what may be written there.")
 
 
 def test_an_interrupt_leaves_nothing(run, wav, monkeypatch, tmp_path):
