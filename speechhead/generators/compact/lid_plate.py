@@ -36,6 +36,9 @@ APART = 30.0
 STRAY = 0.6
 """Part of a dark thing that may lie further off; more, and it is no lash."""
 
+GOES_ON = 0.05
+"""Part of a white thing under the lid that may lie furthest off; more, and it is skin in light or glare."""
+
 SOFT = 0.012
 """Width of soft edges, in outer eye distances."""
 
@@ -133,7 +136,9 @@ def _whites(eye: Eye) -> Array:
     if float(np.linalg.norm(way)) < APART or count < 2:
         return np.zeros(eye.seen.shape[:2], np.float32)
     held = np.bincount(parts[near & (below < 0.005 * eye.unit)], minlength=count) > 0
-    return np.asarray(near & held[parts], np.float32)
+    far = np.bincount(parts[near & (below > 0.07 * eye.unit)], minlength=count)
+    on = far > GOES_ON * np.bincount(parts.ravel())
+    return np.asarray(near & (held & ~on)[parts], np.float32)
 
 
 def plate(eye: Eye, covered: Array) -> Array:

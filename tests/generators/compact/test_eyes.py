@@ -187,3 +187,18 @@ def test_a_lid_in_the_shade_of_a_hat_stays_in_it(avatar: Avatar) -> None:
         height = round(float(lid.upper[middle].mean()))
         above, below = lid.plate[: height // 2, middle].mean(), lid.plate[-4:, middle].mean()
         assert lid.plate[height + 1, middle].mean() < above + 0.35 * (below - above)
+
+
+def test_light_skin_under_an_eye_is_no_white_of_it(avatar: Avatar) -> None:
+    """A cheek as light as the white stays as it is when the eye shuts: no box of skin is laid over it."""
+    crop, mesh, unit = (0.6 * avatar.crop).astype(np.uint8), avatar.mesh, float(avatar.pose.scale)
+    for loop in LOOPS:
+        low, high = mesh[loop, :2].min(0), mesh[loop, :2].max(0)
+        area = np.array([[low[0], (low[1] + high[1]) / 2], [high[0], high[1] + 0.08 * unit]]).round().astype(int)
+        crop[area[0, 1] : area[1, 1], area[0, 0] : area[1, 0]] = (235, 225, 220)
+    for lid in Lids().prepare(crop, mesh, avatar.pose, 0.7):
+        assert lid is not None
+        seen = cv2.warpAffine(crop, lid.matrix, lid.plate.shape[1::-1], flags=cv2.INTER_CUBIC)
+        middle = slice(lid.plate.shape[1] // 2 - 6, lid.plate.shape[1] // 2 + 6)
+        first = round(float(lid.lower[middle].max()) + 0.045 * unit)
+        assert np.abs(lid.plate[first:, middle] - seen[first:, middle]).max() <= 2
