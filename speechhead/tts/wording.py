@@ -24,6 +24,7 @@ _LARGE = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn"
 _UNITS = {"$": "dollars", "€": "euros", "£": "pounds"}
 _MONEY = re.compile(r"([$€£])(\d[\d,]*(?:\.\d+)?)\s?(k|m|mn|b|bn|t|thousand|million|billion|trillion)\b", re.I)
 _ENGLISH: tuple[tuple[re.Pattern[str], Any], ...] = (
+    (re.compile(r"([$€£]\d+),(?=\d\d(?!\d|[,.]\d))"), r"\1."),  # €3,50, as the continent writes it
     (re.compile(r"\b24/7\b"), "twenty-four seven"),
     (re.compile(r"#(?=\d)"), "number "),
     (re.compile(r"(?<=\d:\d\d)\s?[-–]\s?(?=\d{1,2}:\d\d)"), " to "),
@@ -81,7 +82,8 @@ def _glue(text: str, base: str, language: str) -> str:
     if base == "hi":
         text = re.sub(r"₹\s?([\d,.]*\d)", r"\1 रुपये", text)
     if base == "pt":
-        text = re.sub(r"\b(\d{1,2}):(\d\d)\b", r"\1 horas e \2", text)
+        text = re.sub(r"\b(\d{1,2})(?:[:h]00|h)\b", r"\1 horas", text)
+        text = re.sub(r"\b(\d{1,2})[:h](\d\d)\b", r"\1 horas e \2", text)
     return re.sub(r"(?<=\d)\s?–\s?(?=\d)", _RANGE.get(base, "-"), text)
 
 

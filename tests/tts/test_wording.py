@@ -34,6 +34,8 @@ from speechhead.tts.wording import in_words
         ("es", "Sr. López, 3,5 kg a las 17:30", "Señor López, tres coma cinco kilogramos a las diecisiete y treinta"),
         ("it", "Sig. Rossi, 50%, 5–7 km", "Signor Rossi, cinquanta percento, cinque a sette chilometri"),
         ("pt-br", "custa R$ 5,20 às 17:30", "custa cinco reais e vinte centavos às dezessete horas e trinta"),
+        ("pt-br", "às 10h30, às 9h00, às 8h", "às dez horas e trinta, às nove horas, às oito horas"),
+        ("en-us", "€3,50, or $1,234", "three euros and fifty cents, or one thousand two hundred thirty four dollars"),
         ("hi", "₹500 में", "500 रुपये में"),
     ],
 )  # fmt: skip
