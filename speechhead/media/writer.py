@@ -23,6 +23,7 @@ from speechhead.core.options import check_fps
 
 from .decoding import address, reason, silence
 from .image import Picture, yuv420
+from .lettering import lettering
 
 SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """File name endings that can be written, and their container."""
@@ -264,15 +265,10 @@ class _Watermark:
     """A short text, drawn once and blended into the lower right corner of every frame."""
 
     def __init__(self, text: str, width: int, height: int) -> None:
-        from PIL import Image, ImageDraw, ImageFont
-
-        font = ImageFont.load_default(max(10, round(min(width, height) / 28)))
-        left, top, right, bottom = (round(v) for v in font.getbbox(text))
         pad = max(2, round(min(width, height) / 100))
-        patch = Image.new("L", (min(width, right - left + 2 * pad), min(height, bottom - top + 2 * pad)), 0)
-        ImageDraw.Draw(patch).text((pad - left, pad - top), text, fill=255, font=font)
+        patch = np.pad(lettering(text, max(10, round(min(width, height) / 28))), pad)[:height, :width]
         # White letters on a half-dark plate are read on any picture.
-        ink = np.asarray(patch, np.float32)[..., None] / 255
+        ink = patch.astype(np.float32)[..., None] / 255
         self.gain = (0.55 * (1 - ink)).astype(np.float32)
         self.bias = (255 * 0.9 * ink).astype(np.float32)
 
