@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from speechhead.core.arrays import Array
 
 from .lid_plate import Eye, luma
+from .meshwarp import WARP
 
 RADII = np.geomspace(0.75, 1.5, 14)
 """Radii of the iris that are tried, in the tracked one."""
@@ -36,7 +37,7 @@ LIT = 0.5
 SIDES = np.concatenate([np.linspace(-0.6, 0.7, 12), np.pi + np.linspace(-0.7, 0.6, 12)])
 """Angles of the rim's points that are looked at, on the sides, which lids seldom hide."""
 
-APART, TOLD, AROUND, STRAYED, GROWN, OPENED, HIDDEN = 16.0, 0.3, 0.4, 0.4, (0.8, 1.3), 0.5, 0.2
+APART, TOLD, AROUND, STRAYED, GROWN, OPENED, HIDDEN, LARGE = 16.0, 0.3, 0.4, 0.4, (0.8, 1.3), 0.5, 0.2, 1.22
 """What a believed iris has: see `Iris`."""
 
 
@@ -46,7 +47,7 @@ class Iris:
     from iris to white the rim turns lighter at image right and at image left; `apart`: levels between iris and white;
     `around`: float32 [2], how white, 0..1, it is outside the rim on either side; `strayed`: how far the centre is from
     the tracked one, in radii; `grown`: its radius in the tracked one's; `opened`: how much of its height the lids show;
-    `hidden`: part of the shown disc that is highlight or glare."""
+    `hidden`: part of the shown disc that is highlight or glare; `large`: the tracked radius in an adult's."""
 
     centre: Array
     radius: float
@@ -57,6 +58,7 @@ class Iris:
     grown: float
     opened: float
     hidden: float
+    large: float
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def fitted(eye: Eye, tried: Circles, usual: int) -> Iris:
         radius / tried.size,
         float(bottom - top) / (2 * radius),
         _bright(eye, tried.white, centre, radius),
+        tried.size / (WARP.iris_radius * eye.unit),
     )
 
 
@@ -175,4 +178,5 @@ def believed(iris: Iris) -> bool:
         and GROWN[0] < iris.grown < GROWN[1]
         and iris.opened > OPENED
         and iris.hidden < HIDDEN
+        and iris.large < LARGE  # a cartoon's irises have rings and shine of their own
     )

@@ -185,3 +185,12 @@ def test_a_dark_blob_in_one_eye_does_not_shrink_its_iris(avatar: Avatar, crop: n
     at = right.matrix[:, :2] @ avatar.mesh[473, :2] + right.matrix[:, 2]
     away = np.hypot(*(right.ball.corner + right.ball.centre - at))
     assert away < 0.025 * right.unit
+
+
+@pytest.mark.parametrize(("times", "has"), [(1.0, True), (1.5, False)])
+def test_irises_larger_than_human_ones_have_no_ball(avatar: Avatar, times: float, has: bool) -> None:
+    mesh = avatar.mesh.copy()
+    for iris in (468, 473):
+        mesh[iris + 1 : iris + 5] = mesh[iris] + times * (mesh[iris + 1 : iris + 5] - mesh[iris])
+    lids = Lids().prepare(painted(avatar.crop, mesh, (round(5 * times),) * 2), mesh, avatar.pose, 0.7)
+    assert [lid is not None and lid.ball is not None for lid in lids] == [has, has]
