@@ -70,6 +70,9 @@ DOME, DOME_AT, DOME_HALF = 0.12, (0.47, 1.0), (0.28, 0.6)
 eye's width from the outer corner, and of its height over the lower lid; and half how far it reaches. Measured, like the
 lash line, on blinks of the training clips."""
 
+LIT = (0.4, 0.9)
+"""How light a place is, beside the lightest around the eye, from which it stands in the light, and wholly does."""
+
 LATE = 0.4
 """Closure, of what the networks leave, from which the lower lid takes part."""
 
@@ -260,7 +263,7 @@ def _lid(
         matrix,
         skin,
         laid,
-        _dome(eye, length, tall),
+        _dome(eye, skin, length, tall),
         upper,
         lower,
         sag,
@@ -277,11 +280,14 @@ def _lid(
     return lid, eye, matrix[:, :2] @ mesh[iris, :2] + matrix[:, 2]
 
 
-def _dome(eye: Eye, length: float, tall: float) -> Array:
-    """By how much of itself a shut lid [h, w] is lighter than the skin around it; pixels of the eye's size."""
+def _dome(eye: Eye, skin: Array, length: float, tall: float) -> Array:
+    """By how much of itself a shut lid [h, w] is lighter than the skin [h, w, 3] around it, which is nothing in shadow;
+    pixels of the eye's size."""
+    light = cv2.GaussianBlur(luma(skin), (0, 0), 0.04 * eye.unit)
+    lit = smoothstep32(light / max(float(np.percentile(light, 90)), 1.0), *LIT)
     across = (eye.outer / length - DOME_AT[0]) / DOME_HALF[0]
     up = ((eye.lower - eye.rows) / tall - DOME_AT[1]) / DOME_HALF[1]
-    return np.asarray(DOME * np.exp(-np.square(across) - np.square(up)), np.float32)
+    return np.asarray(DOME * lit * np.exp(-np.square(across) - np.square(up)), np.float32)
 
 
 def layer(lid: Lid, part: float) -> Array:

@@ -49,6 +49,22 @@ BORROWED = 0.4
 """How much of the light under an eye a lid has whose skin above is much darker: under a rim or a brow it is not the
 lid's own, but in the shade of a hat or of deep sockets it is, and a lid lit as the cheek stands out of it."""
 
+SHADOW = (0.3, 0.8)
+"""How light all that is seen around an eye is beside its skin, when the eye lies in shadow, and when it does not."""
+
+UNDER = 0.8
+"""How much less what lies under the eye tells of that than what lies over it."""
+
+MOST_GRAIN = 1.0
+"""How strong the texture of a shut lid is at most, beside that of the skin under the eye."""
+
+BORDER = 0.012
+"""How far across its border the light is looked at that a shut lid is to have, in outer eye distances."""
+
+DOTS, PRINTED = 0.03, (1.5, 4.0)
+"""Width of the dots of a print, in outer eye distances; and levels that they deviate by, from which they are taken for
+that, and wholly are."""
+
 LASHES = 0.05
 """How far above the edge lashes are seen, in outer eye distances."""
 
@@ -153,8 +169,25 @@ def plate(eye: Eye, covered: Array) -> Array:
     around = push_pull(eye.seen, np.minimum(weight, 1).astype(np.float32))
     deep = cv2.GaussianBlur((covered > 0.5).astype(np.float32), (0, 0), 0.025 * eye.unit)
     mixed = np.asarray(around + smoothstep32(deep, 0.45, 0.95)[..., None] * (lid - around), np.float32)
-    skin = cv2.GaussianBlur(mixed, (0, 0), 0.015 * eye.unit) + _grain(eye)
+    known = np.square(1 - covered).astype(np.float32)
+    below = smoothstep32((eye.rows - eye.lower) / eye.unit, 0, BELOW)
+    shown = push_pull(eye.seen, np.asarray(known * (1 - UNDER * below), np.float32))
+    shadow = 1 - smoothstep32(luma(shown) / np.maximum(luma(mixed), 1), *SHADOW)
+    mixed = np.asarray(mixed + shadow[..., None] * (shown - mixed), np.float32)
+    smooth = np.asarray(cv2.GaussianBlur(mixed, (0, 0), 0.015 * eye.unit), np.float32)
+    skin = _matched(eye, smooth, covered) + _grain(eye, covered)
     return np.asarray(eye.seen + covered[..., None] * (skin - eye.seen), np.float32)
+
+
+def _matched(eye: Eye, skin: Array, covered: Array) -> Array:
+    """Skin [h, w, 3] in the light of what surrounds it: no step is left where `covered` [h, w] ends."""
+    below = (eye.rows - eye.lower) / eye.unit - BELOW
+    rim = smoothstep32(below, -BELOW, 0) * (1 - smoothstep32(below, 0.5 * BELOW, 1.5 * BELOW))
+    known = np.asarray(np.square(1 - covered) * (1 - 0.95 * rim), np.float32)
+    away = known[..., None] * (eye.seen - skin)
+    near = np.maximum(cv2.GaussianBlur(known, (0, 0), BORDER * eye.unit), 1e-3)[..., None]
+    step = cv2.GaussianBlur(away, (0, 0), BORDER * eye.unit) / near
+    return skin + push_pull(np.asarray(step, np.float32), known)
 
 
 def _skin(eye: Eye, covered: Array) -> Array:
@@ -181,15 +214,27 @@ def _beside(eye: Eye, weight: Array) -> tuple[Array, Array]:
     return found[0], found[1]
 
 
-def _grain(eye: Eye) -> Array:
-    """Texture [h, w, 3] of the skin under the eye, for all of the picture."""
-    fine = eye.seen - cv2.GaussianBlur(eye.seen, (0, 0), SOFT * eye.unit)
-    height = len(fine)
-    first = int(np.clip(eye.lower.max() + (BELOW + 0.01) * eye.unit, 0, height - 2))
-    strip = fine[first:]
-    limit = 2.5 * float(np.median(np.abs(strip))) + 0.5
+def _grain(eye: Eye, covered: Array) -> Array:
+    """Texture [h, w, 3] for all of the picture: that of the skin under the eye, as strong as it is around each place.
+
+    Skin has only what is finer than folds; the dots of a print are coarser, and as strong as nothing on skin is.
+    """
+    smooth = [cv2.GaussianBlur(eye.seen, (0, 0), width * eye.unit) for width in (SOFT, DOTS)]
+    coarse = smooth[0] - smooth[1]
+    first = int(np.clip(eye.lower.max() + (BELOW + 0.01) * eye.unit, 0, len(coarse) - 2))
+    printed = float(smoothstep32(np.float32(np.median(np.abs(coarse[first:]))), *PRINTED))
+    fine = eye.seen - smooth[0] + printed * coarse
+    known = np.square(1 - covered).astype(np.float32)
+    height, spread = len(fine), 0.03 * eye.unit
+    limit = 2.5 * float(np.median(np.abs(fine[first:]))) + 0.5
+    fine = np.clip(fine, -limit, limit)
+    power = cv2.GaussianBlur(known * np.square(luma(fine)), (0, 0), spread)
+    level = np.sqrt(power / np.maximum(cv2.GaussianBlur(known, (0, 0), spread), 1e-3)) + 0.25
+    usual = float(np.median(level[first:]))
+    wanted = push_pull(np.minimum(level, MOST_GRAIN * usual)[..., None], known)
+    strip = 0.5 * (fine[first:] + luma(fine[first:])[..., None]) / np.maximum(level[first:, :, None], 0.7 * usual)
     tiles = [strip if k % 2 == 0 else strip[::-1] for k in range(-(-height // len(strip)))]
-    return np.clip(np.concatenate(tiles)[:height], -limit, limit)
+    return np.asarray(np.concatenate(tiles)[:height] * wanted, np.float32)
 
 
 def lashes(eye: Eye, skin: Array) -> tuple[Array, Array, Array]:

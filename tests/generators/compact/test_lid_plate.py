@@ -1,0 +1,77 @@
+"""Skin of a shut lid: in the light of what surrounds it, with the picture's grain, and no step where it ends."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from speechhead.generators.compact.lid_plate import Eye, hole, luma, plate
+
+UNIT, HEIGHT, WIDTH, LENGTH = 150.0, 78, 86, 52
+
+
+def eye_in(skin: np.ndarray) -> Eye:
+    """An open eye, white with a dark iris, in skin [h, w, 3]."""
+    left = np.arange(WIDTH, dtype=np.float32) - 0.5 * (WIDTH - LENGTH)
+    bow = 9 * np.clip(1 - np.square(2 * left / LENGTH - 1), 0, 1).astype(np.float32)
+    upper, lower = 40 - bow, 40 + bow
+    rows = np.arange(HEIGHT)[:, None]
+    seen = skin.astype(np.float32).copy()
+    opening = (rows > upper) & (rows < lower)
+    seen[opening] = 0.9 * seen.max()
+    seen[opening & (np.abs(left - LENGTH / 2) < 7)] = 25
+    seen[np.abs(rows - upper) < 1.2 * (bow > 0)] = 20
+    return Eye(seen, upper, lower, left, LENGTH - left, UNIT)
+
+
+def flat(light: float) -> np.ndarray:
+    return np.full((HEIGHT, WIDTH, 3), light, np.float32) * np.array([1, 0.8, 0.7], np.float32)
+
+
+def shut(eye: Eye) -> tuple[np.ndarray, np.ndarray]:
+    covered, _ = hole(eye)
+    return plate(eye, covered), covered > 0.5
+
+
+def test_a_lid_in_a_gradient_shadow_is_as_dark_as_the_shadow() -> None:
+    fall = np.linspace(0.25, 1.0, WIDTH, dtype=np.float32)[None, :, None]
+    skin = flat(200) * fall
+    lid, covered = shut(eye_in(skin))
+    away = np.abs(luma(lid) - luma(skin)) / luma(skin)
+    assert covered.sum() > 800
+    assert away[covered].mean() < 0.05 and np.percentile(away[covered], 95) < 0.12
+
+
+def test_no_step_is_left_where_a_lid_under_a_dark_brow_ends() -> None:
+    """All above and beside the eye is in deep shadow, the cheek is light: the lid is dark above, and nowhere jumps."""
+    skin = flat(190)
+    skin[:47] *= 0.2
+    skin = np.asarray(cv2.GaussianBlur(skin, (0, 0), 4), np.float32)
+    eye = eye_in(skin)
+    lid, covered = shut(eye)
+    rows = np.arange(HEIGHT)[:, None]
+    above = covered & (rows < eye.upper + 4)
+    assert luma(lid)[above].mean() < 1.4 * luma(skin)[above].mean()
+    light = cv2.GaussianBlur(luma(lid), (0, 0), 1.5)
+    jump = np.hypot(cv2.Sobel(light, 5, 1, 0, ksize=3), cv2.Sobel(light, 5, 0, 1, ksize=3)) / 8
+    assert jump[rows[:, 0] < 36].max() < 5
+
+
+def test_a_lid_in_noise_has_as_much_of_it() -> None:
+    noise = np.random.default_rng(7).normal(0, 1, (HEIGHT, WIDTH, 1)).astype(np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), 0.8)[..., None]
+    for strength in (3.0, 12.0):
+        skin = flat(150) + strength * noise / noise.std()
+        lid, covered = shut(eye_in(skin))
+        inner = cv2.erode(covered.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+        fine = [luma(p) - cv2.GaussianBlur(luma(p), (0, 0), 2) for p in (lid, skin)]
+        assert 0.6 < fine[0][inner].std() / fine[1][inner].std() < 1.3
+
+
+def test_a_frame_that_crosses_above_stays() -> None:
+    skin = flat(180)
+    rim = slice(14, 18)
+    skin[rim] = 15
+    lid, _ = shut(eye_in(skin))
+    np.testing.assert_allclose(lid[rim], skin[rim], atol=12)
+    assert luma(lid)[34:46, 30:56].min() > 90
