@@ -52,6 +52,9 @@ lid's own, but in the shade of a hat or of deep sockets it is, and a lid lit as 
 SHADOW = (0.3, 0.8)
 """How light all that is seen around an eye is beside its skin, when the eye lies in shadow, and when it does not."""
 
+DEPTH = 0.7
+"""How much of the shadow lies on a shut lid, which stands out of it."""
+
 UNDER = 0.8
 """How much less what lies under the eye tells of that than what lies over it."""
 
@@ -172,14 +175,14 @@ def plate(eye: Eye, covered: Array) -> Array:
     known = np.square(1 - covered).astype(np.float32)
     below = smoothstep32((eye.rows - eye.lower) / eye.unit, 0, BELOW)
     shown = push_pull(eye.seen, np.asarray(known * (1 - UNDER * below), np.float32))
-    shadow = 1 - smoothstep32(luma(shown) / np.maximum(luma(mixed), 1), *SHADOW)
+    shadow = DEPTH * (1 - smoothstep32(luma(shown) / np.maximum(luma(mixed), 1), *SHADOW))
     mixed = np.asarray(mixed + shadow[..., None] * (shown - mixed), np.float32)
     smooth = np.asarray(cv2.GaussianBlur(mixed, (0, 0), 0.015 * eye.unit), np.float32)
-    skin = _matched(eye, smooth, covered) + _grain(eye, covered)
+    skin = _matched(eye, smooth, shown, covered) + _grain(eye, covered)
     return np.asarray(eye.seen + covered[..., None] * (skin - eye.seen), np.float32)
 
 
-def _matched(eye: Eye, skin: Array, covered: Array) -> Array:
+def _matched(eye: Eye, skin: Array, shown: Array, covered: Array) -> Array:
     """Skin [h, w, 3] in the light of what surrounds it: no step is left where `covered` [h, w] ends."""
     below = (eye.rows - eye.lower) / eye.unit - BELOW
     rim = smoothstep32(below, -BELOW, 0) * (1 - smoothstep32(below, 0.5 * BELOW, 1.5 * BELOW))
@@ -187,7 +190,8 @@ def _matched(eye: Eye, skin: Array, covered: Array) -> Array:
     away = known[..., None] * (eye.seen - skin)
     near = np.maximum(cv2.GaussianBlur(known, (0, 0), BORDER * eye.unit), 1e-3)[..., None]
     step = cv2.GaussianBlur(away, (0, 0), BORDER * eye.unit) / near
-    return skin + push_pull(np.asarray(step, np.float32), known)
+    matched = skin + push_pull(np.asarray(step, np.float32), known)
+    return np.asarray(np.clip(matched, 0.9 * np.minimum(skin, shown), 1.1 * np.maximum(skin, shown)), np.float32)
 
 
 def _skin(eye: Eye, covered: Array) -> Array:
