@@ -45,14 +45,14 @@ SOFT = 0.012
 NEAR = 0.03
 """How far from the lids the skin is looked at that a shut lid is made of, in outer eye distances."""
 
-BORROWED = 0.4
+BORROWED = 0.3
 """How much of the light under an eye a lid has whose skin above is much darker: under a rim or a brow it is not the
 lid's own, but in the shade of a hat or of deep sockets it is, and a lid lit as the cheek stands out of it."""
 
 SHADOW = (0.3, 0.8)
 """How light all that is seen around an eye is beside its skin, when the eye lies in shadow, and when it does not."""
 
-DEPTH = 0.7
+DEPTH = 0.5
 """How much of the shadow lies on a shut lid, which stands out of it."""
 
 UNDER = 0.8
