@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ _SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".w
 SOUND_SUFFIXES = frozenset((*_SOUNDS, ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"))
 TEXT_SUFFIXES = frozenset((".txt", ".text", ".md", ".ssml", ".xml", ".html", ".htm"))
 """What ends like this is meant as a file, even where there is none."""
+
+OTHER_SUFFIXES = frozenset((".pdf", ".doc", ".docx", ".odt", ".rtf", ".jpg", ".jpeg", ".png", ".webp", ".heic", ".gif"))
+"""What ends like this is no speech: where there is no such file it is spoken, with a note."""
 
 MOST_TEXT = 4 << 20
 """Bytes of a text: a long novel has one million."""
@@ -54,14 +58,18 @@ def speech_file(text_or_wav: str | Path) -> Path | None:
     if not text or len(text) > 1024 or "\n" in text or "\0" in text:
         return None
     path = Path(text_or_wav)
+    suffix = path.suffix.lower()
+    if re.fullmatch(r"https?://\S+", text) and suffix in SOUND_SUFFIXES | TEXT_SUFFIXES:
+        raise AudioError(f"{text[:200]}: an address, not a file. Download it, and give the file.")
     try:
         if path.is_file():
             return path
     except OSError:  # too long for a file name
         return None
-    if path.suffix.lower() not in SOUND_SUFFIXES | TEXT_SUFFIXES:
+    if suffix not in SOUND_SUFFIXES | TEXT_SUFFIXES | OTHER_SUFFIXES:
         return None
-    if any(map(str.isspace, text)) and (path.parent == Path(".") or not path.parent.is_dir()):
+    sentence = any(map(str.isspace, text)) and (path.parent == Path(".") or not path.parent.is_dir())
+    if sentence or suffix in OTHER_SUFFIXES:
         log.warning("'%s' is no file here, so it is spoken. If it was to be one, check the path.", text[-60:])
         return None
     return path

@@ -87,6 +87,11 @@ def test_what_is_a_file_and_what_is_text(tmp_path, caplog):
         assert speech_file(str(file))
     assert caplog.messages == []
     assert speech_file("Please open talk.mp4") is None and "'Please open talk.mp4' is no file here" in caplog.text
+    caplog.clear()
+    assert speech_file("report.pdf") is None and "'report.pdf' is no file here" in caplog.text
+    with pytest.raises(AudioError, match="https://example.com/a.mp3: an address, not a file. Download it"):
+        speech_file("https://example.com/a.mp3")
+    assert speech_file("https://example.com") is None
     for text in ("Hello there.", "", "   ", "word " * 10_000, "a\nb.wav", "x\0y", str(tmp_path), "3.5", "😀"):
         assert speech_file(text) is None, text[:20]
     with pytest.raises(SpeechSynthesisError, match="empty"):
