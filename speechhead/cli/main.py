@@ -17,6 +17,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from speechhead import __version__
 from speechhead.core.clocks import FPS
 from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
@@ -139,6 +140,22 @@ app = typer.Typer(
     **(STYLE | {"add_completion": True}),
 )
 say_app = typer.Typer(name="python -m speechhead.say", **STYLE)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"speechhead {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Video to write: mp4, m4v, mov or mkv.", metavar="FILE")]
 

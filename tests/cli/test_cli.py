@@ -13,6 +13,7 @@ from PIL import Image
 from support.fakes import speech_like
 from support.paths import ROOT
 
+from speechhead import __version__
 from speechhead.audio import save_wav
 from speechhead.core import weights
 
@@ -29,6 +30,11 @@ def test_help(module, tmp_path):
     assert done.returncode == 0 and done.stderr == ""
     words = ("--portrait", "--emotion", "--seed") if module == "speechhead.say" else ("render", "doctor", "weights")
     assert all(word in done.stdout for word in words)
+
+
+def test_the_version_is_told(tmp_path):
+    done = command("speechhead", "--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"speechhead {__version__}\n", "")
 
 
 def test_mistakes_are_one_line_and_quick(tmp_path):
