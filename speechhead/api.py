@@ -150,10 +150,16 @@ def _voices(portrait: Portrait, voice: str | None, text: str) -> tuple[str, ...]
         table = named_portraits()
         entry = table.get(str(portrait)) if portrait is not None else next(iter(table.values()))
         suits = entry.voices if entry else ()
-    from speechhead.tts import default_voice, voices
+    from speechhead.tts import default_voice, engine_of, voices
     from speechhead.tts.tongue import speaker_of
 
-    return speaker_of(text, suits or (default_voice(),), [known for known in voices() if known.available])
+    listed = {known.name: known for known in voices()}
+    # What is in no list, such as a voice file, is known when it is opened.
+    if suits and not any(listed[name].available if name in listed else engine_of(name) for name in suits):
+        line = "voice '%s', the portrait's, can not speak here, so %s does. --voice chooses another."
+        log.warning(line, suits[0], default_voice())
+        suits = ()
+    return speaker_of(text, suits or (default_voice(),), [known for known in listed.values() if known.available])
 
 
 def _avatar(portrait: Portrait, options: RenderOptions) -> Avatar:

@@ -20,6 +20,7 @@ __all__ = [
     "VoiceInfo",
     "check_readable",
     "default_voice",
+    "engine_of",
     "open_voice",
     "synthesize",
     "voice_for",

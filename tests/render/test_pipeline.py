@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 
@@ -124,6 +125,15 @@ def test_voices_of_portraits(avatar):
     assert api._voices("me.jpg", None, "Hi.") == ("joe",)
     assert api._voices("me.jpg", "espeak", "Hi.") == ("espeak",)
     assert api._voices(np.zeros((2, 2, 3)), None, "Hi.") == api._voices(avatar, None, "Hi.") == ("joe",)
+
+
+def test_a_portrait_whose_voice_is_gone_speaks_with_another(avatar, caplog):
+    gone = dataclasses.replace(avatar, voice=("nobody",))
+    assert api._voices(gone, None, "Hi.") == ("joe",)
+    assert "voice 'nobody', the portrait's, can not speak here, so joe does" in caplog.text
+    caplog.clear()
+    own = dataclasses.replace(avatar, voice=("mine.onnx",))
+    assert api._voices(own, None, "Hi.") == ("mine.onnx",) and not caplog.records
 
 
 def test_background_runs_ahead_and_stops():
