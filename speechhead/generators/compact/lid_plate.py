@@ -191,7 +191,7 @@ def _matched(eye: Eye, skin: Array, shown: Array, covered: Array) -> Array:
     near = np.maximum(cv2.GaussianBlur(known, (0, 0), BORDER * eye.unit), 1e-3)[..., None]
     step = cv2.GaussianBlur(away, (0, 0), BORDER * eye.unit) / near
     matched = skin + push_pull(np.asarray(step, np.float32), known)
-    return np.asarray(np.clip(matched, 0.9 * np.minimum(skin, shown), 1.1 * np.maximum(skin, shown)), np.float32)
+    return np.asarray(np.clip(matched, 0.9 * np.minimum(skin, shown), 1.1 * skin), np.float32)
 
 
 def _skin(eye: Eye, covered: Array) -> Array:
