@@ -112,7 +112,7 @@ def test_names_that_stand_for_files(folder, monkeypatch):
     portrait = folder / "portrait.jpg"
     portrait.write_bytes(CONTENT)
     entry = type("Entry", (), {"path": portrait})
-    monkeypatch.setattr("speechhead.avatar.outputs.shipped", lambda: {"somebody": entry})
+    monkeypatch.setattr("speechhead.avatar.outputs.named_portraits", lambda: {"somebody": entry})
     for number, (name, path) in enumerate([("somebody", portrait), ("own", folder / "home" / "own.safetensors")]):
         output = folder / f"{number}.mp4"
         os.symlink(path, output)

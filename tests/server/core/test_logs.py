@@ -35,12 +35,13 @@ SILENT_TEXT = "\U0001f993\U0001f98c\U0001f993"  # nothing that can be spoken
 VOICE = """
 import logging, sys
 import speechhead_server.voice.voice_process as process
+from speechhead.core.errors import SpeechSynthesisError
 
 class Voice:
     def speak(self, text):
         print("printed", text)
         logging.warning("logged %s", text)
-        raise ValueError("engine can not say " + text)
+        raise (SpeechSynthesisError if "quiet" in text else ValueError)("engine can not say " + text)
 
 process.open_voice = lambda *_, **__: Voice()
 process.main()
@@ -114,8 +115,8 @@ async def use(address):
         assert (await client.get("/config", headers=wrong)).status_code == 401
         made = (await client.post("/sessions", headers=right)).json()["id"]
         path = f"/sessions/{made}/say"
-        for text in (f"Hello {MARKER}.", SILENT_TEXT):
-            assert (await client.post(path, json={"text": text}, params={"token": TOKEN})).status_code == 202
+        for text, status in ((f"Hello {MARKER}.", 202), (f"quiet {MARKER}", 202), (SILENT_TEXT, 422)):
+            assert (await client.post(path, json={"text": text}, params={"token": TOKEN})).status_code == status
         assert (await client.post(path, json={"text": f"explode {MARKER}"}, headers=right)).status_code == 500
         assert (await client.post(path, json={"text": 5, "voice": MARKER}, headers=right)).status_code == 422
     asked = str(httpx.QueryParams({"token": TOKEN, "note": MARKER}))
