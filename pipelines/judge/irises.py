@@ -5,8 +5,6 @@ python -m pipelines.judge.irises PICTURE... --json irises.json
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,12 +16,11 @@ from numpy.typing import NDArray
 from pipelines.command import command
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
-from speechhead.core.errors import FaceError, SpeechheadError
 from speechhead.face.landmarks import LEFT_EYE, RIGHT_EYE, to_pixels
-from speechhead.generators.open import open_generator
 from speechhead.generators.protocol import Generator
 from speechhead.motion.gaze import turn_eyes
 
+from .each import rows_of, told
 from .lids import GREY_BELOW, chroma, closed
 
 Picture = NDArray[np.uint8]
@@ -133,19 +130,8 @@ def main(
     name: Annotated[str, typer.Option("--generator", help="Name of a generator.")] = "compact",
 ) -> None:
     """Measure, and print the summary."""
-    rows: dict[str, dict[str, Any]] = {}
-    for portrait in portraits:
-        try:
-            avatar = Avatar.open(portrait, size)
-            rows[Path(portrait).name] = measure(avatar, open_generator(name, avatar.size))
-        except SpeechheadError as error:
-            print(error, file=sys.stderr)
-    if not rows:
-        raise FaceError("no portrait could be measured; the reasons are above. Give others.")
-    found = summary(rows)
-    if output:
-        output.write_text(json.dumps({"summary": found, "portraits": rows}, indent=1), encoding="utf-8")
-    print(json.dumps({key: round(value, 3) for key, value in found.items()}))
+    rows = rows_of(portraits, size, name, measure)
+    told(rows, summary(rows), output)
 
 
 app = command(main)

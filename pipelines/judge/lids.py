@@ -5,8 +5,6 @@ python -m pipelines.judge.lids PICTURE... --json lids.json
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,14 +16,14 @@ from numpy.typing import NDArray
 from pipelines.command import command
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
-from speechhead.core.errors import FaceError, SpeechheadError
 from speechhead.face.landmarks import eye_opening, to_pixels
 from speechhead.face.tracker import FaceTracker
-from speechhead.generators.open import open_generator
 from speechhead.generators.protocol import Generator
 from speechhead.motion.blink import LID_PAIRS, close_eyes
 from speechhead.motion.gaze import turn_eyes
 from speechhead.motion.rest import rest_face
+
+from .each import rows_of, told
 
 Picture = NDArray[np.uint8]
 
@@ -190,19 +188,8 @@ def main(
 ) -> None:
     """Measure, and print the summary."""
     tracker = FaceTracker()
-    rows: dict[str, dict[str, Any]] = {}
-    for portrait in portraits:
-        try:
-            avatar = Avatar.open(portrait, size)
-            rows[Path(portrait).name] = measure(avatar, open_generator(name, avatar.size), tracker)
-        except SpeechheadError as error:
-            print(error, file=sys.stderr)
-    if not rows:
-        raise FaceError("no portrait could be measured; the reasons are above. Give others.")
-    found = summary(rows)
-    if output:
-        output.write_text(json.dumps({"summary": found, "portraits": rows}, indent=1), encoding="utf-8")
-    print(json.dumps({key: round(value, 3) for key, value in found.items()}))
+    rows = rows_of(portraits, size, name, lambda avatar, generator: measure(avatar, generator, tracker))
+    told(rows, summary(rows), output)
 
 
 app = command(main)

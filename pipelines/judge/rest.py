@@ -23,12 +23,12 @@ from pipelines.command import command
 from pipelines.data.smiles import SmilingClip
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
-from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import Pose, to_pixels
-from speechhead.face.tracker import FaceTracker
 from speechhead.generators.compact.generator import CompactGenerator, Source
 from speechhead.generators.compact.skin_layout import bands, skin_layout, unwrapped
 from speechhead.motion.rest import rest_face
+
+from .each import avatars_of
 
 PAIRS = 8
 """Pairs of frames of a clip that are looked at."""
@@ -105,14 +105,8 @@ def of_portrait(generator: CompactGenerator, avatar: Avatar) -> dict[str, float]
 
 def of_portraits(folder: Path, names: list[str], size: int) -> dict[str, dict[str, float]]:
     """Rows of the portraits that smile; one without a usable face is left out."""
-    tracker, generator = FaceTracker(threads=1), CompactGenerator.load(size, threads=1)
-    rows = {}
-    for name in names:
-        try:
-            avatar = Avatar.from_image(folder / name, size, tracker=tracker).resampled(size)
-        except SpeechheadError as error:
-            print(f"{name}: {error}")
-            continue
+    generator, rows = CompactGenerator.load(size, threads=1), {}
+    for name, avatar in avatars_of(folder, names, size):
         if (row := of_portrait(generator, avatar)) is not None:
             rows[name] = row
     return rows

@@ -24,15 +24,14 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLES_PER_FRAME, frames_in
 from speechhead.core.controls import Controls
-from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import Pose, mouth_opening, to_pixels
-from speechhead.face.tracker import FaceTracker
 from speechhead.generators.compact.generator import CompactGenerator
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
 from speechhead.generators.protocol import Generator
 from speechhead.motion.compose import Motion
 from speechhead.speech.model import Speech2Landmarks
 
+from .each import avatars_of
 from .performers import WholeSpeech
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -183,13 +182,7 @@ class Judge:
 
 def measured(judge: Judge, folder: Path, names: Sequence[str]) -> Iterator[Seam]:
     """Rows of the portraits of a folder; one without a usable face is left out."""
-    tracker, size = FaceTracker(threads=1), judge.generator.size
-    for name in names:
-        try:
-            avatar = Avatar.from_image(folder / name, size, tracker=tracker).resampled(size)
-        except SpeechheadError as error:
-            print(f"{name}: {error}")
-            continue
+    for name, avatar in avatars_of(folder, names, judge.generator.size):
         yield judge.measure(name, avatar)
 
 
