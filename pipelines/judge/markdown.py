@@ -7,6 +7,7 @@ from typing import Any
 
 from . import close_up, failures, targets
 from .tables import number, table
+from .turn_page import turn_parts
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "self_reenactment": (
@@ -151,7 +152,7 @@ def page(document: Mapping[str, Any], command: str, notes: str = "") -> str:
     if any("ours" in row["self_reenactment"] for row in used):
         parts += ["## Opening asked for and opening seen", OPENING_WORDS, opening_table(used)]
         parts += [*close_up.mouth_parts(used), *close_up.lip_parts(document)]
-    parts += close_up.portrait_parts(document)
+    parts += [*turn_parts(document), *close_up.portrait_parts(document)]
     if any("ours" in row["self_reenactment"] for row in used):
         parts += ["## Failures", *failure_parts(used)]
     parts += [notes] if notes else []

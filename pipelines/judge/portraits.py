@@ -18,10 +18,11 @@ from speechhead.core.arrays import Array
 from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import mouth_opening, to_pixels
 from speechhead.face.tracker import FaceTracker
+from speechhead.generators.compact.matte import Matte
 from speechhead.generators.compact.meshwarp import EYE_LEFT, EYE_RIGHT, OUTER_LIP
 from speechhead.motion.rest import rest_face
 
-from . import failures, gallery, lids, rest, seam
+from . import failures, gallery, lids, rest, seam, turn_sweep
 from .performers import performers
 
 Row = dict[str, Any]
@@ -94,7 +95,7 @@ class PortraitJudge:
     """Loads the networks once and judges portraits."""
 
     def __init__(self, settings: PortraitSettings) -> None:
-        self.settings, self.tracker = settings, FaceTracker(threads=1)
+        self.settings, self.tracker, self.matte = settings, FaceTracker(threads=1), Matte(1)
         self.judges: dict[str, seam.Judge] = {}
         for name, one in performers(settings.generator, settings.before, settings.revision).items():
             generator = one.generator(settings.size)
@@ -126,6 +127,7 @@ class PortraitJudge:
 
     def _measured(self, judge: seam.Judge, avatar: Avatar, name: str) -> Row:
         found = asdict(judge.measure(name, avatar)) | lids.measure(avatar, judge.generator, self.tracker)
+        found |= turn_sweep.measure(avatar, judge.generator, self.tracker, self.matte)
         if float(lids.chroma(avatar.picture).mean()) < lids.GREY_BELOW:
             found["tint"] = self._tint(judge, avatar)
         if float(mouth_opening(avatar.neutral)) >= seam.SMILES:
@@ -160,7 +162,9 @@ def limit(rows: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Row]]:
-    """Method -> group (all, smiling, others) -> medians of MEASURES, counts, and shares that keep below a limit.
+    """Method -> group (all, smiling, others) -> medians, counts, and shares that keep below a limit.
+
+    Medians are of MEASURES and of `turn_sweep.FIGURES`.
 
     `portraits`; `residue_kept`: share whose closed lips show at most `limit`; `shut_kept`, `shut_seen_kept`: whose
     lids shut to at most SHUT[1]; `tint_most`: of the grey portraits, the highest.
@@ -188,4 +192,4 @@ def _summed(rows: Sequence[Mapping[str, Any]], bound: float | None) -> Row:
     for name in ("shut", "shut_seen"):
         result[f"{name}_kept"] = float(np.mean([row[name] <= SHUT[1] for row in rows]))
     result["tint_most"] = max(values["tint"], default=None)
-    return result
+    return result | turn_sweep.medians(rows)

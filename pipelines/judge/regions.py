@@ -26,13 +26,16 @@ EVERY = 10
 METHODS = ("ours", "warp", "copy")
 
 
-def regions(mesh: NDArray[np.float32], size: int) -> dict[str, NDArray[np.bool_]]:
-    """Masks [size, size] of the face, of hair and ears around it, and of body and background, for a mesh [478, 3]."""
+def regions(mesh: NDArray[np.float32], height: int, width: int | None = None) -> dict[str, NDArray[np.bool_]]:
+    """Masks [height, width] of the face, of hair and ears around it, and of body and background, for a mesh [478, 3].
+
+    The picture is square if no width is given.
+    """
     oval = mesh[OVAL, :2]
     centre = oval.mean(0)
 
     def filled(points: NDArray[np.float32]) -> NDArray[np.bool_]:
-        return cv2.fillPoly(np.zeros((size, size), np.uint8), [np.round(points).astype(np.int32)], 1) > 0
+        return cv2.fillPoly(np.zeros((height, width or height), np.uint8), [np.round(points).astype(np.int32)], 1) > 0
 
     face, head = filled(oval), filled(centre + (oval - centre) * WARP.head_ring)
     return {"face": face, "hair and ears": head & ~face, "body and background": ~head}

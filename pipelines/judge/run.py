@@ -16,7 +16,7 @@ from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import apply_pose, eye_opening, mouth_opening
 from speechhead.face.tracker import FaceTracker
 
-from . import baselines, failures, motion, ours, picture, pucker, sheets, shifts, sync
+from . import baselines, failures, motion, ours, picture, pucker, sheets, shifts, sync, turn_bins
 from .clips import ClipEntry, FaceTrack, JudgedClip, load, track
 from .mouth_inside import mouth_inside
 from .opening import fidelity
@@ -130,7 +130,7 @@ class Evaluator:
         except SpeechheadError as error:
             return row | {"skipped": str(error)}
         row |= {"frames": len(clip.frames), "size": list(clip.frames.shape[1:3]), "found": clip.truth.found}
-        row["head_range"] = motion.head_range(clip.truth.angles)
+        row |= {"head_range": motion.head_range(clip.truth.angles), "turns": turn_bins.counted(clip)}
         rendered = self._rendered(clip)
         videos = {"copy": baselines.copy_source(clip), "warp": baselines.mesh_warp(clip)}
         videos["warp_68"] = baselines.triangulated_warp(clip)
@@ -154,7 +154,8 @@ class Evaluator:
         else:
             seen = track(frames, self.tracker)
         close = mouth_inside(frames, seen, clip.frames, clip.truth) | lip_metrics(frames, seen, clip)
-        return picture_metrics(frames, clip) | keypoint_metrics(seen, clip) | close
+        turned = turn_bins.by_turn(frames, None if name == "copy" else seen, clip)
+        return picture_metrics(frames, clip) | keypoint_metrics(seen, clip) | close | turned
 
     def _speech_rows(
         self, clip: JudgedClip, rendered: dict[str, ours.Rendered]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import portraits
+from . import portraits, turn_bins
 
 Document = Mapping[str, Any]
 
@@ -127,6 +127,30 @@ def _still(name: str, goal: str, metric: str, low: float, high: float) -> Target
     return Target(name, goal, lambda document: of("ours", document), low, high, beside)
 
 
+def _named(values: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{name} {value:.3f}" for name, value in values.items() if value is not None)
+
+
+def _turned(name: str, high: float, read: Callable[[list[Any], str], float | None]) -> Target:
+    """A measure of the clips with frames of every bin of turn; read: of their rows and a method."""
+
+    def of(method: str, document: Document) -> float | None:
+        return read(turn_bins.turned_clips(document["clips"]), method)
+
+    def beside(document: Document) -> str:
+        return _named({method: of(method, document) for method in ("earlier", "warp", "copy")})
+
+    return Target(name, f"<= {high:g}", lambda document: of("ours", document), 0, high, beside)
+
+
+def _growth(region: str) -> Callable[[list[Any], str], float | None]:
+    return lambda rows, method: turn_bins.growth(rows, method, region)
+
+
+def _at_15(part: str) -> Callable[[list[Any], str], float | None]:
+    return lambda rows, method: turn_bins.average(rows, method, f"turn_near_{part}")
+
+
 _SILENT = ("still", "mean_face", "energy_jaw")
 _SPEECH = ("earlier", "energy_jaw", "ours_landmarks")
 _PICTURE = ("earlier", "warp", "warp_68", "copy")
@@ -191,6 +215,14 @@ TARGETS = (
     _still("Portraits whose lids shut to 0.4 of open, in space, share", ">= 50 of 52", "shut_kept", MOST, 1),
     _still("Portraits whose lids shut to 0.4 of open, in the picture, share", ">= 50 of 52", "shut_seen_kept", MOST, 1),
     _still("Highest hue that a grey portrait gets, levels", "<= 2", "tint_most", -INFINITE, 2),
+    _turned("L1 of the face at 15-22 degrees of turn over that below 6", 1.3, _growth("face")),
+    _turned("The same of the ring of hair", 1.3, _growth("hair")),
+    _turned("Mouth landmarks at 15 degrees of turn, px at 256", 1.5, _at_15("mouth")),
+    _turned("Eye landmarks at 15 degrees of turn, px at 256", 1.5, _at_15("eyes")),
+    *(
+        _still(f"Seen {axis} over asked, median portrait", "0.95-1.05", f"{axis}_slope", 0.95, 1.05)
+        for axis in turn_bins.AXES
+    ),
     Target("Tracked weights, MiB", "<= 20", _mebibytes, 0, 20),
 )
 """Real time is measured by `speechhead bench`."""
