@@ -11,10 +11,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,7 +33,10 @@ from pipelines.judge.run import NO_GENERATOR, EvaluationSettings, Evaluator, Row
 from speechhead.core import weights
 from speechhead.core.errors import SpeechheadError
 
-from .judge import detail, earlier, failures, markdown, portraits, shifts, tables, targets
+from .judge import closeness, detail, earlier, failures, markdown, portraits, shifts, speaking, tables, targets
+
+CLIPS = "clips"
+"""Name of the set of clips that everything is measured on."""
 
 _judge: Callable[[Any], Row] | None = None  # one per worker process: networks are opened once
 
@@ -75,11 +78,15 @@ def evaluate(
 
 @dataclass(frozen=True)
 class Measured:
-    """All rows: of clips, of the table of detail (`detail.measure`), of portraits (`portraits.PortraitJudge`)."""
+    """All rows: of clips, of the table of detail (`detail.measure`), of portraits (`portraits.PortraitJudge`).
+
+    people: rows of further clips by the name of their set, in which only the life of faces is measured.
+    """
 
     clips: Sequence[Row]
     detail: Sequence[Row] = ()
     portraits: Sequence[Row] = ()
+    people: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
 
 def report(measured: Measured, settings: EvaluationSettings, before: str = "") -> dict[str, Any]:
@@ -95,6 +102,7 @@ def report(measured: Measured, settings: EvaluationSettings, before: str = "") -
     shown = {"generator": settings.generator, "size": settings.size, "seconds": settings.seconds}
     chosen = targets.subsets(list(rows))
     shifted = [row["shifts"] for row in rows if "shifts" in row]
+    sets = {CLIPS: rows, **measured.people}
     return {
         "code": code,
         "weights": {name: weight.sha256 for name, weight in weights.manifest().items()},
@@ -111,6 +119,9 @@ def report(measured: Measured, settings: EvaluationSettings, before: str = "") -
         "portraits": list(measured.portraits),
         "portrait_summary": portraits.summary(measured.portraits),
         "portrait_limit": portraits.limit(measured.portraits),
+        "speech_frames": speaking.rule(),
+        "life": {name: found for name, own in sets.items() if (found := closeness.summary(own))},
+        "people": [row for own in measured.people.values() for row in own],
     }
 
 
@@ -159,20 +170,44 @@ class EvaluateOptions:
     portrait_sound: Annotated[
         Path | None, typer.Option(help="What they speak; the first clip with sound if not given.")
     ] = None
+    people: Annotated[
+        list[str] | None,
+        typer.Option(help="FOLDER:SPLIT of further clips, in which only the life of faces is measured."),
+    ] = None
     detail: Annotated[
         list[Path] | None, typer.Option(help="Pictures to measure detail on; the shipped ones if not given.")
     ] = None
     workers: Annotated[int, typer.Option(help="Processes; one per core if not given.")] = os.cpu_count() or 1
 
 
+def entries_of(folder: Path, split: str | None, catalogue: Path | None = None) -> list[ClipEntry]:
+    """Clips of a folder; an error if there are none."""
+    if not folder.is_dir():
+        raise SpeechheadError(f"{folder}: no such folder. Name a folder of clips.")
+    entries = list_clips(folder, split, catalogue)
+    if not entries:
+        of_split = f" of split {split}" if split else ""
+        raise SpeechheadError(f"{folder}: no clips{of_split}.")
+    return entries
+
+
+def people_rows(options: EvaluateOptions, settings: EvaluationSettings) -> dict[str, list[Row]]:
+    """Rows of the further sets of clips, by what names them."""
+    own = replace(settings, life_only=True, before=None, revision=None)
+    sets = {}
+    for name in options.people or []:
+        folder, _, split = name.rpartition(":")
+        named = bool(folder) and not set("/\\") & set(split)
+        sets[name] = entries_of(Path(folder if named else name), split if named else None)
+    return {
+        name: shown(name, evaluate(found, own, min(options.workers, len(found))), len(found))
+        for name, found in sets.items()
+    }
+
+
 def clip_rows(options: EvaluateOptions, settings: EvaluationSettings) -> list[Row]:
     """Rows of all clips."""
-    if not options.clips.is_dir():
-        raise SpeechheadError(f"{options.clips}: no such folder. Name a folder of clips.")
-    entries = list_clips(options.clips, options.split, options.catalog)
-    if not entries:
-        of_split = f" of split {options.split}" if options.split else ""
-        raise SpeechheadError(f"{options.clips}: no clips{of_split}.")
+    entries = entries_of(options.clips, options.split, options.catalog)
     workers = min(options.workers, len(entries))
     if workers == 1:
         settings = replace(settings, threads=os.cpu_count() or 1)
@@ -212,8 +247,9 @@ def measure(options: EvaluateOptions) -> tuple[Measured, EvaluationSettings]:
         if not judged:
             return Measured(clips), settings
         stills = portrait_rows(options, clips, settings)
+    people = people_rows(options, settings)
     sharpness = [detail.measure(path, settings.generator) for path in detail.portraits(options.detail)]
-    return Measured(clips, sharpness, stills), settings
+    return Measured(clips, sharpness, stills, people), settings
 
 
 def before(options: EvaluateOptions) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import close_up, failures, targets
+from . import close_up, closeness_report, failures, targets
 from .tables import number, table
 from .turn_page import turn_parts
 
@@ -142,6 +142,7 @@ def page(document: Mapping[str, Any], command: str, notes: str = "") -> str:
         for scope, title in (("mean", "mean over clips"), ("mean_over_people", "mean over people")):
             if means := document[scope][task]:
                 parts += [f"## {task.replace('_', '-').capitalize()}, {title}", means_table(task, means)]
+    parts += closeness_report.life_parts(document)
     for name, title in SUBSETS.items():
         task = "speech" if name == "broadcast" else "self_reenactment"
         if means := document["subsets"][name].get(task):

@@ -52,16 +52,19 @@ def silence_motion(normalised: Array, silent: NDArray[np.bool_]) -> float | None
     return float(energy[silent].mean() / max(float(energy[~silent].mean()), 1e-9))
 
 
-def blinks_per_minute(eye_opening: Array) -> float:
-    """Blinks per minute in a curve of eye opening [T] (either eye or their mean).
+def blink_events(eye_opening: Array) -> list[tuple[int, int]]:
+    """First frame and the one after the last of each blink in a curve of eye opening [T] (either eye or their mean).
 
     A blink is a drop below 60 % of the usual (median) opening that lasts at most 0.6 s; longer is a closed eye.
     """
-    usual = float(np.median(eye_opening))
-    closed = eye_opening < 0.6 * usual
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], closed.astype(np.int8), [0]])))
-    count = sum(end - start <= 0.6 * FPS for start, end in zip(edges[::2], edges[1::2]))
-    return count * 60 * FPS / max(len(eye_opening), 1)
+    closed = eye_opening < 0.6 * float(np.median(eye_opening))
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], closed.astype(np.int8), [0]]))).tolist()
+    return [(start, end) for start, end in zip(edges[::2], edges[1::2]) if end - start <= 0.6 * FPS]
+
+
+def blinks_per_minute(eye_opening: Array) -> float:
+    """Blinks per minute in a curve of eye opening [T]; see `blink_events`."""
+    return len(blink_events(eye_opening)) * 60 * FPS / max(len(eye_opening), 1)
 
 
 def head_range(angles: Array) -> float:

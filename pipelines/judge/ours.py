@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
 from speechhead.core.controls import Controls
 from speechhead.face.crop import CROP_EYES
 from speechhead.face.landmarks import Pose
+from speechhead.generators.compact.matte import Matte
 from speechhead.generators.protocol import Generator
 from speechhead.motion.compose import Motion
 
@@ -20,6 +23,21 @@ from .picture import Frames
 
 LIPS_ONLY = Controls(mouth_amplitude=1.0, head="retained", idle=False, blink_rate=0.0, look_away=0.0)
 """Controls under which the lips are compared with the truth: its amplitude, and nothing but speech moving."""
+
+
+BESIDE = 0.06
+"""Parts of the picture's side that the background keeps away from the person of the first frame."""
+
+
+def background(clip: JudgedClip) -> NDArray[np.bool_]:
+    """Where the first frame shows nothing of the person, [H, W]."""
+    height, width = clip.frames.shape[1:3]
+    side = max(height, width)
+    square = cv2.copyMakeBorder(clip.frames[0], 0, side - height, 0, side - width, cv2.BORDER_REPLICATE)
+    person = (Matte(threads=1).alpha(np.asarray(square, np.uint8), clip.truth.mesh[0]) > 0.02).astype(np.uint8)
+    reach = 2 * round(BESIDE * side) + 1
+    near = cv2.dilate(person, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return np.asarray(near[:height, :width] == 0, bool)
 
 
 def crop_pose(pose: Pose, x0: float, y0: float, factor: float) -> Pose:

@@ -16,7 +16,7 @@ from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import apply_pose, eye_opening, mouth_opening
 from speechhead.face.tracker import FaceTracker
 
-from . import baselines, failures, motion, ours, picture, pucker, sheets, shifts, sync, turn_bins
+from . import baselines, closeness, failures, motion, ours, picture, pucker, sheets, shifts, speaking, sync, turn_bins
 from .clips import ClipEntry, FaceTrack, JudgedClip, load, track
 from .mouth_inside import mouth_inside
 from .opening import fidelity
@@ -36,7 +36,7 @@ class EvaluationSettings:
     generator: name, or 'none'; size: side of its face crop in pixels, the clip's own resolution if None;
     seconds: of each clip, all if None; sheets: folder for contact sheets, none if None; threads: of each network call;
     before: folder of other weights, which are evaluated too, as `earlier`; revision: the same, folder of an unpacked
-    revision, run by its own code.
+    revision, run by its own code; life_only: nothing but how close the faces that the sound moves are to real ones.
     """
 
     generator: str = "compact"
@@ -46,6 +46,7 @@ class EvaluationSettings:
     threads: int = 1
     before: Path | None = None
     revision: Path | None = None
+    life_only: bool = False
 
 
 def picture_metrics(frames: Frames, clip: JudgedClip) -> Row:
@@ -121,6 +122,29 @@ class Evaluator:
         size = self.settings.size or ours.native_size(clip)
         return {name: ours.Rendered(clip, one.generator(size), size) for name, one in self.performers.items()}
 
+    def _rendered_by_us(self, clip: JudgedClip) -> ours.Rendered:
+        size = self.settings.size or ours.native_size(clip)
+        return ours.Rendered(clip, self.performers["ours"].generator(size), size)
+
+    def _life(self, clip: JudgedClip, rendered: ours.Rendered) -> Row | None:
+        """Measures of `closeness` of the clip's face, `real`, and of ours in its pictures, with default controls.
+
+        None for a clip without sound, or if no face is found in our pictures.
+        """
+        if clip.audio is None:
+            return None
+        faces, poses = ours.spoken(clip, self.performers["ours"].speech, Controls())
+        frames = rendered.frames(faces, poses)
+        seen = track(frames, self.tracker)
+        if seen is None:
+            return None
+        speech = speaking.speech_frames(clip.audio, len(frames))
+        flicker = closeness.background_flicker(frames, clip.frames, ours.background(clip))
+        return {
+            "real": closeness.measures(clip.truth, clip.audio, speech) | {"background_flicker": 1.0},
+            "ours": closeness.measures(seen, clip.audio, speech) | {"background_flicker": flicker},
+        }
+
     def clip(self, entry: ClipEntry) -> Row:
         """Every metric of one clip; a clip that can not be used is a row with the reason in `skipped`."""
         row: Row = {"file": entry.path.name, "identity": entry.identity}
@@ -131,6 +155,8 @@ class Evaluator:
             return row | {"skipped": str(error)}
         row |= {"frames": len(clip.frames), "size": list(clip.frames.shape[1:3]), "found": clip.truth.found}
         row |= {"head_range": motion.head_range(clip.truth.angles), "turns": turn_bins.counted(clip)}
+        if self.settings.life_only:
+            return row | {"life": self._life(clip, self._rendered_by_us(clip))}
         rendered = self._rendered(clip)
         videos = {"copy": baselines.copy_source(clip), "warp": baselines.mesh_warp(clip)}
         videos["warp_68"] = baselines.triangulated_warp(clip)
@@ -141,6 +167,8 @@ class Evaluator:
             if "ours" in self.performers:
                 row["shifts"] = shifts.validate(clip, self.performers["ours"].speech)
             videos |= talking
+        if "ours" in rendered:
+            row["life"] = self._life(clip, rendered["ours"])
         if self.settings.sheets is not None:
             sheets.save(self.settings.sheets / f"{entry.path.stem}.png", clip, videos)
             if "ours" in videos:
