@@ -105,26 +105,41 @@ def named(entry: Listed) -> str:
     return " ".join(parts)
 
 
-def tile(picture: Picture, side: int = TILE) -> Picture:
-    """The middle of a face crop, `side` pixels."""
-    margin = round(picture.shape[0] * (1 - KEPT) / 2)
+def tile(picture: Picture, side: int = TILE, kept: float = KEPT) -> Picture:
+    """The middle of a face crop, that part of its side, as `side` pixels."""
+    margin = round(picture.shape[0] * (1 - kept) / 2)
     middle = picture[margin : picture.shape[0] - margin, margin : picture.shape[1] - margin]
     method = cv2.INTER_AREA if middle.shape[0] > side else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(middle, (side, side), interpolation=method), np.uint8)
 
 
-def page(shown: Sequence[tuple[Listed, Sequence[Picture]]], side: int = TILE, rows: int = ROWS) -> NDArray[np.uint8]:
-    """The gallery uint8 [h, w, 3]: a portrait a line, `rows` lines one below the other, then the next column."""
+def strip(path: Path, pictures: Sequence[Picture]) -> None:
+    """Write pictures of one size beside each other, and the folder they go to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.hstack(pictures)).save(path)
+
+
+def page(
+    shown: Sequence[tuple[Listed, Sequence[Picture]]],
+    side: int = TILE,
+    rows: int = ROWS,
+    states: Sequence[str] = STATES,
+) -> NDArray[np.uint8]:
+    """The gallery uint8 [h, w, 3]: a portrait a line, `rows` lines one below the other, then the next column.
+
+    Of each portrait its picture in every one of `states`; those that are not tiles of `side` pixels are cut to them.
+    """
     columns = -(-len(shown) // rows)
-    width, height = len(STATES) * side, side + TITLE
+    width, height = len(states) * side, side + TITLE
     canvas = Image.new("RGB", (columns * width, min(rows, len(shown)) * height), "white")
     draw = ImageDraw.Draw(canvas)
     for number, (entry, pictures) in enumerate(shown):
         x, y = number // rows * width, number % rows * height
-        for column, (state, picture) in enumerate(zip(STATES, pictures)):
+        for column, (state, picture) in enumerate(zip(states, pictures)):
             text = named(entry)[:32] if column == 0 else state
             draw.text((x + column * side + 4, y + 3), text, fill="black")
-            canvas.paste(Image.fromarray(tile(picture, side)), (x + column * side, y + TITLE))
+            cut = picture if picture.shape[0] == side else tile(picture, side)
+            canvas.paste(Image.fromarray(cut), (x + column * side, y + TITLE))
     return np.asarray(canvas)
 
 
@@ -160,8 +175,7 @@ def main(
         pictures = states(avatar, generator, speech, audio)
         shown.append((entry, pictures))
         if full is not None:
-            full.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.hstack(pictures)).save(full / f"{Path(entry.file).stem}.png")
+            strip(full / f"{Path(entry.file).stem}.png", pictures)
     if not shown:
         raise FaceError(f"{folder}: none of the portraits of {names.name} could be drawn. Give their folder.")
     output.parent.mkdir(parents=True, exist_ok=True)
