@@ -1,4 +1,4 @@
-"""Six clips whose heads turn, driven from their first frame, in one small film: the truth beside ours.
+"""A small film of six driven clips whose heads turn, the truth beside ours.
 
 python -m pipelines.judge.turn_film ../shared/media docs/turns.mp4 --split val
 """
