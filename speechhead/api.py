@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def say(
         track = file_track(file, options.speaker)
         if voice is not None:
             log.warning("%s: a recording is spoken as it is, so voice %r is not used. Leave voice out.", file, voice)
+    controls = _directed(controls)
     with background(track.pieces) as pieces:
         track = Track(pieces, track.rate, track.samples)
         return speak(_avatar(portrait, options), track, target, options, controls, progress)
@@ -98,6 +100,7 @@ def render(
     """
     options, controls = record_of(RenderOptions, "options", options), record_of(Controls, "controls", controls)
     target = check_target(output, source, audio, options.generator)
+    controls = _directed(controls)
     if not isinstance(source, Avatar | np.ndarray):
         from speechhead.render.redub import is_video, redub
 
@@ -137,6 +140,16 @@ def animate(
     from speechhead.render.animate import follow
 
     return follow(source, driver, target, options, drive, progress)
+
+
+def _directed(controls: Controls) -> Controls:
+    """Controls whose head motion is read, where a file gives it."""
+    if not isinstance(controls.head, Path):
+        return controls
+    from speechhead.render.head import head_of
+
+    track = head_of(controls.head)
+    return replace(controls, head=track if controls.head_brows else track.alone())
 
 
 def _voices(portrait: Portrait, voice: str | None, text: str) -> tuple[str, ...]:

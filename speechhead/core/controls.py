@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
 from .errors import ControlError
 from .frozen import Frozen
+from .head_track import Angles, HeadTrack, check_angles
+from .keyframes import Keyframe, keyframes
 from .records import Option, check, option, shortened
 
 EMOTIONS = ("neutral", "happy", "sad", "surprised", "afraid", "angry", "disgusted")
@@ -21,7 +23,10 @@ HEAD_MODES = get_args(HeadMode)
 GAZE_LIMIT = (30.0, 25.0)
 """Largest steerable gaze, degrees: (yaw, pitch). Beyond it the iris leaves the opening of the lids."""
 
-Angles = tuple[float, float, float]
+OVER_TIME = (
+    "emotion", "gaze", "head_amplitude", "mouth_amplitude", "blink_rate", "blink_frames", "look_away", "idle"
+)  # fmt: skip
+"""Controls that keyframes may change."""
 
 Emotions = dict[str, float] | str
 """Intensity by name, or a text that `parse_emotion` reads."""
@@ -77,9 +82,11 @@ class Controls:
 
     emotion: intensities that sum above 1 are scaled down to 1. A string is read by `parse_emotion`; a dict is copied.
     mouth_amplitude: gain of the speech motion of lips and jaw; lips that touch keep touching.
-    gaze: (yaw, pitch), yaw > 0 image right, pitch > 0 down; None looks at the viewer as in the portrait.
-    head: 'generated' from the speech, 'retained' (the portrait's pose), or one (yaw, pitch, roll) in degrees
-        per video frame (the last one holds).
+    gaze: (yaw, pitch), yaw > 0 image right, pitch > 0 down, also as text "10,-5"; None looks at the viewer as in the
+        portrait.
+    head: 'generated' from the speech, 'retained' (the portrait's pose), one (yaw, pitch, roll) in degrees per video
+        frame (the last one holds), a `HeadTrack`, or the file of one: CSV, or a video of somebody who moves.
+    keyframes: a CSV or JSON file, or entries with `at` in seconds and the controls that change then.
     head_amplitude: scales generated or given rotation away from the portrait's pose; 1 is lively for a person who
         talks into a camera (a standard deviation of about 2 degrees).
 
@@ -101,23 +108,33 @@ class Controls:
         help="Where the eyes rest instead of glances: (yaw, pitch) in degrees",
         note="yaw > 0 is image right, pitch > 0 down; within {:g} and {:g}".format(*GAZE_LIMIT),
         unset="glances",
-        command=False,
+        metavar="YAW,PITCH",
+        kind=str,
     )
-    head: str | Sequence[Angles] = option(
+    head: str | Path | Sequence[Angles] | HeadTrack = option(
         "generated",
-        help="generated from the speech, or retained as in the portrait",
-        metavar="MODE",
+        help="generated from the speech, retained as in the portrait, or given",
+        note="at the command line by a CSV of poses, or a video of somebody who moves so",
+        metavar="MODE_OR_FILE",
         kind=str,
         wire=HeadMode | Angles,
+    )
+    head_brows: bool = option(
+        False, help="Take brows and blinks, too, from the file that --head names", http=False, flag="--head-brows"
     )
     head_amplitude: float = option(1.0, help="Size of the head's motion", low=0, high=1)
     mouth_amplitude: float = option(1.4, help="Size of the mouth's motion", low=1, high=2, flag="--amplitude")
     blink_rate: float = option(6.0, help="Blinks", unit="per minute", low=0, high=120, flag="--blinks")
-    blink_frames: float = option(
-        10.0, help="Length of a blink", unit="frames at 30 fps", low=2, high=150, command=False
-    )
+    blink_frames: float = option(10.0, help="Length of a blink", unit="frames at 30 fps", low=2, high=150)
     look_away: float = option(
         20.0, help="Largest angle of glances", unit="degrees", low=0, high=20, note="0 keeps eye contact"
+    )
+    keyframes: str | Path | Sequence[Keyframe | Mapping[str, Any]] = option(
+        factory=tuple,
+        help="Controls over time: CSV or JSON with 'at' in seconds, and emotion, gaze and others that change then",
+        metavar="FILE",
+        kind=Path,
+        http=False,
     )
     idle: bool = option(True, help="Breath and micro-sway of a generated head", command=False)
     seed: int = option(0, help="Of blinks, glances and head motion", note="equal seeds give equal videos", http=False)
@@ -130,24 +147,48 @@ class Controls:
         if self.gaze is not None:
             object.__setattr__(self, "gaze", _checked_gaze(self.gaze))
         object.__setattr__(self, "head", _checked_head(self.head))
+        if self.head_brows and not isinstance(self.head, Path | HeadTrack):
+            raise ControlError("--head-brows: brows and blinks come from a file. Name it with --head.")
+        object.__setattr__(self, "keyframes", self._checked_keyframes())
+
+    @property
+    def cues(self) -> tuple[Keyframe, ...]:
+        """The keyframes in the order of their times."""
+        return cast(tuple[Keyframe, ...], self.keyframes)
+
+    def _checked_keyframes(self) -> tuple[Keyframe, ...]:
+        """Keyframes with the values that they change, each checked as if it stood here."""
+        made = []
+        for keyframe in keyframes(self.keyframes, OVER_TIME):
+            try:
+                then = replace(self, keyframes=(), **keyframe.changes)
+            except ControlError as error:
+                raise ControlError(f"keyframe at {keyframe.at:g} s: {error}") from None
+            made.append(Keyframe(keyframe.at, Frozen({name: getattr(then, name) for name in keyframe.changes})))
+        return tuple(made)
 
 
-def _checked_gaze(gaze: tuple[float, float]) -> tuple[float, float]:
+def _checked_gaze(gaze: tuple[float, float] | str) -> tuple[float, float] | None:
+    if isinstance(gaze, str) and gaze.strip().lower() in ("glances", "none"):
+        return None
     try:
-        yaw, pitch = gaze
+        yaw, pitch = map(float, gaze.replace(",", " ").split()) if isinstance(gaze, str) else gaze
     except (TypeError, ValueError):
         raise ControlError(f"gaze {shortened(gaze)} is not a pair. Give (yaw, pitch) in degrees.") from None
     return float(YAW.check("gaze yaw", yaw)), float(PITCH.check("gaze pitch", pitch))
 
 
-def _checked_head(head: str | Sequence[Angles]) -> str | tuple[Angles, ...]:
-    if isinstance(head, str):
-        if head not in HEAD_MODES:
-            raise ControlError(
-                f"head {head!r} is unknown. Choose {' or '.join(HEAD_MODES)}, or give (yaw, pitch, roll) per frame."
-            )
+def _checked_head(head: str | Path | Sequence[Angles] | HeadTrack) -> str | Path | tuple[Angles, ...] | HeadTrack:
+    if isinstance(head, Path | HeadTrack):
         return head
-    angles = []
+    if isinstance(head, str):
+        if head in HEAD_MODES:
+            return head
+        if not Path(head).suffix:
+            raise ControlError(
+                f"head {head!r} is unknown. Choose {' or '.join(HEAD_MODES)}, or give a CSV or video file."
+            )
+        return Path(head)
     try:
         rows = [tuple(float(value) for value in row) for row in head]
     except (TypeError, ValueError):
@@ -155,12 +196,14 @@ def _checked_head(head: str | Sequence[Angles]) -> str | tuple[Angles, ...]:
             f"head {shortened(head)} is not usable. Choose {' or '.join(HEAD_MODES)}, or give (yaw, pitch, roll) per"
             " frame."
         ) from None
+    angles = []
     for frame, values in enumerate(rows):
-        if len(values) != 3 or not all(math.isfinite(v) and abs(v) <= 90 for v in values):
+        try:
+            angles.append(check_angles(values))
+        except ControlError:
             raise ControlError(
                 f"head pose of frame {frame} is {values}. Give (yaw, pitch, roll) in degrees within +-90."
-            )
-        angles.append((values[0], values[1], values[2]))
+            ) from None
     if not angles:
         raise ControlError("head poses are empty. Give one (yaw, pitch, roll) per frame, or 'generated'.")
     return tuple(angles)

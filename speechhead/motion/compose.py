@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+from bisect import insort
+from collections.abc import Mapping
+from dataclasses import replace
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from speechhead.audio.prosody import ProsodyStream
 from speechhead.core.arrays import Array
-from speechhead.core.clocks import SAMPLES_PER_FRAME
+from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.core.controls import Controls
 from speechhead.core.errors import AudioError, LandmarkError
 from speechhead.face.landmarks import Pose
@@ -18,9 +23,10 @@ from .blink import Blinks, close_eyes
 from .easing import LowPass, minimum_jerk
 from .emotion import POSTURE_PITCH, fitted, mix
 from .gaze import Gaze, turn_eyes
+from .head_sources import HeadSources, HeadTurn
 from .idle import Idle
 from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
-from .pose import HeadMotion, HeadSources, turned
+from .pose import HeadMotion, turned
 from .rest import rest_face
 from .stillness import Stillness
 
@@ -38,6 +44,7 @@ EYE_CONTACT_LIMIT = 12.0
 SPEECH_YIELD = 0.3
 """Part of an emotion's mouth shape that gives way to the articulation while speech runs."""
 
+_BROWS = slice(17, 27)
 _EYES = [*range(36, 48), 68, 69]
 _MOUTH = gain_mask()
 _REST = 1.0 - _MOUTH
@@ -63,7 +70,12 @@ class Motion:
         face = np.asarray(neutral, np.float32)
         if face.shape != (70, 3) or not np.isfinite(face).all():
             raise LandmarkError(f"neutral face of shape {face.shape} is not usable. Give finite landmarks [70, 3].")
+        self._cues: list[tuple[int, dict[str, Any]]] = []  # (frame, controls that change before it), in order
+        self._count = 0
         self.controls = controls or Controls()
+        for keyframe in self.controls.cues:
+            self._cue(round(keyframe.at * FPS), keyframe.changes)
+        self._take_cues()
         self.rest = rest_face(face)
         self.base_pose = base_pose
         self._emotions = fitted(self.rest)
@@ -86,6 +98,22 @@ class Motion:
         if controls.head != self.controls.head:
             self._sources.switch(controls.head)
         self.controls = controls
+
+    def steer(self, angles: npt.ArrayLike) -> None:
+        """Turn the head to (yaw, pitch, roll) in degrees, given live; it is let go a second after the last time."""
+        self._sources.steer(angles)
+
+    def feel(self, emotion: Mapping[str, float], after: int = 0) -> None:
+        """Change the emotion before the frame that comes after so many others."""
+        self._cue(self._count + after, {"emotion": emotion})
+
+    def _cue(self, frame: int, changes: Mapping[str, Any]) -> None:
+        insort(self._cues, (frame, dict(changes)), key=itemgetter(0))
+
+    def _take_cues(self) -> None:
+        """Let the changes take effect whose time has come."""
+        while self._cues and self._cues[0][0] <= self._count:
+            self.controls = replace(self.controls, **self._cues.pop(0)[1])
 
     def reset_speech(self, frames: int = INTERRUPT_FRAMES) -> None:
         """The speech was interrupted: in `frames` frames the mouth glides from where it is into what comes next."""
@@ -133,6 +161,8 @@ class Motion:
         return np.array([*mix(c.emotion), c.mouth_amplitude, c.head_amplitude, float(c.idle)])
 
     def _frame(self, displacement: Array, block: Array) -> tuple[Array, Pose]:
+        self._take_cues()
+        self._count += 1
         faded = self._faded.step(self._targets())
         weights, (mouth, head, idle) = faded[:7], faded[7:]
         energy, active = self._hear(block)
@@ -144,11 +174,14 @@ class Motion:
         face += expression * (_REST + np.float32(1.0 - SPEECH_YIELD * level) * _MOUTH)
         set_gaps(face, intended_gaps(lip_gaps(speech), mouth))
 
-        angles, rise = self._turn(energy, level, weights, head, idle)
+        turn, rise = self._turn(energy, level, weights, head, idle)
+        angles = turn.angles
         yaw, pitch = self._gaze.step(self.controls.look_away, self.controls.gaze)
         back = np.clip(EYE_CONTACT * angles[:2], -EYE_CONTACT_LIMIT, EYE_CONTACT_LIMIT)
         turn_eyes(face, yaw - float(back[0]), pitch - float(back[1]))
-        close_eyes(face, self._blinks.step(self.controls.blink_rate, self.controls.blink_frames))
+        own = self._blinks.step(self.controls.blink_rate, self.controls.blink_frames)
+        close_eyes(face, (1.0 - turn.lids) * own + turn.blink)
+        face[_BROWS, 1] -= np.float32(turn.brow)
         return face, turned(self.base_pose, angles, rise)
 
     def _hear(self, block: Array) -> tuple[float, bool]:
@@ -171,10 +204,11 @@ class Motion:
 
     def _turn(
         self, energy: float, level: float, weights: npt.NDArray[np.float64], head: float, idle: float
-    ) -> tuple[npt.NDArray[np.float64], float]:
-        """(yaw, pitch, roll) in degrees away from the portrait's pose, and the rise of the head by breath."""
+    ) -> tuple[HeadTurn, float]:
+        """Where the head turns to, angles away from the portrait's pose, and its rise by breath."""
         generated = self._head.step(energy, level)
         sway, rise = self._idle.step(1.0 - level)
         posture = (0.0, float(weights @ POSTURE_PITCH), 0.0)
-        angles, own = self._sources.step(generated + idle * sway + posture, np.array(self.base_pose.angles))
-        return head * angles, float(idle * own * rise)
+        turn = self._sources.step(generated + idle * sway + posture, np.array(self.base_pose.angles))
+        turn.angles *= head
+        return turn, float(idle * turn.own * rise)

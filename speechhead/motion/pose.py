@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from speechhead.core.arrays import Array64
-from speechhead.core.controls import Angles
 from speechhead.face.landmarks import Pose, rotation_matrix
 
 from .easing import LowPass, Noise
@@ -78,47 +77,6 @@ class HeadMotion:
         if self._mean is None:
             self._mean = LowPass(_MEAN_SECONDS, energy, order=1)
         return float(np.clip(energy - self._mean.step(energy), -ACCENT_LIMIT, ACCENT_LIMIT))
-
-
-class HeadSources:
-    """Where the head's angles come from, cross-faded when the source is switched."""
-
-    def __init__(self, head: str | tuple[Angles, ...] | object, fade_seconds: float) -> None:
-        self._fade_seconds = fade_seconds
-        self._sources = [_Source(head, LowPass(fade_seconds, 1.0))]
-
-    def switch(self, head: object) -> None:
-        """Fade to another value of `Controls.head`; given angles start at the next frame."""
-        self._sources.append(_Source(head, LowPass(self._fade_seconds, 0.0)))
-
-    def step(self, generated: Array64, base: Array64) -> tuple[Array64, float]:
-        """Angles in degrees away from the portrait's angles `base`, and the weight of the generated source."""
-        angles, own, kept = np.zeros(3), 0.0, []
-        for source in self._sources:
-            current = source is self._sources[-1]
-            weight = source.weight.step(float(current))
-            if source.head == "generated":
-                angles += weight * generated
-                own += weight
-            elif source.head != "retained":
-                angles += weight * (source.next() - base)
-            if current or weight > 1e-6:
-                kept.append(source)
-        self._sources = kept
-        return angles, own
-
-
-class _Source:
-    def __init__(self, head: object, weight: LowPass[float]) -> None:
-        self.head = head
-        self.weight = weight
-        self._frame = 0
-
-    def next(self) -> Array64:
-        assert isinstance(self.head, tuple)
-        angles = self.head[min(self._frame, len(self.head) - 1)]
-        self._frame += 1
-        return np.array(angles, np.float64)
 
 
 def turned(pose: Pose, angles: npt.ArrayLike, rise: float = 0.0) -> Pose:

@@ -37,9 +37,12 @@ def speak(
     total = None if track.samples is None else int(np.ceil(np.ceil(track.samples * FPS / SAMPLE_RATE) * fps / FPS))
 
     def moved() -> Iterator[tuple[Array | None, Iterator[Picture]]]:
-        for speech, audio in track.pieces:
+        for passage in track.pieces:
+            speech = passage.speech
+            if passage.emotion is not None:
+                renderer.feel(passage.emotion)
             for start in range(0, max(1, len(speech)), CHUNK):
-                yield (None if start else audio), renderer.push(speech[start : start + CHUNK])
+                yield (None if start else passage.audio), renderer.push(speech[start : start + CHUNK])
         yield None, renderer.flush()
 
     with (

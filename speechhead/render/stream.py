@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,9 @@ class Renderer:
         self.motion = Motion(avatar.neutral, avatar.pose, controls)
         self._model = speech2landmarks
         self._speech = self.open_stream()
+        for keyframe in controls.cues:
+            if "emotion" in keyframe.changes:
+                self._speech.feel(keyframe.changes["emotion"], round(keyframe.at * FPS) * SAMPLES_PER_FRAME)
         self._source = avatar.source(self.generator)
         self._clock = FrameClock(fps)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="draw")
@@ -78,6 +81,11 @@ class Renderer:
         samples = np.asarray(samples, np.float32).reshape(-1)
         self._unmoved = np.concatenate([self._unmoved, samples])
         return self._pictures(*self._clock.push(*self._move(self._speech.push(samples))))
+
+    def feel(self, emotion: Mapping[str, float]) -> None:
+        """Change the emotion, for the sound that is pushed from now on."""
+        self.motion.feel(emotion, len(self._unmoved) // SAMPLES_PER_FRAME)
+        self._speech.feel(emotion)
 
     def flush(self) -> Iterator[Picture]:
         """The frames that wait for sound to come, as if silence followed; more speech may follow."""

@@ -6,9 +6,10 @@ import codecs
 import contextlib
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLE_RATE
@@ -33,16 +34,28 @@ MOST_TEXT = 4 << 20
 """Bytes of a text: a long novel has one million."""
 
 
+class Passage(NamedTuple):
+    """A stretch of a track.
+
+    speech: float32 [n] at 16 kHz, which moves the face; audio: the same sound for the ear, at the track's rate
+    text: what it says, and emotion: intensities by name from here on, where they are known
+    """
+
+    speech: Array
+    audio: Array
+    text: str = ""
+    emotion: Mapping[str, float] | None = None
+
+
 @dataclass(frozen=True)
 class Track:
     """Speech on its way into a video.
 
-    pieces: pairs of speech at 16 kHz, which moves the face, and the same sound, the audio track's, at `rate`
-    rate: samples per second of the second ones
+    rate: samples per second of the passages' `audio`
     samples: at 16 kHz in all, where that is known
     """
 
-    pieces: Iterable[tuple[Array, Array]]
+    pieces: Iterable[Passage]
     rate: int
     samples: int | None = None
 
@@ -142,7 +155,7 @@ def file_track(path: str | Path, speaker: int | None = None) -> Track:
     speech, audio = file_sound(path, speaker)
     ratio = AUDIO_RATE // SAMPLE_RATE
     starts = range(0, len(speech), CHUNK)
-    pieces = ((speech[i : i + CHUNK], audio[i * ratio : (i + CHUNK) * ratio]) for i in starts)
+    pieces = (Passage(speech[i : i + CHUNK], audio[i * ratio : (i + CHUNK) * ratio]) for i in starts)
     return Track(pieces, AUDIO_RATE, len(speech))
 
 
@@ -157,8 +170,8 @@ def text_track(text: str, names: tuple[str, ...]) -> Track:
     chosen = next((name for name in names if name in able), names[0])
     check_readable(text, chosen)  # before a portrait is prepared; the voice says what it leaves out
 
-    def pieces() -> Iterator[tuple[Array, Array]]:
+    def pieces() -> Iterator[Passage]:
         for speech in open_voice(chosen).speak(text):
-            yield speech.samples, speech.samples
+            yield Passage(speech.samples, speech.samples, speech.text, speech.emotion)
 
     return Track(pieces(), SAMPLE_RATE)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -156,13 +158,18 @@ class MotionStream:
             raise LandmarkError(f"neutral landmarks have shape {self._neutral.shape}. Give finite [70, 3] points.")
         self._model = model
         self._emotion = emotion_vector(emotion)
+        self._moods: list[tuple[int, Array]] = []  # (sample, emotion from there on), in order
         self._windows = WindowStream(model.encoder)
         self._restart()
 
     def _restart(self) -> None:
         self._state: Array = np.zeros((1, 1, self._model.config.width), np.float32)
         self._smoothing = Smoothing(self._model.config.smooth)
-        self._in = self._out = 0
+        self._in = self._out = self._steps = 0
+
+    def feel(self, emotion: Mapping[str, float], after: int = 0) -> None:
+        """Speak with another emotion from `after` samples after those that were pushed, at the network's next step."""
+        insort(self._moods, (self._in + after, emotion_vector(emotion)), key=itemgetter(0))
 
     def push(self, samples: Array) -> Array:
         """Take float32 [n] at 16 kHz; returns the motion that is ready, float32 [k, 70, 3], k >= 0."""
@@ -175,12 +182,19 @@ class MotionStream:
         """Motion of the last frames, silence following the sound; the stream then starts anew."""
         due = frames_in(self._in) - self._out
         ready = [self._smoothing.push(self._run(self._windows.flush())), self._smoothing.flush()]
+        if self._moods:
+            self._emotion = self._moods[-1][1]
+            self._moods.clear()
         self._restart()
         return np.concatenate([part for part in ready if len(part)] or [np.zeros((0, 70, 3), np.float32)])[:due]
 
     def _run(self, blocks: Iterable[Array]) -> Array:
         parts = [np.zeros((0, 70, 3), np.float32)]
         for features in blocks:
+            begins = self._steps * self._model.config.window.block_samples
+            while self._moods and self._moods[0][0] <= begins:
+                self._emotion = self._moods.pop(0)[1]
+            self._steps += 1
             motion, self._state = self._model.step(features, self._emotion, self._neutral, self._state)
             parts.append(motion)
         return np.concatenate(parts)

@@ -20,6 +20,9 @@ class SpeechStream(Protocol):
     def flush(self) -> Array:
         """Motion of the last frames."""
 
+    def feel(self, emotion: Mapping[str, float], after: int = 0) -> None:
+        """Speak with another emotion, from `after` samples after those that were pushed."""
+
 
 class SpeechModel(Protocol):
     """What opens such a stream: `Speech2Landmarks`, or another network behind the same method."""

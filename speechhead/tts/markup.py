@@ -1,4 +1,4 @@
-"""SSML and HTML in a text, and the project's own `[pause 1s]`: breaks become pauses, entities letters, tags go."""
+"""SSML and HTML in a text, the project's own `[pause 1s]` and `[happy:0.7]`: what they ask for, and what is said."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import html
 import re
 from collections.abc import Iterator
 
-from .text import Piece
+from speechhead.core.controls import EMOTIONS, parse_emotion
+
+from .text import CLAUSE_PAUSE, SENTENCE_PAUSE, Piece, speakable
 
 LONGEST_PAUSE = 60.0
 """Seconds of one pause at most."""
@@ -23,13 +25,16 @@ _INLINE = re.compile(
     "voice w".replace(" ", "|")
 )
 _NAMED = r"""\s+[\w:.-]+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+)"""
+_MOOD = rf"(?:{'|'.join(EMOTIONS)})(?:\s*:\s*(?:0?\.\d+|[01](?:\.0*)?))?"
+_SENTENCE_ENDS = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"')\u201d\u2019]*\s*$")
 _TAG = re.compile(
     r"<!--.*?-->|<!\[CDATA\[(?P<data>.*?)\]\]>|<[?!][A-Za-z][^<>]*>"
     r"|<(?P<hidden>script|style|head)\b[^<>]*>.*?</(?P=hidden)\s*>"
     rf"|<sub(?:{_NAMED})*\s+alias\s*=\s*(?P<quote>[\"'])(?P<alias>[^\"'<>]*)(?P=quote)(?:{_NAMED})*\s*>[^<>]*</sub\s*>"
     r"|<say-as\s+interpret-as\s*=\s*[\"'](?:characters|spell-out|verbatim)[\"'][^<>]*>(?P<spelt>[^<>]*)</say-as\s*>"
     rf"|</?(?P<name>[A-Za-z][\w:.-]*)(?P<attributes>(?:{_NAMED})*)\s*/?>"
-    r"|\[pause(?:[\s:=]+(?P<length>[\d.]+)\s*(?P<unit>ms|s|))?\s*\]",
+    r"|\[pause(?:[\s:=]+(?P<length>[\d.]+)\s*(?P<unit>ms|s|))?\s*\]"
+    rf"|\[\s*(?P<mood>{_MOOD}(?:\s*,\s*{_MOOD})*)\s*\]",
     re.S | re.I,
 )
 _TIME = re.compile(r"""\btime\s*=\s*["']?\s*\+?(?P<length>[\d.]+)\s*(?P<unit>ms|s)\b""", re.I)
@@ -38,24 +43,31 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.I
 
 
 def stretches(text: str) -> Iterator[Piece]:
-    """Text between the pauses that it asks for: each with the seconds of silence after it, 0 at the end.
+    """Text between the pauses and emotions that it asks for: each with the seconds of silence after it, 0 at the end.
 
     Tags are what looks like one: a name, and attributes with values. `a < b` is text. `<break>` of SSML and
-    `[pause 1s]` (also 300ms, or none for a middling one) are pauses; other words in brackets stay text. `<sub>` says
-    its alias, `<say-as>` spells, scripts and styles are left out; other tags go, and what they enclose stays.
+    `[pause 1s]` (also 300ms, or none for a middling one) are pauses. `[happy:0.7]`, as `parse_emotion` reads it, is
+    the emotion from there on, and cuts a sentence as a comma does. Other words in brackets stay text. `<sub>` says its
+    alias, `<say-as>` spells, scripts and styles are left out; other tags go, and what they enclose stays.
     """
     parts: list[str] = []
-    at = 0
+    at, mood = 0, None
     for found in _TAG.finditer(text):
         parts.append(_unescaped(text[at : found.start()]))
         at = found.end()
         pause = _pause(found)
-        if pause is None:
+        if found["mood"] is not None:
+            said = "".join(parts)
+            if speakable(said):
+                yield Piece(said, SENTENCE_PAUSE if _SENTENCE_ENDS.search(said) else CLAUSE_PAUSE, mood)
+                parts.clear()
+            mood = parse_emotion(found["mood"].replace(" ", ""))
+        elif pause is None:
             parts.append(_instead(found, parts[-1], text[at : at + 1]))
         elif pause:
-            yield Piece("".join(parts), pause)
+            yield Piece("".join(parts), pause, mood)
             parts.clear()
-    yield Piece("".join(parts) + _unescaped(text[at:]), 0.0)
+    yield Piece("".join(parts) + _unescaped(text[at:]), 0.0, mood)
 
 
 def _unescaped(text: str) -> str:
@@ -80,6 +92,8 @@ def _instead(found: re.Match[str], before: str, after: str) -> str:
 
 def _pause(found: re.Match[str]) -> float | None:
     """Seconds that a tag asks for, None if it is none of a pause."""
+    if found["mood"] is not None:
+        return None
     if found[0].startswith("["):
         return _seconds(found["length"], found["unit"]) if found["length"] else STRENGTHS["medium"]
     if (found["name"] or "").lower() != "break" or found[0].startswith("</"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,13 +22,13 @@ log = logging.getLogger("speechhead")
 
 
 def read(text: str, language: str = "") -> Iterator[Piece]:
-    """Blocks of sentences as they are to be spoken, one after the other, each with the seconds of silence after it.
+    """Blocks of sentences as they are to be spoken, each with the silence after it and the emotion it is said with.
 
     A block without a word is a pause alone. A text of any length is worked at as it is read.
 
     Parameters
     ----------
-    text : as a user gives it: plain, SSML or HTML, with `[pause 1s]`
+    text : as a user gives it: plain, SSML or HTML, with `[pause 1s]` and `[happy:0.7]`
     language : of the voice, BCP 47; empty or "mul" leaves numbers and foreign letters to the engine
 
     Raises
@@ -40,10 +41,10 @@ def read(text: str, language: str = "") -> Iterator[Piece]:
         for block in blocks(parted(tidy(stretch.text), language)[0]):
             words = plain("\n".join(in_words(line, language) for line in block.text.split("\n")))
             if words or block.pause:
-                yield Piece(words, block.pause)
+                yield Piece(words, block.pause, stretch.emotion)
             spoken = spoken or bool(words)
         if pause:
-            yield Piece("", pause)
+            yield Piece("", pause, stretch.emotion)
     if not spoken:
         raise nothing_to_say(text)
 
@@ -105,10 +106,10 @@ class ReadingVoice:
         if not text.isascii() and (note := check_text(text, self.name, self.language, self._known())):
             log.warning("%s", note)
         for block in read(text, self.language):
-            if block.text:
-                yield from self.engine_voice.speak(block.text)
+            for speech in self.engine_voice.speak(block.text) if block.text else ():
+                yield replace(speech, emotion=block.emotion)
             if block.pause:
-                yield silence(block.pause)
+                yield replace(silence(block.pause), emotion=block.emotion)
 
 
 def silence(seconds: float) -> Speech:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -39,11 +39,15 @@ class Phoneme:
 
 @dataclass(frozen=True)
 class Speech:
-    """Spoken text: float32 [n] at 16 kHz in [-1, 1]; phonemes in order, empty if the engine gives none."""
+    """Spoken text: float32 [n] at 16 kHz in [-1, 1]; phonemes in order, empty if the engine gives none.
+
+    emotion: that the text asks for, intensities by name; None where it names none.
+    """
 
     samples: NDArray[np.float32]
     phonemes: list[Phoneme] = field(default_factory=list)
     text: str = ""
+    emotion: Mapping[str, float] | None = None
 
     @property
     def seconds(self) -> float:

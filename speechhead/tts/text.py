@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from speechhead.core.errors import SpeechSynthesisError
 
@@ -38,10 +38,14 @@ _OPEN_END = re.compile(r"\b(?:etc|Inc|Ltd|Co|Corp|a\.m|p\.m)\.$", re.I)
 
 @dataclass(frozen=True)
 class Piece:
-    """What an engine says in one go, and the silence that follows it in seconds."""
+    """What an engine says in one go, the silence that follows it in seconds, and the emotion of both.
+
+    emotion: intensities by name; None where the text names none.
+    """
 
     text: str
     pause: float
+    emotion: Mapping[str, float] | None = None
 
 
 def clean_text(text: str) -> str:
@@ -133,10 +137,10 @@ def split_blocks(parts: Iterable[Piece], limit: int = LIMIT) -> Iterator[Piece]:
         last: Piece | None = None
         for piece in split_text(block.text, limit):
             if last is not None:
-                yield last
+                yield replace(last, emotion=block.emotion)
             last = piece
         if last is not None or block.pause:
-            yield Piece(last.text if last is not None else "", block.pause)
+            yield replace(block, text=last.text if last is not None else "")
 
 
 def split_text(text: str, limit: int = LIMIT) -> Iterator[Piece]:

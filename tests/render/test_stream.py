@@ -45,6 +45,27 @@ def test_chunks_give_the_frames_of_the_whole(avatar, milliseconds):
     assert len({frame.tobytes() for frame in frames}) > 50  # it moves
 
 
+@pytest.mark.parametrize("milliseconds", [33, 500])
+def test_an_emotion_changes_where_its_sound_begins(avatar, milliseconds):
+    sound, step = speech_like(3.0), 16 * milliseconds
+
+    def pictures(chunk):
+        speaker, frames = renderer(avatar, paste=False), []
+        for part, mood in ((sound[:16_000], {"happy": 1.0}), (sound[16_000:], {"sad": 1.0})):
+            speaker.feel(mood)
+            for start in range(0, len(part), chunk):
+                frames += list(speaker.push(part[start : start + chunk]))
+        return np.stack([*frames, *speaker.flush()])
+
+    expected = pictures(len(sound))
+    assert (pictures(step) == expected).all()
+    keys = [{"at": 0, "emotion": "happy"}, {"at": 1, "emotion": "sad"}]
+    keyed = whole(avatar, sound, paste=False, controls=Controls(keyframes=keys))
+    assert (keyed[-10:] == expected[-10:]).mean() > 0.99 and (
+        keyed[20:60] != whole(avatar, sound, paste=False)[20:60]
+    ).any()
+
+
 @pytest.mark.parametrize("fps", [1, 12.5, 24, 29.97, 30, 60])
 def test_other_frame_rates(avatar, fps):
     sound = speech_like(2.0)

@@ -91,6 +91,21 @@ def test_streaming_equals_whole(model: Speech2Landmarks, sound: np.ndarray, chun
         assert np.array_equal(np.concatenate([*parts, stream.flush()]), whole)
 
 
+@pytest.mark.parametrize("chunk", [320, 1000, 32_000])
+def test_an_emotion_changes_at_its_sample_for_any_chunks(
+    model: Speech2Landmarks, sound: np.ndarray, chunk: int
+) -> None:
+    happy, sad = {"happy": 0.7}, {"sad": 0.5}
+    stream, at = model.stream(emotion=happy), 16_000
+    stream.feel(sad, at)
+    parts = [stream.push(sound[i : i + chunk]) for i in range(0, len(sound), chunk)]
+    moved = np.concatenate([*parts, stream.flush()])
+    before, after = model.whole(sound, happy), model.whole(sound, sad)
+    assert np.array_equal(moved[: at // 640 - 2], before[: at // 640 - 2])
+    np.testing.assert_allclose(moved[-10:], after[-10:], atol=1e-2)
+    assert np.array_equal(np.concatenate([stream.push(sound), stream.flush()]), after)  # it stays
+
+
 def test_lookahead_is_bounded(model: Speech2Landmarks, sound: np.ndarray) -> None:
     assert model.config.lookahead <= 0.2
     stream, frames = model.stream(), 0

@@ -43,6 +43,9 @@ class FakeSpeech:
 
 
 class FakeStream:
+    def feel(self, emotion, after=0):
+        self.felt = [*getattr(self, "felt", []), (dict(emotion), after + len(self.sound))]
+
     def __init__(self) -> None:
         self.sound = np.zeros(0, np.float32)
         self.given = 0

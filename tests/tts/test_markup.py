@@ -35,7 +35,7 @@ def test_pauses(text: str, wanted: list[tuple[str, float]]) -> None:
         ("&amp;lt; is said once &unknown; &", "&lt; is said once &unknown; &"),
         ("a < b and b > c", "a < b and b > c"),
         ("if x <y and z> w", "if x <y and z> w"),
-        ("[happy:0.7] Good news! [sic]", "[happy:0.7] Good news! [sic]"),
+        ("[Happy:0.7] Good news! [sic] [joyful] [happy:2] [pause x]", "Good news! [sic] [joyful] [happy:2] [pause x]"),
         ("a <b>bold</b>ly <em>said</em> word", "a boldly said word"),
         ('<prosody rate="slow" pitch="+2st">Slow</prosody><mark name="here"/>now', "Slow now"),
         ("<x-unknown a='1' b=2>kept</x-unknown>", "kept"),
@@ -52,6 +52,22 @@ def test_pauses(text: str, wanted: list[tuple[str, float]]) -> None:
 )
 def test_what_is_left(text: str, wanted: str) -> None:
     assert " ".join(" ".join(part.text for part in stretches(text)).split()) == wanted
+
+
+MIX = {"happy": 0.5, "surprised": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("[happy:0.7] News! [neutral] And", [("News!", 0.35, {"happy": 0.7}), ("And", 0.0, {"neutral": 1.0})]),
+        ("I was sad [sad] until now.", [("I was sad", 0.2, None), ("until now.", 0.0, {"sad": 1.0})]),
+        ("[happy:0.5, surprised:.3] Oh [pause 1s] well", [("Oh", 1.0, MIX), ("well", 0.0, MIX)]),
+        ("<p>One.</p>[angry]", [("One.", 0.35, None), ("", 0.0, {"angry": 1.0})]),
+    ],
+)
+def test_emotions_hold_from_their_tag_on(text: str, wanted: list[tuple[str, float, dict[str, float] | None]]) -> None:
+    assert [(" ".join(part.text.split()), part.pause, part.emotion) for part in stretches(text)] == wanted
 
 
 def test_blocks_are_paragraphs() -> None:

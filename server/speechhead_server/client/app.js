@@ -52,7 +52,7 @@ async function begin() {
   $("size").replaceChildren(...config.sizes.map((size) => new Option(`${size} × ${size}`, size, false, size === config.size)));
   $("text").maxLength = config.limits.text;
   controls ??= new Controls(
-    { sliders: $("sliders"), reset: $("reset"), emotions: $("emotions"), intensity: $("intensity") }, config.emotions, sendControls);
+    { sliders: $("sliders"), reset: $("reset"), emotions: $("emotions"), intensities: $("intensities") }, config.emotions, sendControls);
   await showPoster(portraits.chosen);
   $("start").disabled = $("speak").disabled = $("mic").disabled = $("sound").disabled = false;
 }

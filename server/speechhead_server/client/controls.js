@@ -23,19 +23,20 @@ const SLIDERS = [
   { id: "head_roll", label: "Tilt", min: -20, max: 20, step: 1, value: 0, show: DEGREES, needs: "steer_head" },
 ];
 
+const NEUTRAL = "neutral";
+const INTENSITY = { min: 0, max: 1, step: 0.05, value: 0.6 }; // of an emotion when it is chosen
+
 const PAUSE = 120; // ms between two changes that are sent while a slider moves
 
 export class Controls {
   #inputs = new Map();
-  #intensity;
-  #emotions = [];
+  #emotions = new Map(); // name to its chip and its slider
   #change;
   #timer = 0;
 
   /** @param {Function} change called, not too often, after a change by hand */
-  constructor({ sliders, reset, emotions, intensity }, names, change) {
+  constructor({ sliders, reset, emotions, intensities }, names, change) {
     this.#change = change;
-    this.#intensity = intensity;
     let group = sliders;
     for (const slider of SLIDERS) {
       if (slider.group) {
@@ -46,8 +47,11 @@ export class Controls {
         group.append(this.#field(slider));
       }
     }
-    emotions.append(...names.map((name) => this.#chip(name)));
-    intensity.addEventListener("input", () => this.#changed());
+    for (const name of names) {
+      const [chip, slider] = this.#emotion(name);
+      emotions.append(chip);
+      if (name !== NEUTRAL) intensities.append(slider);
+    }
     reset.addEventListener("click", () => this.#reset());
     this.#show();
   }
@@ -56,9 +60,8 @@ export class Controls {
   get values() {
     const get = (id) => this.#inputs.get(id);
     const number = (id) => Number(get(id).value);
-    const emotion = this.#emotion;
     return {
-      emotion: emotion === "neutral" ? {} : { [emotion]: Number(this.#intensity.value) },
+      emotion: Object.fromEntries(this.#mix.map(([name, { slider }]) => [name, Number(slider.value)])),
       ...Object.fromEntries(
         ["mouth_amplitude", "blink_rate", "blink_frames", "look_away", "head_amplitude"].map((id) => [id, number(id)])),
       idle: get("idle").checked,
@@ -67,8 +70,9 @@ export class Controls {
     };
   }
 
-  get #emotion() {
-    return this.#emotions.find((radio) => radio.checked)?.value ?? "neutral";
+  /** The emotions that are chosen, without neutral, which is the absence of the others. */
+  get #mix() {
+    return [...this.#emotions].filter(([name, { chip }]) => name !== NEUTRAL && chip.checked);
   }
 
   #field({ id, label, min, max, step, value, box }) {
@@ -94,14 +98,32 @@ export class Controls {
     return field;
   }
 
-  #chip(name) {
+  /** A chip that chooses an emotion, and the slider of its intensity, shown while it is chosen. */
+  #emotion(name) {
     const label = document.createElement("label");
-    const radio = Object.assign(document.createElement("input"), { type: "radio", name: "emotion", value: name });
-    radio.checked = name === "neutral";
-    radio.addEventListener("change", () => this.#changed());
-    this.#emotions.push(radio);
-    label.append(radio, Object.assign(document.createElement("span"), { textContent: name }));
-    return label;
+    const chip = Object.assign(document.createElement("input"), { type: "checkbox", name: "emotion", value: name });
+    chip.checked = name === NEUTRAL;
+    label.append(chip, Object.assign(document.createElement("span"), { textContent: name }));
+    const field = document.createElement("label");
+    field.className = "slider mood";
+    const slider = Object.assign(document.createElement("input"), { type: "range", id: `intensity_${name}`, ...INTENSITY });
+    field.htmlFor = slider.id;
+    const output = document.createElement("output");
+    output.htmlFor = slider.id;
+    field.append(Object.assign(document.createElement("span"), { textContent: name }), output, slider);
+    chip.addEventListener("change", () => this.#choose(name));
+    slider.addEventListener("input", () => this.#changed());
+    this.#emotions.set(name, { chip, slider, field });
+    return [label, field];
+  }
+
+  /** Neutral takes the others away, and stands where none is left. */
+  #choose(name) {
+    for (const [other, { chip }] of this.#emotions) {
+      if (name === NEUTRAL) chip.checked = other === NEUTRAL;
+    }
+    this.#emotions.get(NEUTRAL).chip.checked = this.#mix.length === 0;
+    this.#changed();
   }
 
   #changed() {
@@ -128,8 +150,10 @@ export class Controls {
       if (!box) fill(input, show(Number(input.value)));
     }
     this.#inputs.get("look_away").disabled = this.#inputs.get("steer_gaze").checked;
-    this.#intensity.disabled = this.#emotion === "neutral";
-    fill(this.#intensity, PERCENT(this.#intensity.value));
+    for (const [name, { chip, slider, field }] of this.#emotions) {
+      field.hidden = !chip.checked || name === NEUTRAL;
+      if (name !== NEUTRAL) fill(slider, PERCENT(slider.value));
+    }
   }
 }
 

@@ -36,7 +36,7 @@ from speechhead_server.voice.speaker import Speaker
 
 from .guard import FAILED, Guard
 from .pcm import serve_pcm
-from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, shown_controls
+from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, keyframes_of, shown_controls
 
 log = logging.getLogger("speechhead.server")
 
@@ -145,7 +145,7 @@ class Server:
         @api.post("/avatars", status_code=202, tags=["avatars"])
         async def upload(request: Request, response: Response) -> dict[str, Any]:
             """Upload a portrait: a form with the field `file`, or the bytes with an image's content type."""
-            data, name = await file_of(request, "image")
+            data, name, _ = await file_of(request, "image")
             entry = gallery.upload(data, Path(name).stem)
             response.headers["Location"] = f"/avatars/{entry.name}"
             return sessions.describe_avatar(entry)
@@ -247,13 +247,17 @@ class Server:
 
         @api.post("/sessions/{name}/audio", status_code=202, tags=["speech"])
         async def audio(name: str, request: Request, interrupt: bool = False) -> dict[str, Any]:
-            """Speak a recording: a form with the field `file`, or the bytes with a sound's content type."""
+            """Speak a recording: a form with the field `file`, or the bytes with a sound's content type.
+
+            The form's field `keyframes` changes controls over the recording's time.
+            """
             session = sessions.get(name)
-            data, _ = await file_of(request, "audio")
+            data, _, fields = await file_of(request, "audio")
+            keyframes = keyframes_of(fields.get("keyframes"))
             if not interrupt:
                 sessions.check_room(session)
             sound = await unless_gone(request, self.decoder.sound(data, self.settings.audio_seconds))
-            return {"utterance": sessions.play(name, sound, interrupt), "seconds": round(sound.seconds, 3)}
+            return {"utterance": sessions.play(name, sound, interrupt, keyframes), "seconds": round(sound.seconds, 3)}
 
         @api.post("/sessions/{name}/interrupt", tags=["speech"])
         async def interrupt(name: str) -> dict[str, bool]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, NamedTuple
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from speechhead.core.controls import Controls, Emotions, parse_emotion
+from speechhead.core.keyframes import Keyframe
 from speechhead_server.core.problems import Refused
 
 from .control_fields import FIELDS, fields_of_controls
@@ -64,12 +66,20 @@ def emotion_of(value: Emotions | None) -> dict[str, float] | None:
 def shown_controls(controls: Controls) -> dict[str, Any]:
     """Controls as JSON; the seed is the session's own affair."""
     shown = {entry.name: getattr(controls, entry.name) for entry in FIELDS}
-    head = controls.head if isinstance(controls.head, str) else list(controls.head[-1])
+    head = list(controls.head[-1]) if isinstance(controls.head, tuple) else controls.head
     return {**shown, "emotion": dict(controls.emotion), "head": head}
 
 
-async def file_of(request: Request, kind: str) -> tuple[bytes, str]:
-    """The bytes of an uploaded file and its name: the form's field `file`, or the body itself.
+class Upload(NamedTuple):
+    """A file, its name, and what else the form says."""
+
+    data: bytes
+    name: str
+    fields: dict[str, str]
+
+
+async def file_of(request: Request, kind: str) -> Upload:
+    """An uploaded file: the form's field `file`, or the body itself.
 
     Parameters
     ----------
@@ -88,12 +98,24 @@ async def file_of(request: Request, kind: str) -> tuple[bytes, str]:
             if upload is None or isinstance(upload, str):
                 raise Refused(422, "the form has no file. Send it in the field 'file'.")
             data, name = await upload.read(), upload.filename or ""
+            fields = {key: value for key, value in form.items() if isinstance(value, str)}
         finally:
             await form.close()
     elif content.startswith(f"{kind}/") or content in ("application/octet-stream", "video/mp4", "video/webm"):
-        data, name = await request.body(), ""
+        data, name, fields = await request.body(), "", {}
     else:
         raise Refused(415, f"content type {content[:60]!r} is not taken. Send {kind}/*, or a form with a 'file'.")
     if not data:
         raise Refused(422, "the file is empty. Send one with content.")
-    return data, name
+    return Upload(data, name, fields)
+
+
+def keyframes_of(text: str | None) -> tuple[Keyframe, ...]:
+    """Keyframes from a form's field, JSON as in a file; ControlError otherwise."""
+    if not text:
+        return ()
+    try:
+        entries = json.loads(text)
+    except ValueError:
+        raise Refused(422, "keyframes are no JSON. Send a list of entries with at and what changes.") from None
+    return Controls(keyframes=entries).cues

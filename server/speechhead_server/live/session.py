@@ -8,12 +8,14 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
+from speechhead.core.head_track import ANGLES, check_angles
+from speechhead.core.keyframes import Keyframe
 from speechhead.render.stream import Renderer
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
@@ -89,11 +91,14 @@ class Session:
             self._tell({"type": "state", "state": "thinking", "utterance": segment.name, "clock": self._now})
         return segment.name
 
-    def play(self, sound: Sound, interrupt: bool) -> str:
-        """Queue a recording; for its room see `Sessions.play`."""
+    def play(self, sound: Sound, interrupt: bool, keyframes: Sequence[Keyframe] = ()) -> str:
+        """Queue a recording, and what changes in its time; for its room see `Sessions.play`."""
         segment = Segment(uuid.uuid4().hex[:12], "file")
+        said = {"type": "controls", "utterance": segment.name}
+        cues = [(keyframe.at, {**said, "changes": dict(keyframe.changes)}) for keyframe in keyframes]
         for speech, audio in sound.pieces:
-            segment.push(speech, audio)
+            segment.push(speech, audio, cues)
+            cues = []
         segment.close()
         self._enqueue(segment, interrupt)
         return segment.name
@@ -235,11 +240,18 @@ class Session:
         self.viewers.pop(viewer.name, None)
         self.seen_at = time.monotonic()
 
+    def steer(self, angles: Any) -> None:
+        """Turn the head to (yaw, pitch, roll) in degrees, given live; ControlError for what is no pose."""
+        self.stage.steer(check_angles(angles))
+
     def _heard(self, viewer: Viewer, message: Message) -> None:
         if message["type"] == "ping":
             viewer.send({"type": "pong", "t": message.get("t"), "clock": self._now})
         elif message["type"] == "interrupt":
             self.interrupt()
+        elif message["type"] == "pose":
+            with contextlib.suppress(SpeechheadError):  # the next one may be right
+                self.steer([message.get(name) for name in ANGLES])
 
     def abandoned(self, seconds: float) -> bool:
         """Whether nobody has looked for so long; a session that `/whep` made ends with its viewer."""
@@ -298,16 +310,19 @@ class Session:
 
 
 def cues(utterance: str, piece: Spoken) -> list[tuple[float, Message]]:
-    """Caption and words of a piece as (seconds from its beginning, message)."""
+    """Emotion, caption and words of a piece as (seconds from its beginning, message)."""
+    mood: list[tuple[float, Message]] = []
+    if piece.emotion is not None:
+        mood.append((0.0, {"type": "controls", "utterance": utterance, "changes": {"emotion": piece.emotion}}))
     if not piece.words:
-        return []
+        return mood
     begin, end = piece.words[0][1], piece.words[-1][2]
     caption = {"type": "caption", "utterance": utterance, "text": piece.text, "seconds": end - begin}
     words = [
         (start, {"type": "word", "utterance": utterance, "word": word, "seconds": stop - start})
         for word, start, stop in piece.words
     ]
-    return [(begin, caption), *words]
+    return [*mood, (begin, caption), *words]
 
 
 def _rounded(value: float | None, digits: int = 1) -> float | None:

@@ -6,11 +6,13 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.controls import Controls
 from speechhead.core.errors import ImageError, SpeechSynthesisError
+from speechhead.core.keyframes import Keyframe
 from speechhead.core.options import check_size
 from speechhead.tts import voices as known_voices
 from speechhead.tts.reading import check_text
@@ -185,13 +187,13 @@ class Sessions:
             raise Refused(404, f"session {name[:60]!r} is unknown or has ended. POST /sessions for a new one.")
         return session
 
-    def play(self, name: str, sound: Sound, interrupt: bool) -> str:
+    def play(self, name: str, sound: Sound, interrupt: bool, keyframes: Sequence[Keyframe] = ()) -> str:
         """Queue a recording in a session; returns the utterance's id. Refused as by `check_room`."""
         session = self.get(name)
         if interrupt:
             session.interrupt()
         self.check_room(session, sound.seconds, sound.nbytes)
-        return session.play(sound, False)
+        return session.play(sound, False, keyframes)
 
     def check_room(self, session: Session, seconds: float = 0.0, size: int = 0) -> None:
         """Refuse sound of so many seconds and bytes for which the session's queue, or all of them, have no room."""

@@ -76,7 +76,8 @@ class Segment:
     """
 
     def __init__(self, name: str, kind: str = "text", emotion: dict[str, float] | None = None) -> None:
-        self.name, self.kind, self.emotion = name, kind, emotion
+        self.name, self.kind = name, kind
+        self.changes: dict[str, Any] = {} if emotion is None else {"emotion": emotion}  # of the controls, for its time
         self.closed = self.cancelled = self.failed = False
         self.cues: deque[tuple[int, dict[str, Any]]] = deque()
         self.pushed = 0  # samples at 16 kHz so far

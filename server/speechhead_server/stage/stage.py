@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.core.controls import Controls
 from speechhead.motion.compose import Motion
 from speechhead.render.stream import Renderer
-from speechhead.speech.protocol import SpeechStream
 
 from .clock import FRAME, PACKET, RATE, Clock
 from .drawing import Drawing
+from .run import Run
 from .segment import SILENCE_ENDS, Segment
 
 log = logging.getLogger("speechhead.server")
@@ -51,27 +51,6 @@ HISTORY = 50
 FADE = np.linspace(1, 0, RATE // 100, dtype=np.float32)
 
 Event = Callable[[int, dict[str, Any]], None]
-
-
-@dataclass
-class Run:
-    """A stretch in which the speech network listens: from the first block of sound to the silence after the last.
-
-    Frame `start + k` moves by the k-th motion that comes out and sounds like the k-th block that went in.
-    """
-
-    stream: SpeechStream
-    start: int
-    fed: int = 0
-    silence: int = 0  # blocks of silence fed since the last block of sound
-    motion: deque[Samples] = field(default_factory=deque)
-    sound: deque[Samples] = field(default_factory=deque)
-
-    def feed(self, block: Samples) -> None:
-        """One block [640] of sound; what it makes ready is appended to `motion`."""
-        self.sound.append(block)
-        self.motion.extend(self.stream.push(block))
-        self.fed += 1
 
 
 @dataclass
@@ -113,6 +92,7 @@ class Stage:
         self._next = clock.frame + 1  # the frame to move next
         self._past: deque[tuple[int, Motion | None, Samples, Samples]] = deque()  # what can be taken back
         self._interrupt: Interrupt | None = None
+        self._steered: tuple[float, float, float] | None = None
         self._rest: tuple[int, float] | None = None
         self.interrupt_ms: float | None = None
         self._stopped = False
@@ -163,6 +143,11 @@ class Stage:
             self._base_controls = controls
             self._controls = self._said_with(self._segment)
             self._wake.notify()
+
+    def steer(self, angles: tuple[float, float, float]) -> None:
+        """Turn the head to (yaw, pitch, roll) in degrees from the next frame on, until a second has passed."""
+        with self._wake:
+            self._steered = angles
 
     @property
     def controls(self) -> Controls:
@@ -248,6 +233,10 @@ class Stage:
             checkpoint = self._motion.snapshot()
         if self._controls != self._motion.controls:
             self._motion.update(self._controls)
+        with self._lock:
+            steered, self._steered = self._steered, None
+        if steered is not None:
+            self._motion.steer(steered)
         faces, poses = self._motion.step(motion[None], block)
         if self._run is not None:
             self._past.append((frame, checkpoint, motion, block))
@@ -312,8 +301,20 @@ class Stage:
             run.silence = 0
             self._sound[frame] = audio
         for at, event in cues:
+            if event["type"] == "controls":
+                self._change(event["changes"], run)
             self._on_event(at, event)
         run.feed(speech)
+
+    def _change(self, changes: dict[str, Any], run: Run) -> None:
+        """Let the utterance change controls for its own time, with what it says next."""
+        with self._lock:
+            if self._segment is None:
+                return
+            self._segment.changes |= changes
+            self._controls = self._said_with(self._segment)
+        if "emotion" in changes:
+            run.stream.feel(self._controls.emotion)
 
     def _take(self, frame: int) -> tuple[Samples, Samples, list[tuple[int, dict[str, Any]]]] | None:
         """The block of sound for a frame from whoever has the word, with the lock held."""
@@ -355,9 +356,7 @@ class Stage:
         self._on_event(frame * FRAME, event)
 
     def _said_with(self, segment: Segment | None) -> Controls:
-        if segment is None or segment.emotion is None:
-            return self._base_controls
-        return replace(self._base_controls, emotion=segment.emotion)
+        return replace(self._base_controls, **segment.changes) if segment is not None else self._base_controls
 
     def _hush(self, shown: int) -> None:
         """Remove the sound that was not heard yet, fading out so that it does not click."""

@@ -44,11 +44,15 @@ ENDED = "the voice process ended in the middle of speech. Say it again, or use a
 
 @dataclass(frozen=True)
 class Spoken:
-    """A piece of speech: float32 [n] at 16 kHz, its text, and (word, start, end) in seconds of it."""
+    """A piece of speech: float32 [n] at 16 kHz, its text, (word, start, end) in seconds of it, and what it asks for.
+
+    emotion: intensities by name; None where the text names none.
+    """
 
     samples: Samples
     text: str
     words: list[tuple[str, float, float]]
+    emotion: dict[str, float] | None = None
 
 
 @dataclass
@@ -169,7 +173,8 @@ class Speaker:
                     raise VoiceError(head["error"], head.get("kind", "failed"))
                 if "end" in head:
                     return
-                yield Spoken(head["sound"], head["text"], [(w, float(s), float(e)) for w, s, e in head["words"]])
+                words = [(w, float(s), float(e)) for w, s, e in head["words"]]
+                yield Spoken(head["sound"], head["text"], words, head.get("emotion"))
         finally:
             if self._jobs.pop(job.name, None) is not None:
                 self._order(job.life, {"cancel": job.name})

@@ -86,7 +86,8 @@ def speak(voice: Voice, text: str, after: int = -1) -> Work:
             speech = concatenate(spoken)
             pause = np.zeros(round(piece.pause * SAMPLE_RATE), np.float32)
             words = word_times(piece.text, speech.phonemes, speech.seconds)
-            yield {"piece": number, "text": piece.text, "words": words}, np.concatenate([speech.samples, pause])
+            head = {"piece": number, "text": piece.text, "words": words, "emotion": piece.emotion}
+            yield head, np.concatenate([speech.samples, pause])
 
 
 @dataclass(order=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from speechhead.tts.speech import SILENCE, Phoneme
 from speechhead.tts.text import CLAUSE_PAUSE, Piece, split_blocks
@@ -36,11 +37,11 @@ def pieces(blocks: Iterable[Piece]) -> Iterator[Piece]:
             cut, pause = _cut(rest, limits.pop(0))
             if cut is None:
                 break
-            yield Piece(rest[:cut].strip(), pause)
+            yield replace(piece, text=rest[:cut].strip(), pause=pause)
             rest = rest[cut:].lstrip()
         if limits and len(rest) <= limits[0]:
             limits.pop(0)
-        yield Piece(rest, piece.pause)
+        yield replace(piece, text=rest)
 
 
 def _cut(text: str, limit: int) -> tuple[int | None, float]:

@@ -93,6 +93,9 @@ def test_command_writes_figures_tables_and_sheets(tmp_path, monkeypatch):
         def stream(self, neutral=None, emotion=None):
             return self
 
+        def feel(self, emotion, after=0):
+            self.felt = emotion
+
         def push(self, samples):
             return talk(len(samples) // SAMPLES_PER_FRAME)[0]
 

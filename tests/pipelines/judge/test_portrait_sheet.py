@@ -18,6 +18,9 @@ class Chewing:
         self.frames = 0
         return self
 
+    def feel(self, emotion, after=0):
+        self.felt = emotion
+
     def push(self, samples):
         count = len(samples) // SAMPLES_PER_FRAME
         motion = np.zeros((count, 70, 3), np.float32)

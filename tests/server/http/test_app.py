@@ -301,6 +301,17 @@ def test_a_recording_is_spoken(tmp_path):
         running_session = server.sessions.get(made["id"])
         await until(lambda: running_session.state == "speaking")
         await until(lambda: running_session.state == "idle")
+        keys = '[{"at": 0.1, "emotion": "happy"}]'
+        files, path = {"file": ("a.wav", data, "audio/wav")}, f"/sessions/{made['id']}/audio"
+        assert (await client.post(path, files=files, data={"keyframes": keys})).status_code == 202
+        await until(lambda: running_session.stage._motion.controls.emotion == {"happy": 1.0})
+        for wrong in (
+            "[{",
+            '[{"emotion": "happy"}]',
+            '[{"at": 1, "emotion": "merry"}]',
+            '[{"at": 1, "head": "a.csv"}]',
+        ):
+            one_line(await client.post(path, files=files, data={"keyframes": wrong}), 422)
         long = save_wav(tmp_path / "b.wav", speech_like(3.0)).read_bytes()
         message = one_line(
             await client.post(f"/sessions/{made['id']}/audio", content=long, headers={"content-type": "audio/wav"}), 422

@@ -17,8 +17,8 @@ def test_the_protocol_holds_the_table_of_controls():
     assert "| `blink_rate` | number | 6 | Blinks per minute, 0..120 |" in control_fields.table()
 
 
-def test_bodies_take_every_control_but_the_seed():
-    names = {field.name for field in dataclasses.fields(Controls)} - {"seed"}
+def test_bodies_take_every_control_but_the_seed_and_files():
+    names = {field.name for field in dataclasses.fields(Controls)} - {"seed", "keyframes", "head_brows"}
     assert set(ControlsBody.model_fields) == set(shown_controls(Controls())) == names
     for entry in control_fields.FIELDS:
         assert ControlsBody.model_fields[entry.name].description == entry.option.meaning

@@ -220,6 +220,29 @@ def test_the_emotion_of_one_utterance_passes_with_it(stage):
     stage.until(lambda: stage._motion.controls.emotion == {} and stage.named("done"))
 
 
+def test_controls_change_within_an_utterance_and_pass_with_it(stage):
+    segment = Segment("moods", emotion={"happy": 1.0})
+    said = {"type": "controls", "utterance": "moods"}
+    cues = [(0.4, {**said, "changes": {"emotion": {"sad": 1.0}}}), (0.6, {**said, "changes": {"blink_rate": 30.0}})]
+    segment.push(speech_like(1.5), cues=cues)
+    segment.close()
+    stage.enqueue(segment)
+    stage.until(lambda: stage._motion.controls.emotion == {"happy": 1.0})
+    stage.until(lambda: stage._motion.controls.emotion == {"sad": 1.0} and stage._motion.controls.blink_rate == 30.0)
+    assert stage._run.stream.felt[0][0] == {"sad": 1.0}
+    stage.until(lambda: stage._motion.controls.emotion == {} and stage.named("done"))
+    assert stage.controls.emotion == {} and len(stage.named("controls")) == 2
+
+
+def test_a_head_is_steered(stage):
+    stage.until(lambda: stage.faces)
+    begin = max(stage.faces)
+    for _ in range(15):
+        stage.steer((15.0, 0.0, 0.0))
+        time.sleep(0.04)
+    stage.until(lambda: stage.angles[max(stage.angles)][0] > stage.angles[begin][0] + 5)
+
+
 def test_a_failing_network_does_not_end_the_show(stage, monkeypatch):
     broken = type("Broken", (), {"push": lambda self, samples: 1 / 0})
     monkeypatch.setattr(stage.renderer, "open_stream", broken)
