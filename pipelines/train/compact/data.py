@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,7 @@ from speechhead.face.mesh import SIDE, crop, crop_matrix, roi_from_mesh
 from speechhead.face.mirror import mirrored
 from speechhead.generators.compact.latents import CompactLatents
 from speechhead.generators.compact.lips import MARGIN, LipSheets
-from speechhead.generators.compact.matte import Matte
-from speechhead.generators.compact.meshwarp import MeshWarp, on_face, pixel_grid, places, sample
+from speechhead.generators.compact.meshwarp import MeshWarp, places
 from speechhead.generators.compact.mouth_light import softness
 from speechhead.generators.compact.plate import dense
 from speechhead.generators.compact.rest_plate import RestPlate, RestPlates
@@ -52,9 +51,6 @@ AJAR = (0.012, 0.07)
 BLINKING = (0.12, 0.2)
 """Closures of an eye beside the source's between which it is no longer the networks that draw it but a lid."""
 
-SOURCES = 8
-"""Frames of a clip that serve as sources of whole pictures, as cutting them out takes longer than all the rest."""
-
 
 @dataclass
 class PreparedClip:
@@ -67,8 +63,6 @@ class PreparedClip:
     """Rows in the order of falling mouth opening, so that open mouths can be drawn more often."""
     ajar: NDArray[np.int64]
     """Rows in which the lips are a little apart (`AJAR`)."""
-    mattes: dict[int, tuple[Array, NDArray[np.uint8]]] = field(default_factory=dict)
-    """Matte and background of the rows that were sources."""
 
 
 def load_prepared_clips(folder: Path) -> list[PreparedClip]:
@@ -93,15 +87,14 @@ def chw(image: NDArray[Any]) -> Array:
 
 
 class CompactPairs(Dataset[dict[str, Array]]):
-    """Random (source, driver) pairs as dictionaries of arrays, see `window_inputs` and `motion_inputs`.
+    """Random (source, driver) pairs as dictionaries of arrays, see `window_inputs`.
 
     Pair number n is the same whenever and in whichever process it is drawn: training can stop and go on at any step.
 
     Parameters
     ----------
     clips : of `load_prepared_clips`; weights : how often each is drawn
-    latents : Landmarks2Latents' ONNX file; resolution : of the dense motion field
-    part : "windows" or "motion"
+    latents : Landmarks2Latents' ONNX file
     """
 
     def __init__(
@@ -109,28 +102,24 @@ class CompactPairs(Dataset[dict[str, Array]]):
         clips: list[PreparedClip],
         weights: list[float],
         latents: str | Path,
-        resolution: int,
         seed: int,
-        part: str,
     ) -> None:
         self.clips, self.weights = clips, np.array(weights) / np.sum(weights)
-        self.latents, self.resolution, self.seed, self.part = latents, resolution, seed, part
+        self.latents, self.seed = latents, seed
         self._maker: PairMaker | None = None  # of this process
 
     def __getitem__(self, number: int) -> dict[str, Array]:
         if self._maker is None:
             cv2.setNumThreads(0)
-            self._maker = PairMaker(self.latents, self.resolution, self.part)
+            self._maker = PairMaker(self.latents)
         random = np.random.default_rng((self.seed, number))
         clip = self.clips[random.choice(len(self.clips), p=self.weights)]
-        return self._maker(clip, *choose(clip, random, self.part), random)
+        return self._maker(clip, *choose(clip, random), random)
 
 
-def choose(clip: PreparedClip, random: np.random.Generator, part: str) -> tuple[int, int]:
+def choose(clip: PreparedClip, random: np.random.Generator) -> tuple[int, int]:
     """Rows of a source and of a driver."""
     count = len(clip.mesh)
-    if part == "motion":
-        return int(np.linspace(0, count - 1, SOURCES)[random.integers(SOURCES)]), int(random.integers(count))
     # The widest mouths, which are rare, and those slightly open make up most of the drivers.
     kind = random.random()
     if kind < 0.2:
@@ -148,11 +137,10 @@ def choose(clip: PreparedClip, random: np.random.Generator, part: str) -> tuple[
 
 
 class PairMaker:
-    """Makes samples of one part of the generator."""
+    """Makes samples of the windows."""
 
-    def __init__(self, latents: str | Path, resolution: int, part: str) -> None:
-        self.network, self.resolution, self.part = CompactLatents(Path(latents)), resolution, part
-        self._matte = Matte(threads=1) if part == "motion" else None
+    def __init__(self, latents: str | Path) -> None:
+        self.network = CompactLatents(Path(latents))
         self._smiles = RestPlates()
 
     def __call__(
@@ -161,23 +149,15 @@ class PairMaker:
         """One sample; without `random`, neither mirrored nor recoloured."""
         images = [np.asarray(clip.frames[clip.index[row]]) for row in (source, driver)]
         meshes = [clip.mesh[source], clip.mesh[driver]]
-        alpha: Array | None = None
-        if self._matte is not None:
-            if source not in clip.mattes:
-                layers = self._matte(np.ascontiguousarray(images[0]), meshes[0])
-                clip.mattes[source] = layers.alpha.astype(np.float16), layers.background.astype(np.uint8)
-            alpha = clip.mattes[source][0].astype(np.float32)
-            images.append(clip.mattes[source][1])
         size = images[0].shape[0]
         if random is not None and random.random() < 0.5:
             images = [image[:, ::-1] for image in images]
             meshes = [mirrored(mesh, size) for mesh in meshes]
-            alpha = None if alpha is None else alpha[:, ::-1]
         images = [np.ascontiguousarray(image) for image in images]
         landmarks, poses = remove_pose(from_mesh(np.stack(meshes)))
         if random is not None:
             iris, side, colour = other_iris(random), side_light(random), recolour(random)
-            if iris is not None and alpha is None:
+            if iris is not None:
                 images = [with_iris(*seen, iris) for seen in zip(images, meshes, poses)]
             if side is not None:
                 images = [light_from(image, side) for image in images]
@@ -186,10 +166,8 @@ class PairMaker:
         # The driver is met as at run time: 70 landmarks on this portrait's proportions, through Landmarks2Latents.
         keypoints = self.network.keypoints(landmarks[1:2], canonical)[0]
         driven = Driven(images[0], images[1], canonical, keypoints, poses[0], poses[1])
-        if alpha is None:
-            smile = self._smiles.prepare(images[0], meshes[0], canonical, poses[0])
-            return window_inputs(driven, self.network, meshes[0], meshes[1], smile)
-        return motion_inputs(driven, np.ascontiguousarray(alpha), images[2], self.resolution)
+        smile = self._smiles.prepare(images[0], meshes[0], canonical, poses[0])
+        return window_inputs(driven, self.network, meshes[0], meshes[1], smile)
 
 
 @dataclass
@@ -207,34 +185,6 @@ class Driven:
     def warper(self) -> MeshWarp:
         """The landmark warp of the portrait."""
         return MeshWarp(self.canonical, self.source_pose, self.source.shape[0])
-
-
-def motion_inputs(driven: Driven, alpha: Array, background: NDArray[np.uint8], resolution: int) -> dict[str, Array]:
-    """What dense motion and its losses need for one driven frame.
-
-    At the motion's resolution M: prior and rigid flow, coverage, source and warped [4, M, M] (picture and matte); for
-    the picture at 128: prior_half, inside (where the landmark warp stands as it is), background, driver; and layers
-    [4, S, S]: the person's premultiplied colours and matte.
-    """
-    m = (resolution, resolution)
-    fine, coverage = driven.warper.flow(driven.keypoints, driven.pose, 128)
-    matrix, offset = driven.warper.rigid(driven.pose)
-    prior = np.asarray(cv2.resize(fine, m, interpolation=cv2.INTER_AREA), np.float32)
-    small = resize(np.dstack([driven.source.astype(np.float32) / 255, alpha]), resolution)
-    person = driven.source.astype(np.float32) - (1 - alpha[..., None]) * background
-    return {
-        "prior": chw(prior),
-        "rigid": chw(np.asarray(pixel_grid(*m) @ matrix.T + offset, np.float32)),
-        "coverage": resize(coverage, resolution)[None].astype(np.float32),
-        "small": planar(small),
-        "warped": planar(sample(small, prior)),
-        "prior_half": chw(fine),
-        "inside": on_face(coverage)[None],
-        "rigid_matrix": np.concatenate([matrix, offset[:, None]], 1).astype(np.float32),
-        "layers": planar(np.dstack([person / 255, alpha])),
-        "background": chw(resize(background, 128)),
-        "driver": chw(resize(driven.target, 128)),
-    }
 
 
 def window_inputs(

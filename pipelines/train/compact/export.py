@@ -40,17 +40,6 @@ class SourceGraph(nn.Module):
         return tuple(outputs)
 
 
-class MotionGraph(nn.Module):
-    """Per frame: which motion holds where. Warping is left to the runtime, which is quicker at it."""
-
-    def __init__(self, model: CompactNetworks) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return self.model.motion(*inputs)
-
-
 class WindowsGraph(nn.Module):
     """Per frame and window: what to add and what to cover, faded out towards the window's edge.
 
@@ -99,17 +88,10 @@ def near_lips(lips: Tensor) -> tuple[Tensor, Tensor]:
     return first, torch.maximum(last, first + 1).clamp(max=count)
 
 
-def export(motion: Path, windows: Path, folder: Path) -> list[Path]:
-    """Write compact_source, _motion and _windows.onnx (float16 storage) and compact.json.
-
-    Parameters
-    ----------
-    motion, windows : checkpoints of the two parts, which may be one file
-    """
-    model, moved = load_checkpoint(motion)
-    other, painted = load_checkpoint(windows)
-    model.encoders, model.windows = other.encoders, other.windows
-    m, w = model.config.motion_resolution, other.config.window_width
+def export(checkpoint: Path, folder: Path) -> list[Path]:
+    """Write compact_source and compact_windows.onnx (float16 storage) and compact.json."""
+    model, painted = load_checkpoint(checkpoint)
+    w = model.config.window_width
     inputs, names = [], []
     frame, frame_names, feature_names = [], [], []
     for name, window in WINDOWS.items():
@@ -121,15 +103,8 @@ def export(motion: Path, windows: Path, folder: Path) -> list[Path]:
         frame += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v)]
         frame += [torch.zeros(1, 3 * w, h // 4, v // 4), torch.zeros(1, 4 * w, h // 8, v // 8)]
         frame_names += [f"{name}_{part}" for part in FRAME_INPUTS]
-    flow, layers = torch.zeros(1, 2, m, m), torch.zeros(1, 4, m, m)
     graphs = {
         "compact_source": (SourceGraph(model), tuple(inputs), names, feature_names),
-        "compact_motion": (
-            MotionGraph(model),
-            (flow, flow, torch.zeros(1, 1, m, m), layers, layers),
-            ["prior", "rigid", "coverage", "source", "warped"],
-            ["masks", "residual"],
-        ),
         "compact_windows": (WindowsGraph(model), tuple(frame), frame_names, list(WINDOWS)),
     }
     written = []
@@ -148,8 +123,7 @@ def export(motion: Path, windows: Path, folder: Path) -> list[Path]:
             pack(raw, folder / f"{name}.onnx", "float16")
             written.append(folder / f"{name}.onnx")
     card: dict[str, Any] = {"family": "compact"}
-    for part, metadata in (("motion", moved), ("windows", painted)):
-        card[part] = {"step": int(metadata["step"]), "training": json.loads(metadata["config"])}
+    card["windows"] = {"step": int(painted["step"]), "training": json.loads(painted["config"])}
     (folder / "compact.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return written
 
@@ -157,7 +131,7 @@ def export(motion: Path, windows: Path, folder: Path) -> list[Path]:
 def read_exported(folder: Path) -> dict[str, Tensor]:
     """Arrays of a compact generator by their names in torch, from its ONNX files in a folder."""
     state = {}
-    for name in ("compact_source", "compact_motion", "compact_windows"):
+    for name in ("compact_source", "compact_windows"):
         for item in onnx.load(str(folder / f"{name}.onnx")).graph.initializer:
             if item.name.startswith("model."):
                 key = item.name.removeprefix("model.").removesuffix("_stored")
@@ -171,12 +145,11 @@ def parameters(model: nn.Module) -> int:
 
 
 def main(
-    motion: Annotated[Path, typer.Argument(help="checkpoint.safetensors in which dense motion was trained.")],
-    windows: Annotated[Path, typer.Argument(help="The one in which the windows were; it may be the same.")],
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.safetensors of the training.")],
     folder: Annotated[Path, typer.Option(help="Where the ONNX files go.")] = Path("weights"),
 ) -> None:
     """Export the compact generator."""
-    for path in export(motion, windows, folder):
+    for path in export(checkpoint, folder):
         print(f"{path} {path.stat().st_size / 1024:.0f} KiB")
 
 

@@ -1,4 +1,4 @@
-"""What the two parts of the compact generator's training share."""
+"""What the training of the compact generator is told, and how it learns."""
 
 from __future__ import annotations
 
@@ -10,25 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipelines.train.config import ConfigError, from_values, read_json
+from pipelines.train.config import from_values, read_json
 
 from .networks import CompactConfig, CompactNetworks
-
-PARTS = ("motion", "windows")
 
 
 @dataclass(frozen=True)
 class CompactTraining:
     """How the generator is trained; stored in the checkpoint beside the network's sizes.
 
-    part: which half learns, "motion" or "windows"; they share nothing, so that each can have a core of its own
     data: folders of prepared samples, one or several; shares: how often each is drawn from, relative to the others
     start: checkpoint, or folder of exported ONNX files, whose weights are gone on from
     steps: of the optimiser; the learning rate falls with them, so that a run that stops and goes on is the same run
     landmarks_of: pairs of a batch that the landmark loss looks at
     """
 
-    part: str = "windows"
     data: tuple[str, ...] = ("runs/data/train",)
     shares: tuple[float, ...] = (1.0,)
     validation: str = "runs/data/val"
@@ -50,7 +46,6 @@ class CompactTraining:
     landmarks: float = 0.02
     landmarks_of: int = 2
     change_cost: float = 0.05
-    bend_cost: float = 0.5
     ema: float = 0.997
     shown: int = 24
     seed: int = 0
@@ -58,20 +53,17 @@ class CompactTraining:
 
     @classmethod
     def read(cls, path: Path) -> CompactTraining:
-        """From a JSON file; ConfigError for a field or a part that is unknown, or a value of the wrong type."""
+        """From a JSON file; ConfigError for a field that is unknown, or a value of the wrong type."""
         values = read_json(path)
         for name in ("data", "shares"):  # one may stand there without a list
             if name in values and not isinstance(values[name], list):
                 values[name] = [values[name]]
         values.pop("family", None)
-        options = from_values(cls, values, str(path))
-        if options.part not in PARTS:
-            raise ConfigError(f"{path}: part '{options.part}' is unknown. Use one of {', '.join(PARTS)}.")
-        return options
+        return from_values(cls, values, str(path))
 
 
 class Learner(ABC):
-    """What is trained: a part of the generator, its losses, and its optimisers.
+    """What is trained: its losses, and its optimisers.
 
     networks: modules that learn or judge, by name; optimisers likewise, with the factor on the learning rate
     """

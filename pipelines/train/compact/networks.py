@@ -15,12 +15,9 @@ from speechhead.generators.compact.windows import WINDOWS
 class CompactConfig:
     """Sizes of the compact generator; stored in its checkpoint.
 
-    motion_resolution: side of the dense motion field; motion_width: its base channels
     window_width: base channels of the mouth and eye generators
     """
 
-    motion_resolution: int = 64
-    motion_width: int = 16
     window_width: int = 20
 
 
@@ -58,62 +55,6 @@ class Up(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.conv(F.leaky_relu(x, 0.2))
         return F.interpolate(x, scale_factor=2.0, mode="nearest") + skip
-
-
-class DenseMotion(nn.Module):
-    """Dense motion of the person (face-vid2vid, fig. 4, in the image plane), given who of the picture that is.
-
-    Candidate motions are rest (k = 0), the landmark warp, and the rigid head; the network predicts their masks and a
-    small residual flow. What the portrait hides needs no network: the person is a layer before the background.
-    """
-
-    CANDIDATES = 3
-    INPUTS = 2 + 2 + 1 + 2 * (3 + 1)
-
-    def __init__(self, config: CompactConfig) -> None:
-        super().__init__()
-        w = config.motion_width
-        self.first = nn.Conv2d(self.INPUTS, w, 3, 1, 1)
-        self.down1, self.down2, self.down3 = down(w, 2 * w), down(2 * w, 3 * w), down(3 * w, 4 * w)
-        self.middle = nn.Sequential(Residual(4 * w), Residual(4 * w))
-        self.up2, self.up1, self.up0 = Up(4 * w, 3 * w), Up(3 * w, 2 * w), Up(2 * w, w)
-        self.heads = nn.Conv2d(w, self.CANDIDATES + 2, 3, 1, 1)
-        for values in self.heads.parameters():
-            nn.init.zeros_(values)
-        with torch.no_grad():  # begin near the landmark warp, but not so sure of it that nothing is learnt
-            self.heads.get_parameter("bias")[1] = 1.0
-
-    def forward(
-        self, prior: Tensor, rigid: Tensor, coverage: Tensor, source: Tensor, warped: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Masks [N, 3, M, M] of the candidates, and residual flow [N, 2, M, M].
-
-        Parameters
-        ----------
-        prior, rigid : [N, 2, M, M]; landmark warp and rigid head as flows in [-1, 1] units
-        coverage : [N, 1, M, M]; where the face mesh lies (`MeshWarp.flow`)
-        source, warped : [N, 4, M, M]; the portrait and its matte, as they are and read through `prior`
-        """
-        x0 = self.first(torch.cat([prior * 4, rigid * 4, coverage, source, warped], 1))
-        x1 = self.down1(x0)
-        x2 = self.down2(x1)
-        x3 = self.middle(self.down3(x2))
-        y0 = self.up0(self.up1(self.up2(x3, x2), x1), x0)
-        heads = self.heads(F.leaky_relu(y0, 0.2))
-        return torch.softmax(heads[:, :3], 1), 0.1 * torch.tanh(heads[:, 3:])
-
-
-def grid(height: int, width: int) -> Tensor:
-    """Pixel centres [1, 2, H, W] in [-1, 1], x then y."""
-    x = (torch.arange(width) * 2 + 1) / width - 1
-    y = (torch.arange(height) * 2 + 1) / height - 1
-    return torch.stack([x[None].expand(height, -1), y[:, None].expand(-1, width)])[None]
-
-
-def warp(image: Tensor, flow: Tensor) -> Tensor:
-    """Read `image` [N, C, H, W] through a backward flow [N, 2, h, w]."""
-    where = (grid(*flow.shape[2:]).to(flow) + flow).permute(0, 2, 3, 1)
-    return F.grid_sample(image, where, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 class WindowEncoder(nn.Module):
@@ -212,7 +153,6 @@ class CompactNetworks(nn.Module):
     def __init__(self, config: CompactConfig = CompactConfig()) -> None:
         super().__init__()
         self.config = config
-        self.motion = DenseMotion(config)
         self.encoders = nn.ModuleDict({name: WindowEncoder(config.window_width) for name in WINDOWS})
         self.windows = nn.ModuleDict(
             {

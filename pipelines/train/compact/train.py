@@ -1,4 +1,4 @@
-"""Train the compact generator: dense motion on whole pictures, or pixels inside the windows."""
+"""Train the compact generator: pixels inside the windows."""
 
 from __future__ import annotations
 
@@ -26,11 +26,7 @@ from .networks import CompactNetworks
 
 
 def open_learner(model: CompactNetworks, options: CompactTraining) -> Learner:
-    """The learner of a part."""
-    if options.part == "motion":
-        from .learn_motion import MotionLearner
-
-        return MotionLearner(model, options)
+    """The learner of the windows."""
     from .learn_windows import WindowsLearner
 
     return WindowsLearner(model, options)
@@ -44,7 +40,7 @@ def collate(items: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
 def validation_pairs(options: CompactTraining) -> list[dict[str, np.ndarray]]:
     """Fixed pairs of the validation clips: first frame as source, drivers from wide open to closed."""
     clips, items = load_prepared_clips(Path(options.validation)), []
-    maker = PairMaker(options.latents, options.network.motion_resolution, options.part)
+    maker = PairMaker(options.latents)
     for number in range(options.shown):
         clip = clips[number % len(clips)]
         driver = int(clip.open_first[min((number // len(clips)) * len(clip.mesh) // 3, len(clip.mesh) - 1)])
@@ -64,7 +60,7 @@ def open_pairs(options: CompactTraining, step: int) -> Callable[[], dict[str, Te
         lengths = np.sqrt([len(clip.mesh) for clip in found])
         clips += found
         weights += list(share * lengths / lengths.sum())
-    pairs = CompactPairs(clips, weights, options.latents, options.network.motion_resolution, options.seed, options.part)
+    pairs = CompactPairs(clips, weights, options.latents, options.seed)
     ahead = 4 if options.workers else None
     numbers = count(step * options.batch)
     loader = DataLoader(pairs, options.batch, sampler=numbers, num_workers=options.workers, prefetch_factor=ahead)

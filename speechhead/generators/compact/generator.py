@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,22 +11,20 @@ from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 from speechhead.engines.onnx import load_session
-from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised
+from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
 from speechhead.motion.rest import rest_face
 
 from .eyes import Lid, Lids, closures, held_open, steadied
+from .head import HeadModel
 from .latents import CompactLatents, deepened, mouth_width
 from .lips import LipSheets
 from .matte import Layers, Matte
-from .meshwarp import MeshWarp, border_taper, on_face, pixel_grid, sample
+from .meshwarp import OVAL, MeshWarp, border_taper
+from .relief import Relief
 from .rest_plate import RestPlate, RestPlates
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
 from .teeth import ARCHES, LUMA, Inside, Teeth
 from .windows import WINDOWS, lay
-
-SMOOTH = 3.0
-"""Sigma, in samples of the field, by which motion off the face is smoothed, in training as well: hair and shoulders
-bend, but an outline that waves from frame to frame is not theirs."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Source:
     portrait's own expression); pose arrays as in `Pose`, in crop pixels; layers: person and background; features: the
     networks' appearance features by name; inside: of the mouth; lips: its two sheets; lids: of the two eyes;
     seen: float32 [70, 3], the landmarks that the window networks are shown as the portrait's; warper: its landmark
-    warp; smile: what takes its smile's folds out, None of one that rests.
+    warp; relief: of what is round the face; smile: what takes its smile's folds out, None of one that rests.
     """
 
     crop: NDArray[np.uint8]
@@ -52,6 +49,7 @@ class Source:
     lips: LipSheets
     seen: Array
     warper: MeshWarp
+    relief: Relief
     lids: tuple[Lid | None, ...] = (None, None)
     smile: RestPlate | None = None
 
@@ -71,24 +69,13 @@ class Source:
         return mouth_width(rest_face(self.landmarks))
 
 
-def smoothed(field: Array) -> Array:
-    """A motion field [N, N, 2] without what changes within a few samples (`SMOOTH`)."""
-    return np.asarray(cv2.GaussianBlur(field, (0, 0), SMOOTH, borderType=cv2.BORDER_REFLECT_101), np.float32)
-
-
-def _planar(field: NDArray[Any]) -> Array:
-    """[H, W, C] as a batch of one, [1, C, H, W]."""
-    return np.ascontiguousarray(field.transpose(2, 0, 1)[None], np.float32)
-
-
 class CompactGenerator:
     """Portrait and driving landmarks to pictures (face-vid2vid: x = s (R (x_c + delta)) + t).
 
-    Per frame: Landmarks2Latents gives the keypoints; the landmark warp is drawn from them; the dense motion network
-    chooses between rest, landmark warp and rigid head for every place off the face, and corrects the flow; the
-    full-resolution layer of the person is warped once and laid before the background, which stays; the window
-    networks paint the mouth and the eyes over it, as much as they see fit; and teeth and tongue are laid between open
-    lips.
+    Per frame: Landmarks2Latents gives the keypoints; the landmark warp of the face is drawn from them, before its
+    surroundings, which turn as a head fitted to the face says; the full-resolution layer of the person is warped once
+    and laid before the background, which stays; the window networks paint the mouth and the eyes over it, as much as
+    they see fit; and teeth and tongue are laid between open lips.
     """
 
     family = "compact"
@@ -98,12 +85,11 @@ class CompactGenerator:
         self._latents = CompactLatents()
         self._matte = Matte(threads)
         self._teeth = Teeth()
+        self._heads = HeadModel()
         self._lids = Lids()
         self._rest_plates = RestPlates()
         self._source = load_session("compact_source.onnx", threads=threads)
-        self._motion = load_session("compact_motion.onnx", threads=threads)
         self._windows = load_session("compact_windows.onnx", threads=threads)
-        self._resolution = int(self._motion.get_inputs()[0].shape[2])
         self._taper = border_taper(PRIOR_RESOLUTION)[..., None]
 
     @classmethod
@@ -124,7 +110,8 @@ class CompactGenerator:
         canonical = to_normalised(mesh, pose)
         inside = self._teeth.prepare(crop, mesh, canonical, pose)
         lips = LipSheets.prepare(crop, mesh, pose, inside.soft)
-        warper = MeshWarp(canonical, pose, self.size)
+        relief = Relief(self._heads.fit(mesh), mesh, pose, self.size)
+        warper = MeshWarp(relief.raised(canonical), pose, self.size)
         seen = shut(self._latents, canonical, lips.plate.parted)
         smile = self._rest_plates.prepare(crop, mesh, canonical, pose)
         own = portrait_inputs(with_lips_shut(crop, seen, lips, warper, smile), seen, canonical, pose)
@@ -132,12 +119,10 @@ class CompactGenerator:
         names = [output.name for output in self._source.get_outputs()]
         features = dict(zip(names, self._source.run(None, feeds))) | feeds
         layers = self._matte(crop, mesh)
-        m = (self._resolution, self._resolution)
-        both = np.dstack([crop.astype(np.float32) / 255, layers.alpha])
-        features["small"] = np.asarray(cv2.resize(both, m, interpolation=cv2.INTER_AREA), np.float32)
         turned = pose.rotation, pose.translation, float(pose.scale)
         lids = self._lids.prepare(crop, mesh, pose, inside.soft / ARCHES.lens * pose.scale)
-        return Source(crop, layers, canonical, *turned, features, inside, lips, from_mesh(seen), warper, lids, smile)
+        shut70 = from_mesh(seen)
+        return Source(crop, layers, canonical, *turned, features, inside, lips, shut70, warper, relief, lids, smile)
 
     def render(self, source: Source, normalised: Array, pose: Pose) -> NDArray[np.uint8]:
         """One frame.
@@ -155,9 +140,7 @@ class CompactGenerator:
         normalised = steadied(source.landmarks, normalised, source.lids)
         closure = closures(source.landmarks, normalised, source.lids)
         keypoints = self.keypoints(source, held_open(source.landmarks, normalised, closure))
-        warper = source.warper
-        prior, coverage = warper.flow(keypoints, pose, PRIOR_RESOLUTION)
-        flow = self._dense(source, prior, coverage, *warper.rigid(pose))
+        flow = self._flow(source, keypoints, pose)
         frame = with_lips(source.layers.moved(flow), source.lips, keypoints, pose)
         frame = self._paint(without_smile(frame, source.smile, flow, keypoints, pose), source, keypoints, pose)
         return self._lids.close(frame, source.lids, closure, keypoints, pose)
@@ -167,22 +150,13 @@ class CompactGenerator:
         deep = deepened(normalised, source.landmarks, source.rest_width)
         return self._latents.keypoints(deep[None], source.canonical)[0]
 
-    def _dense(self, source: Source, prior: Array, coverage: Array, matrix: Array, offset: Array) -> Array:
-        """Dense motion field of the person, [N, N, 2] (FOMM, eq. 7: the sum over candidates of mask times flow)."""
-        m = (self._resolution, self._resolution)
-        rigid = cv2.transform(pixel_grid(*m), np.column_stack([matrix, offset]))
-        low = np.asarray(cv2.resize(prior, m, interpolation=cv2.INTER_AREA), np.float32)
-        covered = np.asarray(cv2.resize(coverage, m, interpolation=cv2.INTER_AREA), np.float32)
-        small = source.features["small"]
-        feeds = {"prior": _planar(low), "rigid": _planar(rigid), "coverage": covered[None, None]}
-        feeds |= {"source": _planar(small), "warped": _planar(sample(small, low))}
-        masks, residual = self._motion.run(None, feeds)
-        parts = np.concatenate([masks[0, 1:], residual[0]]).transpose(1, 2, 0)
-        parts = np.asarray(cv2.resize(parts, prior.shape[1::-1], interpolation=cv2.INTER_LINEAR))
-        head = cv2.transform(pixel_grid(*prior.shape[:2]), np.column_stack([matrix, offset]))
-        mixed = smoothed(parts[..., :1] * prior + parts[..., 1:2] * head + parts[..., 2:])
-        inside = on_face(coverage)[..., None]
-        return np.asarray((mixed + inside * (prior - mixed)) * self._taper, np.float32)
+    def _flow(self, source: Source, keypoints: Array, pose: Pose) -> Array:
+        """Backward flow of the person, [N, N, 2]: the face by its mesh, before all that is around it."""
+        solid = source.relief.raised(keypoints)
+        face, coverage = source.warper.flow(solid, pose, PRIOR_RESOLUTION)
+        around = source.relief.flow(to_pixels(solid[OVAL], pose)[:, :2], pose)
+        around = np.asarray(cv2.resize(around, coverage.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+        return np.where((coverage >= 1)[..., None], face, around) * self._taper
 
     def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Generate the windows and lay them over the warped portrait with its lips."""

@@ -191,31 +191,6 @@ class MeshWarp:
         coverage = np.where(index > rings, np.float32(1), np.where(index > rings // 2, np.float32(0.5), np.float32(0)))
         return np.asarray(flow, np.float32), coverage
 
-    def rigid(self, pose: Pose) -> tuple[Array, Array]:
-        """Affine displacement of the whole head as a plane at the depth of the eyes' corners.
-
-        Both poses project the plane z = 0 of normalised space: x_d = s_d R_d[:, :2] X + t_d, and likewise for the
-        source; eliminating X gives source = A z + b.
-
-        Returns
-        -------
-        matrix [2, 2] and offset [2] of the displacement field, in [-1, 1] units of the crop
-        """
-        unit = np.float32(2 / self.size)
-        driving, source = (p.rotation[:2, :2] * p.scale * unit for p in (pose, self.pose))
-        matrix = source @ np.linalg.inv(driving)
-        offset = self.pose.translation[:2] * unit - 1 - matrix @ (pose.translation[:2] * unit - 1)
-        return (matrix - np.eye(2)).astype(np.float32), offset.astype(np.float32)
-
-
-def on_face(coverage: Array) -> Array:
-    """Weight [N, N] in 0..1 of the places well inside the face mesh, where the landmark warp stands as it is.
-
-    coverage : float32 [N, N] of `MeshWarp.flow`
-    """
-    mesh = cv2.erode((coverage >= 1).astype(np.float32), np.ones((7, 7), np.uint8))
-    return np.asarray(cv2.blur(mesh, (5, 5)), np.float32)
-
 
 def sample(image: NDArray[Any], flow: Array) -> NDArray[Any]:
     """Read `image` [H, W, C] through a backward flow [h, w, 2] ([-1, 1] units); bilinear, clamped at the border."""

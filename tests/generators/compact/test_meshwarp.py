@@ -68,15 +68,6 @@ def test_pictures_stay_still_at_the_border(warper: MeshWarp) -> None:
     assert border_taper(64)[[0, -1]].max() < 0.05
 
 
-def test_rigid_motion_is_the_similarity_between_frontal_poses() -> None:
-    rest = Pose.from_angles(translation=(128, 128, 0), scale=64)
-    warper = MeshWarp(MESH_REFERENCE, rest, SIZE)
-    matrix, offset = warper.rigid(Pose.from_angles(translation=(140, 128, 0), scale=32))
-    assert np.allclose(matrix, np.eye(2), atol=1e-5)  # source = 2 z: displacement z
-    point = np.float32([140 * 2 / SIZE - 1, 0])
-    assert np.allclose(point + matrix @ point + offset, [0, 0], atol=1e-5)
-
-
 def test_sample_reads_where_the_flow_points() -> None:
     image = np.arange(64, dtype=np.float32).reshape(8, 8, 1)
     shift = np.zeros((8, 8, 2), np.float32)

@@ -77,7 +77,7 @@ def test_other_weights_are_used_inside_the_context_only(tmp_path):
     with weights.using(tmp_path):
         assert weights.folder() == tmp_path and weights.manifest()
         with pytest.raises(WeightsError):
-            weights.path("compact_motion.onnx")
+            weights.path("compact_source.onnx")
         with weights.using(None):
             assert weights.folder() == tmp_path
     assert weights.folder() == shipped

