@@ -15,8 +15,9 @@ from speechhead.avatar.outputs import check_target
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.controls import Controls
 from speechhead.core.errors import ControlError
+from speechhead.core.film_options import FilmOptions
 from speechhead.core.options import DriveOptions, Progress, RenderOptions
-from speechhead.core.records import record_of
+from speechhead.core.records import entries, record_of
 from speechhead.core.threads import background
 from speechhead.render.speak import speak
 from speechhead.render.track import Track, file_track, speech_file, text_of, text_track
@@ -82,16 +83,18 @@ def render(
     options: RenderOptions | None = None,
     controls: Controls | None = None,
     progress: Progress | None = None,
+    film: FilmOptions | None = None,
 ) -> Path:
     """Lip-sync a portrait, or an existing video, to the sound of a file.
 
-    A portrait comes alive as in `say`. A video keeps its head motion, its eyes, its resolution and its frame rate;
-    only mouth and jaw are driven by the new sound. It is cut to the length of the sound, or played to and fro.
+    A portrait comes alive as in `say`. A video keeps its head motion, its eyes, and all else that its file has; only
+    mouth and jaw are driven by the new sound. It is cut to the length of the sound, or played to and fro.
 
     Parameters
     ----------
     source : picture, avatar or video; audio : sound or video file
     options : face and crop are for portraits
+    film : how a video is written, how long it is, and which passage of it speaks
     others : as in `say`
 
     Raises
@@ -101,13 +104,16 @@ def render(
     options, controls = record_of(RenderOptions, "options", options), record_of(Controls, "controls", controls)
     target = check_target(output, source, audio, options.generator)
     controls = _directed(controls)
+    wanted = record_of(FilmOptions, "film", film)
     if not isinstance(source, Avatar | np.ndarray):
         from speechhead.render.redub import is_video, redub
 
         if is_video(source):
             if options.crop or options.face is not None:
                 raise ControlError(f"{source}: face and crop are for pictures, and this is a video. Leave them out.")
-            return redub(source, audio, target, options, controls, progress)
+            return redub(source, audio, target, options, controls, progress, wanted)
+    if wanted != FilmOptions():
+        raise ControlError(f"{_named(wanted)}: is for videos, and this is a portrait. Leave it out.")
     track = file_track(audio, options.speaker)
     return speak(_avatar(source, options), track, target, options, controls, progress)
 
@@ -150,6 +156,16 @@ def _directed(controls: Controls) -> Controls:
 
     track = head_of(controls.head)
     return replace(controls, head=track if controls.head_brows else track.alone())
+
+
+def _named(wanted: FilmOptions) -> str:
+    """The options that are not as they are by themselves."""
+    usual = FilmOptions()
+    return ", ".join(
+        entry.option.flag or f"--{entry.name.replace('_', '-')}"
+        for entry in entries(FilmOptions)
+        if getattr(wanted, entry.name) != getattr(usual, entry.name)
+    )
 
 
 def _voices(portrait: Portrait, voice: str | None, text: str) -> tuple[str, ...]:

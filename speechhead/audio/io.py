@@ -6,6 +6,7 @@ import os
 import tempfile
 import wave
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,34 @@ def audio_pieces(
     ------
     AudioError if the file can not be read, has no sound track, no such speaker, or is too long.
     """
+    most = float("inf") if longest is None else longest
+    try:
+        with open_sound(path, formats) as (container, stream):
+            stated = (container.duration or 0) / av.time_base
+            if stated > most:
+                raise AudioError(f"{path}: {stated:.0f} s long (at most {longest:g} s). Cut it.")
+            count = stream.codec_context.layout.nb_channels
+            if speaker is not None and not (speaker <= count and count > 1):
+                has = "has one channel" if count == 1 else f"has {count} channels"
+                raise AudioError(f"{path}: speaker {speaker}, but the sound {has}. Record one speaker on each channel.")
+            sound = _decode(container, stream, sample_rate, most, speaker)
+            yield from _in_time(sound, lateness(container, stream), sample_rate)
+    except _TooLongError:
+        raise AudioError(f"{path}: longer than {longest:g} s. Cut it.") from None
+
+
+@contextmanager
+def open_sound(path: str | os.PathLike[str], formats: Iterable[str] | None = None) -> Iterator[tuple[Any, Any]]:
+    """A file and its best sound track, for as long as they are read.
+
+    Parameters
+    ----------
+    formats : as of `audio_pieces`
+
+    Raises
+    ------
+    AudioError if the file can not be read, then or later, or has no sound track.
+    """
     file = Path(path)
     if file.is_dir():
         raise AudioError(f"{file}: is a folder. Give a sound or video file.")
@@ -161,20 +190,7 @@ def audio_pieces(
                 if container.format.name.endswith("_pipe") or container.format.name in ("image2", "gif"):
                     kind = "this is a picture, without sound"
                 raise AudioError(f"{file}: {kind}. Give a file with sound.")
-            stated = (container.duration or 0) / av.time_base
-            if longest is not None and stated > longest:
-                raise AudioError(f"{file}: {stated:.0f} s long (at most {longest:g} s). Cut it.")
-            stream = container.streams.best("audio") or container.streams.audio[0]
-            count = stream.codec_context.layout.nb_channels
-            if speaker is not None and not (speaker <= count and count > 1):
-                has = "has one channel" if count == 1 else f"has {count} channels"
-                raise AudioError(f"{file}: speaker {speaker}, but the sound {has}. Record one speaker on each channel.")
-            most = float("inf") if longest is None else longest
-            yield from _in_time(
-                _decode(container, stream, sample_rate, most, speaker), _late(container, stream), sample_rate
-            )
-    except _TooLongError:
-        raise AudioError(f"{file}: longer than {longest:g} s. Cut it.") from None
+            yield container, container.streams.best("audio") or container.streams.audio[0]
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, AudioError):
             raise
@@ -187,7 +203,7 @@ class _TooLongError(Exception):
     """More sound than is wanted."""
 
 
-def _late(container: av.container.InputContainer, stream: av.AudioStream) -> float:
+def lateness(container: av.container.InputContainer, stream: av.AudioStream) -> float:
     """Seconds by which a sound track starts later than its file's picture, below 0 for earlier; 0 without a picture."""
     still = av.stream.Disposition.attached_pic  # the cover of an album
     videos = [video for video in container.streams.video if not video.disposition & still]

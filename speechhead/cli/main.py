@@ -21,6 +21,7 @@ from speechhead import __version__
 from speechhead.core.clocks import FPS
 from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
+from speechhead.core.film_options import FilmOptions
 from speechhead.core.options import DriveOptions, RenderOptions
 from speechhead.core.process import calm_blas, calm_opencv, keep_freed_pictures
 
@@ -204,12 +205,13 @@ def render(
     *,
     options: RenderOptions,
     controls: Controls,
+    film: FilmOptions,
 ) -> None:
     """Lip-sync a portrait, or a video with its own head motion, to a recording."""
     from speechhead.api import render as run
 
     with bar() as progress:
-        path = run(source, audio, output, options, controls, progress)
+        path = run(source, audio, output, options, controls, progress, film)
     print(path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,14 @@ class Decoder:
             lead = max(_FIRST_LEAD, 2 * lead)
         with self._open() as container:
             yield from self._clock(container)
+
+    def remember(self, stamps: Iterable[int]) -> None:
+        """Times of key frames on the file's own clock that are known without decoding, in order."""
+        self._marks.update(stamps)
+
+    def first_tick(self, stream: Any) -> int:
+        """The time at which the first frame is shown, on the file's own clock."""
+        return 0 if self._origin is None else round(self._origin / stream.time_base)
 
     def _open(self) -> Any:
         silence()

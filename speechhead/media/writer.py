@@ -100,7 +100,7 @@ class VideoWriter:
         self.rate = Fraction(fps).limit_denominator(1001)
         self.frames = 0
         self._sample_rate = sample_rate
-        self._mark = _Watermark(watermark, width, height) if watermark else None
+        self._mark = Watermark(watermark, width, height) if watermark else None
         try:
             handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.stem[:40]}.", suffix=".part")
             os.close(handle)
@@ -261,7 +261,7 @@ class _Encoder:
             self.container.mux(self.sound.encode(None))
 
 
-class _Watermark:
+class Watermark:
     """A short text, drawn once and blended into the lower right corner of every frame."""
 
     def __init__(self, text: str, width: int, height: int) -> None:

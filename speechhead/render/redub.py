@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,26 +16,25 @@ from speechhead.avatar.face import LIMITS
 from speechhead.avatar.named import named_portraits
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
-from speechhead.core.clocks import FPS, SAMPLE_RATE
+from speechhead.core.clocks import FPS
 from speechhead.core.controls import Controls
 from speechhead.core.errors import FaceError
+from speechhead.core.film_options import FilmOptions
 from speechhead.core.options import SIZES, Progress, RenderOptions
 from speechhead.core.smoothstep import eased
-from speechhead.core.threads import WORKERS, in_order
 from speechhead.face.covered import covered
 from speechhead.face.crop import crop_square
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_pixels
 from speechhead.generators.open import chosen_generator
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture, is_picture
-from speechhead.media.reader import VideoReader
-from speechhead.media.writer import AUDIO_RATE, VideoWriter
 from speechhead.motion.compose import Motion
 from speechhead.motion.mouth import gain_mask
 from speechhead.motion.rest import rest_face
 from speechhead.speech.protocol import SpeechModel
 
-from .track import file_sound
+from .job import FilmJob, told_of, told_of_options
+from .reel import Reel
 
 if TYPE_CHECKING:
     from speechhead.face.tracker import Face, FaceTracker
@@ -71,58 +69,47 @@ def redub(
     options: RenderOptions,
     controls: Controls,
     progress: Progress | None = None,
+    film_options: FilmOptions | None = None,
 ) -> Path:
     """Re-lip-sync a video to the sound of `audio`; see `speechhead.api.render`.
 
-    Every frame is a portrait of its own: its crop is the source, its landmarks with mouth and jaw replaced are the
-    driver, and only the region of mouth and jaw is laid back. Two passes: the face is tracked through the whole
-    video first, so that the track is smoothed without delay.
+    Two passes: the first finds the face, so that its track is smoothed without delay; the second draws. The picture is
+    changed in its own planes, under the mouth alone, and all else of the file goes over as it is.
 
     Raises
     ------
     FaceError if no frame has a usable face; otherwise as `speechhead.api.render`.
     """
-    reader = VideoReader(source, options.fps)
-    speech, sound = file_sound(audio, options.speaker)
-    count = max(1, int(np.ceil(len(speech) * reader.fps / SAMPLE_RATE)))
-    meshes = _track(reader, count, str(source))
-    length = len(meshes)
-    present: NDArray[np.bool_] = np.isfinite(meshes).all(axis=(1, 2))  # type: ignore[assignment]
+    wanted = film_options or FilmOptions()
+    reel = Reel(source, audio, options, wanted)
+    told = {"inputs": [told_of(source), told_of(audio)], "options": told_of_options(options, wanted, controls)}
+    with FilmJob(output, told) as job:
+        fps = reel.fps
+        meshes = _track(reel.pictures(), fps, str(source))
+        speech = np.concatenate(list(reel.speech.pieces()))
+        length = len(meshes)
+        present: NDArray[np.bool_] = np.isfinite(meshes).all(axis=(1, 2))  # type: ignore[assignment]
+        normalised = np.zeros((length, 70, 3), np.float32)
+        poses: list[Pose | None] = [None] * length
+        faces, found = remove_pose(from_mesh(meshes[present]))
+        normalised[present] = faces
+        for frame, pose in zip(np.flatnonzero(present), found):
+            poses[frame] = pose
+        side = round(float(np.median([crop_square(pose)[2] for pose in found])) / 2) * 2
+        side = options.size or min(SIZES[1], max(SIZES[0], side))
+        rests = _rests(normalised, present, fps)
+        motion = _speech_motion(speech, rests[present].mean(0), found[0], controls, options.speech2landmarks)
+        generator = chosen_generator(options, side)
 
-    normalised = np.zeros((length, 70, 3), np.float32)
-    poses: list[Pose | None] = [None] * length
-    faces, found = remove_pose(from_mesh(meshes[present]))
-    normalised[present] = faces
-    for frame, pose in zip(np.flatnonzero(present), found):
-        poses[frame] = pose
-    side = round(float(np.median([crop_square(pose)[2] for pose in found])) / 2) * 2
-    side = options.size or min(SIZES[1], max(SIZES[0], side))
-
-    rests = _rests(normalised, present, reader.fps)
-    motion = _speech_motion(speech, rests[present].mean(0), found[0], controls, options.speech2landmarks)
-    generator = chosen_generator(options, side)
-    height, width = reader.height // 2 * 2, reader.width // 2 * 2
-
-    def draw(picture: Picture, number: int) -> Picture:
-        index = number % (2 * length)
-        index = 2 * length - 1 - index if index >= length else index
-        here = poses[index]
-        if here is not None:
-            mouth, mask = rests[index] + _at(motion, number * FPS / reader.fps), gain_mask()
+        def draw(picture: Picture, index: int, seconds: float) -> Picture:
+            here = poses[index]
+            if here is None:
+                return picture
+            mouth, mask = rests[index] + _at(motion, seconds * FPS), gain_mask()
             driven = normalised[index] * (1 - mask) + mouth * mask
-            picture = edit_mouth(picture, meshes[index], driven, here, generator)
-        return np.ascontiguousarray(picture[:height, :width])
+            return edit_mouth(picture, meshes[index], driven, here, generator)
 
-    pictures = ((picture, number) for number, picture in enumerate(reader.ping_pong(count, length)))
-    with (
-        ThreadPoolExecutor(WORKERS) as pool,
-        VideoWriter(output, width, height, reader.fps, AUDIO_RATE, options.watermark) as writer,
-    ):
-        writer.write_audio(sound)
-        for drawn in in_order(pool, draw, pictures):
-            writer.write(drawn)
-            if progress:
-                progress(writer.frames, count)
+        reel.write(job, present, draw, progress)
     return output
 
 
@@ -159,14 +146,14 @@ def _mouth_mask(before: Array, after: Array, unit: float, size: int) -> Array:
     return eased(ramp)
 
 
-def _track(reader: VideoReader, count: int, name: str) -> Array:
-    """Smoothed meshes [T, 478, 3] of the first `count` frames in picture pixels, NaN where there is no face."""
+def _track(pictures: Iterable[Picture], fps: float, name: str) -> Array:
+    """Smoothed meshes [T, 478, 3] of pictures in their pixels, NaN where there is no face."""
     from speechhead.face.smoothing import smooth_track
     from speechhead.face.tracker import SMALLEST_FACE, FaceTracker
 
     lost = np.full((478, 3), np.nan, np.float32)
     faces, odds = [], []
-    for picture, face in _followed(reader.frames(0, count), FaceTracker()):
+    for picture, face in _followed(pictures, FaceTracker()):
         faces.append(face)
         odds.append(0.0 if face is None else covered(picture, face.mesh))
     sides = [face.side for face in faces if face is not None]
@@ -174,8 +161,8 @@ def _track(reader: VideoReader, count: int, name: str) -> Array:
         raise FaceError(f"{name}: no face found in {len(faces)} frames. Use a video of one frontal face.")
     if max(sides) < SMALLEST_FACE:
         raise FaceError(f"{name}: the face is too small ({max(sides):.0f} px, need {SMALLEST_FACE}). Crop closer.")
-    meshes = smooth_track(np.stack([lost if face is None else face.mesh for face in faces]), reader.fps)
-    hidden = covered_frames(np.array(odds), reader.fps)
+    meshes = smooth_track(np.stack([lost if face is None else face.mesh for face in faces]), fps)
+    hidden = covered_frames(np.array(odds), fps)
     if hidden.any():
         if not np.isfinite(meshes[~hidden]).all(axis=(1, 2)).any():
             raise FaceError(f"{name}: something covers the mouth in every frame. Use a video that shows the lips.")

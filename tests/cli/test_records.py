@@ -37,7 +37,16 @@ SPEAKING = {
     "--seed": 0,
 }
 SAY = {"TEXT_OR_WAV": "", "--portrait -p": "IMG", "--voice": "NAME", **SPEAKING, "--size": None, "--fps": 25}
-RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", **SPEAKING}
+FILM = {
+    "--codec": "NAME",
+    "--crf": None,
+    "--lossless": False,
+    "--length": "WAY",
+    "--from": "SECONDS",
+    "--to": "SECONDS",
+    "--keep-audio": False,
+}
+RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", **SPEAKING, **FILM}
 ANIMATE = {
     "--source -s": "IMG",
     "--driver -d": "VIDEO",
