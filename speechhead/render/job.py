@@ -18,7 +18,6 @@ from typing import Any
 
 import av
 
-import speechhead
 from speechhead.core.errors import MediaError
 
 log = logging.getLogger("speechhead")
@@ -139,8 +138,8 @@ def told_of_options(*records: Any) -> str:
 def code_version() -> str:
     """What tells this code and its codecs from another's: a film is never put together of two versions."""
     digest = hashlib.sha256(av.__version__.encode())
-    root = Path(speechhead.__file__).parent
+    root = Path(__file__).parents[1]
     for file in sorted(root.rglob("*.py")):
         digest.update(str(file.relative_to(root)).encode())
         digest.update(file.read_bytes())
-    return f"{speechhead.__version__} {digest.hexdigest()[:16]}"
+    return digest.hexdigest()
