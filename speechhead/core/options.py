@@ -113,7 +113,12 @@ class DriveOptions:
     find_best: bool = option(False, help="Relative motion starts from the frame most like the portrait")
     whole: bool = option(False, help="Source and driver are square face crops already: use them as they are")
     yaw: float = option(
-        0.0, help="Extra turn of the head to the side", unit="degrees", low=-90, high=90, note="free view"
+        0.0,
+        help="Extra turn of the head to the side",
+        unit="degrees",
+        low=-90,
+        high=90,
+        note="free view; compact fades out beyond 20, of pitch and roll beyond 15",
     )
     pitch: float = option(0.0, help="Extra turn up or down", unit="degrees", low=-90, high=90)
     roll: float = option(0.0, help="Extra tilt towards a shoulder", unit="degrees", low=-90, high=90)

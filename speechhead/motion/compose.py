@@ -25,6 +25,7 @@ from .emotion import POSTURE_PITCH, fitted, mix
 from .gaze import Gaze, turn_eyes
 from .head_sources import HeadSources, HeadTurn
 from .idle import Idle
+from .limits import held_turn, soft_stop
 from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
 from .pose import HeadMotion, turned
 from .rest import rest_face
@@ -37,9 +38,10 @@ INTERRUPT_FRAMES = 6
 """Frames in which the mouth glides to the new speech after `reset_speech`."""
 
 EYE_CONTACT = 0.85
-"""Part of a head turn that the eyes turn back (vestibulo-ocular reflex), up to EYE_CONTACT_LIMIT degrees."""
+"""Part of a head turn that the eyes turn back (vestibulo-ocular reflex)."""
 
-EYE_CONTACT_LIMIT = 12.0
+EYE_CONTACT_LIMIT, EYE_CONTACT_ROOM = 9.0, 3.0
+"""Degrees up to which they do, and in which they come to rest beyond."""
 
 SPEECH_YIELD = 0.3
 """Part of an emotion's mouth shape that gives way to the articulation while speech runs."""
@@ -177,7 +179,7 @@ class Motion:
         turn, rise = self._turn(energy, level, weights, head, idle)
         angles = turn.angles
         yaw, pitch = self._gaze.step(self.controls.look_away, self.controls.gaze)
-        back = np.clip(EYE_CONTACT * angles[:2], -EYE_CONTACT_LIMIT, EYE_CONTACT_LIMIT)
+        back = soft_stop(EYE_CONTACT * angles[:2], -EYE_CONTACT_LIMIT, EYE_CONTACT_LIMIT, EYE_CONTACT_ROOM)
         turn_eyes(face, yaw - float(back[0]), pitch - float(back[1]))
         own = self._blinks.step(self.controls.blink_rate, self.controls.blink_frames)
         close_eyes(face, (1.0 - turn.lids) * own + turn.blink)
@@ -205,10 +207,10 @@ class Motion:
     def _turn(
         self, energy: float, level: float, weights: npt.NDArray[np.float64], head: float, idle: float
     ) -> tuple[HeadTurn, float]:
-        """Where the head turns to, angles away from the portrait's pose, and its rise by breath."""
+        """Where the head turns to, angles away from the portrait's pose as far as they hold, and its rise by breath."""
         generated = self._head.step(energy, level)
         sway, rise = self._idle.step(1.0 - level)
         posture = (0.0, float(weights @ POSTURE_PITCH), 0.0)
         turn = self._sources.step(generated + idle * sway + posture, np.array(self.base_pose.angles))
-        turn.angles *= head
+        turn.angles = held_turn(head * turn.angles, self.base_pose.angles)
         return turn, float(idle * turn.own * rise)

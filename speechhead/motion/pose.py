@@ -79,6 +79,19 @@ class HeadMotion:
         return float(np.clip(energy - self._mean.step(energy), -ACCENT_LIMIT, ACCENT_LIMIT))
 
 
+def neck(pose: Pose) -> Array64:
+    """Where the neck is [3], in the pose's pixels."""
+    place: Array64 = pose.translation + pose.scale * (np.asarray(pose.rotation, np.float64) @ NECK)
+    return place
+
+
+def about_neck(angles: npt.ArrayLike, place: Array64, scale: float) -> Pose:
+    """The pose of (yaw, pitch, roll) degrees [3] whose neck is at `place` [3], in pixels."""
+    rotation = rotation_matrix(np.asarray(angles, np.float64))
+    translation = place - scale * (np.asarray(rotation, np.float64) @ NECK)
+    return Pose(rotation, translation.astype(np.float32), scale)
+
+
 def turned(pose: Pose, angles: npt.ArrayLike, rise: float = 0.0) -> Pose:
     """`pose` turned by (yaw, pitch, roll) degrees about the neck, so that the neck stays in its place.
 

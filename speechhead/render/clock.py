@@ -37,7 +37,7 @@ class FrameClock:
             self._in += 1
             while self._out * self._step <= self._in - 1 + 1e-9:
                 share = self._out * self._step - (self._in - 2)  # 0 at the last frame, 1 at this one
-                moved.append((face, pose) if self._last is None else _between(self._last, (face, pose), share))
+                moved.append((face, pose) if self._last is None else between(self._last, (face, pose), share))
                 self._out += 1
             self._last = face, pose
         return _stacked(moved, faces)
@@ -58,7 +58,8 @@ def _stacked(moved: list[tuple[Array, Pose]], like: Array) -> tuple[Array, list[
     return faces, [pose for _, pose in moved]
 
 
-def _between(before: tuple[Array, Pose], after: tuple[Array, Pose], share: float) -> tuple[Array, Pose]:
+def between(before: tuple[Array, Pose], after: tuple[Array, Pose], share: float) -> tuple[Array, Pose]:
+    """Landmarks [70, 3] and pose at a share 0..1 of the way from one frame to another."""
     (face0, pose0), (face1, pose1) = before, after
     angles0, angles1 = rotation_angles(pose0.rotation), rotation_angles(pose1.rotation)
     yaw, pitch, roll = (float(a) for a in angles0 + np.float32(share) * (angles1 - angles0))

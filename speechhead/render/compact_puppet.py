@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
 from speechhead.core.errors import ControlError
@@ -18,11 +16,18 @@ from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.generators.open import open_generator
 from speechhead.media.image import Picture
 from speechhead.media.reader import VideoReader
+from speechhead.motion.easing import minimum_jerk
+from speechhead.motion.limits import held_pose
+from speechhead.motion.pose import about_neck, neck
 from speechhead.motion.rest import rest_face
 
+from .clock import between
 from .driver import Start, best_start, tracked
 
 log = logging.getLogger("speechhead")
+
+FOUND_AGAIN = 6
+"""Frames in which the portrait goes on to where the driver's face is found again after it was lost."""
 
 
 class CompactPuppet:
@@ -52,31 +57,38 @@ class CompactPuppet:
             yield from in_order(pool, lambda *motion: self.generator.render(source, *motion), self._motions(pictures))
 
     def _motions(self, pictures: Iterable[Picture]) -> Iterator[tuple[Array, Pose]]:
-        """Landmarks and pose of the portrait; where the driver's face is lost, they hold."""
-        last = self._carried(self._first_rest, self._first)
+        """Landmarks and pose of the portrait; where the driver's face is lost, they hold, and glide on from there."""
+        last = held = self._carried(self._first_rest, self._first)
+        since = FOUND_AGAIN
         for _, face in tracked(pictures, smooth=True):
-            if face is not None:
+            if face is None:
+                held, since = last, 0
+            else:
                 shapes, poses = remove_pose(from_mesh(face.mesh)[None])
                 last = self._carried(shapes[0], poses[0])
+                if since < FOUND_AGAIN:
+                    since += 1
+                    last = between(held, last, minimum_jerk(since / FOUND_AGAIN))
             yield last
 
     def _carried(self, shape: Array, pose: Pose) -> tuple[Array, Pose]:
         """The driver's landmarks [70, 3] and pose as the portrait's, in crop pixels.
 
         Relative: the motion away from the driver's rest face is added to the portrait's, R = R_d R_0^T R_s, and the
-        head goes as far as the driver's, measured in its own size. Absolute: the driver's face and rotation.
+        neck goes as far as the driver's, measured in its own size. Absolute: the driver's face and rotation. A free
+        view turns the head about the neck. Beyond what holds, motion fades out.
         """
         drive, own, first = self.drive, self.avatar.pose, self._first
         grown = pose.scale / first.scale
         adapted = own.scale / first.scale if drive.adapt_scale else 1.0
-        way = (pose.translation - first.translation) * np.float32(adapted)
+        way = (neck(pose) - neck(first)) * adapted
         rotation = pose.rotation
         if drive.relative:
             shape = self._rest + shape - self._first_rest
             rotation = pose.rotation @ first.rotation.T @ own.rotation
         yaw, pitch, roll = Pose(rotation, own.translation, 1.0).angles
         turned = (yaw + drive.yaw, pitch + drive.pitch, roll + drive.roll)
-        return shape, Pose.from_angles(*turned, own.translation + way, own.scale * grown)
+        return shape, held_pose(about_neck(turned, neck(own) + way, own.scale * grown), own)
 
     def paste(self, frame: Picture) -> Picture:
         return self.avatar.paste(frame)

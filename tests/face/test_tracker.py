@@ -139,3 +139,17 @@ def test_track_loses_and_finds(tracker, portrait, face):
     for t in range(5):
         assert np.abs(track[t].mesh - face.mesh - [4 * t, 0, 0]).mean() < 0.02 * eye_distance(face)
     assert list(tracker.track([])) == []
+
+
+@pytest.mark.parametrize("yaw", [-35.0, 35.0, 48.0])
+def test_turned_portraits_are_accepted_and_profiles_refused(monkeypatch, portrait, yaw):
+    tracker = FaceTracker(threads=1)
+
+    def seen(angle):
+        mesh = lm.apply_pose(lm.MESH_REFERENCE, lm.Pose.from_angles(angle, 0, 0, (250.0, 250.0, 0.0), 90.0))
+        monkeypatch.setattr(tracker, "_meshes", lambda *_: [Face(mesh, 1.0, np.float32([100, 100, 400, 400]))])
+        return tracker.locate(portrait)
+
+    assert seen(yaw).pose.angles[0] == pytest.approx(yaw, abs=0.5)
+    with pytest.raises(FaceError, match="at most 50"):
+        seen(np.sign(yaw) * 56)

@@ -16,11 +16,14 @@ from speechhead.cli import main as cli
 from speechhead.core import weights
 from speechhead.core.errors import ControlError, DeviceError, FaceError, MediaError, WeightsError
 from speechhead.core.options import DriveOptions, RenderOptions
-from speechhead.face.tracker import FaceTracker
+from speechhead.face.landmarks import MESH_REFERENCE, REFERENCE, Pose, apply_pose
+from speechhead.face.tracker import Face, FaceTracker
 from speechhead.generators.families.crops import Crop, Pasting
 from speechhead.generators.families.registry import spec
 from speechhead.media.reader import VideoReader
 from speechhead.media.writer import VideoWriter
+from speechhead.motion.limits import HEAD
+from speechhead.motion.pose import about_neck, neck
 from speechhead.render import animate as animation
 from speechhead.render import compact_puppet
 from speechhead.render import driver as driving
@@ -225,3 +228,49 @@ def test_the_command(tiny, driver, tmp_path, monkeypatch, capsys):
     code, out, err = run("-o", "b.mp4", "--generator", "liveportrait")
     assert (code, out) == (2, "") and err.count("\n") == 1 and "weights pull liveportrait" in err
     signal.signal(signal.SIGTERM, before)
+
+
+def puppet(portrait: str, angles: tuple[float, float, float], **drive):
+    """A puppet of a portrait whose driver begins with these angles, without a video."""
+    from speechhead.avatar.portrait import Avatar
+    from speechhead.motion.rest import rest_face
+
+    made = object.__new__(compact_puppet.CompactPuppet)
+    made.avatar, made.drive = Avatar.open(portrait, 128), DriveOptions(**drive)
+    made._first = Pose.from_angles(*angles, (90.0, 80.0, 0.0), 50.0)
+    made._first_rest, made._rest = rest_face(REFERENCE), rest_face(made.avatar.neutral)
+    return made
+
+
+@pytest.mark.parametrize("relative", [True, False])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_head_that_the_driver_turns_too_far_comes_to_rest_smoothly(relative, axis):
+    one = puppet("grace_hopper", (0.0, 0.0, 0.0), relative=relative)
+    asked = np.zeros((50, 3))
+    asked[:, axis] = np.linspace(0, 60, 50)
+    poses = [one._carried(REFERENCE, about_neck(row, neck(one._first), 50.0))[1] for row in asked]
+    found = np.array([pose.angles[axis] for pose in poses])
+    steps = np.diff(found)
+    assert found[-1] - one.avatar.pose.angles[axis] < HEAD.turn[axis] + HEAD.room[axis] + 0.2
+    assert (steps > -0.02).all() and np.abs(np.diff(steps)).max() < 0.45  # 1.2 degrees a frame, and no hard stop
+    places = np.array([neck(pose)[:2] for pose in poses])
+    assert np.abs(np.diff(places, axis=0)).max() < 0.5  # nor does it slide
+
+
+def test_a_free_view_turns_about_the_neck_and_fades_out():
+    own = puppet("grace_hopper", (0.0, 0.0, 0.0))
+    seen = [puppet("grace_hopper", (0.0, 0.0, 0.0), yaw=yaw)._carried(REFERENCE, own._first)[1] for yaw in (15.0, 70.0)]
+    turn = [pose.angles[0] - own.avatar.pose.angles[0] for pose in seen]
+    assert turn[0] == pytest.approx(15, abs=0.1) and 20 < turn[1] <= 25.1
+    np.testing.assert_allclose([neck(pose)[:2] for pose in seen], [neck(own.avatar.pose)[:2]] * 2, atol=0.1)
+
+
+def test_a_face_that_is_found_again_is_met_smoothly(monkeypatch):
+    one = puppet("grace_hopper", (0.0, 0.0, 0.0))
+    mesh = [apply_pose(MESH_REFERENCE, Pose.from_angles(yaw, 0, 0, (90.0, 80.0, 0.0), 50.0)) for yaw in (0.0, 16.0)]
+    order = [0, 0, None, None, *([1] * 10)]
+    shown = [(None, None if number is None else Face(mesh[number], 1.0, np.zeros(4))) for number in order]
+    monkeypatch.setattr(compact_puppet, "tracked", lambda *_, **__: iter(shown))
+    yaw = np.array([pose.angles[0] for _, pose in one._motions([])])
+    assert yaw[1] == yaw[2] == yaw[3] and yaw[-1] - yaw[0] == pytest.approx(16, abs=1)
+    assert 0 < np.diff(yaw[3:10]).max() < 6 and (yaw[9:] == yaw[9]).all()
