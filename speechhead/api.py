@@ -93,7 +93,7 @@ def render(
     Parameters
     ----------
     source : picture, avatar or video; audio : sound or video file
-    options : face and crop are for portraits
+    options : crop is for portraits; face is a number, or for a video "largest" or "speaking" too
     film : how a video is written, how long it is, and which passage of it speaks
     others : as in `say`
 
@@ -109,8 +109,8 @@ def render(
         from speechhead.render.redub import is_video, redub
 
         if is_video(source):
-            if options.crop or options.face is not None:
-                raise ControlError(f"{source}: face and crop are for pictures, and this is a video. Leave them out.")
+            if options.crop:
+                raise ControlError(f"{source}: crop is for pictures, and this is a video. Leave it out.")
             return redub(source, audio, target, options, controls, progress, wanted)
     if wanted != FilmOptions():
         raise ControlError(f"{_named(wanted)}: is for videos, and this is a portrait. Leave it out.")

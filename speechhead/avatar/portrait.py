@@ -27,7 +27,7 @@ from .features import Features
 if TYPE_CHECKING:
     from speechhead.face.tracker import FaceTracker
 from speechhead.core.options import PORTRAIT_SIZE, SIZES, RenderOptions, check_size
-from speechhead.face.crop import crop_square
+from speechhead.face.crop import crop_square, cut_square
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import border_ramp
 
@@ -87,11 +87,11 @@ class Avatar:
         # With crop, size is the side of the video, which any avatar can have.
         asked = None if options.crop else options.size
         if isinstance(portrait, Avatar):
-            return portrait.as_prepared(asked, options.face)
+            return portrait.as_prepared(asked, options.face_number)
         if isinstance(portrait, np.ndarray):
-            return cls.from_image(portrait, options.size or PORTRAIT_SIZE, options.face)
+            return cls.from_image(portrait, options.size or PORTRAIT_SIZE, options.face_number)
         saved = portrait is not None and cls.is_saved(portrait)
-        return cls.open(portrait, asked if saved else options.size, options.face)
+        return cls.open(portrait, asked if saved else options.size, options.face_number)
 
     @classmethod
     def open(cls, portrait: str | Path | None, size: int | None = None, face: int | None = None) -> Avatar:
@@ -201,7 +201,7 @@ class Avatar:
     @classmethod
     def cut(cls, picture: Picture, box: tuple[int, int, int], mesh: Array, size: int) -> Avatar:
         """The avatar whose crop is the square `box` (left, top, side) of a picture, resampled to `size` pixels."""
-        crop = _resized(_cut(picture, box), size, cv2.INTER_AREA)
+        crop = _resized(cut_square(picture, *box), size, cv2.INTER_AREA)
         scale = np.float32(size / box[2])
         mesh = ((mesh - np.array([box[0], box[1], 0], np.float32)) * scale).astype(np.float32)
         neutral, pose = _pose_of(mesh)
@@ -334,14 +334,6 @@ def _border(side: int) -> tuple[tuple[slice, slice, Array, Array], ...]:
 def _pose_of(mesh: Array) -> tuple[Array, Pose]:
     normalised, poses = remove_pose(from_mesh(mesh)[None])
     return normalised[0], poses[0]
-
-
-def _cut(picture: Picture, box: tuple[int, int, int]) -> Picture:
-    """The square `box` of a picture, border pixels repeated where it reaches over the border."""
-    left, top, side = box
-    rows = np.clip(np.arange(top, top + side), 0, picture.shape[0] - 1)
-    columns = np.clip(np.arange(left, left + side), 0, picture.shape[1] - 1)
-    return np.ascontiguousarray(picture[rows[:, None], columns])
 
 
 def _resized(square: Picture, side: int, smaller: int = cv2.INTER_CUBIC) -> Picture:

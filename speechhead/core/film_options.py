@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from .errors import ControlError, MediaError
 from .records import check, option
@@ -51,6 +52,13 @@ class FilmOptions:
         None, help="Replace a passage of a film, from here", flag="--from", unit="seconds", low=0, metavar="SECONDS"
     )
     until: float | None = option(None, help="To here", flag="--to", unit="seconds", positive=True, metavar="SECONDS")
+    report: Path | None = option(
+        None,
+        help="JSON file to write: who speaks in a film, and which pictures are left alone and why",
+        metavar="FILE",
+        http=False,
+        error=MediaError,
+    )
     keep_audio: bool = option(False, help="Keep a film's own sound as a second track")
 
     def __post_init__(self) -> None:

@@ -68,8 +68,16 @@ class RenderOptions:
     )
     engine: str = option("auto", help="What runs the networks", choices=ENGINES, metavar="NAME", error=DeviceError)
     device: str = option("auto", help="Where they run: auto, cpu or cuda", metavar="NAME", error=DeviceError)
-    face: int | None = option(
-        None, help="Which face of the picture", low=1, whole=True, unset="1, the largest,", metavar="N"
+    face: int | str | None = option(
+        None,
+        help="Which face of the picture, or which person of the video, the one seen most first",
+        low=1,
+        whole=True,
+        words=("largest", "speaking"),
+        kind=str,
+        note="largest; in a video also speaking: whoever moves its lips to the video's own sound",
+        unset="1, the largest,",
+        metavar="N",
     )
     speaker: int | None = option(
         None,
@@ -90,6 +98,20 @@ class RenderOptions:
         check_device(self.device)
         if not isinstance(self.generator, str) and (self.engine, self.device) != ("auto", "auto"):
             raise ControlError("a ready-made generator has its engine and device. Leave out engine and device.")
+
+    @property
+    def face_number(self) -> int | None:
+        """Which face of a picture, from 1; None where none is chosen.
+
+        Raises
+        ------
+        ControlError for "speaking": a picture does not say who speaks.
+        """
+        if isinstance(self.face, int) or self.face is None:
+            return self.face
+        if self.face == "largest":
+            return 1
+        raise ControlError(f"face '{self.face}': is for videos, and this is a picture. Give a number, or largest.")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Option:
     help: what it is, without unit, range and default, which are added where it is shown
     low, high: smallest and largest number; positive: it is above 0; whole: no fractions; even: nor odd ones
     unit: of the number, as "degrees" or "per minute"
-    choices: words that it may be
+    choices: words that it may be; words: those that it may be besides a number
     note: what else there is to know. unset: what it is if it is None
     flag: at the command line, where that is not the field's name; metavar: its value there
     kind: its type at the command line, where that differs; command: whether it is an option there
@@ -47,6 +47,7 @@ class Option:
     even: bool = False
     unit: str = ""
     choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     note: str = ""
     unset: str = ""
     flag: str = ""
@@ -81,6 +82,10 @@ class Option:
         `error`, naming the value and the remedy, unless it is usable.
         """
         name, value = name.replace("_", " "), _plain(value)
+        if self.words and isinstance(value, str):
+            if value in self.words:
+                return value
+            value = int(value) if value.isdecimal() else value
         shown = "" if self.secret else f" {shortened(value)}"
         if self.choices and not (isinstance(value, str) and value in self.choices):
             raise self.error(f"{name}{shown} is unknown. Choose {', '.join(self.choices)}.")
@@ -100,7 +105,7 @@ class Option:
         if self.low is None:
             return f"{kind or 'a number'} above 0"
         if self.high is None:
-            return f"{kind or 'a number'} from {self.low:g}"
+            return f"{kind or 'a number'} from {self.low:g}" + "".join(f", or {word}" for word in self.words)
         return f"{kind and f'{kind} from '}{self.low:g} to {self.high:g}"
 
     def _holds(self, value: Any) -> bool:

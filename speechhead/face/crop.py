@@ -1,6 +1,10 @@
-"""The square crop of a face: how large it is, and where it lies."""
+"""The square crop of a face: how large it is, where it lies, and cut out."""
 
 from __future__ import annotations
+
+import numpy as np
+
+from speechhead.media.image import Picture
 
 from .landmarks import Pose, to_pixels
 
@@ -16,3 +20,10 @@ def crop_square(pose: Pose) -> tuple[float, float, float]:
     centre = to_pixels(CROP_CENTRE, pose)
     side = float(pose.scale) * CROP_EYES
     return float(centre[0]) - side / 2, float(centre[1]) - side / 2, side
+
+
+def cut_square(picture: Picture, left: int, top: int, side: int) -> Picture:
+    """A square of a picture uint8 [H, W, 3]; the border's pixels are repeated where it reaches over the border."""
+    rows = np.clip(np.arange(top, top + side), 0, picture.shape[0] - 1)
+    columns = np.clip(np.arange(left, left + side), 0, picture.shape[1] - 1)
+    return np.ascontiguousarray(picture[rows[:, None], columns])

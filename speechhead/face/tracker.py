@@ -78,9 +78,12 @@ class FaceTracker:
         self._mesh = FaceMesh(threads)
         self._smooth = smooth
 
-    def faces(self, image: Picture) -> list[Face]:
-        """Every face of a picture whose mesh is confident, largest first (any size, any pose)."""
-        faces = self._meshes(image, self._detector.detect(image))
+    def faces(self, image: Picture, zoom: bool = True) -> list[Face]:
+        """Every face of a picture whose mesh is confident, largest first (any size, any pose).
+
+        zoom : look for small ones too
+        """
+        faces = self._meshes(image, self._detector.detect(image, zoom))
         return [Face(f.mesh, f.score, f.box, len(faces)) for f in faces]
 
     def landmarks(self, image: Picture) -> list[Array]:
@@ -144,7 +147,7 @@ class FaceTracker:
         roi: Roi | None = None
         calm = LandmarkFilter() if self._smooth else None
         for image in frames:
-            face = self._follow(image, roi) if roi is not None else None
+            face = self.follow(image, roi) if roi is not None else None
             if face is None:
                 found = self._meshes(image, self._detector.detect(image, zoom=roi is None))
                 face = found[0] if found else None
@@ -153,14 +156,14 @@ class FaceTracker:
                     calm.reset()
             else:
                 assert roi is not None
-                roi = _blend(roi, roi_from_mesh(face.mesh))
+                roi = next_roi(roi, roi_from_mesh(face.mesh))
             if face is None:
                 roi = None
                 yield None
                 continue
             yield _face(calm(face.mesh), face.score) if calm else face
 
-    def _follow(self, image: Picture, roi: Roi) -> Face | None:
+    def follow(self, image: Picture, roi: Roi) -> Face | None:
         """The face in the crop of the last frame, looked at again where it has moved far."""
         mesh, score = self._mesh(image, roi)
         if score >= PRESENT and _moved(roi, roi_from_mesh(mesh)):
@@ -201,7 +204,7 @@ def _moved(old: Roi, new: Roi) -> bool:
     return bool(shift > _ROI_JUMP * old.side or abs(np.log(new.side / old.side)) > _ROI_JUMP or turn > 2 * _ROI_JUMP)
 
 
-def _blend(old: Roi, new: Roi) -> Roi:
+def next_roi(old: Roi, new: Roi) -> Roi:
     """Crop for the next frame: half way to the newest one, or all the way after a jump."""
     if _moved(old, new):
         return new

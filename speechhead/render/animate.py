@@ -94,7 +94,7 @@ def _family(
     check_options(model, drive)
     reader = VideoReader(driver, options.fps)
     start = Start(0, next(reader.frames(0, 1))) if drive.whole else first_face(reader)
-    picture, face = _portrait(source, options.face, drive.whole)
+    picture, face = _portrait(source, options.face_number, drive.whole)
     return FamilyPuppet(model, picture, face, reader, start, options, drive), reader
 
 

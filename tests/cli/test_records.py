@@ -44,6 +44,7 @@ FILM = {
     "--length": "WAY",
     "--from": "SECONDS",
     "--to": "SECONDS",
+    "--report": "FILE",
     "--keep-audio": False,
 }
 RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", **SPEAKING, **FILM}

@@ -29,7 +29,7 @@ from speechhead.core.records import Option, check, entries, option
         (MediaError, "fps '30' is not usable. Give 1 to 60 per second.", {"fps": "30"}),
         (DeviceError, "engine 'abacus' is unknown. Choose auto, onnx, torch.", {"engine": "abacus"}),
         (DeviceError, "device 'tpu' is unknown. Use one of auto, cpu, cuda.", {"device": "tpu"}),
-        (ControlError, "face 0 is not usable. Give a whole number from 1.", {"face": 0}),
+        (ControlError, "face 0 is not usable. Give a whole number from 1, or largest, or speaking.", {"face": 0}),
     ],
 )
 def test_render_options_name_the_value_and_the_remedy(error, line, options):

@@ -1,0 +1,305 @@
+"""New words in the mouths of a film: who says them, where, and every mouth drawn."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speechhead.core.arrays import Array
+from speechhead.core.clocks import FPS
+from speechhead.core.controls import Controls
+from speechhead.core.errors import ControlError, FaceError
+from speechhead.core.options import SIZES, RenderOptions
+from speechhead.face.crop import CROP_EYES
+from speechhead.face.landmarks import Pose, from_mesh, mouth_opening, remove_pose, to_normalised
+from speechhead.media.image import Picture
+from speechhead.motion.compose import Motion
+from speechhead.motion.mouth import gain_mask
+from speechhead.motion.rest import rest_face
+from speechhead.speech.protocol import SpeechModel
+
+from .hindered import REASONS, LeftAlone, hindered, passages, shares
+from .mouths import Mouths, Wanted, open_mouths
+from .patch import Patch
+from .speaking import speaks
+from .steady import RestMesh, SteadyMesh
+from .survey import Survey, Surveyor, Take, usual_pose
+
+if TYPE_CHECKING:
+    from speechhead.speech.model import Speech2Landmarks
+
+log = logging.getLogger("speechhead")
+
+LARGEST, SPEAKING = "largest", "speaking"
+"""Who gets the words, by name: the person of whom most is seen, or in every shot the one who speaks."""
+
+
+def look(pictures: Iterable[Picture], fps: float, name: str) -> Survey:
+    """Look at a film for the first time; only what is found is kept of its pictures.
+
+    Parameters
+    ----------
+    pictures : uint8 [H, W, 3] RGB; fps : of them per second; name : of the film, for messages
+
+    Returns
+    -------
+    Survey, to be closed.
+
+    Raises
+    ------
+    FaceError if there is no face, or none that is large enough.
+    """
+    from speechhead.face.tracker import SMALLEST_FACE, FaceTracker
+
+    surveyor = Surveyor(fps)
+    with ExitStack() as undone:
+        undone.callback(surveyor.scratch.close)
+        surveyor.watch(pictures, FaceTracker())
+        survey = surveyor.survey()
+        if not survey.takes:
+            raise FaceError(f"{name}: no face found in {survey.count} frames. Use a video of one frontal face.")
+        if surveyor.largest < SMALLEST_FACE:
+            side = f"{surveyor.largest:.0f} px, need {SMALLEST_FACE}"
+            raise FaceError(f"{name}: the face is too small ({side}). Crop closer.")
+        undone.pop_all()
+    return survey
+
+
+@dataclass(frozen=True)
+class SpokenTake:
+    """A take that gets words: shares float32 [n], how far its mouth is what it says."""
+
+    take: Take
+    shares: Array
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who says the new words, where; and where a mouth of theirs is left alone, and why."""
+
+    parts: tuple[SpokenTake, ...]
+    left: tuple[LeftAlone, ...]
+
+    @property
+    def people(self) -> list[int]:
+        """Those who say something, from 0."""
+        return sorted({part.take.person for part in self.parts if part.shares.any()})
+
+    def drawn(self, count: int) -> np.ndarray:
+        """Pictures bool [count] in which a mouth is drawn."""
+        out = np.zeros(count, bool)
+        for part in self.parts:
+            out[part.take.first : part.take.last + 1] |= part.shares > 0
+        return out
+
+
+def choose(survey: Survey, face: int | str | None, name: str, expected: Callable[[], Array] | None = None) -> Cast:
+    """Who of a film says the new words.
+
+    Parameters
+    ----------
+    face : number of a person, from 1; "largest" or None, the one of whom most is seen; "speaking", whoever does
+    name : of the film, for messages
+    expected : how far the film's own sound asks lips to open, float32 [T] at 25 Hz; needed for "speaking"
+
+    Raises
+    ------
+    FaceError if there is no such person, or nothing of them can be drawn.
+    """
+    number = 1 if face in (None, LARGEST) else face
+    if isinstance(number, int) and number > survey.people:
+        count = "1 person" if survey.people == 1 else f"{survey.people} people"
+        raise FaceError(f"{name}: --face {number}, but the video shows {count}. `speechhead faces` lists them.")
+    if face is None and survey.people > 1:
+        line = "%s: %d people found, the one seen most speaks. --face 2, or --face speaking, chooses another."
+        log.warning(line, name, survey.people)
+    listens: list[np.ndarray | None] = [None] * len(survey.takes)
+    if number == SPEAKING:
+        if expected is None:
+            raise ControlError(f"{name}: has no sound that tells who speaks. Use --face 1, or --face largest.")
+        listens = [~spoken for spoken in speaks(survey, expected())]
+    parts, left = [], []
+    for take, other in zip(survey.takes, listens):
+        if isinstance(number, int) and take.person != number - 1:
+            continue
+        why = hindered(take, survey.fps)
+        if other is not None:
+            why["listens"] = other
+        part = SpokenTake(take, shares(take, np.logical_or.reduce(list(why.values())), survey.fps))
+        parts.append(part)
+        left += passages(take, why, part.shares)
+    cast = Cast(tuple(parts), tuple(left))
+    if not cast.people:
+        raise FaceError(f"{name}: {_nobody(cast)}")
+    return cast
+
+
+def _nobody(cast: Cast) -> str:
+    """Why no mouth can be drawn at all."""
+    counts = {reason: sum(one.last + 1 - one.first for one in cast.left if one.reason == reason) for reason in REASONS}
+    main = max(counts, key=lambda reason: counts[reason])
+    if main == "covered":
+        return "something covers the mouth in every frame. Use a video that shows the lips."
+    if main == "listens":
+        return "nobody's lips fit its sound. Choose who speaks with --face 1."
+    return f"no mouth can be drawn: {REASONS[main]}. Use a video of one frontal face, or another --face."
+
+
+class Dub:
+    """Draws the new mouths of a film, picture by picture, from several threads.
+
+    Parameters
+    ----------
+    survey, cast : of the film
+    motion : for each person who says something, from 0, the lips' way from rest, float32 [T, 70, 3] at 25 Hz
+    mouths : what draws them
+    """
+
+    def __init__(self, survey: Survey, cast: Cast, motion: dict[int, Array], mouths: Mouths) -> None:
+        self._motion, self._mouths = motion, mouths
+        self._roles: dict[int, list[_Role]] = {}
+        self._shots = survey.shots
+        for part in cast.parts:
+            if part.shares.any():
+                steady = SteadyMesh(part.take, survey.scratch, survey.fps)
+                rest = RestMesh(part.take, survey.scratch, survey.fps, mouths.relax)
+                self._roles.setdefault(part.take.shot, []).append(_Role(part, steady, rest))
+
+    def patches(self, picture: Picture, index: int, seconds: float) -> list[Patch]:
+        """What changes in a picture uint8 [H, W, 3] of the film.
+
+        Parameters
+        ----------
+        index : the picture's number, from 0; seconds : of the new sound, that is heard with it
+        """
+        found = []
+        for role in self._roles.get(self._shots.of(index), []):
+            place = index - role.part.take.first
+            if 0 <= place < len(role.part.take) and role.part.shares[place] > 0:
+                found.append(self._patch(picture, role, place, seconds))
+        return found
+
+    def edit(self, picture: Picture, index: int, seconds: float) -> Picture:
+        """The picture with its new mouths; itself where there are none."""
+        patches = self.patches(picture, index, seconds)
+        if patches:
+            picture = picture.copy()
+            for patch in patches:
+                patch.onto(picture)
+        return picture
+
+    def _patch(self, picture: Picture, role: _Role, place: int, seconds: float) -> Patch:
+        take, mesh = role.part.take, role.steady(place)
+        pose = remove_pose(from_mesh(mesh)[None])[1][0]
+        rest = role.rest(place, pose)
+        own = to_normalised(from_mesh(mesh), pose)
+        said = from_mesh(rest) + track_at(self._motion[take.person], seconds * FPS)
+        driven = own + gain_mask() * (said - own)
+        wanted = Wanted(mesh, pose, rest, np.asarray(driven, np.float32), float(role.part.shares[place]))
+        return self._mouths.patch(picture, take, wanted)
+
+
+@dataclass(frozen=True)
+class _Role:
+    part: SpokenTake
+    steady: SteadyMesh
+    rest: RestMesh
+
+
+def prepared(survey: Survey, cast: Cast, speech: Array, options: RenderOptions, controls: Controls) -> Dub:
+    """All that is ready before the first picture is drawn.
+
+    Parameters
+    ----------
+    speech : the new sound at 16 kHz, float32 [n]
+    """
+    motion = {}
+    for person in cast.people:
+        take = max((part.take for part in cast.parts if part.take.person == person), key=lambda take: take.weight)
+        face, pose = usual_pose(take, survey)
+        motion[person] = speech_motion(speech, rest_face(face), pose, controls, options.speech2landmarks)
+    scales = np.concatenate([part.take.fact("scale")[part.shares > 0] for part in cast.parts])
+    side = round(float(np.median(scales)) * CROP_EYES / 2) * 2
+    side = options.size or min(SIZES[1], max(SIZES[0], side))
+    return Dub(survey, cast, motion, open_mouths(options, survey.scratch, side))
+
+
+def speech_motion(
+    speech: Array,
+    rest: Array,
+    pose: Pose,
+    controls: Controls,
+    speech2landmarks: SpeechModel | Speech2Landmarks | None,
+) -> Array:
+    """Motion [T, 70, 3] of the mouth away from rest at 25 Hz, with amplitude, closures, silence and emotion."""
+    if speech2landmarks is None:
+        from speechhead.speech.model import Speech2Landmarks
+
+        speech2landmarks = Speech2Landmarks.load()
+    still = replace(controls, head="retained", idle=False, blink_rate=0.0, look_away=0.0)
+    motion = Motion(rest, pose, still)
+    stream = speech2landmarks.stream(motion.rest, dict(controls.emotion))
+    spoken = np.concatenate([stream.push(speech), stream.flush()])
+    return motion.step(spoken, speech)[0] - motion.rest
+
+
+def expected_opening(survey: Survey, speech: Array, options: RenderOptions) -> Array:
+    """How far a film's own sound, float32 [n] at 16 kHz, asks lips to open, float32 [T] at 25 Hz."""
+    take = max(survey.takes, key=lambda take: take.weight)
+    face, pose = usual_pose(take, survey)
+    rest = rest_face(face)
+    return mouth_opening(rest + speech_motion(speech, rest, pose, Controls(), options.speech2landmarks))
+
+
+def track_at(track: Array, frame: float) -> Array:
+    """A track [T, ...] at a fractional frame, held at its ends."""
+    frame = min(max(frame, 0.0), len(track) - 1.0)
+    first = int(frame)
+    between: Array = track[first] + np.float32(frame - first) * (track[min(first + 1, len(track) - 1)] - track[first])
+    return between
+
+
+def summary(survey: Survey, cast: Cast) -> str:
+    """A line about the pictures whose mouths stay as they are; nothing where there are none."""
+    stay = survey.count - int(cast.drawn(survey.count).sum())
+    if not stay:
+        return ""
+    counts = {reason: np.zeros(survey.count, bool) for reason in REASONS}
+    for one in cast.left:
+        counts[one.reason][one.first : one.last + 1] = True
+    said = [f"{REASONS[reason]} in {int(flags.sum())}" for reason, flags in counts.items() if flags.any()]
+    return f"{stay} of {survey.count} frames stay as they are" + (f": {', '.join(said)}." if said else ".")
+
+
+def write_report(path: Path, source: str, survey: Survey, cast: Cast) -> None:
+    """Write as JSON who speaks, where, and which pictures were left alone and why."""
+    fps = survey.fps
+
+    def span(first: int, last: int) -> dict[str, object]:
+        return {"first": first, "last": last, "seconds": [round(first / fps, 3), round((last + 1) / fps, 3)]}
+
+    takes = [
+        span(take.first, take.last) | {"person": take.person + 1, "shot": take.shot + 1, "sure": round(take.sure, 2)}
+        for take in survey.takes
+    ]
+    ends = [*(survey.shots.starts[1:] - 1).tolist(), survey.count - 1]
+    content = {
+        "video": source,
+        "frames": survey.count,
+        "fps": round(fps, 4),
+        "drawn": int(cast.drawn(survey.count).sum()),
+        "speaks": [person + 1 for person in cast.people],
+        "shots": [span(int(first), int(last)) for first, last in zip(survey.shots.starts, ends)],
+        "faces": takes,
+        "left": [
+            span(one.first, one.last) | {"person": one.person + 1, "reason": REASONS[one.reason]} for one in cast.left
+        ],
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n")
