@@ -20,7 +20,7 @@ from speechhead.core.options import DriveOptions, Progress, RenderOptions
 from speechhead.core.records import entries, record_of
 from speechhead.core.threads import background
 from speechhead.render.speak import speak
-from speechhead.render.track import Track, file_track, speech_file, text_of, text_track
+from speechhead.render.track import file_track, speech_file, text_of, text_track
 
 Portrait = str | Path | NDArray[Any] | Avatar | None
 """Picture, saved avatar, name of a shipped one, or an Avatar; the default one if None."""
@@ -72,7 +72,7 @@ def say(
             log.warning("%s: a recording is spoken as it is, so voice %r is not used. Leave voice out.", file, voice)
     controls = _directed(controls)
     with background(track.pieces) as pieces:
-        track = Track(pieces, track.rate, track.samples)
+        track = replace(track, pieces=pieces)
         return speak(_avatar(portrait, options), track, target, options, controls, progress)
 
 

@@ -18,7 +18,7 @@ Progress = Callable[[int, "int | None"], None]
 SIZES = (64, 2048)
 """Smallest and largest side of the face crop, pixels."""
 
-RATES = (1, 60)
+RATES = (1, 120)
 """Lowest and highest frame rate of a video that is written, per second."""
 
 PORTRAIT_SIZE = 512
@@ -194,7 +194,7 @@ def check_size(size: int) -> int:
 
 
 def check_fps(fps: float) -> float:
-    """A usable frame rate, 1..60; MediaError otherwise."""
+    """A usable frame rate, 1..120; MediaError otherwise."""
     usable: float = check_field(RenderOptions, "fps", fps)
     return usable
 

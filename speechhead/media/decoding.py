@@ -52,7 +52,7 @@ class Decoder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._open() as container:
+        with self.opened() as container:
             stream = container.streams.video[0]
             self.rate = float(stream.average_rate or stream.guessed_rate or FPS)
             self._counted = container.format.name in _COUNTED
@@ -63,6 +63,21 @@ class Decoder:
         self._ordered = True
         self._lead = 0.0
 
+    def first(self) -> Shown:
+        """The first frame.
+
+        Raises
+        ------
+        MediaError if there is none that can be decoded.
+        """
+        try:
+            found = next(self.shown_from(0), None)
+        except (av.FFmpegError, OSError) as error:
+            raise MediaError(f"{self.path}: can not be decoded ({reason(error)}). Use an intact file.") from error
+        if found is None:
+            raise MediaError(f"{self.path}: the video has no readable picture. Use an intact video file.")
+        return found
+
     def shown_from(self, time: float) -> Iterator[Shown]:
         """Frames in the order in which they are shown; the first of them at `time` or before, if there is one.
 
@@ -72,7 +87,7 @@ class Decoder:
         """
         lead = self._lead
         while self._ordered and time - lead > _MARKS:
-            with self._open() as container:
+            with self.opened() as container:
                 frames, first = self._clock(container, time - lead, time), None
                 with contextlib.suppress(av.FFmpegError, OSError):  # not all can be searched
                     first = next(frames, None)
@@ -82,7 +97,7 @@ class Decoder:
                     yield from frames
                     return
             lead = max(_FIRST_LEAD, 2 * lead)
-        with self._open() as container:
+        with self.opened() as container:
             yield from self._clock(container)
 
     def remember(self, stamps: Iterable[int]) -> None:
@@ -93,7 +108,8 @@ class Decoder:
         """The time at which the first frame is shown, on the file's own clock."""
         return 0 if self._origin is None else round(self._origin / stream.time_base)
 
-    def _open(self) -> Any:
+    def opened(self) -> Any:
+        """The file, opened anew; errors as of the class."""
         silence()
         if not self.path.is_file():
             raise MediaError(f"{self.path}: no such video. Check the path.")

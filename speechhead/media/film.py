@@ -12,8 +12,6 @@ from typing import Any
 
 import av
 
-from speechhead.core.errors import MediaError
-
 from .decoding import Decoder, Shown, address, silence
 
 UNTOLD = 2
@@ -78,9 +76,7 @@ class Film:
         self.path = Path(path)
         self._decoder = Decoder(self.path)
         silence()
-        first = next(self._decoder.shown_from(0), None)
-        if first is None:
-            raise MediaError(f"{self.path}: the video has no readable picture. Use an intact video file.")
+        first = self._decoder.first()
         with self.open() as container:
             stream = container.streams.video[0]
             context = stream.codec_context
@@ -93,7 +89,7 @@ class Film:
             self.origin: int = self._decoder.first_tick(stream)
             self.late = max(0, self.origin - self.start)
             self.fields: int = context.field_order
-            self.look = _look(stream, first.frame)
+            self.look = look_of(stream, first.frame)
         self.interlaced = self.fields not in PROGRESSIVE or bool(first.frame.interlaced_frame)
 
     def open(self) -> Any:
@@ -121,7 +117,8 @@ class Film:
             return container.duration / av.time_base if container.duration else None
 
 
-def _look(stream: Any, frame: Any) -> FilmLook:
+def look_of(stream: Any, frame: Any) -> FilmLook:
+    """The look of a track by its description and a frame of it."""
     told = [getattr(frame, "color_range", 0), frame.colorspace, frame.color_primaries, frame.color_trc]
     tags = tuple(int(tag) for tag in told)
     sar = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or Fraction(1)

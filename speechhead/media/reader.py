@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,28 @@ import av
 import numpy as np
 
 from speechhead.core.errors import MediaError
+from speechhead.core.options import RATES
 
 from .decoding import Decoder, reason
+from .film import look_of
 from .image import Picture
+from .view import as_picture_of, upright_size
+
+PROBED = 5000
+"""Packets that tell whether pictures come evenly."""
+
+UNEVEN = 1.5
+"""A picture that is shown so many times as long as most is none of a constant rate; one that is missing is."""
 
 
 class VideoReader:
-    """Reads the pictures of a video, upright, at a constant frame rate.
+    """Reads the pictures of a video, upright, with square pixels, at a constant frame rate.
 
     Parameters
     ----------
     path : any video that PyAV reads
-    fps : frames per second of the pictures given out; the video's own average (at most 60) if None
+    fps : frames per second of the pictures given out; the video's own if None: its average, or where its pictures come
+        unevenly the rate at which they come closest, at most 120
 
     Raises
     ------
@@ -31,11 +42,12 @@ class VideoReader:
     def __init__(self, path: str | Path, fps: float | None = None) -> None:
         self.path = Path(path)
         self._decoder = Decoder(self.path)
-        self.fps = float(min(fps or self._decoder.rate, 60.0))
-        first = next(self.frames(0, 1), None)
-        if first is None:
-            raise MediaError(f"{self.path}: the video has no readable picture. Use an intact video file.")
-        self.height, self.width = first.shape[:2]
+        first = self._decoder.first()
+        with self._decoder.opened() as container:
+            self._look = look_of(container.streams.video[0], first.frame)
+            own = fps or _own_rate(container, self._decoder.rate)
+        self.fps = float(min(own, RATES[1]))
+        self.height, self.width = upright_size(self._look)
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Picture]:
         """Pictures uint8 [H, W, 3] number `start` up to `stop` (to the end if None); each stands for 1 / fps s."""
@@ -48,7 +60,7 @@ class VideoReader:
                     index += 1
                 if stop is not None and index >= stop:
                     return
-                held, end = _upright(shown.frame), shown.time + shown.length
+                held, end = as_picture_of(shown.frame, self._look), shown.time + shown.length
         except (av.FFmpegError, OSError) as error:
             if held is None:  # a damaged tail is cut off, a damaged whole is an error
                 why = reason(error)
@@ -76,7 +88,12 @@ class VideoReader:
             backward = not backward
 
 
-def _upright(frame: Any) -> Picture:
-    picture = frame.to_ndarray(format="rgb24")
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4  # metadata of phones, degrees counter-clockwise
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+def _own_rate(container: Any, average: float) -> float:
+    """The average rate; where pictures come unevenly, the rate at which they come closest."""
+    stream = container.streams.video[0]
+    packets = itertools.islice(container.demux(stream), PROBED)
+    times = np.sort([float(packet.pts * packet.time_base) for packet in packets if packet.pts is not None])
+    steps = np.diff(times)
+    if len(steps) < 4 or steps.min() <= 0 or steps.max() < UNEVEN * np.median(steps):
+        return average
+    return max(average, 1 / float(np.quantile(steps, 0.1)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 
-from .film import BT709, BT2020, FULL_RANGE, FilmLook
+from .film import BT709, BT2020, FULL_RANGE, UNTOLD, FilmLook
 from .image import Picture
 from .tone import screen_curve, shown_on_screen, signals
 
@@ -40,7 +40,11 @@ def as_picture_of(frame: Any, look: FilmLook) -> Picture:
     the screen by `screen_curve`.
     """
     curve = screen_curve(look.transfer)
-    wanted = {"format": "rgb24" if curve is None else "rgb48le", "src_colorspace": look.matrix}
+    wanted: dict[str, Any] = {"format": "rgb24" if curve is None else "rgb48le"}
+    if look.matrix not in (0, UNTOLD):
+        wanted["src_colorspace"] = look.matrix
+    if (frame.width, frame.height) != (look.width, look.height):  # a film may change its size
+        wanted |= {"width": look.width, "height": look.height}
     if look.full_range:
         wanted["src_color_range"] = FULL_RANGE
     picture = frame.reformat(**wanted).to_ndarray()
@@ -67,7 +71,7 @@ def plain_look(look: FilmLook) -> FilmLook:
     """The look of frames once they are in one of the formats of `PLANAR`."""
     if look.layout in PLANAR:
         return look
-    matrix = BT709 if look.matrix in (0, 2) else look.matrix  # 0: the numbers are RGB
+    matrix = BT709 if look.matrix in (0, UNTOLD) else look.matrix  # 0: the numbers are RGB
     tags = (1, matrix, look.tags[2], look.tags[3])
     return replace(look, layout=PLAIN, matrix=matrix, full_range=False, tags=tags)
 
@@ -77,7 +81,7 @@ def plain_frame(frame: Any, look: FilmLook) -> tuple[Any, FilmLook]:
     plain = plain_look(look)
     if plain is look and (frame.format.name, frame.width, frame.height) == (look.layout, look.width, look.height):
         return frame, look
-    told: dict[str, Any] = {"src_colorspace": look.matrix} if look.matrix not in (0, 2) else {}
+    told: dict[str, Any] = {"src_colorspace": look.matrix} if look.matrix not in (0, UNTOLD) else {}
     made = frame.reformat(
         plain.width,
         plain.height,

@@ -16,7 +16,8 @@ from speechhead.engines.need import need_torch
 from speechhead.face.tracker import Face, FaceTracker
 from speechhead.media.image import Picture, read_picture, scaled_down
 from speechhead.media.reader import VideoReader
-from speechhead.media.writer import AUDIO_RATE, VideoWriter
+from speechhead.media.sound_coding import SoundCoding
+from speechhead.media.writer import VideoWriter
 
 from .compact_puppet import CompactPuppet
 from .driver import Start, first_face, length_and_sound
@@ -46,19 +47,23 @@ def follow(
     total, sounds = length_and_sound(reader)
     audio = None
     if drive.audio and sounds:
-        from speechhead.audio.io import load_audio
+        from speechhead.audio.ear import EarSound
 
-        audio = load_audio(driver, AUDIO_RATE)
+        audio = EarSound.of(driver)
     frames = puppet.frames(reader.frames())
     pictures = ((puppet.crop(frame, options.size) if options.crop else puppet.paste(frame)) for frame in frames)
     first = next(pictures)
     height, width = first.shape[:2]
-    rate = AUDIO_RATE if audio is not None else None
-    with VideoWriter(target, width, height, reader.fps, rate, options.watermark) as writer:
-        if audio is not None:
-            writer.write_audio(audio)
+    coding = SoundCoding.of("mp4", audio.layout, audio.rate, False) if audio is not None else None
+    rate, layout = (coding.rate, coding.layout) if coding is not None else (None, "mono")
+    sound = audio.pieces(rate, layout) if audio is not None else iter(())
+    heard = 0
+    with VideoWriter(target, width, height, reader.fps, rate, options.watermark, layout=layout) as writer:
         for picture in chain([first], pictures):
             writer.write(picture)
+            while rate and heard < (writer.frames + 1) / reader.fps * rate and (piece := next(sound, None)) is not None:
+                writer.write_audio(piece)
+                heard += piece.shape[1]
             if progress:
                 progress(writer.frames, total)
     return target

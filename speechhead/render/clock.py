@@ -17,7 +17,7 @@ class FrameClock:
 
     Raises
     ------
-    MediaError unless 1 <= fps <= 60.
+    MediaError unless 1 <= fps <= 120.
     """
 
     def __init__(self, fps: float = FPS) -> None:

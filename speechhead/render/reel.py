@@ -30,6 +30,7 @@ from speechhead.media.writer import SUFFIXES, Watermark
 from .filming import Draw, Shooting, shoot
 from .job import FilmJob
 from .timeline import Timeline, at_rate, timeline
+from .track import note_speakers
 
 log = logging.getLogger("speechhead")
 
@@ -59,6 +60,7 @@ class Reel:
         if wanted.passage and options.fps is not None:
             raise ControlError(f"fps {options.fps:g}: with --from or --to a film keeps its times. Leave fps out.")
         self.audio, self.speech = Path(audio), FaceSound.of(audio, options.speaker)
+        note_speakers(audio, options.speaker)
         self.begin = wanted.since or 0.0
         length = self.film.duration
         if length is not None and self.begin >= length:

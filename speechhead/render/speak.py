@@ -46,7 +46,7 @@ def speak(
         yield None, renderer.flush()
 
     with (
-        VideoWriter(target, width, height, fps, track.rate, options.watermark) as writer,
+        VideoWriter(target, width, height, fps, track.rate, options.watermark, layout=track.layout) as writer,
         # The landmarks of a chunk are worked out while the pictures of the one before are drawn and encoded.
         background(moved(), depth=1) as chunks,
     ):

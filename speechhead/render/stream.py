@@ -41,7 +41,7 @@ class Renderer:
     generator : family instance made for `avatar.size`; the compact one if None
     speech2landmarks : network from sound to landmark motion; the shipped one if None
     paste : frames are the full portrait [H, W, 3]; else the face crop [S, S, 3]
-    fps : frames per second given out, 1..60; landmarks move at 25 Hz and are interpolated in between
+    fps : frames per second given out, 1..120; landmarks move at 25 Hz and are interpolated in between
 
     Raises
     ------

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import AudioError, SpeechSynthesisError
 from speechhead.core.stand_ins import is_pointer, refuse_stand_in
-from speechhead.media.writer import AUDIO_RATE
+from speechhead.media.sound_coding import SoundCoding
 
 log = logging.getLogger("speechhead")
 
@@ -37,7 +39,8 @@ MOST_TEXT = 4 << 20
 class Passage(NamedTuple):
     """A stretch of a track.
 
-    speech: float32 [n] at 16 kHz, which moves the face; audio: the same sound for the ear, at the track's rate
+    speech: float32 [n] at 16 kHz, which moves the face; audio: the same sound for the ear, at the track's rate,
+        [n] or [channels, n]
     text: what it says, and emotion: intensities by name from here on, where they are known
     """
 
@@ -51,13 +54,14 @@ class Passage(NamedTuple):
 class Track:
     """Speech on its way into a video.
 
-    rate: samples per second of the passages' `audio`
+    rate: samples per second of the passages' `audio`; layout: of its channels, in libav's words
     samples: at 16 kHz in all, where that is known
     """
 
     pieces: Iterable[Passage]
     rate: int
     samples: int | None = None
+    layout: str = "mono"
 
 
 def speech_file(text_or_wav: str | Path) -> Path | None:
@@ -130,8 +134,8 @@ def decoded(data: bytes, name: str) -> str:
     raise SpeechSynthesisError(f"{name}: is no text. Save it as plain text in UTF-8.")
 
 
-def file_sound(path: str | Path, speaker: int | None = None) -> tuple[Array, Array]:
-    """The sound of a file: at 16 kHz for the face, at 48 kHz for the ear.
+def file_track(path: str | Path, speaker: int | None = None) -> Track:
+    """The sound of a file, for the face and for the ear; it is read as it is used.
 
     Where its two channels carry two speakers, and none is chosen, the face speaks both, and a note says so.
 
@@ -139,24 +143,44 @@ def file_sound(path: str | Path, speaker: int | None = None) -> tuple[Array, Arr
     ----------
     speaker : the channel that the face speaks, from 1; the ear hears all
     """
-    from speechhead.audio.io import load_audio, separate_channels
+    from speechhead.audio.ear import EarSound
+    from speechhead.audio.face_sound import FaceSound
 
-    speech, audio = load_audio(path, speaker=speaker), load_audio(path, AUDIO_RATE)
+    face, ear = FaceSound.of(path, speaker), EarSound.of(path)
+    note_speakers(path, speaker)
+    coding = SoundCoding.of("mp4", ear.layout, ear.rate, False)
+    speech, audio = in_blocks(face.pieces(), CHUNK), in_blocks(ear.pieces(coding.rate, coding.layout), coding.rate)
+    nothing = np.zeros((coding.channels, 0), np.float32)
+    pieces = (Passage(block, next(audio, nothing)) for block in speech)
+    return Track(pieces, coding.rate, face.samples, coding.layout)
+
+
+def note_speakers(path: str | Path, speaker: int | None) -> None:
+    """Say so where two channels carry two speakers, and none is chosen."""
+    from speechhead.audio.io import separate_channels
+
     if speaker is None:
         with contextlib.suppress(AudioError):  # one channel
             if separate_channels(path):
                 log.warning("%s: each channel has a sound of its own, and the face speaks both. For one of two "
                             "speakers add --speaker 1 or 2.", path)  # fmt: skip
-    return speech, audio
 
 
-def file_track(path: str | Path, speaker: int | None = None) -> Track:
-    """The sound of a file, `speaker` as in `file_sound`."""
-    speech, audio = file_sound(path, speaker)
-    ratio = AUDIO_RATE // SAMPLE_RATE
-    starts = range(0, len(speech), CHUNK)
-    pieces = (Passage(speech[i : i + CHUNK], audio[i * ratio : (i + CHUNK) * ratio]) for i in starts)
-    return Track(pieces, AUDIO_RATE, len(speech))
+def in_blocks(pieces: Iterable[Array], size: int) -> Iterator[Array]:
+    """Sound [..., n] in blocks of so many samples, the last one shorter."""
+    held: list[Array] = []
+    count = 0
+    for piece in pieces:
+        held.append(piece)
+        count += piece.shape[-1]
+        if count >= size:
+            joined = np.concatenate(held, axis=-1)
+            whole = count // size * size
+            for start in range(0, whole, size):
+                yield joined[..., start : start + size]
+            held, count = [joined[..., whole:]], count - whole
+    if count:
+        yield np.concatenate(held, axis=-1)
 
 
 def text_track(text: str, names: tuple[str, ...]) -> Track:

@@ -99,7 +99,7 @@ def test_help_is_that_of_the_fields():
                 assert shown[entry.name].startswith(entry.option.meaning)
     animate = typer.main.get_command(app).get_command(None, "animate")
     text = {parameter.name: parameter.help for parameter in animate.params}
-    assert text["fps"] == "Frames per second, 1..60; 25 for a portrait, a video's own if not given."
+    assert text["fps"] == "Frames per second, 1..120; 25 for a portrait, a video's own if not given."
     assert text["batch"] == "Frames computed at once; by device if not given."
 
 

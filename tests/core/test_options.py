@@ -25,8 +25,8 @@ from speechhead.core.records import Option, check, entries, option
     [
         (ImageError, "size 511 is not usable. Give an even number from 64 to 2048 pixels.", {"size": 511}),
         (ImageError, "size 20 is not usable. Give an even number from 64 to 2048 pixels.", {"size": 20}),
-        (MediaError, "fps nan is not usable. Give 1 to 60 per second.", {"fps": float("nan")}),
-        (MediaError, "fps '30' is not usable. Give 1 to 60 per second.", {"fps": "30"}),
+        (MediaError, "fps nan is not usable. Give 1 to 120 per second.", {"fps": float("nan")}),
+        (MediaError, "fps '30' is not usable. Give 1 to 120 per second.", {"fps": "30"}),
         (DeviceError, "engine 'abacus' is unknown. Choose auto, onnx, torch.", {"engine": "abacus"}),
         (DeviceError, "device 'tpu' is unknown. Use one of auto, cpu, cuda.", {"device": "tpu"}),
         (ControlError, "face 0 is not usable. Give a whole number from 1, or largest, or speaking.", {"face": 0}),

@@ -117,7 +117,7 @@ def test_a_failed_run_leaves_the_folder_as_it_was(tmp_path):
         writer.write(np.zeros((10, 10, 3), np.uint8))
     with pytest.raises(MediaError, match="even"):
         VideoWriter(path, 127, 96)
-    with pytest.raises(MediaError, match="1 to 60"):
+    with pytest.raises(MediaError, match="1 to 120"):
         VideoWriter(path, 128, 96, 0)
     assert os.listdir(tmp_path) == ["a.mp4"] and path.read_bytes() == b"what was there before"
 
