@@ -40,7 +40,7 @@ OTHERS = ("Pupil", "eyeLookIn", "eyeLookOut", "tongue")
 def rigidity(places: Array) -> Array:
     """How much of places [V, 3] moves with the skull, 1 above the neck to 0 at its base; float32 [V]."""
     begins = THROAT + (NAPE - THROAT) * np.clip((places[:, 2] - 0.3) / 0.9, 0, 1)
-    return np.asarray(1 - smoothstep32(places[:, 1] - begins, 0, LONG), np.float32)
+    return np.asarray((1 - smoothstep32(places[:, 1] - begins, 0, LONG)) ** 2, np.float32)
 
 
 def clustered(places: Array, triangles: Integers) -> tuple[Integers, Integers]:

@@ -111,7 +111,7 @@ class CompactGenerator:
         inside = self._teeth.prepare(crop, mesh, canonical, pose)
         lips = LipSheets.prepare(crop, mesh, pose, inside.soft)
         relief = Relief(self._heads.fit(mesh), mesh, pose, self.size)
-        warper = MeshWarp(relief.raised(canonical), pose, self.size)
+        warper = MeshWarp(relief.raised(canonical, pose), pose, self.size)
         seen = shut(self._latents, canonical, lips.plate.parted)
         smile = self._rest_plates.prepare(crop, mesh, canonical, pose)
         own = portrait_inputs(with_lips_shut(crop, seen, lips, warper, smile), seen, canonical, pose)
@@ -152,7 +152,7 @@ class CompactGenerator:
 
     def _flow(self, source: Source, keypoints: Array, pose: Pose) -> Array:
         """Backward flow of the person, [N, N, 2]: the face by its mesh, before all that is around it."""
-        solid = source.relief.raised(keypoints)
+        solid = source.relief.raised(keypoints, pose)
         face, coverage = source.warper.flow(solid, pose, PRIOR_RESOLUTION)
         around = source.relief.flow(to_pixels(solid[OVAL], pose)[:, :2], pose)
         around = np.asarray(cv2.resize(around, coverage.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)

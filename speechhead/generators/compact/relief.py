@@ -27,7 +27,7 @@ class ReliefShape:
     resolution: int = 64
     """Places each way of the crop."""
 
-    slope: float = 2.5
+    slope: float = 4.0
     """Depth that may be lost to what lies behind over a distance of 1: where a chin stands before a neck, the neck
     comes forward to it, so that a turn uncovers no gap and stretches nothing to a smear."""
 
@@ -37,13 +37,16 @@ class ReliefShape:
     rim: tuple[float, float] = (0.30, 0.12)
     """Distances from the face's edge at which its depth begins to be held to `slope`, and from which it is."""
 
+    uncovered: tuple[float, float] = (-0.3, 0.3)
+    """Cosines, of the way out of a face and that of what lies deep: a turn begins to uncover a rim, and surely does."""
+
     soft: float = 0.05
     """Sigma of the depth's smoothing."""
 
     calm: float = 0.15
     """Sigma of the smoothing of what moves with the skull."""
 
-    reach: float = 0.45
+    reach: float = 0.8
     """How far from the face's edge what a face does moves its surroundings: a jaw that opens pushes the neck."""
 
     wide: tuple[float, float] = (0.35, 1.5)
@@ -52,18 +55,21 @@ class ReliefShape:
     loose: float = 0.4
     """How much the furthest hair stays behind."""
 
-    rounds: int = 10
+    rounds: int = 6
     """Steps in which the field of moves is turned round."""
+
+    steep: float = 0.3
+    """The least growth of a step's length that a step counts on."""
 
 
 @dataclass(frozen=True)
 class BodyFollow:
     """How the body follows the head."""
 
-    way: float = 0.5
+    way: float = 0.75
     """Part of the head's way, without its turn."""
 
-    turns: tuple[float, float, float] = (0.12, 0.05, 0.12)
+    turns: tuple[float, float, float] = (0.3, 0.2, 0.3)
     """Parts of the turn: yaw, pitch, roll."""
 
 
@@ -89,6 +95,8 @@ class Relief:
         self.size, self.pose = size, pose
         mesh, before = fronted(mesh, pose), mesh
         self._front = (mesh - before).astype(np.float32) @ pose.rotation / np.float32(pose.scale)
+        outwards = mesh[:, :2] - mesh[OVAL, :2].mean(0)
+        self._outwards = outwards / (np.linalg.norm(outwards, axis=1, keepdims=True) + 1e-6)
         cell = size / count
         self.depth, self.rigid = surface(head, pose, size)
         places = (pixel_grid(count, count) + 1) * np.float32(size / 2)
@@ -101,9 +109,14 @@ class Relief:
         self._places = np.concatenate([share * solid, (1 - share) * solid, nearness(places, edge, pose.scale)], 1)
         self._places = self._places.astype(np.float32)
 
-    def raised(self, keypoints: Array) -> Array:
-        """A face [478, 3] in normalised space with its rim at the depth of its surroundings, see `fronted`."""
-        return np.asarray(keypoints + self._front, np.float32)
+    def raised(self, keypoints: Array, pose: Pose) -> Array:
+        """A face [478, 3] in normalised space with its rim in front where a turn uncovers it, see `fronted`.
+
+        Where a turn hides the rim it keeps its depth, and goes behind the face.
+        """
+        slides = between(self.pose, pose)[2]  # how what lies deep goes aside
+        towards = self._outwards @ slides / (np.linalg.norm(slides) + 1e-6)
+        return np.asarray(keypoints + smoothstep32(towards, *RELIEF.uncovered)[:, None] * self._front, np.float32)
 
     @staticmethod
     def _read(layer: Array, at: Array) -> Array:
@@ -214,14 +227,18 @@ def followed(source: Pose, driving: Pose) -> Pose:
 
 
 def inverted(moves: Array) -> Array:
-    """The field [N, N, 2] that reads backwards what goes forward by `moves` [N, N, 2], both in [-1, 1] units."""
+    """The field [N, N, 2] that reads backwards what goes forward by `moves` [N, N, 2], both in [-1, 1] units.
+
+    Newton's steps, each axis for itself; where moves come close to a fold a step is as long as at `steep`.
+    """
     count = moves.shape[0]
-    steps = moves * np.float32(count / 2)
-    back = -steps
-    columns, rows = np.meshgrid(np.arange(count, dtype=np.float32), np.arange(count, dtype=np.float32))
+    steps = [np.ascontiguousarray(moves[..., axis]) * np.float32(count / 2) for axis in (0, 1)]
+    grows = [1 + cv2.Sobel(step, cv2.CV_32F, 1 - axis, axis, ksize=1, scale=0.5) for axis, step in enumerate(steps)]
+    layers = cv2.merge([*steps, *(1 / np.maximum(grow, RELIEF.steep) for grow in grows)])
+    columns, rows = np.meshgrid(*[np.arange(count, dtype=np.float32)] * 2)
+    x, y = columns - steps[0], rows - steps[1]
     for _ in range(RELIEF.rounds):
-        there = cv2.remap(
-            steps, columns + back[..., 0], rows + back[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        back = -there
-    return np.asarray(back * np.float32(2 / count), np.float32)
+        there = cv2.remap(layers, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        x -= (x + there[..., 0] - columns) * there[..., 2]
+        y -= (y + there[..., 1] - rows) * there[..., 3]
+    return np.asarray(cv2.merge([x - columns, y - rows]) * np.float32(2 / count), np.float32)

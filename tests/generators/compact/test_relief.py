@@ -24,7 +24,7 @@ def relief() -> Relief:
 
 def moved(relief: Relief, pose: Pose) -> np.ndarray:
     """Where all places go when the whole face turns, in crop pixels."""
-    return relief.moves(to_pixels(relief.raised(MESH_REFERENCE), pose)[OVAL, :2], pose)
+    return relief.moves(to_pixels(relief.raised(MESH_REFERENCE, pose), pose)[OVAL, :2], pose)
 
 
 def cell(x: float, y: float) -> tuple[int, int]:
@@ -34,7 +34,7 @@ def cell(x: float, y: float) -> tuple[int, int]:
 
 
 def test_a_head_that_does_not_turn_moves_nothing(relief: Relief) -> None:
-    edge = to_pixels(relief.raised(MESH_REFERENCE), POSE)[OVAL, :2]
+    edge = to_pixels(relief.raised(MESH_REFERENCE, POSE), POSE)[OVAL, :2]
     assert np.abs(relief.flow(edge, POSE)).max() < 1e-5
     assert np.allclose(edge, MESH[OVAL, :2], atol=1e-3)  # what is raised comes forward, and not aside
 
@@ -64,9 +64,9 @@ def test_crown_and_ears_go_with_the_skull_and_the_body_hardly(relief: Relief) ->
 
 def test_body_follows_a_part_of_the_way_and_less_of_the_turn() -> None:
     aside = Pose(POSE.rotation, POSE.translation + np.float32([10, 0, 0]), POSE.scale)
-    assert np.allclose(followed(POSE, aside).translation - POSE.translation, [5, 0, 0], atol=1e-3)
+    assert np.allclose(followed(POSE, aside).translation - POSE.translation, [7.5, 0, 0], atol=1e-3)
     yaw, pitch, roll = followed(POSE, turned(POSE, (10, 10, 10))).angles
-    assert 0 < yaw < 2 and 0 < pitch < 1 and 0 < roll < 2
+    assert 2 < yaw < 4 and 1 < pitch < 3 and 2 < roll < 4
 
 
 @pytest.mark.parametrize("angles", [(20, 0, 0), (-20, 10, 0), (0, 15, 0), (0, -15, 12), (12, 0, -15)])
@@ -80,7 +80,7 @@ def test_nothing_folds_or_smears_within_the_limits(relief: Relief, angles: tuple
     inside[[*range(8), *range(-8, 0)]] = inside[:, [*range(8), *range(-8, 0)]] = False  # the border stays
     assert np.quantile(np.abs(there + flow).max(-1)[inside], 0.98) < 0.1  # one undoes the other
     across, down = np.gradient(read[..., 0], axis=1)[inside], np.gradient(read[..., 1], axis=0)[inside]
-    assert min(across.min(), down.min()) > 0.4  # nothing is turned round, nor stretched to 2.5 times its size
+    assert min(across.min(), down.min()) > 0.3  # nothing is turned round, nor stretched to 3.4 times its size
 
 
 def test_what_is_in_front_keeps_its_depth_and_what_is_behind_comes_forward() -> None:
@@ -92,9 +92,16 @@ def test_what_is_in_front_keeps_its_depth_and_what_is_behind_comes_forward() -> 
     assert np.array_equal(ramped(out, 1.5), out)
 
 
+def test_a_rim_comes_forward_where_a_turn_uncovers_it_and_keeps_its_depth_where_it_is_hidden(relief: Relief) -> None:
+    left, right = 234, 454
+    for yaw, uncovered, hidden in ((-10, right, left), (10, left, right)):
+        shift = relief.raised(MESH_REFERENCE, turned(POSE, (yaw, 0, 0))) - MESH_REFERENCE
+        assert shift[uncovered, 2] < -0.003 and shift[hidden, 2] == 0
+
+
 def test_only_the_rim_of_a_face_is_brought_forward() -> None:
     before = fronted(MESH, POSE)
     assert np.array_equal(before[:, :2], MESH[:, :2])
     shift = (MESH - before)[:, 2] / POSE.scale
     assert shift.min() >= -1e-6 and np.abs(shift[[1, 4, 13, 14, 33, 263, 168]]).max() < 1e-6
-    assert shift[OVAL].max() > 0.01
+    assert shift[OVAL].max() > 0.003
