@@ -42,13 +42,9 @@ class FaceSound:
     def seconds(self) -> float:
         return self.samples / SAMPLE_RATE
 
-    def pieces(self, samples: int | None = None) -> Iterator[Samples]:
-        """Pieces float32 [n] in [-1, 1], as `load_audio` scales them; the first `samples` of them, or all."""
-        left = self.samples if samples is None else samples
+    def pieces(self, first: int = 0) -> Iterator[Samples]:
+        """Pieces float32 [n] in [-1, 1], as `load_audio` scales them, from sample `first` on."""
         for piece in audio_pieces(self.path, speaker=self.speaker):
-            piece = piece[:left]
-            left -= len(piece)
+            first, piece = max(0, first - len(piece)), piece[first:]
             if len(piece):
                 yield piece / np.float32(self.peak) if self.peak > 1 else piece
-            if left <= 0:
-                return

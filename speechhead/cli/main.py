@@ -27,7 +27,7 @@ from speechhead.core.process import calm_blas, calm_opencv, keep_freed_pictures
 
 from .avatars import avatars_app, check_picture
 from .records import from_records
-from .terminal import bar, standard_input
+from .terminal import bar, standard_input, told
 from .voices import voices_app
 from .weights import weights_app
 
@@ -202,6 +202,7 @@ def render(
     ],
     audio: Annotated[Path, typer.Option("--audio", "-a", help="Sound or video file to speak.", metavar="WAV_OR_VIDEO")],
     output: Output = Path("render.mp4"),
+    json: Annotated[bool, typer.Option("--json", help="Tell what happens as JSON, a line each.")] = False,
     *,
     options: RenderOptions,
     controls: Controls,
@@ -210,9 +211,8 @@ def render(
     """Lip-sync a portrait, or a video with its own head motion, to a recording."""
     from speechhead.api import render as run
 
-    with bar() as progress:
-        path = run(source, audio, output, options, controls, progress, film)
-    print(path)
+    with told(json, source=source, audio=str(audio), output=str(output)) as (progress, made):
+        made(run(source, audio, output, options, controls, progress, film))
 
 
 @app.command(rich_help_panel=VIDEOS)

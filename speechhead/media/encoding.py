@@ -89,7 +89,8 @@ class FilmCoding:
         context.width, context.height = self.size
         context.pix_fmt = self.layout
         context.time_base, context.framerate = self.time_base, self.rate
-        context.sample_aspect_ratio = self.look.sar
+        if self.look.sar != 1:
+            context.sample_aspect_ratio = self.look.sar
         context.color_range, context.colorspace, context.color_primaries, context.color_trc = self.look.tags
         context.flags |= Flags.global_header | Flags.bitexact
         options = dict(self.options)

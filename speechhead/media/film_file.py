@@ -127,7 +127,9 @@ class FilmFile:
             self.coding.set_up(track.codec_context)
             if self.film.look.turns:
                 track.set_display_rotation(90 * self.film.look.turns)
-        sar = track.codec_context.sample_aspect_ratio = self.coding.look.sar
+        sar = self.coding.look.sar
+        if sar != 1:  # which a codec need not know of
+            track.codec_context.sample_aspect_ratio = sar
         if sar != 1 and self.kind == "matroska" and self.coding.codec in ("prores", "ffv1"):
             self.notes.append(
                 f"{self.coding.codec} in .mkv does not hold the shape of pixels, {sar}. Use --codec h264."

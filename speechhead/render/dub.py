@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechhead.core.arrays import Array
-from speechhead.core.clocks import FPS
+from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.core.controls import Controls
 from speechhead.core.errors import ControlError, FaceError
 from speechhead.core.options import SIZES, RenderOptions
@@ -26,6 +27,7 @@ from speechhead.motion.rest import rest_face
 from speechhead.speech.protocol import SpeechModel
 
 from .hindered import REASONS, LeftAlone, hindered, passages, shares
+from .lip_track import LipTrack
 from .mouths import Mouths, Wanted, open_mouths
 from .patch import Patch
 from .speaking import speaks
@@ -158,11 +160,11 @@ class Dub:
     Parameters
     ----------
     survey, cast : of the film
-    motion : for each person who says something, from 0, the lips' way from rest, float32 [T, 70, 3] at 25 Hz
+    motion : for each person who says something, from 0, the lips' way from rest
     mouths : what draws them
     """
 
-    def __init__(self, survey: Survey, cast: Cast, motion: dict[int, Array], mouths: Mouths) -> None:
+    def __init__(self, survey: Survey, cast: Cast, motion: dict[int, LipTrack], mouths: Mouths) -> None:
         self._motion, self._mouths = motion, mouths
         self._roles: dict[int, list[_Role]] = {}
         self._shots = survey.shots
@@ -200,7 +202,7 @@ class Dub:
         pose = remove_pose(from_mesh(mesh)[None])[1][0]
         rest = role.rest(place, pose)
         own = to_normalised(from_mesh(mesh), pose)
-        said = from_mesh(rest) + track_at(self._motion[take.person], seconds * FPS)
+        said = from_mesh(rest) + self._motion[take.person].at(seconds * FPS)
         driven = own + gain_mask() * (said - own)
         wanted = Wanted(mesh, pose, rest, np.asarray(driven, np.float32), float(role.part.shares[place]))
         return self._mouths.patch(picture, take, wanted)
@@ -213,18 +215,22 @@ class _Role:
     rest: RestMesh
 
 
-def prepared(survey: Survey, cast: Cast, speech: Array, options: RenderOptions, controls: Controls) -> Dub:
+def prepared(
+    survey: Survey, cast: Cast, speech: Callable[[], Iterable[Array]], options: RenderOptions, controls: Controls
+) -> Dub:
     """All that is ready before the first picture is drawn.
 
     Parameters
     ----------
-    speech : the new sound at 16 kHz, float32 [n]
+    speech : the new sound at 16 kHz, in pieces float32 [n]; called for every person who says something
     """
     motion = {}
     for person in cast.people:
         take = max((part.take for part in cast.parts if part.take.person == person), key=lambda take: take.weight)
         face, pose = usual_pose(take, survey)
-        motion[person] = speech_motion(speech, rest_face(face), pose, controls, options.speech2landmarks)
+        motion[person] = LipTrack(survey.scratch)
+        for moved in speech_motion(speech(), rest_face(face), pose, controls, options.speech2landmarks):
+            motion[person].add(moved)
     scales = np.concatenate([part.take.fact("scale")[part.shares > 0] for part in cast.parts])
     side = round(float(np.median(scales)) * CROP_EYES / 2) * 2
     side = options.size or min(SIZES[1], max(SIZES[0], side))
@@ -232,13 +238,18 @@ def prepared(survey: Survey, cast: Cast, speech: Array, options: RenderOptions, 
 
 
 def speech_motion(
-    speech: Array,
+    speech: Iterable[Array],
     rest: Array,
     pose: Pose,
     controls: Controls,
     speech2landmarks: SpeechModel | Speech2Landmarks | None,
-) -> Array:
-    """Motion [T, 70, 3] of the mouth away from rest at 25 Hz, with amplitude, closures, silence and emotion."""
+) -> Iterator[Array]:
+    """Motion [k, 70, 3] of the mouth away from rest at 25 Hz, with amplitude, closures, silence and emotion.
+
+    Parameters
+    ----------
+    speech : pieces float32 [n] of any size, which do not change the result
+    """
     if speech2landmarks is None:
         from speechhead.speech.model import Speech2Landmarks
 
@@ -246,24 +257,22 @@ def speech_motion(
     still = replace(controls, head="retained", idle=False, blink_rate=0.0, look_away=0.0)
     motion = Motion(rest, pose, still)
     stream = speech2landmarks.stream(motion.rest, dict(controls.emotion))
-    spoken = np.concatenate([stream.push(speech), stream.flush()])
-    return motion.step(spoken, speech)[0] - motion.rest
+    unmoved: Array = np.zeros(0, np.float32)
+    for piece in chain(speech, [None]):
+        spoken = stream.flush() if piece is None else stream.push(piece)
+        unmoved = unmoved if piece is None else np.concatenate([unmoved, piece])
+        used = min(len(spoken) * SAMPLES_PER_FRAME, len(unmoved))
+        yield motion.step(spoken, unmoved[:used])[0] - motion.rest
+        unmoved = unmoved[used:]
 
 
-def expected_opening(survey: Survey, speech: Array, options: RenderOptions) -> Array:
-    """How far a film's own sound, float32 [n] at 16 kHz, asks lips to open, float32 [T] at 25 Hz."""
+def expected_opening(survey: Survey, speech: Iterable[Array], options: RenderOptions) -> Array:
+    """How far a film's own sound, pieces float32 [n] at 16 kHz, asks lips to open, float32 [T] at 25 Hz."""
     take = max(survey.takes, key=lambda take: take.weight)
     face, pose = usual_pose(take, survey)
     rest = rest_face(face)
-    return mouth_opening(rest + speech_motion(speech, rest, pose, Controls(), options.speech2landmarks))
-
-
-def track_at(track: Array, frame: float) -> Array:
-    """A track [T, ...] at a fractional frame, held at its ends."""
-    frame = min(max(frame, 0.0), len(track) - 1.0)
-    first = int(frame)
-    between: Array = track[first] + np.float32(frame - first) * (track[min(first + 1, len(track) - 1)] - track[first])
-    return between
+    moved = speech_motion(speech, rest, pose, Controls(), options.speech2landmarks)
+    return np.concatenate([mouth_opening(rest + part) for part in moved if len(part)])
 
 
 def summary(survey: Survey, cast: Cast) -> str:

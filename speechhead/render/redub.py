@@ -6,8 +6,7 @@ import logging
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-
+from speechhead.audio.face_sound import FaceSound
 from speechhead.avatar.named import named_portraits
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLE_RATE
@@ -62,17 +61,15 @@ def redub(
             log.warning("%s: %s", source, note)
         if wanted.report is not None:
             write_report(wanted.report, str(source), survey, cast)
-        dub = prepared(survey, cast, np.concatenate(list(reel.speech.pieces())), options, controls)
+        dub = prepared(survey, cast, reel.speech.pieces, options, controls)
         reel.write(job, cast.drawn(survey.count), dub.edit, progress)
     return output
 
 
 def _own_opening(source: str | Path, begin: float, survey: Survey, options: RenderOptions) -> Array:
     """How far the video's own sound, from `begin` seconds on, asks lips to open, float32 [T] at 25 Hz."""
-    from speechhead.audio.io import load_audio
-
     try:
-        speech = load_audio(source)
+        speech = FaceSound.of(source)
     except AudioError as error:
         raise ControlError(f"{source}: has no sound that tells who speaks. Use --face 1 or --face largest.") from error
-    return expected_opening(survey, speech[round(begin * SAMPLE_RATE) :], options)
+    return expected_opening(survey, speech.pieces(first=round(begin * SAMPLE_RATE)), options)

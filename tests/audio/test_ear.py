@@ -63,7 +63,7 @@ def test_a_float_is_heard_within_full_scale(tmp_path):
     face = FaceSound.of(tmp_path / "loud.wav")
     whole = load_audio(tmp_path / "loud.wav")
     assert np.array_equal(np.concatenate(list(face.pieces())), whole) and face.samples == len(whole)
-    assert sum(map(len, face.pieces(5000))) == 5000
+    assert np.array_equal(np.concatenate(list(face.pieces(5000))), whole[5000:])
 
 
 def test_a_passage_in_a_films_sound():

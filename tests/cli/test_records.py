@@ -47,7 +47,7 @@ FILM = {
     "--report": "FILE",
     "--keep-audio": False,
 }
-RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", **SPEAKING, **FILM}
+RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", "--json": False, **SPEAKING, **FILM}
 ANIMATE = {
     "--source -s": "IMG",
     "--driver -d": "VIDEO",

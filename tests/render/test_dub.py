@@ -13,8 +13,10 @@ from support.films import face, scene
 from speechhead.core.controls import Controls
 from speechhead.core.errors import ControlError, FaceError
 from speechhead.core.options import RenderOptions
-from speechhead.render.dub import choose, expected_opening, look, prepared, summary, track_at, write_report
+from speechhead.render.dub import choose, expected_opening, look, prepared, summary, write_report
+from speechhead.render.lip_track import LipTrack
 from speechhead.render.patch import Patch
+from speechhead.render.scratch import Scratch
 
 FPS = 20.0
 
@@ -46,7 +48,7 @@ def test_shots_and_people(survey):
 def test_only_the_one_who_is_chosen_changes(survey, pictures, generator):
     cast = choose(survey, 2, "film.mp4")
     options = RenderOptions(generator=generator, speech2landmarks=FakeSpeech())
-    dub = prepared(survey, cast, speech_like(1.0), options, Controls())
+    dub = prepared(survey, cast, lambda: [speech_like(1.0)], options, Controls())
     edited = dub.edit(pictures[6], 6, 0.3)
     changed = np.abs(edited.astype(int) - pictures[6]).max(-1) > 0
     assert changed.any() and not changed[:, :320].any() and not changed[:120].any()
@@ -75,7 +77,7 @@ def test_the_one_who_speaks_and_the_report(survey, tmp_path):
     with pytest.raises(FaceError, match="nobody's lips fit its sound"):
         choose(survey, "speaking", "film.mp4", lambda: np.zeros(40, np.float32))
     options = RenderOptions(speech2landmarks=FakeSpeech())
-    assert np.ptp(expected_opening(survey, speech_like(1.0), options)) > 0.01
+    assert np.ptp(expected_opening(survey, [speech_like(1.0)], options)) > 0.01
 
 
 def test_patches_lie_within_the_picture():
@@ -87,5 +89,17 @@ def test_patches_lie_within_the_picture():
 
 
 def test_a_track_between_and_beyond_its_frames():
-    track = np.arange(4, dtype=np.float32)[:, None]
-    assert [float(track_at(track, at)[0]) for at in (-1, 1.5, 9)] == [0.0, 1.5, 3.0]
+    with closing(Scratch()) as scratch:
+        track = LipTrack(scratch)
+        for rows in (0, 1, 3):  # as many as come at a time
+            track.add(
+                len(track) + np.arange(rows, dtype=np.float32)[:, None, None] + np.zeros((rows, 70, 3), np.float32)
+            )
+        assert len(track) == 4
+        assert [float(track.at(at)[69, 2]) for at in (-1, 0.5, 1.5, 9)] == [0.0, 0.5, 1.5, 3.0]
+
+
+def test_speech_moves_lips_alike_in_pieces_of_any_size(survey):
+    options, sound = RenderOptions(speech2landmarks=FakeSpeech()), speech_like(1.0)
+    pieces = [sound[:100], sound[100:9000], sound[9000:]]
+    assert np.array_equal(expected_opening(survey, [sound], options), expected_opening(survey, pieces, options))
