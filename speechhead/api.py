@@ -14,11 +14,17 @@ from speechhead.avatar.named import named_portraits
 from speechhead.avatar.outputs import check_target
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.controls import Controls
-from speechhead.core.errors import ControlError
+from speechhead.core.errors import AudioError, ControlError, MediaError
 from speechhead.core.film_options import FilmOptions
 from speechhead.core.options import DriveOptions, Progress, RenderOptions
+from speechhead.core.outputs import replaced
 from speechhead.core.records import entries, record_of
+from speechhead.core.results import ResultOptions
 from speechhead.core.threads import background
+from speechhead.media.sound import write_wav
+from speechhead.media.targets import check_beside, is_frames
+from speechhead.media.writer import SUFFIXES
+from speechhead.render.captions import Captions
 from speechhead.render.speak import speak
 from speechhead.render.track import file_track, speech_file, text_of, text_track
 
@@ -36,18 +42,20 @@ def say(
     options: RenderOptions | None = None,
     controls: Controls | None = None,
     progress: Progress | None = None,
+    results: ResultOptions | None = None,
 ) -> Path:
     """Make a portrait speak a text, or a recording, and write the video.
 
     Parameters
     ----------
     text : text to speak, plain, SSML or HTML, or the path of a text, sound or video file
-    output : .mp4, .m4v, .mov or .mkv
+    output : .mp4, .m4v, .mov, .mkv, .webm, .gif, .apng, or frames/%05d.png
     portrait : picture, saved avatar, name of a shipped one, or an Avatar; the default one if None
     voice : a name from `speechhead voices`; the one that suits the portrait if None; not used for a recording
     options : how pictures are made: size, fps, generator and so on
     controls : how the face moves: emotion, seed and so on
     progress : called after every frame
+    results : what is behind the person, and what is written besides: subtitles, motion
 
     Returns
     -------
@@ -58,22 +66,64 @@ def say(
     SpeechheadError, in one line, for whatever is wrong with the input.
     """
     options, controls = record_of(RenderOptions, "options", options), record_of(Controls, "controls", controls)
+    results = record_of(ResultOptions, "results", results)
     file = speech_file(text)
-    target = check_target(output, file, portrait, voice, options.generator)
+    target = check_target(output, file, portrait, voice, options.generator, results=results)
     written = text_of(file) if file else str(text)
     if written is not None and options.speaker is not None:
         raise ControlError(f"speaker {options.speaker}: a text has one speaker. Leave speaker out.")
+    captions = Captions()
     if written is not None:
-        track = text_track(written, _voices(portrait, voice, written))
+        track = text_track(written, _voices(portrait, voice, written), captions.hear)
     else:
         assert file is not None
+        _check_words(results, file)
         track = file_track(file, options.speaker)
         if voice is not None:
             log.warning("%s: a recording is spoken as it is, so voice %r is not used. Leave voice out.", file, voice)
     controls = _directed(controls)
     with background(track.pieces) as pieces:
         track = replace(track, pieces=pieces)
-        return speak(_avatar(portrait, options), track, target, options, controls, progress)
+        speak(_avatar(portrait, options), track, target, options, controls, progress, results)
+    if results.subtitles is not None:
+        captions.write(results.subtitles)
+    return target
+
+
+def read_out(text: str, output: str | Path, voice: str | None = None, subtitles: str | Path | None = None) -> Path:
+    """Speak a text into a sound file, for `render`.
+
+    Parameters
+    ----------
+    text : plain, SSML or HTML
+    output : .wav, 16 kHz, one channel
+    voice : a name from `speechhead voices`; one that suits the text if None
+    subtitles : .vtt or .srt to write the text with its times to
+
+    Raises
+    ------
+    SpeechheadError, in one line, for whatever is wrong with the input.
+    """
+    results = ResultOptions(subtitles=None if subtitles is None else Path(subtitles))
+    target = Path(output)
+    if target.suffix.lower() != ".wav":
+        raise AudioError(f"{target}: '{target.suffix}' is not written here. Use .wav.")
+    for path in (target, *results.files):
+        check_beside(path, ())
+    captions = Captions()
+    track = text_track(text, _voices(None, voice, text), captions.hear)
+    with replaced(target) as part:
+        write_wav(part, (passage.speech for passage in track.pieces), track.rate)
+    if results.subtitles is not None:
+        captions.write(results.subtitles)
+    return target
+
+
+def is_film(source: str | Path) -> bool:
+    """Whether a source is a video, or frames of one, rather than a portrait."""
+    from speechhead.render.redub import is_video
+
+    return is_frames(Path(source)) or is_video(source)
 
 
 def render(
@@ -84,6 +134,7 @@ def render(
     controls: Controls | None = None,
     progress: Progress | None = None,
     film: FilmOptions | None = None,
+    results: ResultOptions | None = None,
 ) -> Path:
     """Lip-sync a portrait, or an existing video, to the sound of a file.
 
@@ -102,20 +153,23 @@ def render(
     SpeechheadError, in one line, for whatever is wrong with the input.
     """
     options, controls = record_of(RenderOptions, "options", options), record_of(Controls, "controls", controls)
-    target = check_target(output, source, audio, options.generator)
+    results = record_of(ResultOptions, "results", results)
+    target = check_target(output, source, audio, options.generator, results=results)
+    _check_words(results, audio)
     controls = _directed(controls)
     wanted = record_of(FilmOptions, "film", film)
     if not isinstance(source, Avatar | np.ndarray):
         from speechhead.render.redub import is_video, redub
 
         if is_video(source):
+            _check_film(results, source, target)
             if options.crop:
                 raise ControlError(f"{source}: crop is for pictures, and this is a video. Leave it out.")
             return redub(source, audio, target, options, controls, progress, wanted)
     if wanted != FilmOptions():
         raise ControlError(f"{_named(wanted)}: is for videos, and this is a portrait. Leave it out.")
     track = file_track(audio, options.speaker)
-    return speak(_avatar(source, options), track, target, options, controls, progress)
+    return speak(_avatar(source, options), track, target, options, controls, progress, results)
 
 
 def animate(
@@ -158,14 +212,28 @@ def _directed(controls: Controls) -> Controls:
     return replace(controls, head=track if controls.head_brows else track.alone())
 
 
-def _named(wanted: FilmOptions) -> str:
+def _named(record: FilmOptions | ResultOptions) -> str:
     """The options that are not as they are by themselves."""
-    usual = FilmOptions()
+    usual = type(record)()
     return ", ".join(
         entry.option.flag or f"--{entry.name.replace('_', '-')}"
-        for entry in entries(FilmOptions)
-        if getattr(wanted, entry.name) != getattr(usual, entry.name)
+        for entry in entries(type(record))
+        if getattr(record, entry.name) != getattr(usual, entry.name)
     )
+
+
+def _check_words(results: ResultOptions, audio: str | Path) -> None:
+    if results.subtitles is not None:
+        raise MediaError(f"{audio}: the words of a recording are not known, so there are no subtitles. Give a text.")
+
+
+def _check_film(results: ResultOptions, source: str | Path, target: Path) -> None:
+    """Refuse for a film what only portraits have."""
+    if results != ResultOptions():
+        asked = _named(results)
+        raise MediaError(f"{source}: {asked} is for portraits, and this is a video. Leave it out.")
+    if target.suffix.lower() not in SUFFIXES:
+        raise MediaError(f"{target}: a video's new version is not written as that. Use {', '.join(SUFFIXES)}.")
 
 
 def _voices(portrait: Portrait, voice: str | None, text: str) -> tuple[str, ...]:

@@ -139,10 +139,10 @@ PACKAGES = {
 """Modules that are not called as the package which brings them."""
 
 EXTRAS = {
-    "speechhead": {"voices", "gpu", "hub", "align", "train"},
+    "speechhead": {"voices", "gpu", "hub", "align", "train", "ray"},
     "server": {"server", "livekit", "pipecat"},
     "pipelines": {"listen", "train"},
-    "tests": {"dev", "livekit", "pipecat"},
+    "tests": {"dev", "livekit", "pipecat", "ray"},
 }
 """Extras, besides the base, that a folder may import from."""
 

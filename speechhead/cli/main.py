@@ -24,8 +24,10 @@ from speechhead.core.errors import SpeechheadError
 from speechhead.core.film_options import FilmOptions
 from speechhead.core.options import DriveOptions, RenderOptions
 from speechhead.core.process import calm_blas, calm_opencv, keep_freed_pictures
+from speechhead.core.results import ResultOptions
 
 from .avatars import avatars_app, check_picture
+from .batch import batch
 from .records import from_records
 from .terminal import bar, standard_input, told
 from .voices import voices_app
@@ -158,7 +160,12 @@ def everywhere(
     """What stands before a command."""
 
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="Video to write: mp4, m4v, mov or mkv.", metavar="FILE")]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", help="Video to write: mp4, m4v, mov, mkv, webm, gif, apng, frames/%05d.png.", metavar="FILE"
+    ),
+]
 
 
 @say_app.command()
@@ -183,6 +190,7 @@ def say(
     *,
     options: RenderOptions,
     controls: Controls,
+    results: ResultOptions,
 ) -> None:
     """Make a portrait speak a text or a recording."""
     from speechhead.api import say as run
@@ -190,7 +198,7 @@ def say(
     if text_or_wav == "-":
         text_or_wav = standard_input()
     with bar() as progress:
-        path = run(text_or_wav, output, portrait, voice, options, controls, progress)
+        path = run(text_or_wav, output, portrait, voice, options, controls, progress, results)
     print(path)
 
 
@@ -207,12 +215,13 @@ def render(
     options: RenderOptions,
     controls: Controls,
     film: FilmOptions,
+    results: ResultOptions,
 ) -> None:
     """Lip-sync a portrait, or a video with its own head motion, to a recording."""
     from speechhead.api import render as run
 
     with told(json, source=source, audio=str(audio), output=str(output)) as (progress, made):
-        made(run(source, audio, output, options, controls, progress, film))
+        made(run(source, audio, output, options, controls, progress, film, results))
 
 
 @app.command(rich_help_panel=VIDEOS)
@@ -246,6 +255,7 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
+app.command("batch", rich_help_panel=VIDEOS)(batch)
 app.command("check", rich_help_panel=MATERIAL)(check_picture)
 app.add_typer(avatars_app, name="avatars", rich_help_panel=MATERIAL)
 app.add_typer(voices_app, name="voices", rich_help_panel=MATERIAL)

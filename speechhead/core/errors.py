@@ -45,5 +45,9 @@ class ControlError(SpeechheadError):
     """A control (emotion, gaze, pose, amplitude ...) is unknown or out of range."""
 
 
+class BatchError(SpeechheadError):
+    """A list of jobs can not be read, or one of its lines asks for what is not possible."""
+
+
 class ServerError(SpeechheadError):
     """The live server can not do what is asked: a setting, a limit, or its state forbids it."""

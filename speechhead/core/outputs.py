@@ -1,8 +1,10 @@
-"""Results never replace what they are made from."""
+"""Results never replace what they are made from, and come into their place whole."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,17 @@ def keep_inputs(
     for given in inputs:
         if any(_same(target, path) for path in _files(given, named or {})):
             raise error(f"{target}: the output is the same file as the input '{given}'. Choose another output.")
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write to, which takes its place in one step when all went well."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _files(given: Any, named: Mapping[str, Path]) -> list[Path]:

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WORKERS = min(4, os.cpu_count() or 1)
+CORES_VARIABLE = "SPEECHHEAD_CORES"
+"""Variable that holds a process to so many cores, where several share a machine."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    held = os.environ.get(CORES_VARIABLE, "")
+    return int(held) if held.isdecimal() and int(held) else os.cpu_count() or 1
+
+
+WORKERS = min(4, cores())
 """Frames that are drawn at the same time."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import onnxruntime as ort
@@ -11,6 +10,7 @@ from speechhead.core import weights
 from speechhead.core.errors import DeviceError, WeightsError
 from speechhead.core.options import DEVICES
 from speechhead.core.stand_ins import refuse_stand_in
+from speechhead.core.threads import cores
 
 
 def providers(device: str = "auto") -> list[str]:
@@ -45,7 +45,7 @@ def load_session(model: str | Path, device: str = "cpu", threads: int | None = N
     """
     path = model if isinstance(model, Path) else weights.path(model)
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+    options.intra_op_num_threads = threads or min(4, cores())
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Idle workers must not spin: rendering shares its cores with the video encoder.

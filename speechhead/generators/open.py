@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from speechhead.core.errors import DeviceError
+from speechhead.core.kept import opened
 from speechhead.core.options import PORTRAIT_SIZE, RenderOptions, check_engine
 
 from .protocol import Generator
@@ -42,7 +43,8 @@ def open_generator(
 def chosen_generator(options: RenderOptions, size: int) -> Generator:
     """The generator that options name, for crops of `size` pixels, or the ready-made one that they hold."""
     if isinstance(options.generator, str):
-        return open_generator(options.generator, size, options.engine, options.device)
+        asked = options.generator, size, options.engine, options.device
+        return opened(("generator", *asked), lambda: open_generator(*asked))
     ready: Generator = options.generator
     return ready
 

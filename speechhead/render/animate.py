@@ -14,10 +14,10 @@ from speechhead.core.errors import ControlError
 from speechhead.core.options import DriveOptions, Progress, RenderOptions
 from speechhead.engines.need import need_torch
 from speechhead.face.tracker import Face, FaceTracker
+from speechhead.media.formats import open_writer
 from speechhead.media.image import Picture, read_picture, scaled_down
 from speechhead.media.reader import VideoReader
 from speechhead.media.sound_coding import SoundCoding
-from speechhead.media.writer import VideoWriter
 
 from .compact_puppet import CompactPuppet
 from .driver import Start, first_face, length_and_sound
@@ -58,7 +58,7 @@ def follow(
     rate, layout = (coding.rate, coding.layout) if coding is not None else (None, "mono")
     sound = audio.pieces(rate, layout) if audio is not None else iter(())
     heard = 0
-    with VideoWriter(target, width, height, reader.fps, rate, options.watermark, layout=layout) as writer:
+    with open_writer(target, (width, height), reader.fps, rate, options.watermark, layout=layout) as writer:
         for picture in chain([first], pictures):
             writer.write(picture)
             while rate and heard < (writer.frames + 1) / reader.fps * rate and (piece := next(sound, None)) is not None:

@@ -11,13 +11,13 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.controls import Controls
-from speechhead.core.options import PORTRAIT_SIZE, Progress, RenderOptions
+from speechhead.core.options import Progress, RenderOptions
+from speechhead.core.results import ResultOptions
 from speechhead.core.threads import background
-from speechhead.generators.open import chosen_generator
+from speechhead.media.formats import open_writer
 from speechhead.media.image import Picture
-from speechhead.media.writer import VideoWriter
 
-from .stream import Renderer
+from .studio import StudioRenderer
 from .track import CHUNK, Track
 
 
@@ -28,12 +28,11 @@ def speak(
     options: RenderOptions,
     controls: Controls,
     progress: Progress | None = None,
+    results: ResultOptions | None = None,
 ) -> Path:
     """Write the video of a portrait that speaks a track; see `speechhead.api.say`."""
-    fps, crop = options.fps or FPS, (options.size or PORTRAIT_SIZE) if options.crop else None
-    generator = chosen_generator(options, avatar.size)
-    renderer = Renderer(avatar, controls, generator, options.speech2landmarks, paste=crop is None, fps=fps)
-    height, width = (crop, crop) if crop else avatar.picture.shape[:2]
+    fps, results = options.fps or FPS, results or ResultOptions()
+    renderer = StudioRenderer(avatar, controls, options, results, fps)
     total = None if track.samples is None else int(np.ceil(np.ceil(track.samples * FPS / SAMPLE_RATE) * fps / FPS))
 
     def moved() -> Iterator[tuple[Array | None, Iterator[Picture]]]:
@@ -46,7 +45,7 @@ def speak(
         yield None, renderer.flush()
 
     with (
-        VideoWriter(target, width, height, fps, track.rate, options.watermark, layout=track.layout) as writer,
+        open_writer(target, renderer.size, fps, track.rate, options.watermark, results.alpha, track.layout) as writer,
         # The landmarks of a chunk are worked out while the pictures of the one before are drawn and encoded.
         background(moved(), depth=1) as chunks,
     ):
@@ -54,7 +53,11 @@ def speak(
             if audio is not None:
                 writer.write_audio(audio)
             for frame in frames:
-                writer.write(avatar.face(frame, crop) if crop else frame)
+                writer.write(frame)
                 if progress:
                     progress(writer.frames, total)
+    if renderer.log is not None and results.export_motion is not None:
+        renderer.log.write_motion(results.export_motion)
+    if renderer.log is not None and results.blendshapes is not None:
+        renderer.log.write_blendshapes(results.blendshapes)
     return target

@@ -13,6 +13,7 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.core.controls import Controls
+from speechhead.core.kept import opened
 from speechhead.face.landmarks import Pose
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture
@@ -63,7 +64,7 @@ class Renderer:
         if speech2landmarks is None:
             from speechhead.speech.model import Speech2Landmarks
 
-            speech2landmarks = Speech2Landmarks.load()
+            speech2landmarks = opened(("speech2landmarks",), Speech2Landmarks.load)
         controls = controls or Controls()
         self.motion = Motion(avatar.neutral, avatar.pose, controls)
         self._model = speech2landmarks

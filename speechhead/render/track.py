@@ -6,18 +6,22 @@ import codecs
 import contextlib
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import AudioError, SpeechSynthesisError
+from speechhead.core.kept import opened
 from speechhead.core.stand_ins import is_pointer, refuse_stand_in
 from speechhead.media.sound_coding import SoundCoding
+
+if TYPE_CHECKING:
+    from speechhead.tts import Speech
 
 log = logging.getLogger("speechhead")
 
@@ -183,8 +187,8 @@ def in_blocks(pieces: Iterable[Array], size: int) -> Iterator[Array]:
         yield np.concatenate(held, axis=-1)
 
 
-def text_track(text: str, names: tuple[str, ...]) -> Track:
-    """A text spoken piece by piece by the first of the voices `names` that this machine has."""
+def text_track(text: str, names: tuple[str, ...], hear: Callable[[Speech], None] | None = None) -> Track:
+    """A text spoken piece by piece by the first of the voices `names` that this machine has; `hear` gets each piece."""
 
     from speechhead.tts import check_readable, open_voice, voices
 
@@ -195,7 +199,9 @@ def text_track(text: str, names: tuple[str, ...]) -> Track:
     check_readable(text, chosen)  # before a portrait is prepared; the voice says what it leaves out
 
     def pieces() -> Iterator[Passage]:
-        for speech in open_voice(chosen).speak(text):
+        for speech in opened(("voice", chosen), lambda: open_voice(chosen)).speak(text):
+            if hear:
+                hear(speech)
             yield Passage(speech.samples, speech.samples, speech.text, speech.emotion)
 
     return Track(pieces(), SAMPLE_RATE)

@@ -36,7 +36,14 @@ SPEAKING = {
     "--look-away": 20.0,
     "--seed": 0,
 }
-SAY = {"TEXT_OR_WAV": "", "--portrait -p": "IMG", "--voice": "NAME", **SPEAKING, "--size": None, "--fps": 25}
+RESULTS = {
+    "--alpha": False,
+    "--background": "COLOUR|IMG",
+    "--subtitles": "FILE",
+    "--export-motion": "FILE",
+    "--blendshapes": "FILE",
+}
+SAY = {"TEXT_OR_WAV": "", "--portrait -p": "IMG", "--voice": "NAME", **SPEAKING, **RESULTS, "--size": None, "--fps": 25}
 FILM = {
     "--codec": "NAME",
     "--crf": None,
@@ -47,7 +54,7 @@ FILM = {
     "--report": "FILE",
     "--keep-audio": False,
 }
-RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", "--json": False, **SPEAKING, **FILM}
+RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", "--json": False, **SPEAKING, **FILM, **RESULTS}
 ANIMATE = {
     "--source -s": "IMG",
     "--driver -d": "VIDEO",

@@ -137,13 +137,24 @@ class CompactGenerator:
         -------
         uint8 [S, S, 3]; equal to the portrait at the crop's border
         """
+        return self._drawn(source, normalised, pose)[0]
+
+    def render_with_matte(
+        self, source: Source, normalised: Array, pose: Pose
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """One frame as `render` gives it, and how much of each pixel is the person: uint8 [S, S], 255 for all."""
+        frame, flow = self._drawn(source, normalised, pose)
+        return frame, source.layers.matte(flow)
+
+    def _drawn(self, source: Source, normalised: Array, pose: Pose) -> tuple[NDArray[np.uint8], Array]:
+        """One frame, and the backward flow [h, w, 2] that its person was read through."""
         normalised = steadied(source.landmarks, normalised, source.lids)
         closure = closures(source.landmarks, normalised, source.lids)
         keypoints = self.keypoints(source, held_open(source.landmarks, normalised, closure))
         flow = self._flow(source, keypoints, pose)
         frame = with_lips(source.layers.moved(flow), source.lips, keypoints, pose)
         frame = self._paint(without_smile(frame, source.smile, flow, keypoints, pose), source, keypoints, pose)
-        return self._lids.close(frame, source.lids, closure, keypoints, pose)
+        return self._lids.close(frame, source.lids, closure, keypoints, pose), flow
 
     def keypoints(self, source: Source, normalised: Array) -> Array:
         """Driving keypoints [478, 3] in normalised space for driving landmarks [70, 3]."""

@@ -158,6 +158,14 @@ class Layers:
             picture[part] = cv2.cvtColor(both, cv2.COLOR_RGBA2RGB)
         return picture
 
+    def matte(self, flow: Array) -> NDArray[np.uint8]:
+        """How much of each pixel of `moved` is the person: uint8 [S, S], 255 for all of it."""
+        size = len(self.background)
+        x, y = places(flow, size, size, self.density)
+        alpha = np.ascontiguousarray(self.person[..., 3])
+        moved = cv2.remap(alpha, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(np.round(moved.clip(0, 1) * 255), np.uint8)
+
 
 class Matte:
     """Cuts the person out of a portrait (MediaPipe's selfie segmentation, refined on the picture's own edges)."""

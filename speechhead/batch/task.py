@@ -1,0 +1,109 @@
+"""One job done, from its line to its files, in whatever process it is in."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from speechhead import api
+from speechhead.core.controls import Controls
+from speechhead.core.errors import ControlError, SpeechheadError
+from speechhead.core.film_options import FilmOptions
+from speechhead.core.kept import keep_opened
+from speechhead.core.options import Progress, RenderOptions
+from speechhead.core.process import keep_freed_pictures
+from speechhead.core.results import ResultOptions
+from speechhead.media.targets import is_frames
+
+from .job import Job
+
+log = logging.getLogger("speechhead")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of one attempt: an error in one line or none, notes, frames written, and seconds of work."""
+
+    error: str | None
+    notes: tuple[str, ...]
+    frames: int
+    seconds: float
+
+
+def prepare() -> None:
+    """Ready this process for one job after another."""
+    keep_opened()
+    keep_freed_pictures()
+
+
+def perform(job: Job, folder: Path, progress: Progress | None = None) -> Done:
+    """Make a job's files in a folder, each under the last part of its name; frames go to `frames/`.
+
+    What is wrong with the job is told, not raised.
+    """
+    begun, counted = time.monotonic(), [0]
+
+    def count(done: int, total: int | None) -> None:
+        counted[0] = done
+        if progress:
+            progress(done, total)
+
+    error = None
+    with _notes() as notes:
+        try:
+            make(job, folder, count)
+        except (SpeechheadError, OSError, MemoryError) as fault:
+            error = " ".join(str(fault).split()) or "not enough memory. Use a smaller picture or size."
+        except Exception as fault:
+            error = f"internal error, please report it: {type(fault).__name__}: {' '.join(str(fault).split())[:200]}"
+    return Done(error, tuple(notes), counted[0], round(time.monotonic() - begun, 3))
+
+
+def make(job: Job, folder: Path, progress: Progress) -> Path:
+    """Make a job's files in a folder; raises what is wrong with the job."""
+    name = Path(job.output)
+    target = folder / name.name
+    if is_frames(name):
+        (folder / "frames").mkdir()
+        target = folder / "frames" / name.name
+    options, controls = RenderOptions(**job.options), Controls(**job.controls)
+    named: dict[str, Any] = dict(job.results)
+    for field in ("subtitles", "export_motion", "blendshapes"):
+        if field in named:
+            named[field] = folder / Path(str(named[field])).name
+    results = ResultOptions(**named)
+    text = f"{job.text}\n"  # so that it is never taken for a file's name
+    if job.source is None or not api.is_film(job.source):
+        if job.film:
+            raise ControlError(f"{', '.join(job.film)}: is for videos, and this is a portrait. Leave it out.")
+        said: str | Path = text if job.audio is None else Path(job.audio)
+        return api.say(said, target, job.source, job.voice, options, controls, progress, results)
+    audio = Path(job.audio) if job.audio is not None else folder / "speech.wav"
+    if job.audio is None:
+        api.read_out(text, audio, job.voice, results.subtitles)
+        results = replace(results, subtitles=None)
+    return api.render(job.source, audio, target, options, controls, progress, FilmOptions(**job.film), results)
+
+
+@contextlib.contextmanager
+def _notes() -> Iterator[list[str]]:
+    """Warnings of the library while a job is done, a line each."""
+    kept: list[str] = []
+
+    class NoteKeeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            line = " ".join(record.getMessage().split())
+            if line not in kept:
+                kept.append(line)
+
+    handler = NoteKeeper(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield kept
+    finally:
+        log.removeHandler(handler)
