@@ -106,8 +106,8 @@ def job_of(line: Mapping[str, Any], number: int, home: Path, target: Path | None
     source = _source(own.get("source"), home)
     sound = None if audio is None else str(_file(audio, home, "sound"))
     for record, name in FILES:
-        if (given := parts[record].get(name)) and (home / given).is_file():
-            parts[record][name] = str((home / given).resolve())
+        if (file := parts[record].get(name)) and (home / file).is_file():
+            parts[record][name] = str((home / file).resolve())
     for name, kind in RECORDS.items():
         kind(**parts[name])
     for name in ("subtitles", "export_motion", "blendshapes"):

@@ -95,7 +95,8 @@ def backdrop(background: str, shape: tuple[int, int]) -> Picture:
         except ValueError:
             wanted = "Give a colour (#rrggbb or its name) or a picture's path"
             raise ImageError(f"background {background[:80]!r} is no colour, and no file. {wanted}.") from None
-        return np.broadcast_to(np.array(colour[:3], np.uint8), (height, width, 3)).copy()
+        plain: Picture = np.full((height, width, 3), colour[:3], np.uint8)
+        return plain
     picture = load_image(background)
     factor = max(height / picture.shape[0], width / picture.shape[1])
     size = max(width, round(picture.shape[1] * factor)), max(height, round(picture.shape[0] * factor))
