@@ -1,4 +1,4 @@
-"""Make speechhead/motion/arkit.npz: what each of ARKit's blendshapes does to the landmarks, from ICT-FaceKit.
+"""Make speechhead/motion/arkit.npz: what ARKit's blendshapes do to landmarks, from ICT-FaceKit.
 
     python -m pipelines.make.arkit ../shared/face3d
 

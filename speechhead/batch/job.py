@@ -35,6 +35,9 @@ SAME = {"portrait": "source"}
 FILES = (("results", "background"), ("controls", "head"), ("controls", "keyframes"))
 """Options that may name a file, which is taken from the manifest's folder."""
 
+BESIDES = (("results", "subtitles"), ("results", "export_motion"), ("results", "blendshapes"), ("film", "report"))
+"""Options that name a file to write besides the video, which goes into the folder of results."""
+
 YES, NO = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
 
@@ -70,8 +73,8 @@ class Job:
     @property
     def besides(self) -> tuple[str, ...]:
         """Files that it writes besides the video, by name in the folder of results."""
-        asked = ResultOptions(**{name: value for name, value in self.results.items() if name != "background"})
-        return tuple(path.as_posix() for path in asked.files)
+        given = (getattr(self, record).get(name) for record, name in BESIDES)
+        return tuple(str(name) for name in given if name)
 
 
 def job_of(line: Mapping[str, Any], number: int, home: Path, target: Path | None = None) -> Job:
@@ -110,9 +113,9 @@ def job_of(line: Mapping[str, Any], number: int, home: Path, target: Path | None
             parts[record][name] = str((home / file).resolve())
     for name, kind in RECORDS.items():
         kind(**parts[name])
-    for name in ("subtitles", "export_motion", "blendshapes"):
-        if name in parts["results"]:
-            parts["results"][name] = inside(str(parts["results"][name]))
+    for record, name in BESIDES:
+        if name in parts[record]:
+            parts[record][name] = inside(str(parts[record][name]))
     output = inside(own.get("output") or f"{number:04}-{Path(source or audio or 'speech').stem}.mp4")
     check_name(Path(output), bool(parts["results"].get("alpha")))
     job = Job(output, text, sound, source, own.get("voice"), **parts)

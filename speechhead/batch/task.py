@@ -20,7 +20,7 @@ from speechhead.core.process import keep_freed_pictures
 from speechhead.core.results import ResultOptions
 from speechhead.media.targets import is_frames
 
-from .job import Job
+from .job import BESIDES, Job
 
 log = logging.getLogger("speechhead")
 
@@ -72,11 +72,11 @@ def make(job: Job, folder: Path, progress: Progress) -> Path:
         (folder / "frames").mkdir()
         target = folder / "frames" / name.name
     options, controls = RenderOptions(**job.options), Controls(**job.controls)
-    named: dict[str, Any] = dict(job.results)
-    for field in ("subtitles", "export_motion", "blendshapes"):
-        if field in named:
-            named[field] = folder / Path(str(named[field])).name
-    results = ResultOptions(**named)
+    parts: dict[str, dict[str, Any]] = {"results": dict(job.results), "film": dict(job.film)}
+    for record, field in BESIDES:
+        if field in parts[record]:
+            parts[record][field] = folder / Path(str(parts[record][field])).name
+    results, film = ResultOptions(**parts["results"]), FilmOptions(**parts["film"])
     text = f"{job.text}\n"  # so that it is never taken for a file's name
     if job.source is None or not api.is_film(job.source):
         if job.film:
@@ -87,7 +87,7 @@ def make(job: Job, folder: Path, progress: Progress) -> Path:
     if job.audio is None:
         api.read_out(text, audio, job.voice, results.subtitles)
         results = replace(results, subtitles=None)
-    return api.render(job.source, audio, target, options, controls, progress, FilmOptions(**job.film), results)
+    return api.render(job.source, audio, target, options, controls, progress, film, results)
 
 
 @contextlib.contextmanager
