@@ -21,6 +21,9 @@ from .view import as_picture_of, upright_size
 PROBED = 5000
 """Packets that tell whether pictures come evenly."""
 
+HELD_BYTES = 192 << 20
+"""Pictures that are held where a video is played backward."""
+
 UNEVEN = 1.5
 """A picture that is shown so many times as long as most is none of a constant rate; one that is missing is."""
 
@@ -69,8 +72,9 @@ class VideoReader:
             yield held
             index += 1
 
-    def ping_pong(self, count: int, length: int, chunk: int = 32) -> Iterator[Picture]:
+    def ping_pong(self, count: int, length: int, chunk: int | None = None) -> Iterator[Picture]:
         """`count` pictures: 0 .. length - 1, back to 0, and so on, holding at most `chunk` pictures in memory."""
+        chunk = chunk or max(2, min(32, HELD_BYTES // (3 * self.width * self.height)))
         index, backward = 0, False
         while index < count:
             if not backward:

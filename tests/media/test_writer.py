@@ -159,6 +159,16 @@ def test_reading_at_other_rates_and_from_the_middle(tmp_path):
     assert [bright(f) for f in slow] == pytest.approx([i * 5 for i in range(20)], abs=3)
 
 
+def test_hidden_files_of_killed_runs_are_swept_when_old(tmp_path):
+    old, young, other = (tmp_path / name for name in (".a.x1.part", ".a.x2.part", ".b.x1.part"))
+    for path in (old, young, other):
+        path.write_bytes(b"")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    write(tmp_path / "a.mp4", 2)
+    assert not old.exists() and young.exists() and other.exists()
+
+
 def test_ping_pong(tmp_path):
     reader = VideoReader(write(tmp_path / "a.mp4", 20))
     order = [round(bright(f) / 2) for f in reader.ping_pong(50, 20, chunk=7)]

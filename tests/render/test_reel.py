@@ -137,6 +137,18 @@ def test_colours_of_hd_without_tags_stay(tmp_path):
     assert told(result)[0][3] == told(source)[0][3]
 
 
+@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_film_stays_turned(tmp_path, turns, codec):
+    source = rich_film(tmp_path / "film.mkv", Kind("yuv420p", turns=turns, count=3), rich=False)
+    result = filmed(source, tmp_path / "new.mkv", 0.12, FilmOptions(codec=codec, lossless=True))
+    old, new = pictures(source)[1], pictures(result)[1]
+    assert Film(source).look.turns == Film(result).look.turns == turns and old.shape == new.shape
+    assert np.abs(old.astype(int) - np.rot90(picture(1), turns)).mean() < 4
+    rows, columns = np.nonzero(np.abs(old.astype(int) - new).max(-1) > 12)
+    assert abs(rows.min() - BOX[0].start) < 3 and abs(columns.max() + 1 - BOX[1].stop) < 3
+
+
 @pytest.mark.parametrize("transfer", [16, 18])
 def test_wide_range_stays_wide(tmp_path, transfer):
     kind = Kind("yuv420p10le", tags=(1, 9, 9, transfer), count=4)

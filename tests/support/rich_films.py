@@ -38,6 +38,7 @@ class Kind:
     late: float = 0.0
     sound_late: float = 0.0
     size: tuple[int, int] = (WIDTH, HEIGHT)
+    turns: int = 0
     options: dict[str, str] = field(default_factory=lambda: {"preset": "ultrafast", "crf": "10", "g": "10", "bf": "2"})
 
 
@@ -62,6 +63,8 @@ def rich_film(path: Path, kind: Kind = Kind(), rich: bool = True) -> Path:
         base = kind.base if kind.times else Fraction(1, kind.rate)
         context.time_base = base
         seconds = (kind.times[-1] * base + Fraction(1, 25)) if kind.times else Fraction(kind.count, kind.rate)
+        if kind.turns:
+            video.set_display_rotation(90 * kind.turns)
         tracks, words = [], None
         if rich:
             out.metadata["title"] = "A rich film"
