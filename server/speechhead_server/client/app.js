@@ -12,6 +12,7 @@ import { followTheme } from "./theme.js";
 import { fillVoices } from "./voices.js";
 
 const MEND = [500, 2000, 5000]; // ms before each new attempt after a broken path
+const REVIVE = [1000, 2000, 4000, 8000, 15000, 30000, 30000, 60000]; // ms before each look whether the server is back
 const SAID = { idle: "Live", thinking: "Thinking", speaking: "Speaking", listening: "Listening" };
 
 const $ = (id) => document.getElementById(id);
@@ -35,6 +36,7 @@ let session = null;
 let connection = null;
 let state = "idle";
 let muted = false; // by the visitor; a microphone mutes besides
+let leaving = false; // the server said that it ends
 let turn = 0; // of starts and stops: what belongs to an earlier one is dropped
 
 // Beginning.
@@ -131,11 +133,39 @@ async function mend(mine) {
     } catch (error) {
       if (mine !== turn) return;
       if (pause === MEND.at(-1) || error.status === 404) {
-        await stop();
-        tell(error, start);
+        if (leaving || error.status === 0 || error.status === 404) await revive();
+        else await fail(error);
         return;
       }
     }
+  }
+}
+
+/** Give up, and say why. */
+async function fail(error) {
+  await stop();
+  tell(error, start);
+}
+
+/** The server goes, or has gone: come back when it does, with pauses that grow. */
+async function revive() {
+  const mine = ++turn;
+  show("mending");
+  readout.stop();
+  announce("The server restarts");
+  for (const pause of REVIVE) {
+    await new Promise((resolve) => setTimeout(resolve, pause * (0.75 + Math.random() / 2))); // not all at once
+    if (mine !== turn) return;
+    try {
+      await api.get("/readyz");
+    } catch (error) {
+      if (mine !== turn) return;
+      if (pause === REVIVE.at(-1)) await fail(error);
+      continue;
+    }
+    leaving = false;
+    await start();
+    return;
   }
 }
 
@@ -176,6 +206,8 @@ function hear(message) {
   else if (message.type === "caption") captions.caption(message);
   else if (message.type === "word") captions.word(message);
   else if (message.type === "done") captions.done(message);
+  else if (message.type === "closing") leaving = true;
+  else if (message.type === "error" && message.utterance === null && leaving) revive();
   else if (message.type === "error") {
     if (message.utterance === null) stop(); // the session itself
     tell(new Problem(message.error, message.utterance === null ? 404 : 422), message.utterance === null ? start : undefined);

@@ -89,6 +89,7 @@ class ServerSettings:
     body_timeout: float = hidden(30.0, help="Wait for a request's body", unit="seconds")
     socket_timeout: float = hidden(60.0, help="Wait for a message on a live PCM socket", unit="seconds")
     uploads: int = hidden(32, help="Portraits kept, the oldest go first")
+    drain_seconds: float = hidden(30.0, help="Wait at the end for what is being said", unit="seconds")
     workers: int | None = hidden(None, help="Frames drawn at a time", unset="the cores")
 
     def __post_init__(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from speechhead.core.errors import ServerError
 
 
@@ -13,11 +15,17 @@ class Refused(ServerError):
     status : of HTTP
     message : one line that names the value and the remedy
     retry_after : seconds after which it may go better
+    headers : of the answer
     """
 
-    def __init__(self, status: int, message: str, retry_after: int | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, retry_after: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.retry_after = status, retry_after
+        self.headers = dict(headers or {})
+        if retry_after is not None:
+            self.headers["Retry-After"] = str(retry_after)
 
 
 class VoiceError(ServerError):

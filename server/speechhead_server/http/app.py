@@ -13,9 +13,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 import speechhead
 from speechhead.core.clocks import FPS
@@ -27,7 +28,6 @@ from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused, for_log, one_line
 from speechhead_server.live.avatars import Gallery
-from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.live.studio import Studio
 from speechhead_server.rtc.ports import use_ports
@@ -37,6 +37,23 @@ from speechhead_server.voice.speaker import Speaker
 from .guard import FAILED, Guard
 from .pcm import serve_pcm
 from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, keyframes_of, shown_controls
+from .results import (
+    AvatarResult,
+    AvatarsResult,
+    ConfigResult,
+    ControlsResult,
+    ErrorResult,
+    Health,
+    InterruptResult,
+    RunningResult,
+    SaidResult,
+    SessionResult,
+    StatsResult,
+    VoicesResult,
+    file_body,
+    refusals,
+)
+from .whep import add_whep
 
 log = logging.getLogger("speechhead.server")
 
@@ -69,8 +86,10 @@ class Server:
         if speaker is None:
             self.sessions.speaker = Speaker(warm=(self.sessions.check_voice(None),))
         api = self._api()
-        files = frozenset(f"/{path.relative_to(CLIENT).as_posix()}" for path in CLIENT.rglob("*") if path.is_file())
-        self.app = Guard(api, settings, self.metrics, files)
+        files = {f"/{path.relative_to(CLIENT).as_posix()}" for path in CLIENT.rglob("*") if path.is_file()}
+        folders = {name.removesuffix("index.html") for name in files if name.endswith("/index.html")}
+        files |= folders | {name.rstrip("/") for name in folders if name != "/"}
+        self.app = Guard(api, settings, self.metrics, frozenset(files))
 
     @contextlib.asynccontextmanager
     async def _life(self, _: FastAPI) -> AsyncIterator[None]:
@@ -85,12 +104,24 @@ class Server:
         await self.sessions.speaker.close()
         self.studio.close()
 
+    def drain(self) -> None:
+        """Take nothing new, and tell those who look that the end is near."""
+        self.sessions.drain()
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing is being said any more."""
+        return self.sessions.quiet
+
     def _api(self) -> FastAPI:
         api = FastAPI(
             title="speechhead",
             version=speechhead.__version__,
             description="A portrait that speaks, live over WebRTC.",
             lifespan=self._life,
+            docs_url=None,  # the page of the client, which loads nothing from elsewhere and sends the token
+            redoc_url=None,
+            responses={422: {"model": ErrorResult, "description": "A value is not usable."}},
         )
         api.add_exception_handler(SpeechheadError, _refused)
         api.add_exception_handler(HTTPException, _http_error)
@@ -99,6 +130,7 @@ class Server:
         self._about(api)
         self._portraits(api)
         self._sessions(api)
+        add_whep(api, self.sessions, self.settings)
         self._speech(api)
         if CLIENT.is_dir():
             api.mount("/", StaticFiles(directory=CLIENT, html=True), name="client")
@@ -107,20 +139,28 @@ class Server:
     def _about(self, api: FastAPI) -> None:
         sessions, settings = self.sessions, self.settings
 
-        @api.get("/healthz", tags=["operation"])
-        async def healthz() -> JSONResponse:
-            """Whether the server works, for load balancers."""
-            state = "closing" if sessions.closing else "ok"
-            body = {"status": state, "version": speechhead.__version__, "sessions": len(sessions)}
-            return JSONResponse({**body, "capacity": self.studio.capacity}, 503 if sessions.closing else 200)
+        def health(status: str, code: int = 200) -> JSONResponse:
+            body = {"status": status, "version": speechhead.__version__, "sessions": len(sessions)}
+            return JSONResponse({**body, "capacity": self.studio.capacity}, code)
 
-        @api.get("/metrics", tags=["operation"])
+        @api.get("/livez", tags=["operation"], response_model=Health)
+        async def livez() -> JSONResponse:
+            """Whether the process works; if not, restart it."""
+            return health("ok")
+
+        @api.get("/readyz", tags=["operation"], response_model=Health, responses={503: {"model": Health}})
+        @api.get("/healthz", tags=["operation"], response_model=Health, responses={503: {"model": Health}})
+        async def healthz() -> JSONResponse:
+            """Whether it takes new sessions, for load balancers: not while it is closing."""
+            return health("closing", 503) if sessions.closing else health("ok")
+
+        @api.get("/metrics", tags=["operation"], response_class=PlainTextResponse)
         async def metrics() -> Response:
             """Numbers for Prometheus."""
             sessions.report()
             return Response(self.metrics.text(), media_type="text/plain; version=0.0.4")
 
-        @api.get("/config", tags=["operation"])
+        @api.get("/config", tags=["operation"], response_model=ConfigResult)
         async def config() -> dict[str, Any]:
             """What a client needs to know."""
             limits = {"text": settings.text_limit, "upload": settings.upload_limit, "audio": settings.audio_limit}
@@ -128,7 +168,7 @@ class Server:
             shown = {"version": speechhead.__version__, "size": self.studio.size, "sizes": sessions.sizes, "fps": FPS}
             return {**shown, "ice_servers": settings.ice_servers, "emotions": list(EMOTIONS), "limits": limits}
 
-        @api.get("/voices", tags=["operation"])
+        @api.get("/voices", tags=["operation"], response_model=VoicesResult)
         async def voices() -> dict[str, Any]:
             """Voices that can speak on this machine."""
             known = [{k: getattr(v, k) for k in ("name", "gender", "language", "engine")} for v in sessions.voices]
@@ -137,12 +177,20 @@ class Server:
     def _portraits(self, api: FastAPI) -> None:
         gallery, sessions = self.gallery, self.sessions
 
-        @api.get("/avatars", tags=["avatars"])
+        @api.get("/avatars", tags=["avatars"], response_model=AvatarsResult, response_model_exclude_unset=True)
         async def avatars() -> dict[str, Any]:
             """The portraits that ship with the server."""
             return {"default": gallery.default, "avatars": [sessions.describe_avatar(entry) for entry in gallery.shown]}
 
-        @api.post("/avatars", status_code=202, tags=["avatars"])
+        @api.post(
+            "/avatars",
+            status_code=202,
+            tags=["avatars"],
+            response_model=AvatarResult,
+            response_model_exclude_unset=True,
+            responses=refusals(400, 408, 413, 415, 422, 503),
+            openapi_extra=file_body("image/*"),
+        )
         async def upload(request: Request, response: Response) -> dict[str, Any]:
             """Upload a portrait: a form with the field `file`, or the bytes with an image's content type."""
             data, name, _ = await file_of(request, "image")
@@ -150,17 +198,28 @@ class Server:
             response.headers["Location"] = f"/avatars/{entry.name}"
             return sessions.describe_avatar(entry)
 
-        @api.get("/avatars/{name}", tags=["avatars"])
+        @api.get(
+            "/avatars/{name}",
+            tags=["avatars"],
+            response_model=AvatarResult,
+            response_model_exclude_unset=True,
+            responses=refusals(404),
+        )
         async def avatar(name: str) -> dict[str, Any]:
             """A portrait and how far its preparation is."""
             return sessions.describe_avatar(gallery.get(name))
 
-        @api.get("/avatars/{name}/picture", tags=["avatars"])
+        @api.get(
+            "/avatars/{name}/picture",
+            tags=["avatars"],
+            response_class=Response,
+            responses={200: {"content": {"image/jpeg": {}}}, **refusals(404, 409, 422)},
+        )
         async def picture(name: str) -> Response:
             """A square preview."""
             return Response(await gallery.picture(name), media_type="image/jpeg")
 
-        @api.delete("/avatars/{name}", status_code=204, tags=["avatars"])
+        @api.delete("/avatars/{name}", status_code=204, tags=["avatars"], responses=refusals(403, 404))
         async def forget(name: str) -> None:
             """Forget an upload."""
             gallery.remove(name)
@@ -168,7 +227,13 @@ class Server:
     def _sessions(self, api: FastAPI) -> None:
         sessions = self.sessions
 
-        @api.post("/sessions", status_code=201, tags=["sessions"])
+        @api.post(
+            "/sessions",
+            status_code=201,
+            tags=["sessions"],
+            response_model=SessionResult,
+            responses=refusals(400, 404, 408, 409, 413, 422, 503),
+        )
         async def open_session(response: Response, body: SessionBody | None = None) -> dict[str, Any]:
             """Make a session; then POST an SDP offer to its `whep`."""
             body = body or SessionBody.model_validate({})
@@ -177,81 +242,58 @@ class Server:
             response.headers["Location"] = f"/sessions/{session.name}"
             return session.describe()
 
-        @api.get("/sessions/{name}", tags=["sessions"])
+        @api.get("/sessions/{name}", tags=["sessions"], response_model=RunningResult, responses=refusals(404))
         async def session(name: str) -> dict[str, Any]:
             """A session."""
             found = sessions.get(name)
             return {**found.describe(), "state": found.state, "viewers": len(found.viewers)}
 
-        @api.delete("/sessions/{name}", status_code=204, tags=["sessions"])
+        @api.delete("/sessions/{name}", status_code=204, tags=["sessions"], responses=refusals(404))
         async def end_session(name: str) -> None:
             """End a session and all its viewers."""
             await sessions.end(name)
 
-        @api.get("/sessions/{name}/stats", tags=["sessions"])
+        @api.get("/sessions/{name}/stats", tags=["sessions"], response_model=StatsResult, responses=refusals(404))
         async def stats(name: str) -> dict[str, Any]:
             """Frame rate, skew, latencies."""
             return await sessions.get(name).stats()
 
-        @api.post("/sessions/{name}/whep", status_code=201, tags=["whep"])
-        async def whep(name: str, request: Request) -> Response:
-            """WHEP: an SDP offer for its answer."""
-            return await self._view(sessions.get(name), await _offer(request))
-
-        @api.post("/whep", status_code=201, tags=["whep"])
-        async def whep_alone(
-            request: Request, avatar: str | None = None, voice: str | None = None, size: int | None = None
-        ) -> Response:
-            """WHEP for players: makes a session that ends with its viewer."""
-            offer = await _offer(request)
-            made = await sessions.open(avatar, voice, size, single=True)
-            try:
-                return await self._view(made, offer)
-            except BaseException:
-                await sessions.end(made.name)
-                raise
-
-        @api.delete("/sessions/{name}/whep/{viewer}", tags=["whep"])
-        async def leave(name: str, viewer: str) -> Response:
-            """WHEP: end a viewer."""
-            await sessions.end_viewer(sessions.get(name), viewer)
-            return Response()
-
-        @api.patch("/sessions/{name}/whep/{viewer}", tags=["whep"])
-        async def trickle(name: str, viewer: str) -> Response:
-            """WHEP: candidates come with the offer."""
-            raise Refused(405, "candidates come with the offer here. Wait for ICE gathering before you send it.")
-
-    async def _view(self, session: Session, offer: str) -> Response:
-        viewer, answer = await session.view(offer)
-        headers = {"Location": f"/sessions/{session.name}/whep/{viewer.name}", "Session": session.name}
-        response = Response(answer, 201, headers, media_type="application/sdp")
-        for server in self.settings.ice_servers:
-            for url in server["urls"]:
-                user = f'; username="{server["username"]}"' if "username" in server else ""
-                secret = f'; credential="{server["credential"]}"; credential-type="password"' if user else ""
-                response.headers.append("Link", f'<{url}>; rel="ice-server"{user}{secret}')
-        return response
-
     def _speech(self, api: FastAPI) -> None:
         sessions = self.sessions
 
-        @api.post("/sessions/{name}/say", status_code=202, tags=["speech"])
+        @api.post(
+            "/sessions/{name}/say",
+            status_code=202,
+            tags=["speech"],
+            response_model=SaidResult,
+            response_model_exclude_unset=True,
+            responses=refusals(400, 404, 408, 413, 422, 503),
+        )
         async def say(name: str, body: SayBody) -> dict[str, str]:
             """Say a text, after what is being said or instead of it."""
             session = sessions.get(name)
+            sessions.refuse_if_closing()
             voice = None if body.voice is None else sessions.check_voice(body.voice)
             note = sessions.check_text(body.text, voice or session.voice)
             utterance = session.say(body.text, voice, emotion_of(body.emotion), body.interrupt)
             return {"utterance": utterance, **({"note": note} if note else {})}
 
-        @api.post("/sessions/{name}/audio", status_code=202, tags=["speech"])
+        @api.post(
+            "/sessions/{name}/audio",
+            status_code=202,
+            tags=["speech"],
+            response_model=SaidResult,
+            response_model_exclude_unset=True,
+            responses=refusals(400, 404, 408, 413, 415, 422, 503),
+            openapi_extra=file_body("audio/*", keyframes="JSON: what changes at which second."),
+        )
         async def audio(name: str, request: Request, interrupt: bool = False) -> dict[str, Any]:
             """Speak a recording: a form with the field `file`, or the bytes with a sound's content type.
 
             The form's field `keyframes` changes controls over the recording's time.
             """
             session = sessions.get(name)
+            sessions.refuse_if_closing()
             data, _, fields = await file_of(request, "audio")
             keyframes = keyframes_of(fields.get("keyframes"))
             if not interrupt:
@@ -259,17 +301,24 @@ class Server:
             sound = await unless_gone(request, self.decoder.sound(data, self.settings.audio_seconds))
             return {"utterance": sessions.play(name, sound, interrupt, keyframes), "seconds": round(sound.seconds, 3)}
 
-        @api.post("/sessions/{name}/interrupt", tags=["speech"])
+        @api.post(
+            "/sessions/{name}/interrupt", tags=["speech"], response_model=InterruptResult, responses=refusals(404)
+        )
         async def interrupt(name: str) -> dict[str, bool]:
             """Stop what is said and what waits."""
             return {"interrupted": sessions.get(name).interrupt()}
 
-        @api.get("/sessions/{name}/controls", tags=["speech"])
+        @api.get("/sessions/{name}/controls", tags=["speech"], response_model=ControlsResult, responses=refusals(404))
         async def controls(name: str) -> dict[str, Any]:
             """The controls as they are."""
             return shown_controls(sessions.get(name).stage.controls)
 
-        @api.patch("/sessions/{name}/controls", tags=["speech"])
+        @api.patch(
+            "/sessions/{name}/controls",
+            tags=["speech"],
+            response_model=ControlsResult,
+            responses=refusals(400, 404, 408, 413, 422),
+        )
         async def control(name: str, body: ControlsBody) -> dict[str, Any]:
             """Change controls while the avatar lives."""
             return shown_controls(sessions.get(name).control(body.changes()))
@@ -280,28 +329,31 @@ class Server:
             await serve_pcm(socket, sessions, name)
 
 
-async def _offer(request: Request) -> str:
-    content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content != "application/sdp":
-        raise Refused(415, f"content type {content[:60]!r} is no offer. POST application/sdp.")
-    try:
-        return (await request.body()).decode()
-    except UnicodeDecodeError:
-        raise Refused(400, "the SDP offer is not text. Send pc.localDescription.sdp.") from None
-
-
 async def _refused(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, Refused):
         return JSONResponse({"error": one_line(error)}, 422)
-    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
-    return JSONResponse({"error": one_line(error)}, error.status, headers)
+    return JSONResponse({"error": one_line(error)}, error.status, error.headers)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    status, headers = error.status_code, dict(error.headers or {})
+    if status in (404, 405):  # the client's files take every path, so what they say of one that is no file is not meant
+        allowed = _methods(request)
+        status = 405 if allowed else 404
+        headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
     what = {404: f"there is nothing at {request.url.path[:100]}. See /docs."}
-    what[405] = f"{request.method} is not possible here. See /docs."
-    return JSONResponse({"error": what.get(error.status_code) or one_line(Exception(error.detail))}, error.status_code)
+    what[405] = f"{request.method} is not possible here, {headers.get('Allow')} is. See /docs."
+    return JSONResponse({"error": what.get(status) or one_line(Exception(error.detail))}, status, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What may be asked at a path, by other methods than the request's own."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches({**request.scope, "method": "?"})[0] is Match.PARTIAL:
+            found |= route.methods or set()
+    return found | ({"HEAD"} if "GET" in found else set()) | ({"OPTIONS"} if found else set())
 
 
 async def _not_valid(_: Request, error: Exception) -> JSONResponse:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import ipaddress
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,7 +24,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-OPEN = frozenset({"/", "/healthz", "/favicon.ico"})
+OPEN = frozenset({"/", "/healthz", "/livez", "/readyz", "/favicon.ico"})
 """Paths that need no token, besides the client's files, which are no secret and ask for it."""
 
 BODY = 256 * 1024
@@ -35,7 +38,15 @@ DRAIN = 2.0
 
 FAILED = "the server failed at this; its log says why. Please report it."
 
-METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
+METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
+
+SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"frame-ancestors 'self'"),
+    (b"cross-origin-resource-policy", b"same-site"),
+]
+"""Headers of every answer: a picture is no script, an address with a token goes nowhere, no other page frames ours."""
 
 
 class Guard:
@@ -62,7 +73,9 @@ class Guard:
         outer["query_string"] = b""  # what the ASGI server logs of a request; a token may be in it
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         origin = headers.get("origin", "")
-        answer = _Answer(scope, receive, send, self._cors(origin))
+        answer = _Answer(scope, receive, send, self._cors(origin) + self._security())
+        if scope["type"] == "http" and scope["method"] == "HEAD" and "/whep" not in scope["path"]:
+            scope["method"], answer.bodiless = "GET", True
         try:
             self._check_host(headers)
             self._check_origin(origin, headers.get("host", ""))
@@ -91,15 +104,28 @@ class Guard:
         except ValueError:
             await answer.refuse(Refused(400, "the request's headers are not usable."))
 
+    def _security(self) -> list[tuple[bytes, bytes]]:
+        """The headers of every answer; pages that may use the server may frame it, too."""
+        if not self._settings.origins:
+            return SECURITY
+        framing = " ".join(("frame-ancestors 'self'", *self._settings.origins)).encode("latin-1", "ignore")
+        return [(name, framing if name == b"content-security-policy" else value) for name, value in SECURITY]
+
     def _check_host(self, headers: dict[str, str]) -> None:
-        """A server for this machine only is called by its own names: a foreign name that resolves here is an attack."""
+        """A server without a token is called by its own names: a foreign name that resolves here is an attack.
+
+        Its own are those of this machine, and addresses, where it listens to more than this machine.
+        """
         host = headers.get("host", "")
         name = urlsplit(f"//{host}").hostname or ""
-        if not self._settings.local_only or is_loopback(name):
+        if is_loopback(name) or (self._settings.token and not self._settings.local_only):
+            return
+        if not self._settings.local_only and (_is_address(name) or name.lower() in own_names()):
             return
         if "*" in self._settings.origins or any(urlsplit(o).hostname == name for o in self._settings.origins):
             return
-        raise Refused(403, f"host {host[:80]!r} is not this server's. Start it with --host 0.0.0.0, or --origin.")
+        remedy = "--host 0.0.0.0, or --origin" if self._settings.local_only else f"--origin http://{host[:80]}"
+        raise Refused(403, f"host {host[:80]!r} is not this server's. Start it with {remedy}.")
 
     def _check_origin(self, origin: str, host: str) -> None:
         if origin and not self._allowed(origin) and urlsplit(origin).netloc.lower() != host.lower():
@@ -113,7 +139,7 @@ class Guard:
             return []
         return [
             (b"access-control-allow-origin", origin.encode("latin-1")),
-            (b"access-control-expose-headers", b"Location, Link, Session, Retry-After"),
+            (b"access-control-expose-headers", b"Location, Link, Session, Retry-After, ETag"),
             (b"vary", b"Origin"),
         ]
 
@@ -148,6 +174,19 @@ class Guard:
         return BODY
 
 
+def _is_address(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return False
+
+
+@cache
+def own_names() -> frozenset[str]:
+    """What this machine is called in its network."""
+    host = socket.gethostname().lower()
+    return frozenset({host, host.partition(".")[0], f"{host.partition('.')[0]}.local", socket.getfqdn().lower()} - {""})
+
+
 class _Body:
     """A request's body that may be neither too large nor too slow."""
 
@@ -175,12 +214,13 @@ class _Body:
 
 
 class _Answer:
-    """The response, with the headers that other origins need."""
+    """The response, with the headers that every answer has, and those that other origins need."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, cors: list[tuple[bytes, bytes]]) -> None:
-        self._scope, self._receive, self._send, self._cors = scope, receive, send, cors
+    def __init__(self, scope: Scope, receive: Receive, send: Send, more: list[tuple[bytes, bytes]]) -> None:
+        self._scope, self._receive, self._send, self._more = scope, receive, send, more
         self._started = False
         self.body: _Body | None = None
+        self.bodiless = False  # the request was HEAD
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """Pass on what the application answers, unless that is only what it makes of a refused body."""
@@ -188,7 +228,11 @@ class _Answer:
             return
         if message["type"] == "http.response.start":
             self._started = True
-            message = {**message, "headers": [*message.get("headers", []), *self._cors]}
+            own = {name.lower() for name, _ in message.get("headers", [])}
+            more = [(name, value) for name, value in self._more if name not in own]
+            message = {**message, "headers": [*message.get("headers", []), *more]}
+        elif self.bodiless:
+            message = {**message, "body": b""}
         await self._send(message)
 
     async def preflight(self) -> None:
@@ -196,7 +240,7 @@ class _Answer:
         asked = [value for name, value in self._scope["headers"] if name == b"access-control-request-headers"]
         headers = [(b"access-control-allow-methods", METHODS.encode()), (b"access-control-max-age", b"600")]
         headers += [(b"access-control-allow-headers", asked[0] if asked else b"authorization, content-type")]
-        headers += [(b"accept-post", b"application/sdp")]
+        headers += [(b"accept-post", b"application/sdp"), (b"accept-patch", b"application/trickle-ice-sdpfrag")]
         await self.send({"type": "http.response.start", "status": 204, "headers": headers})
         await self.send({"type": "http.response.body", "body": b""})
 
@@ -213,7 +257,7 @@ class _Answer:
         """Say no, in one line."""
         if self._started:
             return
-        headers = {} if refused.retry_after is None else {"Retry-After": str(refused.retry_after)}
+        headers = dict(refused.headers)
         if refused.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         if refused.status in (408, 413):

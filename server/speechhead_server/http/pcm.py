@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
+from collections import deque
 
 from fastapi import WebSocket, WebSocketDisconnect
 
+from speechhead.audio.io import Samples
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead_server.core.problems import Refused, one_line
 from speechhead_server.live.session import Session
@@ -28,6 +31,12 @@ FLOAT_BYTES = 4 * (SAMPLE_RATE + RATE) // SAMPLE_RATE
 
 SOCKETS = 8
 """Of one session at a time."""
+
+AHEAD = 4 * 1024 * 1024
+"""Bytes of one socket that wait for room in its session: two minutes of 16-bit sound. The sender waits beyond it."""
+
+LOOK = 0.05
+"""Seconds from one look for room to the next."""
 
 
 async def serve_pcm(socket: WebSocket, sessions: Sessions, name: str) -> None:
@@ -61,7 +70,11 @@ async def _refuse(socket: WebSocket, error: Exception, code: int = 1008) -> None
 
 
 class _Stream:
-    """One socket: each stretch of sound becomes an utterance."""
+    """One socket: each stretch of sound becomes an utterance.
+
+    Sound may come faster than it is heard, as from a voice service: it waits here until the session has room, and then
+    in the sender's own socket, since nothing more is read.
+    """
 
     def __init__(self, socket: WebSocket, session: Session, reader: PcmReader, sessions: Sessions) -> None:
         self._socket, self._session, self._reader = socket, session, reader
@@ -69,13 +82,18 @@ class _Stream:
         self._segment: Segment | None = None
         self._own: set[str] = set()
         self._news: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._waiting: deque[Samples | None] = deque()  # None is the end of a segment
+        self._bytes = 0
+        self._changed = asyncio.Event()
 
     async def run(self) -> None:
         self._session.listeners.add(self._listen)
-        teller = asyncio.create_task(self._tell())
+        tasks = [asyncio.create_task(self._tell()), asyncio.create_task(self._pass_on())]
         try:
             await self._socket.send_json({"type": "ready"})
             while True:
+                while self._bytes > AHEAD and not self._session.closed:
+                    await asyncio.sleep(LOOK)
                 try:
                     message = await asyncio.wait_for(self._socket.receive(), self._settings.socket_timeout)
                 except asyncio.TimeoutError:
@@ -87,25 +105,79 @@ class _Stream:
                     self._sound(message["bytes"])
                 elif message.get("text") is not None:
                     self._order(message["text"])
+        except Refused:
+            self._waiting.clear()
+            raise
         finally:
+            self._waiting.append(None)  # what came is said to its end
+            self._changed.set()
+            await self._said()
             self._session.listeners.discard(self._listen)
-            teller.cancel()
+            for task in tasks:
+                task.cancel()
             if self._segment is not None:
-                self._segment.close()  # what came is said to its end
+                self._segment.close()
+
+    async def _said(self) -> None:
+        """Wait until what waits has found room, or the session has ended."""
+        while self._waiting and not self._session.closed:
+            await asyncio.sleep(LOOK)
 
     def _sound(self, data: bytes) -> None:
         if len(data) > LARGEST:
             raise Refused(413, f"a message of {len(data)} bytes is too large (at most {LARGEST}). Send smaller ones.")
         samples = self._reader.push(data)
-        if not len(samples):
-            return
+        if len(samples):
+            self._session.seen_at = time.monotonic()
+            self._waiting.append(samples)
+            self._bytes += samples.nbytes
+            self._changed.set()
+
+    async def _pass_on(self) -> None:
+        """Give the session what waits, as it has room."""
+        while not self._session.closed:
+            if not self._waiting:
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            samples = self._waiting[0]
+            if samples is not None and not self._room(samples):
+                await asyncio.sleep(LOOK)
+                continue
+            self._waiting.popleft()
+            if samples is None:
+                self._end()
+                continue
+            self._bytes -= samples.nbytes
+            try:
+                self._push(samples)
+            except Refused as refused:  # other utterances wait already
+                self._waiting.appendleft(samples)
+                self._bytes += samples.nbytes
+                if refused.retry_after is None:
+                    raise
+                await asyncio.sleep(LOOK)
+
+    def _room(self, samples: Samples) -> bool:
+        """Whether the session has room for more sound."""
+        if self._segment is not None and self._segment.seconds_waiting > self._settings.pcm_seconds:
+            return False
+        try:
+            self._sessions.check_room(self._session, len(samples) / SAMPLE_RATE, FLOAT_BYTES * len(samples))
+        except Refused:
+            return False
+        return True
+
+    def _push(self, samples: Samples) -> None:
         if self._segment is None or self._segment.closed:
             self._segment = self._session.stream()
             self._own.add(self._segment.name)
-        if self._segment.seconds_waiting > self._settings.pcm_seconds:
-            raise Refused(429, f"more than {self._settings.pcm_seconds:g} s of sound wait. Send it as it is heard.")
-        self._sessions.check_room(self._session, len(samples) / SAMPLE_RATE, FLOAT_BYTES * len(samples))
         self._segment.push(samples)
+
+    def _end(self) -> None:
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
 
     def _order(self, text: str) -> None:
         try:
@@ -114,12 +186,14 @@ class _Stream:
         except (ValueError, AttributeError):
             raise Refused(400, "a text message is no JSON object. Send sound as binary messages.") from None
         if kind == "clear":
+            self._waiting.clear()
+            self._bytes = 0
             self._session.interrupt()
             self._segment = None
-        elif kind == "end" and self._segment is not None:
-            self._segment.close()
-            self._segment = None
-        elif kind not in ("ping", "end"):
+        elif kind == "end":
+            self._waiting.append(None)
+            self._changed.set()
+        elif kind != "ping":
             raise Refused(400, f"message type {str(kind)[:30]!r} is unknown. Use clear, end or ping.")
 
     def _listen(self, message: Message) -> None:
@@ -133,6 +207,11 @@ class _Stream:
             self._news.put_nowait({"type": "started"})
         elif message["type"] == "done":
             self._own.discard(name)
+            if message["interrupted"] and self._segment is not None and self._segment.name == name:  # not by `clear`
+                self._segment = None
+                while self._waiting and self._waiting.popleft() is not None:
+                    pass
+                self._bytes = sum(samples.nbytes for samples in self._waiting if samples is not None)
             finished = {"position": round(message["position"], 3), "interrupted": message["interrupted"]}
             self._news.put_nowait({"type": "finished", **finished})
 

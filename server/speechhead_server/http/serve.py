@@ -15,9 +15,6 @@ from speechhead.core.records import entries
 from speechhead_server.core.config import ServerSettings, from_environment, is_loopback
 from speechhead_server.core.redaction import private_logs
 
-GRACE = 5
-"""Seconds that open requests are given at the end."""
-
 SWITCH = 0.002
 """Seconds after which a thread yields the interpreter: packets must not wait the usual 5 ms for a picture."""
 
@@ -32,9 +29,8 @@ def serve(settings: ServerSettings) -> None:
     ServerError if a package is missing or the address can't be used.
     """
     try:
-        import uvicorn
-
         from .app import Server
+        from .running import served
     except ImportError as error:
         raise ServerError(f"the server needs {error.name}. pip install 'speechhead[server]'.") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
@@ -44,20 +40,7 @@ def serve(settings: ServerSettings) -> None:
     sys.setswitchinterval(SWITCH)
     listener = listen(settings.host, settings.port)
     server = Server(settings)
-    config = uvicorn.Config(
-        server.app,
-        settings.host,
-        settings.port,
-        loop="asyncio",  # whose sockets can be bound to a range of ports
-        log_config=None,
-        timeout_graceful_shutdown=GRACE,
-        timeout_keep_alive=30,
-        ws_max_size=2 * 1024 * 1024,
-        ws_ping_interval=20,
-        ws_ping_timeout=20,
-        h11_max_incomplete_event_size=64 * 1024,
-        server_header=False,
-    )
+    running = served(server.app, settings.host, settings.port, server, settings.drain_seconds)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     port = listener.getsockname()[1]
     note = f"http://{shown}:{port}/ at {server.studio.size} px, {server.studio.capacity} session(s) at a time"
@@ -68,7 +51,7 @@ def serve(settings: ServerSettings) -> None:
         private_logs([settings.token, settings.turn_password]),
         contextlib.suppress(KeyboardInterrupt, SystemExit),  # the signal that ended it, raised again by uvicorn
     ):
-        uvicorn.Server(config).run([listener])
+        running.run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

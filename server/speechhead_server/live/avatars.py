@@ -96,7 +96,7 @@ class Gallery:
         entry = self.get(name)
         if not entry.picture:
             if not entry.shipped:
-                raise Refused(404, f"avatar {name!r} has no picture ({entry.state}).")
+                raise Refused(409, f"avatar {name!r} has no picture ({entry.state}). Ask for its state first.")
             await self.staged(name, self._studio.size)
         return entry.picture
 

@@ -20,8 +20,9 @@ from speechhead.render.stream import Renderer
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused, for_log, one_line
+from speechhead_server.rtc.sdp import check_offer
 from speechhead_server.rtc.tracks import skew
-from speechhead_server.rtc.viewer import Viewer, check_offer
+from speechhead_server.rtc.viewer import Viewer
 from speechhead_server.stage.clock import Clock
 from speechhead_server.stage.drawing import Drawing
 from speechhead_server.stage.events import Events, Message
@@ -66,7 +67,8 @@ class Session:
         self.listeners: set[Callable[[Message], None]] = set()
         self.state = "idle"
         self.said: str | None = None  # utterance that is said now
-        self.seen_at = time.monotonic()  # when somebody last looked
+        self.seen_at = time.monotonic()  # when somebody last looked, or sent live sound
+        self._coming = 0  # viewers on their way
         self.first_frame_ms: float | None = None
         self._asked: dict[str, float] = {}  # when texts were sent, by utterance
         self._texts: deque[tuple[Segment, str, str]] = deque()
@@ -208,6 +210,10 @@ class Session:
         for listener in list(self.listeners):
             listener(message)
 
+    def tell_closing(self) -> None:
+        """Say that the server is about to end: a client may come back."""
+        self._send({"type": "closing", "utterance": None, "clock": self._now})
+
     def hello(self) -> Message:
         """The first message of a data channel."""
         return {"type": "hello", "session": self.name, "clock": self._now}
@@ -217,6 +223,14 @@ class Session:
     async def view(self, offer: str) -> tuple[Viewer, str]:
         """A new viewer and the answer to its offer."""
         check_offer(offer)
+        self._coming += 1
+        try:
+            return await self._connect(offer)
+        finally:
+            self._coming -= 1
+            self.seen_at = time.monotonic()
+
+    async def _connect(self, offer: str) -> tuple[Viewer, str]:
         if len(self.viewers) >= self._settings.max_viewers:
             strangers = [viewer for viewer in self.viewers.values() if viewer.state != "connected"]
             if strangers:  # one that never came, such as a page that was left while it connected
@@ -236,6 +250,13 @@ class Session:
             raise
         return viewer, answer
 
+    def viewer(self, name: str) -> Viewer:
+        """A viewer by its id; 404 for any other."""
+        found = self.viewers.get(name)
+        if found is None:
+            raise Refused(404, f"viewer {name[:60]!r} is unknown or has gone.")
+        return found
+
     def _gone(self, viewer: Viewer) -> None:
         self.viewers.pop(viewer.name, None)
         self.seen_at = time.monotonic()
@@ -254,8 +275,8 @@ class Session:
                 self.steer([message.get(name) for name in ANGLES])
 
     def abandoned(self, seconds: float) -> bool:
-        """Whether nobody has looked for so long; a session that `/whep` made ends with its viewer."""
-        if self.viewers or self.listeners:
+        """Whether nobody has looked, or sent live sound, for so long; what `/whep` made ends with its viewer."""
+        if self.viewers or self._coming:
             self.seen_at = time.monotonic()
             return False
         return time.monotonic() - self.seen_at > (1.0 if self.single else seconds)

@@ -19,7 +19,6 @@ from speechhead.tts.reading import check_text
 from speechhead_server.core.config import SIZES, ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused
-from speechhead_server.rtc.viewer import Viewer
 from speechhead_server.stage.clock import RATE
 from speechhead_server.uploads.decode import Sound
 from speechhead_server.voice.speaker import Speaker
@@ -58,6 +57,7 @@ class Sessions:
         self._seen: dict[str, tuple[int, int]] = {}
         self._struggling = False
         self._voices: list[Any] | None = None
+        self._past_drawn = self._past_late = 0  # pictures of sessions that have ended
 
     def start(self) -> None:
         """Begin to look after the sessions."""
@@ -110,7 +110,7 @@ class Sessions:
         ------
         Refused: 503 if the machine holds no further real-time stream, 404, 409 or 422 for what is not there.
         """
-        self._refuse_if_closing()
+        self.refuse_if_closing()
         size = self.check_size(size)
         voice = self.check_voice(voice, avatar)
         entry = self.gallery.get(avatar)
@@ -126,7 +126,7 @@ class Sessions:
             loop = asyncio.get_running_loop()
             chosen = Controls(**{"seed": secrets.randbelow(2**31), **(controls or {})})  # no two blink in step
             renderer = await loop.run_in_executor(self.studio.errands, self.studio.renderer, staged, chosen)
-            self._refuse_if_closing()
+            self.refuse_if_closing()
             session = Session(
                 self.settings, renderer, self.studio.drawing, self.speaker, self.metrics, entry.name, voice, single
             )
@@ -134,6 +134,7 @@ class Sessions:
             self._coming -= load
         self._sessions[session.name] = session
         self.metrics.opened.inc()
+        log.info("session %s: opened at %d px, %d run.", session.name, size, len(self._sessions))
         return session
 
     def check_size(self, size: int | None) -> int:
@@ -177,8 +178,7 @@ class Sessions:
     async def _make_room(self) -> None:
         """End what nobody has looked at for a while: it would keep out somebody who does."""
         for session in [s for s in self._sessions.values() if s.abandoned(FORSAKEN)]:
-            log.info("session %s: nobody looks, it makes room.", session.name)
-            await self.end(session.name)
+            await self.discard(session, "makes room")
 
     def get(self, name: str) -> Session:
         """A session by its id."""
@@ -208,22 +208,27 @@ class Sessions:
             raise Refused(503, f"sound of all sessions waits for {total / PCM_BYTES:.0f} s (at most {most:.0f} s). "
                                "Try again later.", 10)  # fmt: skip
 
-    async def end(self, name: str) -> None:
-        """End a session and free it."""
-        session = self.get(name)
+    async def end(self, name: str, reason: str = "asked") -> None:
+        """End a session and free it; 404 for one that has ended."""
+        await self.discard(self.get(name), reason)
+
+    async def discard(self, session: Session, reason: str = "asked") -> None:
+        """End a session that may be ending already: several may find out at once that nobody needs it."""
         try:
             await session.close()
         finally:
-            self._sessions.pop(name, None)
+            if self._sessions.pop(session.name, None) is not None:
+                self._past_drawn += session.stage.pictures.drawn
+                self._past_late += session.stage.pictures.late
+                self.metrics.ended.labels(reason).inc()
+                log.info("session %s: ended (%s) after %.0f s, %d left.", session.name, reason,
+                         session.clock.seconds, len(self._sessions))  # fmt: skip
 
     async def end_viewer(self, session: Session, name: str) -> None:
         """End a viewer, and the session that was made for it alone."""
-        viewer: Viewer | None = session.viewers.get(name)
-        if viewer is None:
-            raise Refused(404, f"viewer {name[:60]!r} is unknown or has gone.")
-        await viewer.close()
+        await session.viewer(name).close()
         if session.single:
-            await self.end(session.name)
+            await self.discard(session, "viewer left")
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -242,8 +247,7 @@ class Sessions:
             for viewer in list(session.viewers.values()):
                 await viewer.check()
             if session.abandoned(self.settings.idle_timeout):
-                log.info("session %s: nobody looks any more, ended.", name)
-                await self.end(name)
+                await self.discard(session, "nobody looks")
         except Refused:  # it has ended by itself
             return
         except Exception:
@@ -262,16 +266,32 @@ class Sessions:
         metrics.sessions.set(len(sessions))
         metrics.viewers.set(sum(v.state == "connected" for s in sessions for v in s.viewers.values()))
         metrics.capacity.set(self.studio.capacity)
-        metrics.frames.set(sum(s.stage.pictures.drawn for s in sessions))
-        metrics.late.set(sum(s.stage.pictures.late for s in sessions))
+        metrics.rise(metrics.frames, self._past_drawn + sum(s.stage.pictures.drawn for s in sessions))
+        metrics.rise(metrics.late, self._past_late + sum(s.stage.pictures.late for s in sessions))
         metrics.draw.set(sum(s.stage.pictures.cost for s in sessions) / max(1, len(sessions)))
         late = [v.pictures.punctuality.mean - v.sound.punctuality.mean for s in sessions for v in s.viewers.values()]
         metrics.skew.set(max(late, key=abs, default=0.0))
-        metrics.restarts.set(self.speaker.restarts)
+        metrics.rise(metrics.restarts, self.speaker.restarts)
+        paths = [v.path for s in sessions for v in s.viewers.values() if v.state == "connected"]
+        metrics.lost.set(max((path.lost for path in paths), default=0.0))
+        metrics.rtt.set(max((path.rtt for path in paths), default=0.0))
+        metrics.jitter.set(max((path.jitter for path in paths), default=0.0))
 
-    def _refuse_if_closing(self) -> None:
+    def drain(self) -> None:
+        """Take no new session and nothing more to say, and tell the clients; what is being said goes on."""
+        self.closing = True
+        for session in self._sessions.values():
+            session.tell_closing()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is being said and nothing waits."""
+        return all(session.stage.queued == 0 for session in self._sessions.values())
+
+    def refuse_if_closing(self) -> None:
+        """503 while the server is shutting down."""
         if self.closing:
-            raise Refused(503, "the server is shutting down.", 30)
+            raise Refused(503, "the server is shutting down. Try again in a moment.", 5)
 
     async def close(self) -> None:
         """End all sessions."""

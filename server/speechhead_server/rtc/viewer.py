@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
-import re
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from aiortc import (
@@ -20,6 +21,7 @@ from aiortc import (
     RTCRtpSender,
     RTCSessionDescription,
 )
+from aiortc.sdp import candidate_from_sdp
 
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused, for_log, one_line
@@ -28,6 +30,7 @@ from speechhead_server.stage.stage import Stage
 
 from .encoders import equip
 from .microphone import Microphone
+from .sdp import announce, credentials, lenient, read_fragment
 from .tracks import AudioTrack, PictureTrack, skew
 
 log = logging.getLogger("speechhead.server")
@@ -44,11 +47,21 @@ CONNECT = 30.0
 VANISHED = 15.0
 """Seconds without a packet from a viewer after which it is taken for gone; ICE itself takes twice as long to notice."""
 
-LONGEST_OFFER = 64 * 1024
-"""Bytes of an SDP offer at most; browsers send about 5 kB."""
+VIDEO_CLOCK = 90_000
+"""Of RTP, per second."""
 
 BACKLOG = 256 * 1024
 """Bytes waiting in a data channel beyond which a viewer hears no further messages: it does not read them."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """What a viewer reports of its path. lost: share of packets lately; packets: lost in all; rtt, jitter: seconds."""
+
+    lost: float = 0.0
+    packets: int = 0
+    rtt: float = 0.0
+    jitter: float = 0.0
 
 
 class Viewer:
@@ -82,6 +95,8 @@ class Viewer:
         self._deadline: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self._heard_at = 0.0
+        self.path = Path()
+        self._offered = ""
         self._received, self._received_at = -1, 0.0
 
     async def answer(self, offer: str) -> str:
@@ -91,7 +106,7 @@ class Viewer:
         ------
         Refused (400) if the offer is malformed or has nothing in common with what can be sent.
         """
-        connection = self.connection
+        connection, self._offered = self.connection, offer
         connection.on("connectionstatechange", self._state_changed)
         connection.on("datachannel", self._channel_opened)
         connection.on("track", self._track_came)
@@ -104,7 +119,8 @@ class Viewer:
                 order = [c for mime in CODECS for c in known if c.mimeType.lower() == mime.lower()]
                 transceiver.setCodecPreferences(order + [c for c in known if c.mimeType.lower() == "video/rtx"])
         try:
-            await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            await connection.setRemoteDescription(RTCSessionDescription(lenient(offer), "offer"))
+            self._wait_for_hello()
             for transceiver in connection.getTransceivers():
                 if transceiver.mid is not None and transceiver._codecs:
                     codec = transceiver._codecs[0].mimeType.partition("/")[2]
@@ -122,6 +138,44 @@ class Viewer:
         self._deadline = loop.call_later(CONNECT, self._not_connected)
         return announce(connection.localDescription.sdp, self._settings.public_ip)
 
+    def _wait_for_hello(self) -> None:
+        """Be the server of DTLS where the offer leaves the choice: aiortc's client knows no cipher for RSA keys, which
+        GStreamer has."""
+        transports = {transceiver.sender.transport for transceiver in self.connection.getTransceivers()}
+        if self.connection.sctp is not None:
+            transports.add(self.connection.sctp.transport)
+        for transport in transports:
+            if transport._role == "auto" and "a=setup:passive" not in self._offered:
+                transport._set_role("server")
+
+    @property
+    def etag(self) -> str:
+        """Names this ICE session, for trickle requests."""
+        return f'"{self.name[:16]}"'
+
+    async def trickle(self, text: str) -> None:
+        """Take candidates that come after the offer (RFC 8840).
+
+        Raises
+        ------
+        Refused: 400 if it is no fragment; 422 if it asks for an ICE restart, which is not offered.
+        """
+        fragment = read_fragment(text)
+        if fragment.ufrag and (fragment.ufrag, fragment.password) not in credentials(self._offered):
+            raise Refused(422, "ICE restarts are not supported. DELETE this viewer and POST a new offer.")
+        for medium, line in fragment.candidates:
+            try:
+                candidate = candidate_from_sdp(line)
+            except (ValueError, IndexError, AssertionError):
+                raise Refused(400, f"candidate {line[:60]!r} is not usable. Send it as the browser made it.") from None
+            if isinstance(medium, str):
+                candidate.sdpMid = medium
+            else:
+                candidate.sdpMLineIndex = medium
+            if not candidate.ip.endswith(".local"):
+                with contextlib.suppress(ValueError):  # of a medium that was bundled or left out
+                    await self.connection.addIceCandidate(candidate)
+
     def send(self, message: Message) -> None:
         """Tell the viewer something, if it has a channel and reads it."""
         channel = self._channel
@@ -138,18 +192,33 @@ class Viewer:
         late, _ = skew(self.sound, self.pictures)
         shown: dict[str, Any] = {"id": self.name, "state": self.state, "codec": self.codec}
         shown |= {"fps": round(self.pictures.rate, 2), "skew_ms": None if late is None else round(late, 1)}
-        shown |= {"late": self.pictures.late, "rtt_ms": None, "lost": None}
+        shown |= {"late": self.pictures.late, "rtt_ms": None, "jitter_ms": None, "lost": None, "loss": None}
+        if await self._ask_path():
+            path = self.path
+            shown |= {"rtt_ms": round(1e3 * path.rtt, 1), "jitter_ms": round(1e3 * path.jitter, 1)}
+            shown |= {"lost": path.packets, "loss": round(path.lost, 4)}
+        return shown
+
+    async def _ask_path(self) -> bool:
+        """Bring `path` up to date; whether the viewer has reported of it."""
+        told = False
         for sender in self.connection.getSenders():
             for report in (await sender.getStats()).values():
                 if report.type == "remote-inbound-rtp" and report.kind == "video":
-                    rtt = report.roundTripTime
-                    shown |= {"rtt_ms": None if rtt is None else round(1e3 * rtt, 1), "lost": report.packetsLost}
-        return shown
+                    told = True
+                    self.path = Path(
+                        report.fractionLost / 256,
+                        max(0, report.packetsLost),
+                        report.roundTripTime or 0.0,
+                        report.jitter / VIDEO_CLOCK,
+                    )
+        return told
 
     async def check(self) -> None:
         """End a connection whose other side has vanished: a receiver reports every few seconds at least."""
         if self.state != "connected" or self._closed:
             return
+        await self._ask_path()
         received = 0
         for sender in self.connection.getSenders():
             received += sum(r.packetsReceived for r in (await sender.getStats()).values() if r.type == "transport")
@@ -215,38 +284,3 @@ class Viewer:
             return
         if isinstance(message, dict) and isinstance(message.get("type"), str):
             self._on_message(self, message)
-
-
-def check_offer(offer: str) -> None:
-    """Refuse what is no SDP offer of a browser or player before anything is built for it."""
-    if len(offer) > LONGEST_OFFER:
-        raise Refused(413, f"SDP of {len(offer)} bytes is too long (at most {LONGEST_OFFER}).")
-    if not offer.lstrip().startswith("v=0"):
-        raise Refused(400, "the body is no SDP offer: it does not begin with v=0. Send pc.localDescription.sdp.")
-    media = re.findall(r"^m=(\w+) ", offer, re.MULTILINE)
-    if not media or set(media) - {"audio", "video", "application"} or "video" not in media and "audio" not in media:
-        has = f"asks for {', '.join(name[:20] for name in media[:4])}" if media else "asks for no media"
-        raise Refused(400, f"the SDP offer {has}. Offer audio and video.")
-    if any(media.count(kind) > 1 for kind in media):
-        raise Refused(400, "the SDP offer has several media of one kind. Offer one audio and one video.")
-    for needed in ("ice-ufrag", "ice-pwd", "fingerprint", "mid"):
-        if not re.search(rf"^a={needed}:\S+", offer, re.MULTILINE):
-            raise Refused(400, f"the SDP offer has no a={needed}. Send the whole of pc.localDescription.sdp.")
-
-
-def announce(sdp: str, public_ip: str) -> str:
-    """An answer that also names the public address of a host behind one-to-one NAT, such as a container's."""
-    if not public_ip:
-        return sdp
-    lines: list[str] = []
-    told: set[str] = set()
-    for line in sdp.splitlines():
-        found = re.match(r"a=candidate:(\S+) (\d+) (\S+) (\d+) (\S+) (\d+) typ host", line)
-        if line.startswith("m="):
-            told.clear()
-        if found and (":" in found[5]) == (":" in public_ip) and found[6] not in told:
-            told.add(found[6])
-            priority = int(found[4]) + 1
-            lines.append(f"a=candidate:{found[1]}p {found[2]} {found[3]} {priority} {public_ip} {found[6]} typ host")
-        lines.append(line)
-    return "\r\n".join(lines) + "\r\n"

@@ -246,7 +246,8 @@ class Stage:
         if frame > shown:
             self.pictures.draw(frame, faces[0], poses[0])
         if self._rest is not None and frame >= self._rest[0]:
-            self.interrupt_ms = 1e3 * (self._rest[0] * FRAME / RATE - self._rest[1])
+            shown_at = max(self._rest[0] * FRAME / RATE, self.clock.seconds)  # later on a machine that lags
+            self.interrupt_ms = 1e3 * (shown_at - self._rest[1])
             self._rest = None
         self._forget(shown)
 

@@ -88,7 +88,7 @@ def test_whep_alone_makes_a_session_that_ends_with_its_viewer():
         watcher = await Watcher(client, "/whep?avatar=eileen_collins", codecs=["video/VP8"]).connect(5)
         stats = (await client.get(f"/sessions/{watcher.session}/stats")).json()
         assert stats["viewers"][0]["codec"] == "VP8"
-        assert (await client.patch(watcher.location)).status_code == 405
+        assert (await client.patch(watcher.location)).status_code == 415
         assert (await client.delete(watcher.location)).status_code == 200
         assert (await client.get(f"/sessions/{watcher.session}")).status_code == 404
         await watcher.close()
@@ -178,6 +178,43 @@ def test_live_pcm_is_spoken_and_told_of():
         assert server.sessions.get(made["id"]).stage._thread.is_alive()
 
     play(scenario)
+
+
+def test_sound_faster_than_it_is_heard_waits_and_nothing_is_lost():
+    async def scenario(client, server):
+        made = await session(client)
+        url = f"ws://127.0.0.1:{client.base_url.port}/sessions/{made['id']}/pcm"
+        async with websockets.connect(url) as socket:
+            await socket.recv()
+            for _ in range(6):
+                await socket.send((speech_like(0.5) * 32767).astype("<i2").tobytes())
+            await socket.send(json.dumps({"type": "end"}))
+            assert json.loads(await socket.recv()) == {"type": "started"}
+            assert server.sessions.get(made["id"]).stage.waiting()[0] < 1.2
+            finished = json.loads(await asyncio.wait_for(socket.recv(), 8))
+            assert finished == {"type": "finished", "position": 3.0, "interrupted": False}
+
+    play(scenario, pcm_seconds=0.3)
+
+
+def test_a_socket_that_only_pings_holds_no_place():
+    async def scenario(client, server):
+        made = await session(client)
+        url = f"ws://127.0.0.1:{client.base_url.port}/sessions/{made['id']}/pcm"
+        async with websockets.connect(url) as socket:
+            await socket.recv()
+            frames = 0.0
+            for _ in range(20):
+                if not len(server.sessions):
+                    break
+                await socket.send(json.dumps({"type": "ping"}))
+                await asyncio.sleep(0.2)
+                told = float((await client.get("/metrics")).text.partition("\nspeechhead_frames_total ")[2].split()[0])
+                assert told >= frames  # a counter
+                frames = told
+            assert not len(server.sessions)
+
+    play(scenario, idle_timeout=0.5)
 
 
 def test_the_shipped_networks_and_voice_speak(monkeypatch):

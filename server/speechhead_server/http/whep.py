@@ -1,0 +1,119 @@
+"""WHEP (draft-ietf-wish-whep): an SDP offer for its answer, candidates that come later, and the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+from speechhead_server.core.config import ServerSettings
+from speechhead_server.core.problems import Refused
+from speechhead_server.live.session import Session
+from speechhead_server.live.sessions import Sessions
+
+from .results import refusals
+
+SDP = "application/sdp"
+FRAGMENT = "application/trickle-ice-sdpfrag"
+
+OFFER: dict[str, Any] = {"requestBody": {"required": True, "content": {SDP: {"schema": {"type": "string"}}}}}
+"""What a route that takes an offer says of its body."""
+
+CANDIDATES: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {FRAGMENT: {"schema": {"type": "string"}}}},
+    "parameters": [{"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}}],
+}
+ANSWER: dict[int | str, Any] = {
+    201: {"description": "The answer.", "content": {SDP: {"schema": {"type": "string"}}}},
+    **refusals(400, 404, 406, 413, 415, 503),
+}
+
+
+def add_whep(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> None:
+    """The routes of WHEP: of a session, and alone, where a player's offer makes a session of its own."""
+
+    @api.post(
+        "/sessions/{name}/whep",
+        status_code=201,
+        tags=["whep"],
+        responses=ANSWER,
+        openapi_extra=OFFER,
+        response_class=Response,
+    )
+    async def whep(name: str, request: Request) -> Response:
+        """WHEP: an SDP offer for its answer."""
+        offer = await _offer(request)
+        return await _view(sessions.get(name), offer, settings)
+
+    @api.post("/whep", status_code=201, tags=["whep"], responses=ANSWER, openapi_extra=OFFER, response_class=Response)
+    async def whep_alone(
+        request: Request, avatar: str | None = None, voice: str | None = None, size: int | None = None
+    ) -> Response:
+        """WHEP for players: makes a session that ends with its viewer."""
+        offer = await _offer(request)
+        made = await sessions.open(avatar, voice, size, single=True)
+        try:
+            return await _view(made, offer, settings)
+        except BaseException:
+            await sessions.discard(made)
+            raise
+
+    @api.delete("/sessions/{name}/whep/{viewer}", tags=["whep"], responses=refusals(404), response_class=Response)
+    async def leave(name: str, viewer: str) -> Response:
+        """WHEP: end a viewer."""
+        await sessions.end_viewer(sessions.get(name), viewer)
+        return Response()
+
+    @api.patch(
+        "/sessions/{name}/whep/{viewer}",
+        status_code=204,
+        tags=["whep"],
+        responses=refusals(400, 404, 412, 413, 415, 422, 428),
+        openapi_extra=CANDIDATES,
+        response_class=Response,
+    )
+    async def trickle(name: str, viewer: str, request: Request) -> Response:
+        """WHEP: candidates that come after the offer, under the answer's ETag. ICE restarts are not supported."""
+        _check_type(request, FRAGMENT, "Accept-Patch")
+        watcher = sessions.get(name).viewer(viewer)
+        matched = request.headers.get("if-match", "").strip()
+        if not matched:
+            raise Refused(428, "If-Match is missing. Send the ETag of the answer.")
+        if matched not in ("*", watcher.etag):
+            raise Refused(412, f"If-Match {matched[:40]} is not this ICE session's. Send the ETag of the answer.")
+        await watcher.trickle(await _text(request))
+        return Response(status_code=204)
+
+
+async def _view(session: Session, offer: str, settings: ServerSettings) -> Response:
+    viewer, answer = await session.view(offer)
+    headers = {"Location": f"/sessions/{session.name}/whep/{viewer.name}", "Session": session.name}
+    headers |= {"ETag": viewer.etag, "Accept-Patch": FRAGMENT}
+    response = Response(answer, 201, headers, media_type=SDP)
+    for server in settings.ice_servers:
+        for url in server["urls"]:
+            user = f'; username="{server["username"]}"' if "username" in server else ""
+            secret = f'; credential="{server["credential"]}"; credential-type="password"' if user else ""
+            response.headers.append("Link", f'<{url}>; rel="ice-server"{user}{secret}')
+    return response
+
+
+async def _offer(request: Request) -> str:
+    _check_type(request, SDP, "Accept-Post")
+    accepted = request.headers.get("accept", "*/*").lower()
+    if not any(kind in accepted for kind in (SDP, "application/*", "*/*")):
+        raise Refused(406, f"accept {accepted[:60]!r} leaves out {SDP}, which the answer is.")
+    return await _text(request)
+
+
+def _check_type(request: Request, wanted: str, header: str) -> None:
+    content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content != wanted:
+        raise Refused(415, f"content type {content[:60]!r} is not taken. Send {wanted}.", headers={header: wanted})
+
+
+async def _text(request: Request) -> str:
+    try:
+        return (await request.body()).decode()
+    except UnicodeDecodeError:
+        raise Refused(400, "the description is not text. Send SDP as the browser made it.") from None

@@ -1,0 +1,103 @@
+"""Half requests hold no place for long, and the server ends when what is said has been said."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+pytest.importorskip("uvicorn")
+
+from speechhead_server.http import running
+from speechhead_server.http.running import served
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+class Speaker:
+    drained = False
+    told = 0
+
+    def drain(self):
+        self.told += 1
+
+
+async def started(speaker, seconds=5.0):
+    server = served(app, "127.0.0.1", 0, speaker, seconds)
+    task = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    return server, task, server.servers[0].sockets[0].getsockname()[1]
+
+
+async def ask(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    return answer
+
+
+def test_half_requests_are_ended_and_the_oldest_give_way(monkeypatch):
+    monkeypatch.setattr(running, "HEADERS", 0.6)
+    monkeypatch.setattr(running, "most_waiting", lambda: 8)
+
+    async def scenario():
+        server, task, port = await started(Speaker())
+        halves = []
+        for _ in range(12):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nX-A: b\r\n")
+            halves.append((reader, writer))
+            await asyncio.sleep(0.01)
+        assert b"408" in await asyncio.wait_for(halves[0][0].read(), 0.4)  # before its time: there are too many
+        assert (await ask(port)).endswith(b"ok")
+        ends = await asyncio.gather(*(asyncio.wait_for(reader.read(), 3) for reader, _ in halves[1:]))
+        assert all(b"408" in end for end in ends)
+        for _, writer in halves:
+            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(3):  # a connection that asks again and again in time is kept
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            await asyncio.sleep(0.3)
+            writer.write(b"\r\n")
+            assert b"200" in await asyncio.wait_for(reader.readuntil(b"ok"), 2)
+        writer.close()
+        server.should_exit = True
+        await task
+
+    asyncio.run(scenario())
+
+
+def test_it_ends_when_what_is_said_has_been_said():
+    async def scenario():
+        speaker = Speaker()
+        server, task, port = await started(speaker)
+        server.handle_exit(signal.SIGTERM, None)
+        await asyncio.sleep(0.4)
+        assert not task.done() and speaker.told == 1 and (await ask(port)).endswith(b"ok")
+        speaker.drained = True
+        await asyncio.wait_for(task, 5)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("signals, seconds", [(1, 0.2), (2, 60.0)])
+def test_it_does_not_wait_for_ever_and_not_after_a_second_signal(signals, seconds):
+    async def scenario():
+        server, task, _ = await started(Speaker(), seconds)
+        for _ in range(signals):
+            server.handle_exit(signal.SIGTERM, None)
+            await asyncio.sleep(0.15)
+        await asyncio.wait_for(task, 5)
+
+    asyncio.run(scenario())
