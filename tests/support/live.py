@@ -53,6 +53,13 @@ def make(settings=None, generator=FakeGenerator, speech=None, speaker=None, **op
     return Server(settings or ServerSettings(**options), generator, speech or FakeSpeech(), speaker or FakeSpeaker())
 
 
+def one_line(answer, status):
+    assert answer.status_code == status, answer.text
+    message = answer.json()["error"]
+    assert message and "\n" not in message and "Traceback" not in message
+    return message
+
+
 @contextlib.asynccontextmanager
 async def running(server):
     """The server on a free port, with an HTTP client for it."""
