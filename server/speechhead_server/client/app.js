@@ -2,7 +2,8 @@
 
 import { Api, Problem } from "./api.js";
 import { Captions } from "./captions.js";
-import { Connection, openMicrophone } from "./connection.js";
+import { serverBack } from "./comeback.js";
+import { Connection, openMicrophone, whenSeen } from "./connection.js";
 import { Controls } from "./controls.js";
 import { Notices } from "./notices.js";
 import { Portraits } from "./portraits.js";
@@ -12,7 +13,6 @@ import { followTheme } from "./theme.js";
 import { fillVoices } from "./voices.js";
 
 const MEND = [500, 2000, 5000]; // ms before each new attempt after a broken path
-const REVIVE = [1000, 2000, 4000, 8000, 15000, 30000, 30000, 60000]; // ms before each look whether the server is back
 const SAID = { idle: "Live", thinking: "Thinking", speaking: "Speaking", listening: "Listening" };
 
 const $ = (id) => document.getElementById(id);
@@ -114,12 +114,6 @@ async function connect(mine) {
   announce("Connected");
 }
 
-/** The still portrait stays until the first frame has come. */
-function whenSeen(video, seen) {
-  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(seen);
-  else video.addEventListener("playing", seen, { once: true });
-}
-
 /** Try again what has worked before; the session waits for us meanwhile. */
 async function mend(mine) {
   show("mending");
@@ -133,8 +127,7 @@ async function mend(mine) {
     } catch (error) {
       if (mine !== turn) return;
       if (pause === MEND.at(-1) || error.status === 404) {
-        if (leaving || error.status === 0 || error.status === 404) await revive();
-        else await fail(error);
+        await (leaving || [0, 404].includes(error.status) ? revive() : fail(error));
         return;
       }
     }
@@ -142,30 +135,20 @@ async function mend(mine) {
 }
 
 /** Give up, and say why. */
-async function fail(error) {
-  await stop();
-  tell(error, start);
-}
+const fail = (error) => stop().then(() => tell(error, start));
 
-/** The server goes, or has gone: come back when it does, with pauses that grow. */
+/** The server goes, or has gone: come back when it does. */
 async function revive() {
   const mine = ++turn;
   show("mending");
   readout.stop();
   announce("The server restarts");
-  for (const pause of REVIVE) {
-    await new Promise((resolve) => setTimeout(resolve, pause * (0.75 + Math.random() / 2))); // not all at once
-    if (mine !== turn) return;
-    try {
-      await api.get("/readyz");
-    } catch (error) {
-      if (mine !== turn) return;
-      if (pause === REVIVE.at(-1)) await fail(error);
-      continue;
-    }
+  try {
+    if (!(await serverBack(api, () => mine === turn))) return;
     leaving = false;
     await start();
-    return;
+  } catch (error) {
+    if (mine === turn) await fail(error);
   }
 }
 

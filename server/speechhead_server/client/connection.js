@@ -162,6 +162,12 @@ export class Connection {
   }
 }
 
+/** Calls `seen` when the first frame has come. */
+export function whenSeen(video, seen) {
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(seen);
+  else video.addEventListener("playing", seen, { once: true });
+}
+
 function gathered(pc) {
   if (pc.iceGatheringState === "complete") return Promise.resolve();
   return new Promise((resolve) => {
