@@ -182,7 +182,7 @@ def test_a_visit(serving, tmp_path):
                 assert file.streams.video and file.streams.audio
 
             # A portrait of the visitor's own takes the stage.
-            shutil.copy(ROOT / "speechhead" / "avatars" / "eileen_collins.jpg", tmp_path / "guest.jpg")
+            shutil.copy(ROOT / "speechhead" / "avatar" / "portraits" / "eileen_collins.jpg", tmp_path / "guest.jpg")
             await page.choose("#portrait-file", tmp_path / "guest.jpg")
             chosen = "document.querySelector('.own input:checked')"
             await page.until(f"{chosen} && {PHASE} === 'live' && {SEEN}", 60)
