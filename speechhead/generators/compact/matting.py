@@ -27,6 +27,9 @@ class ColourModel:
     doubt: float = 0.3
     """Standard deviation of the matte that is expected from the segmentation alone, 0..1."""
 
+    unknown: float = 2.0
+    """Density of a colour of the person that is none of those around: dark hair between skin and a wall."""
+
     certain: tuple[float, float] = (0.10, 0.85)
     """Estimates in 0..1: below the first is background, above the second person. Grain in hair and wall is no matte."""
 
@@ -45,8 +48,9 @@ def by_colour(crop: NDArray[np.uint8], expected: Array, person: NDArray[np.bool_
 
         p(a) ~ N(I; a F + (1 - a) B, a^2 var F + (1 - a)^2 var B + noise^2) N(a; expected, doubt^2)
 
-    of which the mean is taken. One-coloured walls behind hair of another colour are cut out to the strand; where both
-    sides are alike, or a background is full of colours, what is expected stands.
+    of which the mean is taken. To the first factor a small constant is added, times a and what is expected: a pixel
+    that no mixture explains is not the background. One-coloured walls behind hair of another colour are cut out to the
+    strand; where both sides are alike, or a background is full of colours, what is expected stands.
 
     Parameters
     ----------
@@ -71,7 +75,8 @@ def by_colour(crop: NDArray[np.uint8], expected: Array, person: NDArray[np.bool_
         a = np.clip(step, 0, 1)
         variance = a * a * f_spread + (1 - a) ** 2 * b_spread + COLOURS.noise**2
         misfit = ((pixels - a * f - (1 - a) * b) ** 2 / variance + np.log(variance)).sum(1)
-        logs.append(-0.5 * (misfit + ((step - prior) / COLOURS.doubt) ** 2))
+        fit = np.logaddexp(-0.5 * misfit, np.log(COLOURS.unknown * a * prior + 1e-9))
+        logs.append(fit - 0.5 * ((step - prior) / COLOURS.doubt) ** 2)
     likely = np.exp(logs - np.max(logs, 0))
     alpha = person.astype(np.float32)
     mean = (likely * _STEPS[:, None]).sum(0) / likely.sum(0)

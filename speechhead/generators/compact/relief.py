@@ -13,7 +13,8 @@ import numpy as np
 
 from speechhead.core.arrays import Array
 from speechhead.core.smoothstep import smoothstep32
-from speechhead.face.landmarks import Pose, rotation_angles, rotation_matrix, to_pixels
+from speechhead.face.landmarks import Pose, rotation_angles, rotation_matrix
+from speechhead.motion.pose import neck
 
 from .fill import push_pull
 from .head import FittedHead
@@ -76,9 +77,8 @@ class BodyFollow:
 RELIEF = ReliefShape()
 BODY = BodyFollow()
 
-NECK = np.array([0.0, 1.0, 0.9])
-"""Where the head turns on the neck, and where the body turns, in normalised space."""
 WAIST = np.array([0.0, 3.4, 1.3])
+"""Where the body turns, in normalised space."""
 
 
 class Relief:
@@ -221,7 +221,7 @@ def followed(source: Pose, driving: Pose) -> Pose:
     """The pose that a head would have if it moved as the body does when it goes from one pose to another."""
     turn = rotation_angles(driving.rotation.astype(np.float64) @ source.rotation.T.astype(np.float64))
     rotation = rotation_matrix(turn * np.array(BODY.turns, np.float32)) @ source.rotation
-    way = BODY.way * (to_pixels(NECK, driving) - to_pixels(NECK, source))
+    way = BODY.way * (neck(driving) - neck(source))
     still = source.translation + source.scale * (source.rotation - rotation).astype(np.float64) @ WAIST
     return Pose(rotation.astype(np.float32), (still + way).astype(np.float32), source.scale)
 

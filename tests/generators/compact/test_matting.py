@@ -59,3 +59,13 @@ def test_a_wall_of_many_colours_does_not_lend_its_colours_to_the_person() -> Non
     picture, alpha = portrait(wall, strands=False)
     expected, person, most = known()
     assert np.abs(by_colour(picture, expected, person, most) - alpha)[:, 56:72].mean() < 0.1
+
+
+def test_a_colour_that_nothing_around_explains_is_no_wall() -> None:
+    """Dark hair between light skin and a wall: less like the skin than the wall is, but the segmentation knows it."""
+    skin, wall = np.float32([220, 170, 150]), np.float32([75, 85, 110])
+    picture = np.broadcast_to(wall, (SIZE, SIZE, 3)).copy()
+    picture[:, :58], picture[:, 58:64] = skin, (35, 25, 20)
+    expected, person, most = known()
+    found = by_colour(np.round(picture).astype(np.uint8), expected, person, most)
+    assert found[:, 58:62].min() > 0.6 and found[:, 66:].max() < 0.1
