@@ -21,7 +21,7 @@ from .clips import JudgedClip
 from .performers import WholeSpeech
 from .picture import Frames
 
-LIPS_ONLY = Controls(mouth_amplitude=1.0, head="retained", idle=False, blink_rate=0.0, look_away=0.0)
+LIPS_ONLY = Controls(mouth_amplitude=1.0, head="retained", temperament=0.0, idle=False, blink_rate=0.0, look_away=0.0)
 """Controls under which the lips are compared with the truth: its amplitude, and nothing but speech moving."""
 
 

@@ -87,8 +87,9 @@ class Controls:
     head: 'generated' from the speech, 'retained' (the portrait's pose), one (yaw, pitch, roll) in degrees per video
         frame (the last one holds), a `HeadTrack`, or the file of one: CSV, or a video of somebody who moves.
     keyframes: a CSV or JSON file, or entries with `at` in seconds and the controls that change then.
-    head_amplitude: scales generated or given rotation away from the portrait's pose; 1 is lively for a person who
-        talks into a camera (a standard deviation of about 2 degrees).
+    head_amplitude: range of the head, scales generated or given rotation away from the portrait's pose; 1 is that of
+        people who talk (a standard deviation of about 2 to 3 degrees).
+    temperament: how lively head and brows are, 0 still, 1 as people are; it scales a generated head's range as well.
 
     Raises
     ------
@@ -122,9 +123,10 @@ class Controls:
     head_brows: bool = option(
         False, help="Take brows and blinks, too, from the file that --head names", http=False, flag="--head-brows"
     )
-    head_amplitude: float = option(1.0, help="Size of the head's motion", low=0, high=1)
+    head_amplitude: float = option(1.0, help="Size of the head's motion", low=0, high=1.5)
+    temperament: float = option(1.0, help="Liveliness of head and brows", note="1 as people are", low=0, high=1.5)
     mouth_amplitude: float = option(1.4, help="Size of the mouth's motion", low=1, high=2, flag="--amplitude")
-    blink_rate: float = option(6.0, help="Blinks", unit="per minute", low=0, high=120, flag="--blinks")
+    blink_rate: float = option(16.0, help="Blinks", unit="per minute", low=0, high=120, flag="--blinks")
     blink_frames: float = option(10.0, help="Length of a blink", unit="frames at 30 fps", low=2, high=150)
     look_away: float = option(
         20.0, help="Largest angle of glances", unit="degrees", low=0, high=20, note="0 keeps eye contact"
@@ -136,7 +138,7 @@ class Controls:
         kind=Path,
         http=False,
     )
-    idle: bool = option(True, help="Breath and micro-sway of a generated head", command=False)
+    idle: bool = option(True, help="Breath of a generated head", command=False)
     seed: int = option(0, help="Of blinks, glances and head motion", note="equal seeds give equal videos", http=False)
 
     def __post_init__(self) -> None:

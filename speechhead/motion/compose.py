@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any
@@ -13,21 +13,24 @@ import numpy as np
 import numpy.typing as npt
 
 from speechhead.audio.prosody import ProsodyStream
-from speechhead.core.arrays import Array
+from speechhead.core.arrays import Array, Array64
 from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.core.controls import Controls
 from speechhead.core.errors import AudioError, LandmarkError
 from speechhead.face.landmarks import Pose
 
-from .blink import Blinks, close_eyes
+from .blink import Blinks, Urge, close_eyes
+from .brows import raise_brows
+from .cues import Cues
 from .easing import LowPass, minimum_jerk
 from .emotion import POSTURE_PITCH, fitted, mix
 from .gaze import Gaze, turn_eyes
 from .head_sources import HeadSources, HeadTurn
 from .idle import Idle
-from .limits import held_turn, soft_stop
+from .life import Life
+from .limits import HEAD, held_turn, soft_stop
 from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
-from .pose import HeadMotion, turned
+from .pose import HEAD_RANGE, REAL_RANGE, Nods, turned
 from .rest import rest_face
 from .stillness import Stillness
 
@@ -46,7 +49,6 @@ EYE_CONTACT_LIMIT, EYE_CONTACT_ROOM = 9.0, 3.0
 SPEECH_YIELD = 0.3
 """Part of an emotion's mouth shape that gives way to the articulation while speech runs."""
 
-_BROWS = slice(17, 27)
 _EYES = [*range(36, 48), 68, 69]
 _MOUTH = gain_mask()
 _REST = 1.0 - _MOUTH
@@ -82,11 +84,11 @@ class Motion:
         self.base_pose = base_pose
         self._emotions = fitted(self.rest)
         seed = self.controls.seed
-        self._blinks, self._gaze, self._idle, self._head = Blinks(seed), Gaze(seed), Idle(seed), HeadMotion(seed)
+        self._blinks, self._gaze, self._idle, self._life = Blinks(seed), Gaze(seed), Idle(seed), Life(seed)
+        self._heard, self._nods, self._urge = Cues(), Nods(), Urge()
         self._sources = HeadSources(self.controls.head, FADE_SECONDS)
         self._prosody = ProsodyStream()
         self._faded = LowPass(FADE_SECONDS, self._targets())
-        self._level = LowPass(0.3, 0.0)  # 0 in silence, 1 in speech
         self._stillness = Stillness()
         self._speech = np.zeros((70, 3), np.float32)
         self._before_reset = self._speech
@@ -160,36 +162,28 @@ class Motion:
 
     def _targets(self) -> npt.NDArray[np.float64]:
         c = self.controls
-        return np.array([*mix(c.emotion), c.mouth_amplitude, c.head_amplitude, float(c.idle)])
+        return np.array([*mix(c.emotion), c.mouth_amplitude, c.head_amplitude, c.temperament, float(c.idle)])
 
     def _frame(self, displacement: Array, block: Array) -> tuple[Array, Pose]:
         self._take_cues()
         self._count += 1
         faded = self._faded.step(self._targets())
-        weights, (mouth, head, idle) = faded[:7], faded[7:]
-        energy, active = self._hear(block)
-        level = self._level.step(float(active))
+        weights, (mouth, *life) = faded[:7], faded[7:]
+        energy, pitch, active = self._hear(block)
+        cues = self._heard.step(energy, pitch, active)
 
         speech = self._articulation(displacement, energy, active)
         face = self.rest + speech * (1.0 + np.float32(mouth - 1.0) * _MOUTH)
         expression = np.tensordot(weights.astype(np.float32), self._emotions, 1)
-        face += expression * (_REST + np.float32(1.0 - SPEECH_YIELD * level) * _MOUTH)
+        face += expression * (_REST + np.float32(1.0 - SPEECH_YIELD * cues[0]) * _MOUTH)
         set_gaps(face, intended_gaps(lip_gaps(speech), mouth))
 
-        turn, rise = self._turn(energy, level, weights, head, idle)
-        angles = turn.angles
-        yaw, pitch = self._gaze.step(self.controls.look_away, self.controls.gaze)
-        back = soft_stop(EYE_CONTACT * angles[:2], -EYE_CONTACT_LIMIT, EYE_CONTACT_LIMIT, EYE_CONTACT_ROOM)
-        turn_eyes(face, yaw - float(back[0]), pitch - float(back[1]))
-        own = self._blinks.step(self.controls.blink_rate, self.controls.blink_frames)
-        close_eyes(face, (1.0 - turn.lids) * own + turn.blink)
-        face[_BROWS, 1] -= np.float32(turn.brow)
-        return face, turned(self.base_pose, angles, rise)
+        return face, self._turn(face, cues, weights, life)
 
-    def _hear(self, block: Array) -> tuple[float, bool]:
-        """Energy in dB and speech activity of one frame of sound."""
+    def _hear(self, block: Array) -> tuple[float, float, bool]:
+        """Energy in dB, pitch in Hz and speech activity of one frame of sound."""
         heard = self._prosody.push(block)
-        return float(heard.energy[0]), bool(heard.active[0])
+        return float(heard.energy[0]), float(heard.pitch[0]), bool(heard.active[0])
 
     def _articulation(self, displacement: Array, energy: float, active: bool) -> Array:
         """Speech motion to show: without eyes, still in silence, lips of flesh, gliding after an interrupt."""
@@ -204,13 +198,36 @@ class Motion:
         self._speech = speech
         return speech
 
-    def _turn(
-        self, energy: float, level: float, weights: npt.NDArray[np.float64], head: float, idle: float
-    ) -> tuple[HeadTurn, float]:
-        """Where the head turns to, angles away from the portrait's pose as far as they hold, and its rise by breath."""
-        generated = self._head.step(energy, level)
-        sway, rise = self._idle.step(1.0 - level)
-        posture = (0.0, float(weights @ POSTURE_PITCH), 0.0)
-        turn = self._sources.step(generated + idle * sway + posture, np.array(self.base_pose.angles))
-        turn.angles = held_turn(head * turn.angles, self.base_pose.angles)
-        return turn, float(idle * turn.own * rise)
+    def _turn(self, face: Array, cues: Array64, weights: Array64, life: Sequence[float]) -> Pose:
+        """The head's pose, as far as it holds; brows and eyes of the face [70, 3] move with it, in place.
+
+        Parameters
+        ----------
+        cues, weights : of the frame's sound, and of the emotions
+        life : amplitude of the head, temperament, and idle life, each from 0
+        """
+        head, temper, idle = life
+        move, lively = self._life.step(cues), temper * HEAD_RANGE
+        nod, raised = self._nods.step(self._heard.stress)
+        tip, rise = self._idle.step()
+        generated = lively * (move[:3] * REAL_RANGE + (0.0, nod, 0.0))
+        generated[1] += idle * tip + float(weights @ POSTURE_PITCH)
+        turn = self._sources.step(generated, np.array(self.base_pose.angles))
+        angles = held_turn(head * turn.angles, self.base_pose.angles)
+
+        brows = (1.0 - turn.lids) * temper * (move[6:] + raised) + turn.brow
+        raise_brows(face, float(brows[0]), float(brows[1]))
+        self._look(face, cues, angles, turn)
+        near = turn.own * head * lively
+        shift = soft_stop(near * move[3:5], np.negative(HEAD.way), HEAD.way, HEAD.way_room)
+        shift[1] -= turn.own * idle * rise
+        return turned(self.base_pose, angles, shift, near * float(move[5]))
+
+    def _look(self, face: Array, cues: Array64, angles: Array64, turn: HeadTurn) -> None:
+        """Gaze and lids of the face [70, 3], in place, of a head turned by `angles`."""
+        yaw, pitch = self._gaze.step(self.controls.look_away, self.controls.gaze)
+        back = soft_stop(EYE_CONTACT * angles[:2], -EYE_CONTACT_LIMIT, EYE_CONTACT_LIMIT, EYE_CONTACT_ROOM)
+        turn_eyes(face, yaw - float(back[0]), pitch - float(back[1]))
+        urge = self._urge.step(cues, (yaw, pitch), angles)
+        own = self._blinks.step(self.controls.blink_rate, self.controls.blink_frames, urge)
+        close_eyes(face, (1.0 - turn.lids) * own + turn.blink)

@@ -1,6 +1,8 @@
-"""Head pose: generated from the speech, retained, or given; and the turn of a head on its neck."""
+"""Head pose: how far heads go, nods on stress, and the turn of a head on its neck."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -8,75 +10,37 @@ import numpy.typing as npt
 from speechhead.core.arrays import Array64
 from speechhead.face.landmarks import Pose, rotation_matrix
 
-from .easing import LowPass, Noise
+from .easing import LowPass
 
-# Fitted by pipelines/make/motion_statistics.py on the free speakers (no read-out commands) of the training clips.
-SLOW_SECONDS = 1.85
-FAST_SECONDS = 0.31
-"""Time constants of the two bands of head motion: posture, and gestures with the speech."""
+HEAD_RANGE = 1.0
+"""Part of the head's real range that is shown by default: how far a portrait's picture bears turning."""
 
-SLOW_DEGREES = (2.9, 2.4, 2.5)
-FAST_DEGREES = (1.9, 1.4, 1.0)
-"""Standard deviations (yaw, pitch, roll) of the two bands in the median clip."""
+REAL_RANGE = (1.0, 0.85, 1.3)
+"""Factors of yaw, pitch and roll that give the bank's motion, as it is chosen, the spread of people in talk."""
 
-LIFT_SECONDS, LIFT_PER_DB = 0.16, -0.063
-DIP_SECONDS, DIP_PER_DB = 0.7, 0.065
-"""Nods: the head lifts when the voice rises above its running mean, and comes down after; degrees of pitch per dB."""
+# Fitted by pipelines/make/motion_statistics.py on the training people who speak freely.
+LIFT_SECONDS, LIFT_PER_DB = 0.16, -0.09
+DIP_SECONDS, DIP_PER_DB = 0.7, -0.025
+"""Nods: the head lifts when the voice rises above its running level; degrees of pitch per dB."""
 
-PRESENTER = 0.6
-"""Part of that motion to show. The clips are full of campaign speeches; their news readers move about so much."""
-
-ACCENT_LIMIT = 12.0
-"""dB: an onset after a pause is not an accent of any size."""
-
-# Chosen: the clips hold no long silences, and in short pauses heads move on as before.
-SILENT_PART = (0.5, 0.2)
-"""Part of the slow and of the fast band that remains in silence."""
-
-LEVEL_SECONDS = 2.0
-"""Time in which the head calms down when speech ends; longer than the pauses of a speaker."""
-
-_MEAN_SECONDS = 2.0
+BROW_SECONDS, BROW_PER_DB = 0.3, 0.0015
+"""Brows rise with stress, outer eye distances per dB. Chosen: viewers expect it, in the footage they hardly do."""
 
 NECK = np.array([0.0, 1.0, 0.9])
 """Where the head turns, in normalised space: at the height of the jaw, in the middle of the neck."""
 
 
-class HeadMotion:
-    """Seeded head motion from prosody, one video frame at a time; it starts at the portrait's pose."""
+class Nods:
+    """What head and brows do on stress, one video frame at a time."""
 
-    def __init__(self, seed: int) -> None:
-        self._random = np.random.default_rng([seed, 0x4EAD])
-        self._slow = Noise(SLOW_SECONDS, 3)
-        self._fast = Noise(FAST_SECONDS, 3)
-        self._level = LowPass(LEVEL_SECONDS, 0.0, order=2)
-        self._mean: LowPass[float] | None = None
+    def __init__(self) -> None:
         self._lift, self._dip = LowPass(LIFT_SECONDS, 0.0), LowPass(DIP_SECONDS, 0.0)
+        self._brow = LowPass(BROW_SECONDS, 0.0)
 
-    def step(self, energy: float, level: float) -> Array64:
-        """(yaw, pitch, roll) in degrees away from the portrait's pose.
-
-        Parameters
-        ----------
-        energy : dB of the frame's sound
-        level : 0 in silence to 1 in speech
-        """
-        draws = self._random.standard_normal(6)
-        life = self._level.step(level)
-        slow, fast = (part + (1.0 - part) * life for part in SILENT_PART)
-        angles = slow * self._slow.step(draws[:3]) * SLOW_DEGREES + fast * self._fast.step(draws[3:]) * FAST_DEGREES
-        accent = level * self._accent(energy, level)
-        angles[1] += LIFT_PER_DB * self._lift.step(accent) + DIP_PER_DB * self._dip.step(accent)
-        return PRESENTER * angles
-
-    def _accent(self, energy: float, level: float) -> float:
-        """dB by which the voice stands above its running mean, which starts anew after a silence."""
-        if level < 0.05:
-            self._mean = None
-            return 0.0
-        if self._mean is None:
-            self._mean = LowPass(_MEAN_SECONDS, energy, order=1)
-        return float(np.clip(energy - self._mean.step(energy), -ACCENT_LIMIT, ACCENT_LIMIT))
+    def step(self, stress: float) -> tuple[float, float]:
+        """Pitch in degrees and rise of the brows in outer eye distances, for the frame's stress in dB."""
+        pitch = LIFT_PER_DB * self._lift.step(stress) + DIP_PER_DB * self._dip.step(stress)
+        return pitch, BROW_PER_DB * self._brow.step(max(stress, 0.0))
 
 
 def neck(pose: Pose) -> Array64:
@@ -92,16 +56,17 @@ def about_neck(angles: npt.ArrayLike, place: Array64, scale: float) -> Pose:
     return Pose(rotation, translation.astype(np.float32), scale)
 
 
-def turned(pose: Pose, angles: npt.ArrayLike, rise: float = 0.0) -> Pose:
+def turned(pose: Pose, angles: npt.ArrayLike, shift: npt.ArrayLike = (0.0, 0.0), grow: float = 0.0) -> Pose:
     """`pose` turned by (yaw, pitch, roll) degrees about the neck, so that the neck stays in its place.
 
     Parameters
     ----------
     pose : the portrait's pose
     angles : [3], added to the pose's own angles
-    rise : by how much the head moves up in the picture, in outer eye distances
+    shift : [2], by how much the neck moves in the picture, right and down, in outer eye distances
+    grow : log of the factor by which the head becomes larger, as it comes nearer
     """
-    rotation = rotation_matrix(np.asarray(pose.angles, np.float64) + np.asarray(angles, np.float64))
-    shift = (np.asarray(pose.rotation, np.float64) - rotation) @ NECK - (0.0, rise, 0.0)
-    translation = (np.asarray(pose.translation, np.float64) + pose.scale * shift).astype(np.float32)
-    return Pose(rotation, translation, pose.scale)
+    place = neck(pose)
+    place[:2] += pose.scale * np.asarray(shift, np.float64)
+    asked = np.asarray(pose.angles, np.float64) + np.asarray(angles, np.float64)
+    return about_neck(asked, place, pose.scale * math.exp(grow))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from support.talk import talk
@@ -50,7 +52,8 @@ def test_bad_emotions_name_the_value(text):
         {"head": []},
         {"head": [(0, 0)]},
         {"head": [(0, 0, float("nan"))]},
-        {"head_amplitude": 1.5},
+        {"head_amplitude": 1.6},
+        {"temperament": -0.1},
         {"seed": -1},
         {"seed": 1.5},
         {"mouth_amplitude": "much"},
@@ -61,9 +64,10 @@ def test_controls_out_of_range(bad):
         Controls(**bad)
 
 
-def test_defaults_are_the_products():
+def test_defaults_are_those_of_people_and_products():
     c = Controls()
-    assert (c.blink_rate, c.blink_frames, c.look_away, c.mouth_amplitude, c.head) == (6, 10, 20, 1.4, "generated")
+    assert (c.blink_rate, c.blink_frames, c.look_away, c.mouth_amplitude, c.head) == (16, 10, 20, 1.4, "generated")
+    assert c.head_amplitude == c.temperament == 1
 
 
 # --- blinks ---------------------------------------------------------------------------------------------------------
@@ -217,7 +221,7 @@ def test_mouth_is_still_in_silence_while_eyes_and_head_live():
     assert np.abs(np.diff(faces[20:, 48:68], axis=0)).max() < 1e-6
     assert np.abs(np.diff(faces[:, 37], axis=0)).max() > 0.01
     angles = np.array([p.angles for p in poses])
-    assert 0.05 < angles.std(0).max() < 3.0
+    assert 0.2 < angles.std(0).max() < 6.0
 
 
 def test_lips_go_slowly_in_a_pause_and_at_once_when_the_voice_is_back():
@@ -276,10 +280,12 @@ def test_generated_head_starts_at_the_portrait_and_is_smooth():
     angles = np.array([p.angles for p in Motion(REFERENCE, BASE, Controls(head_amplitude=1.0)).step(speech, sound)[1]])
     assert np.abs(angles[0] - BASE.angles).max() < 0.3
     assert 1.0 < np.ptp(angles[:, 0]) < 25
-    assert np.abs(np.diff(angles, axis=0)).max() < 2.0  # degrees per frame
-    assert np.abs(np.diff(angles, 3, axis=0)).max() < 0.5
-    still = np.array([p.angles for p in Motion(REFERENCE, BASE, Controls(head_amplitude=0.0)).step(speech, sound)[1]])
-    assert np.allclose(still, BASE.angles, atol=1e-3)
+    assert np.abs(np.diff(angles, axis=0)).max() < 4.0  # degrees per frame
+    assert np.abs(np.diff(angles, 2, axis=0)).max() < 2.0
+    assert (np.abs(angles - BASE.angles).max(0) < (25.5, 19.5, 20.5)).all()
+    for controls in (Controls(head_amplitude=0.0, idle=False), Controls(temperament=0.0, idle=False)):
+        still = np.array([p.angles for p in Motion(REFERENCE, BASE, controls).step(speech, sound)[1]])
+        assert np.allclose(still, BASE.angles, atol=1e-3)
 
 
 def test_the_neck_stays_when_the_head_turns():
@@ -292,9 +298,10 @@ def test_the_neck_stays_when_the_head_turns():
 
 def test_controls_change_smoothly_while_running():
     speech, sound = np.zeros((200, 70, 3), np.float32), np.zeros(200 * 640, np.float32)
-    motion = Motion(REFERENCE, BASE, Controls(blink_rate=0, look_away=0, head="retained"))
+    calm = Controls(blink_rate=0, look_away=0, head="retained", temperament=0.0)
+    motion = Motion(REFERENCE, BASE, calm)
     before, _ = motion.step(speech[:40], sound[: 40 * 640])
-    motion.update(Controls(emotion={"surprised": 1.0}, blink_rate=0, look_away=0, head=[(20.0, 0.0, 0.0)]))
+    motion.update(dataclasses.replace(calm, emotion={"surprised": 1.0}, head=[(20.0, 0.0, 0.0)]))
     after, poses = motion.step(speech[40:], sound[40 * 640 :])
     brows = np.concatenate([before, after])[:, 19, 1]
     assert brows[-1] < brows[0] - 0.03 and np.abs(np.diff(brows)).max() < 0.012
@@ -326,7 +333,6 @@ def test_wrong_input_is_refused():
 
 def test_controls_copy_and_replace():
     import copy
-    import dataclasses
 
     controls = Controls(emotion={"happy": 0.5}, gaze=(3, 4), head=np.zeros((2, 3)))  # type: ignore[arg-type]
     assert copy.deepcopy(controls) == controls == dataclasses.replace(controls)

@@ -14,7 +14,7 @@ from speechhead.core.controls import Controls
 
 def test_the_protocol_holds_the_table_of_controls():
     assert control_fields.table() in (ROOT / "server" / "PROTOCOL.md").read_text(encoding="utf-8")
-    assert "| `blink_rate` | number | 6 | Blinks per minute, 0..120 |" in control_fields.table()
+    assert "| `blink_rate` | number | 16 | Blinks per minute, 0..120 |" in control_fields.table()
 
 
 def test_bodies_take_every_control_but_the_seed_and_files():
