@@ -15,7 +15,7 @@ from speechhead.motion.head_sources import STEERED_SECONDS, HeadSources
 from speechhead.motion.head_table import read_head_table, write_head_table
 
 BASE = Pose.from_angles(4.0, -2.0, 1.0, (128.0, 128.0, 0.0), 80.0)
-STILL = {"idle": False, "blink_rate": 0, "look_away": 0}
+STILL = {"temperament": 0.0, "idle": False, "blink_rate": 0, "look_away": 0}
 
 
 def moved(controls: Controls, frames: int) -> tuple[np.ndarray, np.ndarray]:
