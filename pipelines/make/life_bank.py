@@ -20,7 +20,6 @@ import typer
 from numpy.typing import NDArray
 
 from pipelines.command import command
-from pipelines.data.curves import best_lag
 from speechhead.audio.io import load_audio
 from speechhead.audio.prosody import prosody
 from speechhead.core.arrays import Array, Array64
@@ -35,6 +34,9 @@ from .motion_statistics import POSED, smooth
 
 ACTED = ("LivePortrait", "styletalk", "EAT_code", "eamm")
 """Sources whose people act an expression, in part of the name."""
+
+LAGS = 10
+"""Frames either way in which sound and lips are laid upon each other."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,19 @@ def sound_of(path: Path, frames: int, opening: Array) -> Array | None:
     padded = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
     padded[: min(len(sound), len(padded))] = sound[: len(padded)]
     loud = np.sqrt(np.square(padded.reshape(frames, -1), dtype=np.float64).mean(1)).astype(np.float32)
-    lag, peak = best_lag(opening, loud)
-    return np.roll(padded, (lag or 0) * SAMPLES_PER_FRAME) if peak > 0.2 else padded
+    return np.roll(padded, lag_of(opening, loud) * SAMPLES_PER_FRAME)
+
+
+def lag_of(opening: Array, loud: Array) -> int:
+    """Frames by which lips [T] come after the loudness [T] of their sound; 0 where that can not be told."""
+
+    def likeness(lag: int) -> float:
+        late, sound = opening[max(lag, 0) : len(opening) + min(lag, 0)], loud[max(-lag, 0) : len(loud) - max(lag, 0)]
+        return float(np.corrcoef(late, sound)[0, 1]) if late.std() > 1e-5 and sound.std() > 1e-5 else 0.0
+
+    found = {lag: likeness(lag) for lag in range(-LAGS, LAGS + 1)}
+    best = max(found, key=lambda lag: found[lag])
+    return best if found[best] > 0.2 else 0
 
 
 def cues_of(sound: Array) -> Array64:

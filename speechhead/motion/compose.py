@@ -27,7 +27,7 @@ from .emotion import POSTURE_PITCH, fitted, mix
 from .gaze import Gaze, turn_eyes
 from .head_sources import HeadSources, HeadTurn
 from .idle import Idle
-from .life import Life
+from .life import Liveliness
 from .limits import HEAD, held_turn, soft_stop
 from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
 from .pose import HEAD_RANGE, REAL_RANGE, Nods, turned
@@ -84,7 +84,7 @@ class Motion:
         self.base_pose = base_pose
         self._emotions = fitted(self.rest)
         seed = self.controls.seed
-        self._blinks, self._gaze, self._idle, self._life = Blinks(seed), Gaze(seed), Idle(seed), Life(seed)
+        self._blinks, self._gaze, self._idle, self._life = Blinks(seed), Gaze(seed), Idle(seed), Liveliness(seed)
         self._heard, self._nods, self._urge = Cues(), Nods(), Urge()
         self._sources = HeadSources(self.controls.head, FADE_SECONDS)
         self._prosody = ProsodyStream()

@@ -105,7 +105,7 @@ def _of(bank: Bank) -> _Candidates:
     return _candidates[id(bank)][1]
 
 
-class Life:
+class Liveliness:
     """Seeded real motion, one video frame at a time; it starts at the portrait's own pose, at rest."""
 
     def __init__(self, seed: int, source: Bank | None = None) -> None:

@@ -16,7 +16,7 @@ from speechhead.motion.blink import AT_REST, PHRASE_END, Urge
 from speechhead.motion.brows import raise_brows
 from speechhead.motion.compose import Motion
 from speechhead.motion.cues import Cues
-from speechhead.motion.life import MATCHING, Life, mirrored
+from speechhead.motion.life import MATCHING, Liveliness, mirrored
 from speechhead.motion.pose import NECK, Nods, turned
 
 BASE = Pose.from_angles(4.0, -3.0, 2.0, np.array([250.0, 210.0, 0.0], np.float32), 110.0)
@@ -34,7 +34,7 @@ def heard() -> np.ndarray:
 
 
 def lived(heard: np.ndarray, seed: int, source: Bank | None = None) -> np.ndarray:
-    life = Life(seed, source)
+    life = Liveliness(seed, source)
     return np.array([life.step(row) for row in heard])
 
 
@@ -74,7 +74,7 @@ def test_equal_seeds_are_equal_takes_and_others_differ(heard):
     one = lived(part, 1)
     assert np.array_equal(one, lived(part, 1))
     assert np.abs(one - lived(part, 2))[50:, :3].max() > 3.0
-    life = Life(1)
+    life = Liveliness(1)
     first = [life.step(row) for row in part[:100]]
     other = copy.deepcopy(life)
     rest = np.array([life.step(row) for row in part[100:]])
