@@ -28,6 +28,7 @@ from speechhead.core.results import ResultOptions
 
 from .avatars import avatars_app, check_picture
 from .batch import batch
+from .faces import faces
 from .records import from_records
 from .terminal import bar, standard_input, told
 from .voices import voices_app
@@ -257,6 +258,7 @@ def doctor() -> None:
 
 app.command("batch", rich_help_panel=VIDEOS)(batch)
 app.command("check", rich_help_panel=MATERIAL)(check_picture)
+app.command("faces", rich_help_panel=MATERIAL)(faces)
 app.add_typer(avatars_app, name="avatars", rich_help_panel=MATERIAL)
 app.add_typer(voices_app, name="voices", rich_help_panel=MATERIAL)
 app.add_typer(weights_app, name="weights", rich_help_panel=MACHINE)
