@@ -33,6 +33,12 @@ class HeadLimits:
     room: tuple[float, float, float] = (5.0, 4.0, 5.0)
     """In which motion fades out beyond."""
 
+    together: float = 1.45
+    """Of all axes at once, each as a part of how far it holds, the root of the squares: two may be at their limits."""
+
+    together_room: float = 0.1
+    """The same for it."""
+
     way: tuple[float, float] = (0.35, 0.25)
     """Of the neck across and along the picture: further out, the crop's border cuts into hair."""
 
@@ -75,7 +81,12 @@ def reach(own: npt.ArrayLike, limits: HeadLimits = HEAD) -> tuple[Array64, Array
 
 def held_turn(angles: npt.ArrayLike, own: npt.ArrayLike, limits: HeadLimits = HEAD) -> Array64:
     """(yaw, pitch, roll) [3] away from a portrait's own angles [3], faded out beyond what holds; degrees."""
-    return soft_stop(angles, *reach(own, limits), limits.room)
+    asked = np.asarray(angles, np.float64)
+    low, high = reach(own, limits)
+    far = float(np.linalg.norm(asked / np.where(asked < 0, -low, high)))
+    if far > limits.together:
+        asked = asked * (soft_stop(far, 0, limits.together, limits.together_room) / far)
+    return soft_stop(asked, low, high, limits.room)
 
 
 def held_pose(pose: Pose, own: Pose, limits: HeadLimits = HEAD) -> Pose:

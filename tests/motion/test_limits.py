@@ -51,8 +51,18 @@ def test_turns_stay_within_reach_and_room(asked, yaw):
     found, (low, high) = held_turn(asked, own), reach(own)
     room = np.array(HEAD.room)
     assert (found >= low - room).all() and (found <= high + room).all()
-    inside = (np.array(asked) >= low) & (np.array(asked) <= high)
+    share = np.linalg.norm(asked / np.where(np.array(asked) < 0, -low, high))
+    inside = (np.array(asked) >= low) & (np.array(asked) <= high) & (share <= HEAD.together)
     assert np.array_equal(found[inside], np.array(asked)[inside])
+    assert np.linalg.norm(found / np.where(found < 0, -low, high)) <= HEAD.together + HEAD.together_room + 1e-9
+
+
+def test_two_axes_may_be_at_their_limits_and_three_may_not():
+    assert np.array_equal(held_turn((20.0, 15.0, 0.0), (0.0, 0.0, 0.0)), (20.0, 15.0, 0.0))
+    all_at_once = np.array([held_turn((2.0 * t, 1.5 * t, -1.5 * t), (0.0, 0.0, 0.0)) for t in np.arange(0, 30, 0.1)])
+    steps = np.diff(np.abs(all_at_once), axis=0)
+    assert steps.min() > -1e-12 and np.abs(np.diff(steps, axis=0)).max() < 0.05
+    assert (np.abs(all_at_once[-1]) < np.multiply(HEAD.turn, 0.9)).all()
 
 
 def test_a_pose_that_holds_is_left_alone():
