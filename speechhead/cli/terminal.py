@@ -54,15 +54,19 @@ def bar() -> Iterator[Callable[[int, int | None], None] | None]:
 
 def _plain() -> Callable[[int, int | None], None]:
     """Lines on stderr about a long run, for logs: the first after LINE_SECONDS, then as far apart."""
-    began = said = time.monotonic()
+    said = time.monotonic()
+    first: tuple[float, int] | None = None
 
     def tell(done: int, total: int | None) -> None:
-        nonlocal said
+        nonlocal said, first
         now = time.monotonic()
+        first = first or (now, done)
         if now - said < LINE_SECONDS:
             return
         said = now
-        of = f" of {total} ({done / total:.0%}), {(now - began) / done * (total - done):.0f} s left" if total else ""
+        of = f" of {total} ({done / total:.0%})" if total else ""
+        if total and done > first[1]:  # the time before the first frame tells nothing of the others
+            of += f", {(now - first[0]) / (done - first[1]) * (total - done):.0f} s left"
         print(f"{done} frames{of}", file=sys.stderr, flush=True)
 
     return tell

@@ -114,7 +114,8 @@ def _runs(line: Timeline, done: int) -> list[tuple[int, int]]:
     if done >= len(line):
         return []
     way = np.sign(np.diff(line.source[done:]))
-    turns = done + 1 + np.flatnonzero(np.diff(np.concatenate([way[:1], way])) != 0) if len(way) else np.array([], int)
+    moves = np.flatnonzero(way)  # a picture that is shown again belongs to the run before
+    turns = done + moves[1:][np.diff(way[moves]) != 0]
     bounds = [done, *map(int, turns), len(line)]
     return [(first, last) for first, last in zip(bounds, bounds[1:]) if first < last]
 

@@ -19,7 +19,7 @@ def test_lines_come_where_there_is_no_terminal_and_a_run_is_long(capsys, monkeyp
             progress(done, total)
         made("out.mp4")
     said = capsys.readouterr()
-    assert said.err.splitlines() == ["25 frames of 100 (25%), 36 s left", "50 frames"]
+    assert said.err.splitlines() == ["25 frames of 100 (25%), 22 s left", "50 frames"]
     assert said.out == "out.mp4\n"
 
 
