@@ -28,6 +28,7 @@ def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser()
     for name in ("nice", "memory", "file", "cpu"):
         parser.add_argument(f"--{name}", type=int, default=0)
+    parser.add_argument("--longest", type=float, default=0.0)
     limits = parser.parse_args(words)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process in its own time
     limit(limits)
@@ -35,7 +36,7 @@ def main(words: list[str]) -> None:
     os.dup2(2, 1)  # whatever a library prints is no event
     jobs: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
-    work(jobs, lambda event: print(json.dumps(event), file=events, flush=True))
+    work(jobs, lambda event: print(json.dumps(event), file=events, flush=True), limits.longest)
 
 
 def limit(limits: argparse.Namespace) -> None:
@@ -51,8 +52,8 @@ def limit(limits: argparse.Namespace) -> None:
                 resource.setrlimit(getattr(resource, name), (most, most))
 
 
-def work(jobs: queue.Queue[str], tell: Any) -> None:
-    """Do what comes in, one after the other."""
+def work(jobs: queue.Queue[str], tell: Any, longest: float = 0.0) -> None:
+    """Do what comes in, one after the other; `longest`, in seconds, is for inputs of strangers, see `check_foreign`."""
     from speechhead.batch.job import Job
     from speechhead.batch.task import perform, prepare
 
@@ -67,7 +68,7 @@ def work(jobs: queue.Queue[str], tell: Any) -> None:
                 last[0] = time.monotonic()
                 tell({"event": "progress", "done": done, "total": total})
 
-        tell({"event": "done", **asdict(perform(Job(**given["job"]), Path(given["folder"]), progress))})
+        tell({"event": "done", **asdict(perform(Job(**given["job"]), Path(given["folder"]), progress, longest))})
 
 
 def _listen(jobs: queue.Queue[str]) -> None:

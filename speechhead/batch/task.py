@@ -20,6 +20,7 @@ from speechhead.core.process import keep_freed_pictures
 from speechhead.core.results import ResultOptions
 from speechhead.media.targets import is_frames
 
+from .foreign import check_foreign
 from .job import BESIDES, Job
 
 log = logging.getLogger("speechhead")
@@ -41,10 +42,10 @@ def prepare() -> None:
     keep_freed_pictures()
 
 
-def perform(job: Job, folder: Path, progress: Progress | None = None) -> Done:
+def perform(job: Job, folder: Path, progress: Progress | None = None, longest: float = 0.0) -> Done:
     """Make a job's files in a folder, each under the last part of its name; frames go to `frames/`.
 
-    What is wrong with the job is told, not raised.
+    What is wrong with the job is told, not raised. With `longest`, in seconds, inputs are checked as strangers' first.
     """
     begun, counted = time.monotonic(), [0]
 
@@ -56,6 +57,8 @@ def perform(job: Job, folder: Path, progress: Progress | None = None) -> Done:
     error = None
     with _notes() as notes:
         try:
+            for path in job.inputs if longest else ():
+                check_foreign(path, longest)
             make(job, folder, count)
         except (SpeechheadError, OSError, MemoryError) as fault:
             error = " ".join(str(fault).split()) or "not enough memory. Use a smaller picture or size."

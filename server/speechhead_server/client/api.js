@@ -67,6 +67,13 @@ export class Api {
 
   /** Upload a file with progress 0..1; fetch can't report any. */
   upload(path, file, progress, signal) {
+    const form = new FormData();
+    form.append("file", file);
+    return this.form(path, form, progress, signal);
+  }
+
+  /** Send a form with progress 0..1. */
+  form(path, form, progress, signal) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open("POST", this.url(path));
@@ -80,8 +87,6 @@ export class Api {
       request.onerror = () => reject(new Problem("The upload broke off. Check the connection and try again."));
       request.onabort = () => reject(new DOMException("cancelled", "AbortError"));
       signal?.addEventListener("abort", () => request.abort());
-      const form = new FormData();
-      form.append("file", file);
       request.send(form);
     });
   }

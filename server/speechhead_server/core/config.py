@@ -90,6 +90,18 @@ class ServerSettings:
     socket_timeout: float = hidden(60.0, help="Wait for a message on a live PCM socket", unit="seconds")
     uploads: int = hidden(32, help="Portraits kept, the oldest go first")
     drain_seconds: float = hidden(30.0, help="Wait at the end for what is being said", unit="seconds")
+    offline_jobs: int = hidden(1, help="Offline videos made at a time", note="0 for none", low=0, high=64, whole=True)
+    offline_queue: int = hidden(8, help="Offline videos that wait", positive=True)
+    offline_per_address: int = hidden(2, help="Offline videos of an address that wait or are made", positive=True)
+    offline_limit: int = hidden(
+        200 * 1024 * 1024, help="Size of the files of an offline video", unit="bytes", positive=True
+    )
+    offline_text: int = hidden(5000, help="Length of an offline video's text", unit="characters", positive=True)
+    offline_seconds: float = hidden(600.0, help="Length of an offline video's files", unit="seconds", positive=True)
+    offline_timeout: float = hidden(3600.0, help="Work on an offline video", unit="seconds", positive=True)
+    offline_upload: float = hidden(600.0, help="Wait for the files of an offline video", unit="seconds", positive=True)
+    offline_minutes: float = hidden(60.0, help="How long an offline video is kept", unit="minutes", positive=True)
+    offline_kept: int = hidden(16, help="Offline videos kept, the oldest go first", positive=True)
     workers: int | None = hidden(None, help="Frames drawn at a time", unset="the cores")
 
     def __post_init__(self) -> None:

@@ -30,11 +30,13 @@ from speechhead_server.core.problems import Refused, for_log, one_line
 from speechhead_server.live.avatars import Gallery
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.live.studio import Studio
+from speechhead_server.offline.queue import OfflineQueue
 from speechhead_server.rtc.ports import use_ports
 from speechhead_server.uploads.decode import UploadDecoder, unless_gone
 from speechhead_server.voice.speaker import Speaker
 
 from .guard import FAILED, Guard
+from .offline import add_offline
 from .pcm import serve_pcm
 from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, keyframes_of, shown_controls
 from .results import (
@@ -85,6 +87,7 @@ class Server:
         self.sessions = Sessions(settings, self.studio, self.gallery, speaker or Speaker(), self.metrics)
         if speaker is None:
             self.sessions.speaker = Speaker(warm=(self.sessions.check_voice(None),))
+        self.offline = OfflineQueue(settings)
         api = self._api()
         files = {f"/{path.relative_to(CLIENT).as_posix()}" for path in CLIENT.rglob("*") if path.is_file()}
         folders = {name.removesuffix("index.html") for name in files if name.endswith("/index.html")}
@@ -98,7 +101,9 @@ class Server:
         await self.gallery.staged(None, self.studio.size)
         await self.sessions.speaker.start()
         self.sessions.start()
+        self.offline.start()
         yield
+        await self.offline.close()
         self.decoder.close()
         await self.sessions.close()
         await self.sessions.speaker.close()
@@ -132,6 +137,7 @@ class Server:
         self._sessions(api)
         add_whep(api, self.sessions, self.settings)
         self._speech(api)
+        add_offline(api, self.offline, self.sessions)
         if CLIENT.is_dir():
             api.mount("/", StaticFiles(directory=CLIENT, html=True), name="client")
         return api
@@ -165,6 +171,8 @@ class Server:
             """What a client needs to know."""
             limits = {"text": settings.text_limit, "upload": settings.upload_limit, "audio": settings.audio_limit}
             limits |= {"audio_seconds": int(settings.audio_seconds)}
+            if settings.offline_jobs:
+                limits |= {"offline": settings.offline_limit, "offline_seconds": int(settings.offline_seconds)}
             shown = {"version": speechhead.__version__, "size": self.studio.size, "sizes": sessions.sizes, "fps": FPS}
             return {**shown, "ice_servers": settings.ice_servers, "emotions": list(EMOTIONS), "limits": limits}
 

@@ -90,7 +90,9 @@ class Guard:
             limit = self._limit(scope)
             if int(headers.get("content-length") or 0) > limit:
                 raise Refused(413, f"a body of {headers['content-length']} bytes is too large (at most {limit}).")
-            body = answer.body = _Body(receive, limit, self._settings.body_timeout)
+            offline = scope["path"].rstrip("/") == "/offline"
+            wait = self._settings.offline_upload if offline else self._settings.body_timeout
+            body = answer.body = _Body(receive, limit, wait)
             try:
                 await self._app(scope, body, answer.send)
             except Exception as error:
@@ -169,6 +171,8 @@ class Guard:
         path = scope["path"].rstrip("/")
         if path == "/avatars":
             return self._settings.upload_limit
+        if path == "/offline":
+            return self._settings.offline_limit
         if path.endswith("/audio"):
             return self._settings.audio_limit
         return BODY

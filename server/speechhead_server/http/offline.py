@@ -1,0 +1,141 @@
+"""Routes of offline videos: files or a text come in, a job goes into the queue, its video goes out."""
+
+from __future__ import annotations
+
+import mimetypes
+import shutil
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse
+from PIL import ImageColor
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException
+
+from speechhead.avatar.named import shipped
+from speechhead.batch.job import Job, job_of
+from speechhead.core.errors import SpeechheadError
+from speechhead_server.core.problems import Refused
+from speechhead_server.live.sessions import Sessions
+from speechhead_server.offline.queue import OfflineQueue
+
+FIELDS = ("text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop")
+"""Fields of the form, besides the files `source` and `audio`."""
+
+FORMS = ("mp4", "webm", "gif", "mov")
+"""What a video may be written as."""
+
+BLOCK = 1 << 20
+
+
+def add_offline(api: FastAPI, queue: OfflineQueue, sessions: Sessions) -> None:
+    """Add the routes."""
+
+    @api.post("/offline", status_code=202, tags=["offline"])
+    async def make(request: Request, response: Response) -> dict[str, Any]:
+        """Make a video: a form with `source` (a picture or video) or `avatar`, and `audio` (a file) or `text`."""
+        owner = request.client.host if request.client else ""
+        queue.check_room(owner)
+        folder = queue.folder()
+        try:
+            values = await _received(request, folder)
+            made = queue.add(_job(values, folder, sessions), folder, owner)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        response.headers["Location"] = f"/offline/{made.name}"
+        return queue.describe(made)
+
+    @api.get("/offline/{name}", tags=["offline"])
+    async def about(name: str) -> dict[str, Any]:
+        """How far a video is."""
+        return queue.describe(queue.get(name))
+
+    @api.get("/offline/{name}/video", tags=["offline"])
+    async def video(name: str) -> FileResponse:
+        """The video."""
+        job = queue.get(name)
+        if job.state != "done":
+            raise Refused(409, f"the video is {job.state}. Ask again when its state is 'done'.", 2)
+        kind = mimetypes.guess_type(job.video.name)[0] or "application/octet-stream"
+        return FileResponse(job.video, media_type=kind, filename=job.video.name)
+
+    @api.delete("/offline/{name}", status_code=204, tags=["offline"])
+    async def remove(name: str) -> None:
+        """Cancel a video, or remove it."""
+        queue.remove(name)
+
+
+async def _received(request: Request, folder: Path) -> dict[str, str]:
+    """The form's fields; its files lie in the folder then."""
+    content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content != "multipart/form-data":
+        raise Refused(415, f"content type {content[:60]!r} is not taken. Send multipart/form-data.")
+    try:
+        form = await request.form(max_files=2, max_fields=len(FIELDS), max_part_size=64 * 1024)
+    except Refused:
+        raise
+    except (MultiPartException, KeyError, ValueError):
+        raise Refused(400, "the form is malformed. Send multipart/form-data, at most two files.") from None
+    try:
+        return await _kept(form, folder)
+    finally:
+        await form.close()
+
+
+async def _kept(form: FormData, folder: Path) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in form.multi_items():
+        if name in values:
+            raise Refused(422, f"{name[:40]} is sent twice. Send one.")
+        if isinstance(value, UploadFile):
+            if name not in ("source", "audio"):
+                raise Refused(422, f"file {name[:40]!r} is unknown. Send 'source' or 'audio'.")
+            path = folder / f"{name}.upload"
+            with path.open("wb") as out:
+                while block := await value.read(BLOCK):
+                    out.write(block)
+            if not path.stat().st_size:
+                raise Refused(422, f"{name}: the file is empty. Send one with content.")
+            values[name] = path.name
+        elif name not in FIELDS:
+            raise Refused(422, f"field {name[:40]!r} is unknown. Fields are source, audio, {', '.join(FIELDS)}.")
+        elif value.strip():
+            values[name] = value
+    return values
+
+
+def _job(values: dict[str, str], folder: Path, sessions: Sessions) -> Job:
+    """The job that a form asks for; nothing in it names a file but those that were sent."""
+    line: dict[str, Any] = dict(values)
+    form = line.pop("form", "mp4")
+    if form not in FORMS:
+        raise Refused(422, f"form {form[:20]!r} is unknown. Choose {', '.join(FORMS)}.")
+    avatar = line.pop("avatar", None)
+    if avatar is not None:
+        if "source" in line:
+            raise Refused(422, "source and avatar are both given. Send one of them.")
+        if avatar not in shipped():
+            raise Refused(422, f"avatar {avatar[:60]!r} is unknown. Use one of {', '.join(shipped())}.")
+        line["source"] = avatar
+    if "text" in line:
+        most = sessions.settings.offline_text
+        if len(line["text"]) > most:
+            raise Refused(422, f"the text has {len(line['text'])} characters (at most {most}). Cut it into parts.")
+        voice = sessions.check_voice(line.get("voice"), avatar)
+        if "voice" in line:
+            line["voice"] = voice
+        sessions.check_text(line["text"], voice)
+    if "background" in line:
+        try:
+            ImageColor.getrgb(line["background"])
+        except ValueError:
+            given = line["background"][:40]
+            raise Refused(422, f"background {given!r} is no colour. Write #rrggbb or a colour's name.") from None
+    if form == "mov":
+        line["alpha"] = "yes"
+    try:
+        return job_of({**line, "output": f"video.{form}"}, 1, folder)
+    except SpeechheadError as error:
+        raise Refused(422, str(error).replace(f"{folder}/", "")) from None

@@ -1,0 +1,203 @@
+"""The queue of offline jobs: few at a time, each in a process of its own, forgotten after a while."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from speechhead.batch.job import Job
+from speechhead.batch.local import ATTEMPTS, emptied
+from speechhead.batch.task import Done
+from speechhead.batch.worker import Event, OutOfTime, Worker, WorkerDied
+from speechhead_server.core.config import ENVIRONMENT, ServerSettings
+from speechhead_server.core.problems import Refused, for_log, one_line
+
+log = logging.getLogger("speechhead.server")
+
+MEMORY, FILE = 6 << 30, 2 << 30
+"""Bytes of addresses, libraries and their threads included, and of one file, that a job may take."""
+
+PRIORITY = 15
+"""Niceness: live sessions on the same cores come first."""
+
+SWEEP = 30.0
+"""Seconds between two looks for jobs to forget."""
+
+KEPT = ("waiting", "working", "done")
+
+
+@dataclass
+class OfflineJob:
+    """A job of the queue.
+
+    state: waiting, working, done or failed; done, total: frames; ended: time.monotonic() when it came to an end
+    """
+
+    name: str
+    owner: str
+    job: Job
+    folder: Path
+    state: str = "waiting"
+    done: int = 0
+    total: int | None = None
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    ended: float | None = None
+    worker: Worker | None = field(default=None, repr=False)
+    gone: bool = False
+
+    @property
+    def video(self) -> Path:
+        """Where its result is."""
+        return self.folder / "work" / self.job.output
+
+    def describe(self, before: int) -> dict[str, Any]:
+        """As JSON; `before` is how many wait before it."""
+        shown = {"id": self.name, "state": self.state, "done": self.done, "total": self.total, "before": before}
+        shown |= {"notes": list(self.notes), "file": self.job.output}
+        return {**shown, **({"error": self.error} if self.error else {})}
+
+
+class OfflineQueue:
+    """Jobs that wait, are worked on, and whose results are kept for a while."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._jobs: dict[str, OfflineJob] = {}
+        self._waiting: asyncio.Queue[OfflineJob] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._root: Path | None = None
+        self._closed = False
+
+    def start(self) -> None:
+        """Begin to work; needs a running loop."""
+        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._settings.offline_jobs)]
+        self._tasks.append(asyncio.create_task(self._sweep()))
+
+    async def close(self) -> None:
+        """Kill what runs, and remove every file."""
+        self._closed = True
+        for job in list(self._jobs.values()):
+            self._forget(job)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._root is not None:
+            await asyncio.to_thread(shutil.rmtree, self._root, True)
+
+    def check_room(self, owner: str) -> None:
+        """Refuse a job that would find no place, before its files are read."""
+        if self._closed or not self._settings.offline_jobs:
+            raise Refused(503, "this server makes no videos offline." if not self._closed else "shutting down.", 60)
+        mine = [job for job in self._jobs.values() if job.owner == owner and job.state in KEPT[:2]]
+        if len(mine) >= self._settings.offline_per_address:
+            raise Refused(429, f"{len(mine)} of your videos are being made. Wait for one, or cancel it.", 20)
+        if self._waiting.qsize() >= self._settings.offline_queue:
+            raise Refused(503, f"{self._waiting.qsize()} videos wait already. Try again in some minutes.", 120)
+
+    def folder(self) -> Path:
+        """A new folder for the files of one job."""
+        if self._root is None:
+            self._root = Path(tempfile.mkdtemp(prefix="speechhead-offline-"))
+        return Path(tempfile.mkdtemp(dir=self._root))
+
+    def add(self, job: Job, folder: Path, owner: str) -> OfflineJob:
+        """Put a job into the queue; its folder goes with it."""
+        self.check_room(owner)
+        made = OfflineJob(secrets.token_urlsafe(12), owner, job, folder)
+        self._jobs[made.name] = made
+        ended = sorted(
+            (each for each in self._jobs.values() if each.ended is not None), key=lambda each: each.ended or 0
+        )
+        for old in ended[: max(0, len(ended) - self._settings.offline_kept + 1)]:
+            self._forget(old)
+        self._waiting.put_nowait(made)
+        return made
+
+    def get(self, name: str) -> OfflineJob:
+        """A job by its name; 404 for one that is unknown or forgotten."""
+        if name not in self._jobs:
+            raise Refused(404, f"video {name[:40]!r} is unknown, or was removed. POST /offline for a new one.")
+        return self._jobs[name]
+
+    def describe(self, job: OfflineJob) -> dict[str, Any]:
+        """A job as JSON."""
+        names = list(self._jobs)
+        earlier = (self._jobs[name] for name in names[: names.index(job.name)])
+        return job.describe(sum(each.state in KEPT[:2] for each in earlier) if job.state == "waiting" else 0)
+
+    def remove(self, name: str) -> None:
+        """End a job, and remove its files."""
+        self._forget(self.get(name))
+
+    def _forget(self, job: OfflineJob) -> None:
+        job.gone = True
+        self._jobs.pop(job.name, None)
+        if job.worker is not None:
+            job.worker.kill()
+        if job.state != "working":
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    async def _work(self) -> None:
+        while True:
+            job = await self._waiting.get()
+            if job.gone:
+                continue
+            job.state = "working"
+            try:
+                done = await asyncio.to_thread(self._perform, job)
+            except Exception as error:
+                log.error("offline: %s", for_log(error))
+                done = Done("the server failed at this; its log says why. Please report it.", (), 0, 0.0)
+            job.state, job.ended = "failed" if done.error else "done", time.monotonic()
+            job.error = None if done.error is None else one_line(ValueError(_without(done.error, job.folder)))
+            job.notes = tuple(_without(note, job.folder) for note in done.notes)
+            if job.gone:
+                await asyncio.to_thread(shutil.rmtree, job.folder, True)
+
+    def _perform(self, job: OfflineJob) -> Done:
+        work = job.folder / "work"
+        work.mkdir()
+        longest = f"{self._settings.offline_seconds:g}"
+        limits = ("--nice", str(PRIORITY), "--memory", str(MEMORY), "--file", str(FILE), "--longest", longest)
+        seconds = self._settings.offline_timeout
+
+        def tell(event: Event) -> None:
+            job.done, job.total = event["done"], event["total"]
+
+        for _ in range(ATTEMPTS):
+            if job.gone:
+                break
+            job.worker = worker = Worker(1, limits, (ENVIRONMENT,))
+            try:
+                return worker.perform(job.job, work, seconds, tell)
+            except OutOfTime:
+                return Done(f"took more than {seconds:g} s. Cut it, or make it smaller.", (), 0, 0.0)
+            except WorkerDied:
+                emptied(work)
+            finally:
+                worker.kill()
+                job.worker = None
+        return Done("takes too much memory or computing. Make it shorter or smaller.", (), 0, 0.0)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            now = time.monotonic()
+            with contextlib.suppress(OSError):
+                for job in list(self._jobs.values()):
+                    if job.ended is not None and now - job.ended > self._settings.offline_minutes * 60:
+                        self._forget(job)
+
+
+def _without(text: str, folder: Path) -> str:
+    """A text without the folder that files lie in, and the names that they have there."""
+    return text.replace(f"{folder}/work/", "").replace(f"{folder}/", "").replace(".upload", "")

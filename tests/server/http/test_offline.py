@@ -1,0 +1,195 @@
+"""Offline videos over HTTP: what is refused, how far they are, what comes back, and that nothing stays."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+
+import pytest
+
+pytest.importorskip("aiortc")
+pytest.importorskip("httpx")
+
+from speechhead_server.offline import queue
+from support.fakes import speech_like
+from support.live import play, until
+
+from speechhead.batch import worker
+from speechhead.media.sound import write_wav
+
+CHILD = """
+import json, os, sys, time
+for line in sys.stdin:
+    given = json.loads(line)
+    text, folder = given["job"]["text"], given["folder"]
+    if text == "dies": os.kill(os.getpid(), 9)
+    if text == "hangs": time.sleep(60)
+    print(json.dumps({"event": "progress", "done": 1, "total": 2}), flush=True)
+    error = folder + "/x: not good. Cut it." if text == "bad" else None
+    open(os.path.join(folder, given["job"]["output"]), "w").write(json.dumps([given["job"], sorted(os.environ)]))
+    print(json.dumps({"event": "done", "error": error, "notes": ["noted"], "frames": 2, "seconds": 0.1}), flush=True)
+"""
+
+
+@pytest.fixture
+def toy_child(monkeypatch):
+    monkeypatch.setattr(worker, "child_command", lambda module: [sys.executable, "-S", "-c", CHILD])
+
+
+async def post(client, files=None, **fields):
+    parts = {name: (name, data) for name, data in (files or {}).items()} or {"crop": (None, "no")}
+    return await client.post("/offline", files=parts, data=fields)
+
+
+async def ended(client, name):
+    while (job := (await client.get(f"/offline/{name}")).json())["state"] in ("waiting", "working"):
+        await asyncio.sleep(0.02)
+    return job
+
+
+def test_a_video_is_made_and_fetched_and_removed(toy_child, monkeypatch):
+    monkeypatch.setenv("SPEECHHEAD_TOKEN_FILE", "/secret")
+
+    async def scenario(client, server):
+        made = await post(client, {"source": b"picture"}, text="Hi.", emotion="happy:0.5", form="gif", voice="joe")
+        assert made.status_code == 202, made.text
+        name = made.json()["id"]
+        assert made.headers["location"] == f"/offline/{name}"
+        job = await ended(client, name)
+        assert (job["state"], job["done"], job["total"], job["notes"]) == ("done", 1, 2, ["noted"])
+        video = await client.get(f"/offline/{name}/video")
+        assert video.headers["content-type"] == "image/gif" and "video.gif" in video.headers["content-disposition"]
+        sent, environment = json.loads(video.content)
+        assert sent["text"] == "Hi." and sent["controls"] == {"emotion": "happy:0.5"} and sent["voice"] == "joe"
+        assert not any(each.startswith("SPEECHHEAD_TOKEN") for each in environment)
+        folder = server.offline.get(name).folder
+        assert (folder / "source.upload").read_bytes() == b"picture"
+        assert (await client.delete(f"/offline/{name}")).status_code == 204
+        assert (await client.get(f"/offline/{name}")).status_code == 404 and not folder.exists()
+        assert "offline" in (await client.get("/config")).json()["limits"]
+
+    play(scenario)
+
+
+REFUSED = [
+    ({}, {}, "nothing to say"),
+    ({"text": "Hi."}, {"audio": b"x"}, "both text and audio are given"),
+    ({"text": "Hi.", "head": "/etc/passwd.csv"}, {}, "field 'head' is unknown"),
+    ({"text": "Hi.", "background": "/etc/wall.png"}, {}, "is no colour"),
+    ({"text": "Hi.", "voice": "/home/voice.onnx"}, {}, "voice '/home/voice.onnx' is unknown"),
+    ({"text": "Hi.", "avatar": "/home/me.jpg"}, {}, "avatar '/home/me.jpg' is unknown"),
+    ({"text": "Hi.", "avatar": "grace_hopper"}, {"source": b"x"}, "source and avatar are both given"),
+    ({"text": "Hi.", "form": "exe"}, {}, "form 'exe' is unknown"),
+    ({"text": "Hi.", "size": "7"}, {}, "size 7 is not usable"),
+    ({"text": "x" * 6000}, {}, "has 6000 characters"),
+    ({"text": "!"}, {}, ""),
+    ({"text": "Hi."}, {"portrait": b"x"}, "file 'portrait' is unknown"),
+    ({"text": "Hi."}, {"source": b""}, "source: the file is empty"),
+    ({"text": "Hi.", "background": "red", "form": "mov"}, {}, "Leave one of them out"),
+]  # fmt: skip
+"""Fields, files, and what is said of them."""
+
+
+def test_what_is_refused(toy_child):
+    async def scenario(client, server):
+        for fields, files, said in REFUSED:
+            answer = await post(client, files, **fields)
+            assert answer.status_code == 422 and said in answer.json()["error"], (fields, files, answer.text)
+            assert "\n" not in answer.json()["error"] and "/tmp" not in answer.json()["error"]
+        assert list(server.offline._root.iterdir()) == []
+
+    play(scenario)
+
+
+def test_forms_that_are_none(toy_child):
+    async def scenario(client, server):
+        assert (await client.post("/offline", json={"text": "Hi."})).status_code == 415
+        broken = await client.post(
+            "/offline", content=b"x", headers={"content-type": "multipart/form-data; boundary=a"}
+        )
+        assert broken.status_code in (400, 422)
+        many = [("source", ("a", b"x")), ("audio", ("b", b"x")), ("more", ("c", b"x"))]
+        assert (await client.post("/offline", files=many)).status_code == 400
+        twice = [("source", ("a", b"x")), ("source", ("b", b"x"))]
+        assert "sent twice" in (await client.post("/offline", files=twice)).json()["error"]
+        large = await client.post("/offline", files={"source": ("a", b"x" * 3000)})
+        assert large.status_code == 413
+
+    play(scenario, offline_limit=2000)
+
+
+def test_few_at_a_time_and_killed_where_nobody_wants_them(toy_child):
+    async def scenario(client, server):
+        first = (await post(client, text="hangs")).json()["id"]
+        second = await post(client, text="Hi.")
+        assert second.json()["before"] == 1
+        full = await post(client, text="Hi.")
+        assert full.status_code == 429 and "2 of your videos are being made" in full.json()["error"]
+        early = await client.get(f"/offline/{second.json()['id']}/video")
+        assert early.status_code == 409 and "waiting" in early.json()["error"]
+        await until(lambda: server.offline.get(first).worker is not None)
+        hand, folder = server.offline.get(first).worker, server.offline.get(first).folder
+        await client.delete(f"/offline/{first}")
+        assert (await ended(client, second.json()["id"]))["state"] == "done", "the next one has its turn"
+        assert not hand.alive and not folder.exists()
+
+    play(scenario)
+
+
+def test_what_fails_says_why(toy_child, monkeypatch):
+    async def scenario(client, server):
+        bad, dies = [(await post(client, text=text)).json()["id"] for text in ("bad", "dies")]
+        assert (await ended(client, bad))["error"] == "x: not good. Cut it."
+        assert (await ended(client, dies))["error"].startswith("takes too much memory or computing")
+        hangs = (await post(client, text="hangs")).json()["id"]
+        assert (await ended(client, hangs))["error"].startswith("took more than 0.3 s")
+
+    play(scenario, offline_timeout=0.3)
+
+
+def test_videos_are_forgotten(toy_child, monkeypatch):
+    monkeypatch.setattr(queue, "SWEEP", 0.05)
+
+    async def scenario(client, server):
+        names = [(await post(client, text="Hi.")).json()["id"] for _ in range(2)]
+        for name in names:
+            await ended(client, name)
+        last = (await post(client, text="Hi.")).json()["id"]
+        assert (await client.get(f"/offline/{names[0]}")).status_code == 404, "the oldest goes first"
+        await until(lambda: last not in server.offline._jobs, 10)
+        root = server.offline._root
+        await server.offline.close()
+        assert not root.exists() and (await post(client, text="Hi.")).status_code == 503
+
+    play(scenario, offline_kept=2, offline_minutes=0.005)
+
+
+def test_a_server_without_them(toy_child):
+    async def scenario(client, server):
+        assert (await post(client, text="Hi.")).status_code == 503
+        assert "offline" not in (await client.get("/config")).json()["limits"]
+
+    play(scenario, offline_jobs=0)
+
+
+def test_the_real_process_refuses_a_playlist_and_makes_a_video(portrait, tmp_path):
+    """Once, with the real child: the whole way."""
+    from PIL import Image
+
+    write_wav(tmp_path / "a.wav", [speech_like(0.2)], 16_000)
+    picture = io.BytesIO()
+    Image.fromarray(portrait).resize((180, 210)).save(picture, "PNG")
+
+    async def scenario(client, server):
+        sound = (tmp_path / "a.wav").read_bytes()
+        made = await post(client, {"source": picture.getvalue(), "audio": sound}, size="64")
+        listed = await post(client, {"source": b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "audio": sound})
+        job = await ended(client, made.json()["id"])
+        assert job["state"] == "done" and job["total"] == 5, job
+        assert len((await client.get(f"/offline/{job['id']}/video")).content) > 1000
+        failed = await ended(client, listed.json()["id"])
+        assert failed["error"].startswith("source: not a picture, a sound or a video known here"), failed
+
+    play(scenario)
