@@ -6,7 +6,6 @@ import { serverBack } from "./comeback.js";
 import { Connection, openMicrophone, whenSeen } from "./connection.js";
 import { Controls } from "./controls.js";
 import { Notices } from "./notices.js";
-import { followTabs, Offline } from "./offline.js";
 import { Portraits } from "./portraits.js";
 import { Readout } from "./readout.js";
 import { Recorder } from "./recorder.js";
@@ -394,7 +393,5 @@ addEventListener("pagehide", () => {
 addEventListener("pageshow", (event) => event.persisted && show("off"));
 
 followTheme($("theme"));
-const offline = new Offline(api);
-followTabs(() => offline.open());
 show("off");
 begin();

@@ -1,5 +1,6 @@
 /** The tab of videos that are made in the background: a form, and a card for each video. */
 
+import { Api } from "./api.js";
 import { fillVoices } from "./voices.js";
 
 const POLL = 700; // ms between two looks at a video that is being made
@@ -8,7 +9,7 @@ const SHOWN = { waiting: "Waiting", working: "Being made", done: "Ready", failed
 const $ = (id) => document.getElementById(id);
 
 /** Two tabs, of which the arrow keys choose as well. */
-export function followTabs(opened) {
+function followTabs(opened) {
   const tabs = [$("tab-live"), $("tab-offline")];
   const choose = (chosen) => {
     for (const tab of tabs) {
@@ -30,9 +31,8 @@ export function followTabs(opened) {
 }
 
 /** What is chosen and written, sent as one form; its answers become cards. */
-export class Offline {
-  constructor(api) {
-    this.api = api;
+class Offline {
+  constructor() {
     this.ready = false;
     $("offline-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -50,6 +50,7 @@ export class Offline {
   /** Fill the lists when the tab is opened for the first time. */
   async open() {
     if (this.ready) return;
+    this.api = new Api(); // with the token that the visitor has given meanwhile
     try {
       const [config, { voices }] = await Promise.all([this.api.get("/config"), this.api.get("/voices")]);
       if (!config.limits.offline) throw new Error("This server makes no videos in the background.");
@@ -169,3 +170,6 @@ class Card {
 function part(name, style, text = "") {
   return Object.assign(document.createElement(name), { className: style, textContent: text });
 }
+
+const offline = new Offline();
+followTabs(() => offline.open());
