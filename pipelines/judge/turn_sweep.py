@@ -26,7 +26,7 @@ from speechhead.generators.compact.matte import Matte
 from speechhead.generators.compact.meshwarp import OVAL
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture
-from speechhead.motion.pose import turned
+from speechhead.motion.pose import drawn, turned
 
 from . import earlier
 from .clips import track
@@ -89,7 +89,7 @@ def asked_and_seen(avatar: Avatar, generator: Generator, tracker: FaceTracker) -
     row: Row = {}
     errors: dict[float, list[Array]] = {0.0: [], 15.0: []}
     for axis in AXES:
-        poses = [turned(avatar.pose, axis_angles(axis, degrees)) for degrees in ASKED]
+        poses = [turned(avatar.pose, drawn(axis_angles(axis, degrees))) for degrees in ASKED]
         seen = track([generator.render(source, avatar.neutral, pose) for pose in poses], tracker)
         if seen is None or seen.found < 1:
             row[f"{axis}_slope"] = None
@@ -153,7 +153,7 @@ def edge_wobble(avatar: Avatar, generator: Generator, matte: Matte) -> Row:
     that of the worst twentieth of rays and frames begins there
     """
     centre = avatar.mesh[OVAL, :2].mean(0)
-    poses = [turned(avatar.pose, (yaw, 0.0, 0.0)) for yaw in TURN]
+    poses = [turned(avatar.pose, drawn((yaw, 0.0, 0.0))) for yaw in TURN]
     lengths = np.stack([outline(alpha, centre) for alpha in mattes(avatar, generator, matte, poses)])
     lengths *= np.float32(256 / avatar.size)
     worst = float(np.percentile(np.abs(np.diff(lengths, n=2, axis=0)), 95))

@@ -18,7 +18,7 @@ from speechhead.face.tracker import FaceTracker
 from speechhead.generators.open import open_generator
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture
-from speechhead.motion.pose import turned
+from speechhead.motion.pose import drawn, turned
 
 from . import gallery
 from .gallery import listed
@@ -51,7 +51,7 @@ def title(angles: tuple[float, float, float]) -> str:
 def poses(avatar: Avatar, generator: Generator) -> list[Picture]:
     """The face crop as it is, and turned by each of ANGLES about the neck, uint8 [S, S, 3]."""
     source = avatar.source(generator)
-    asked = (turned(avatar.pose, angles) for angles in ANGLES)
+    asked = (turned(avatar.pose, drawn(angles)) for angles in ANGLES)
     return [avatar.crop, *(generator.render(source, avatar.neutral, pose) for pose in asked)]
 
 

@@ -30,7 +30,7 @@ from .idle import Idle
 from .life import Liveliness
 from .limits import HEAD, held_turn, soft_stop
 from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
-from .pose import HEAD_RANGE, REAL_RANGE, Nods, turned
+from .pose import HEAD_RANGE, REAL_RANGE, Nods, drawn, turned
 from .rest import rest_face
 from .stillness import Stillness
 
@@ -213,7 +213,7 @@ class Motion:
         generated = lively * (move[:3] * REAL_RANGE + (0.0, nod, 0.0))
         generated[1] += idle * tip + float(weights @ POSTURE_PITCH)
         turn = self._sources.step(generated, np.array(self.base_pose.angles))
-        angles = held_turn(head * turn.angles, self.base_pose.angles)
+        angles = held_turn(drawn(head * turn.angles), self.base_pose.angles)
 
         brows = (1.0 - turn.lids) * temper * (move[6:] + raised) + turn.brow
         raise_brows(face, float(brows[0]), float(brows[1]))

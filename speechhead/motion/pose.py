@@ -30,6 +30,11 @@ NECK = np.array([0.0, 1.0, 0.9])
 """Where the head turns, in normalised space: at the height of the jaw, in the middle of the neck."""
 
 
+SEEN = (0.8, 0.8, 1.0)
+"""Part of a drawn turn (yaw, pitch, roll) that trackers tell (`python -m pipelines.judge.turn_sweep`). Angles that are
+asked are such as they tell: constants of motion, and tracks of heads, come from trackers."""
+
+
 class Nods:
     """What head and brows do on stress, one video frame at a time."""
 
@@ -56,13 +61,18 @@ def about_neck(angles: npt.ArrayLike, place: Array64, scale: float) -> Pose:
     return Pose(rotation, translation.astype(np.float32), scale)
 
 
+def drawn(angles: npt.ArrayLike) -> Array64:
+    """Turns (yaw, pitch, roll) in degrees [..., 3] to draw, so that a tracker tells the given ones."""
+    return np.asarray(np.asarray(angles, np.float64) / SEEN, np.float64)
+
+
 def turned(pose: Pose, angles: npt.ArrayLike, shift: npt.ArrayLike = (0.0, 0.0), grow: float = 0.0) -> Pose:
     """`pose` turned by (yaw, pitch, roll) degrees about the neck, so that the neck stays in its place.
 
     Parameters
     ----------
     pose : the portrait's pose
-    angles : [3], added to the pose's own angles
+    angles : [3], added to the pose's own angles; of what is asked, `drawn`
     shift : [2], by how much the neck moves in the picture, right and down, in outer eye distances
     grow : log of the factor by which the head becomes larger, as it comes nearer
     """

@@ -18,7 +18,7 @@ from speechhead.media.image import Picture
 from speechhead.media.reader import VideoReader
 from speechhead.motion.easing import minimum_jerk
 from speechhead.motion.limits import held_pose
-from speechhead.motion.pose import about_neck, neck
+from speechhead.motion.pose import about_neck, drawn, neck
 from speechhead.motion.rest import rest_face
 
 from .clock import between
@@ -87,7 +87,8 @@ class CompactPuppet:
             shape = self._rest + shape - self._first_rest
             rotation = pose.rotation @ first.rotation.T @ own.rotation
         yaw, pitch, roll = Pose(rotation, own.translation, 1.0).angles
-        turned = (yaw + drive.yaw, pitch + drive.pitch, roll + drive.roll)
+        free = drawn((drive.yaw, drive.pitch, drive.roll))
+        turned = (yaw + free[0], pitch + free[1], roll + free[2])
         return shape, held_pose(about_neck(turned, neck(own) + way, own.scale * grown), own)
 
     def paste(self, frame: Picture) -> Picture:

@@ -13,6 +13,7 @@ from speechhead.face.landmarks import REFERENCE, Pose, eye_opening
 from speechhead.motion.compose import Motion
 from speechhead.motion.head_sources import STEERED_SECONDS, HeadSources
 from speechhead.motion.head_table import read_head_table, write_head_table
+from speechhead.motion.pose import SEEN
 
 BASE = Pose.from_angles(4.0, -2.0, 1.0, (128.0, 128.0, 0.0), 80.0)
 STILL = {"temperament": 0.0, "idle": False, "blink_rate": 0, "look_away": 0}
@@ -59,9 +60,10 @@ def test_a_wrong_table_is_one_line(tmp_path, text, line):
 def test_a_track_turns_the_head_to_and_fro():
     track = HeadTrack([(0, 0, 0), (5, 0, 0), (10, 0, 0)])
     absolute = moved(Controls(head=track, **STILL), 6)[1]
-    np.testing.assert_allclose(absolute[:, 0], [0, 5, 10, 5, 0, 5], atol=1e-3)
+    asked = np.array([0, 5, 10, 5, 0, 5]) - 4
+    np.testing.assert_allclose(absolute[:, 0] - 4, asked / SEEN[0], atol=1e-3)
     relative = moved(Controls(head=HeadTrack(track.angles, relative=True), **STILL), 6)[1]
-    np.testing.assert_allclose(relative[:, 0], absolute[:, 0] + 4, atol=1e-3)
+    np.testing.assert_allclose(relative[:, 0], absolute[:, 0] + 4 / SEEN[0], atol=1e-3)
 
 
 def test_brows_and_lids_come_with_it():

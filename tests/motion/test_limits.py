@@ -11,7 +11,7 @@ from speechhead.core.controls import Controls
 from speechhead.face.landmarks import REFERENCE, Pose
 from speechhead.motion.compose import Motion
 from speechhead.motion.limits import HEAD, held_pose, held_turn, reach, soft_stop
-from speechhead.motion.pose import about_neck, neck, turned
+from speechhead.motion.pose import SEEN, about_neck, neck, turned
 
 numbers = st.floats(-200, 200)
 degrees = st.floats(-90, 90)
@@ -108,16 +108,16 @@ def test_given_heads_fade_out_and_generated_ones_are_as_they_were():
     controls = Controls(head=wanted, blink_rate=0, look_away=0)
     poses = Motion(REFERENCE, OWN, controls).step(speech, sound)[1]
     yaw = np.array([pose.angles[0] for pose in poses]) - OWN.angles[0]
-    assert np.allclose(yaw[:18], np.array(wanted)[:18, 0] - OWN.angles[0], atol=0.05)
+    assert np.allclose(yaw[:15], (np.array(wanted)[:15, 0] - OWN.angles[0]) / SEEN[0], atol=0.05)
     assert yaw.max() < HEAD.turn[0] + HEAD.room[0] and (np.diff(yaw) > -1e-3).all()
-    assert np.abs(np.diff(yaw, 2)).max() < 0.4  # no hard stop: 1.2 degrees a frame would be one
+    assert np.abs(np.diff(yaw, 2)).max() < 0.5  # no hard stop: 1.5 degrees a frame would be one
 
 
 def test_a_head_that_is_steered_live_too_far_comes_to_rest():
     motion = Motion(REFERENCE, OWN, Controls(head="retained", blink_rate=0, look_away=0))
     yaw = []
     for frame in range(50):
-        motion.steer((OWN.angles[0] + 60.0 * min(frame / 20, 1.0), 0.0, 0.0))
+        motion.steer((OWN.angles[0] + 50.0 * min(frame / 20, 1.0), 0.0, 0.0))
         _, poses = motion.step(np.zeros((1, 70, 3), np.float32), np.zeros(640, np.float32))
         yaw.append(poses[0].angles[0] - OWN.angles[0])
     assert HEAD.turn[0] < yaw[-1] < HEAD.turn[0] + HEAD.room[0]

@@ -94,7 +94,7 @@ def test_relative_motion_begins_at_the_portrait(driver, tmp_path, monkeypatch):
 
     monkeypatch.setattr(compact_puppet, "open_generator", lambda name, size, *_: Recorder(size))
     animate("eileen_collins", driver, tmp_path / "a.mp4", RenderOptions(size=256))
-    animate("eileen_collins", driver, tmp_path / "b.mp4", RenderOptions(size=256), DriveOptions(yaw=15))
+    animate("eileen_collins", driver, tmp_path / "b.mp4", RenderOptions(size=256), DriveOptions(yaw=12))
     from speechhead.avatar.portrait import Avatar
 
     pose = Avatar.open("eileen_collins", 256).pose
@@ -259,7 +259,7 @@ def test_a_head_that_the_driver_turns_too_far_comes_to_rest_smoothly(relative, a
 
 def test_a_free_view_turns_about_the_neck_and_fades_out():
     own = puppet("grace_hopper", (0.0, 0.0, 0.0))
-    seen = [puppet("grace_hopper", (0.0, 0.0, 0.0), yaw=yaw)._carried(REFERENCE, own._first)[1] for yaw in (15.0, 70.0)]
+    seen = [puppet("grace_hopper", (0.0, 0.0, 0.0), yaw=yaw)._carried(REFERENCE, own._first)[1] for yaw in (12.0, 70.0)]
     turn = [pose.angles[0] - own.avatar.pose.angles[0] for pose in seen]
     assert turn[0] == pytest.approx(15, abs=0.1) and 20 < turn[1] <= 25.1
     np.testing.assert_allclose([neck(pose)[:2] for pose in seen], [neck(own.avatar.pose)[:2]] * 2, atol=0.1)

@@ -16,6 +16,7 @@ from speechhead.avatar.named import SHIPPED
 from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import MESH_REFERENCE, Pose, apply_pose
 from speechhead.media.reader import VideoReader
+from speechhead.motion.pose import drawn
 
 
 def test_a_dozen_portraits_that_may_be_shown_and_judge_nothing():
@@ -47,7 +48,7 @@ def test_every_angle_is_asked_away_from_the_portraits_own():
     pictures = turns.poses(avatar, generator)
     assert len(pictures) == 1 + len(turns.ANGLES)
     for pose, angles in zip(generator.poses, turns.ANGLES, strict=True):
-        np.testing.assert_allclose(pose.angles, np.add(avatar.pose.angles, angles), atol=0.1)
+        np.testing.assert_allclose(pose.angles, np.add(avatar.pose.angles, drawn(angles)), atol=0.1)
     assert turns.title((0.0, 0.0, -15.0)) == "roll -15"
     assert {abs(yaw) for yaw, _, _ in turns.ANGLES} >= {20.0, 10.0}
 
