@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from pipelines.train.config import ConfigError
 from speechhead.core.arrays import Array
 from speechhead.core.controls import EMOTIONS
 from speechhead.face.landmarks import from_mesh, mouth_opening, remove_pose
 from speechhead.face.mirror import mirrored
+
+from .recordings import Recording
 
 MOVED = np.zeros(70, np.float32)
 """How much of each point's motion is learned: eyes and irises belong to the motion module."""
@@ -40,7 +43,8 @@ class SpeechClip:
     """One recording: landmarks with the head pose removed, and its neutral face.
 
     landmarks: float32 [T, 70, 3] normalised; neutral: float32 [70, 3]; lag: frames by which the picture
-    comes after the sound; usable: whether its sound belongs to its picture.
+    comes after the sound; usable: whether its sound belongs to its picture;
+    recording: where it comes from, None for speech without pictures.
     """
 
     stem: str
@@ -52,6 +56,7 @@ class SpeechClip:
     emotion: Array
     lag: float = 0.0
     usable: bool = True
+    recording: Recording | None = None
 
     @cached_property
     def motion(self) -> Array:
@@ -68,7 +73,7 @@ def emotion_of(row: dict[str, str]) -> Array:
     """Emotion named in an acted clip's file name, with MEAD's level 1-3 as intensity: float32 [7]."""
     vector = np.zeros(len(EMOTIONS), np.float32)
     if row["identity"].startswith("MEAD"):
-        name = row["source_file"].lower()
+        name = row.get("source_file", "").lower()
         level = next((int(name[i + 6]) for i in [name.find("level_")] if i >= 0), 3)
         for word, emotion in _EMOTION_WORDS.items():
             if word in name:
@@ -76,37 +81,43 @@ def emotion_of(row: dict[str, str]) -> Array:
     return vector
 
 
-def load_speech_clips(media: Path, landmarks: Path, lags: Path | None = None, lead: float = 0.0) -> list[SpeechClip]:
-    """All clips with sound whose landmarks are there.
+def load_speech_clips(
+    recordings: Sequence[Recording], meshes: Path, lags: Path | None = None, lead: float = 0.0
+) -> list[SpeechClip]:
+    """All recordings whose landmarks are there.
 
     Parameters
     ----------
-    media : folder with catalog.csv
-    landmarks : folder with `stem.npz`: mesh float32 [T, 478, 3] pixels, score [T]
-    lags : JSON written by `offsets`, {stem: {"lag", "usable"}}
+    recordings : as `list_recordings` finds them
+    meshes : folder with `stem.npz` (mesh float32 [T, 478, 3] pixels, NaN where no face is), which `prepare` writes
+    lags : JSON written by `offsets`, {stem: {"lag", "usable"}}; in shards the offset is undone already
     lead : frames by which learned motion comes before the sound, added to every lag
+
+    Raises
+    ------
+    ConfigError if no recording has landmarks.
     """
-    known = json.loads(lags.read_text()) if lags and lags.exists() else {}
+    known = json.loads(lags.read_text(encoding="utf-8")) if lags and lags.exists() else {}
     clips = []
-    with (media / "catalog.csv").open(encoding="utf-8") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["audio"] == "True"]
-    for row in rows:
-        stem = row["file"].rsplit(".", 1)[0]
-        path = landmarks / f"{stem}.npz"
+    for recording in recordings:
+        path = meshes / f"{recording.stem}.npz"
         if not path.exists():
             continue
         with np.load(path) as data:
-            mesh = fill_gaps(data["mesh"], data.get("score"))
+            mesh = fill_gaps(data["mesh"])
         if mesh is None:
             continue
         normal, neutral = normal_and_neutral(mesh)
-        found = known.get(stem, {})
+        found = {} if recording.sample is not None else known.get(recording.stem, {})
+        about = recording.about
         clips.append(
             SpeechClip(
-                stem, row["identity"], row["split"], row["source"], normal, neutral, emotion_of(row),
-                found.get("lag", 0.0) + lead, found.get("usable", True),
+                recording.stem, recording.identity, about["split"], about.get("source", ""), normal, neutral,
+                emotion_of(about), found.get("lag", 0.0) + lead, found.get("usable", True), recording,
             )
         )  # fmt: skip
+    if not clips:
+        raise ConfigError(f"{meshes}: no landmarks of a recording. Run pipelines.train.speech.prepare first.")
     return clips
 
 
@@ -118,11 +129,9 @@ def normal_and_neutral(mesh: Array) -> tuple[Array, Array]:
     return normal, np.median(normal[opening <= np.percentile(opening, CLOSED_SHARE)], axis=0).astype(np.float32)
 
 
-def fill_gaps(mesh: Array, score: Array | None) -> Array | None:
+def fill_gaps(mesh: Array) -> Array | None:
     """Repeat the last good frame where tracking failed; None if over a third of the clip failed."""
     good = np.isfinite(mesh).all(axis=(1, 2))
-    if score is not None:
-        good &= np.asarray(score) > 0.3
     if good.mean() < 0.67 or len(mesh) < 20:
         return None
     last = np.maximum.accumulate(np.where(good, np.arange(len(mesh)), -1))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from pipelines.data.curves import at_lag, best_lag, correlation, envelope
 from pipelines.judge import sync
 from pipelines.judge.motion import velocity_error
-from speechhead.audio.io import load_audio
 from speechhead.core.arrays import Array
 
 from .data import SpeechClip, SpeechFeatures
@@ -77,12 +74,13 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def evaluate_clips(network: Network, pairs: list[tuple[SpeechClip, SpeechFeatures]], media: Path) -> list[Row]:
+def evaluate_clips(network: Network, pairs: list[tuple[SpeechClip, SpeechFeatures]]) -> list[Row]:
     """Measure the unaugmented copy of each clip with the clip's own neutral face."""
     rows = []
     for clip, features in pairs:
+        assert clip.recording is not None
         motion = predict(network, features.copies[0][0], clip.neutral)[: len(clip.motion) + 8]
-        rows.append(measure_clip(motion, clip, load_audio(media / f"{clip.stem}.mp4")))
+        rows.append(measure_clip(motion, clip, clip.recording.sound()))
     return rows
 
 

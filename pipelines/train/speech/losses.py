@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from speechhead.core.arrays import Array
+
 INNER_UPPER, INNER_LOWER = [61, 62, 63], [67, 66, 65]
-CORNERS = (48, 54)
+CORNERS, CHIN, LIPS = [48, 54], [7, 8, 9], slice(48, 68)
 
 
 def point_weights() -> Tensor:
@@ -22,9 +25,39 @@ def opening(motion: Tensor) -> Tensor:
     return motion[..., INNER_LOWER, 1].mean(-1) - motion[..., INNER_UPPER, 1].mean(-1)
 
 
+def lip_opening(motion: Array) -> Array:
+    """`opening` of an array, float32 [T]."""
+    return opening(torch.from_numpy(np.ascontiguousarray(motion))).numpy()
+
+
 def width(motion: Tensor) -> Tensor:
     """Change of the mouth's width: [...]."""
     return motion[..., CORNERS[1], 0] - motion[..., CORNERS[0], 0]
+
+
+def chin(motion: Tensor) -> Tensor:
+    """How far the chin is down: [...]."""
+    return motion[..., CHIN, 1].mean(-1)
+
+
+def corners(motion: Tensor) -> Tensor:
+    """How far the lip corners are down: [...]."""
+    return motion[..., CORNERS, 1].mean(-1)
+
+
+def protrusion(motion: Tensor) -> Tensor:
+    """Depth of the lips: [...]."""
+    return motion[..., LIPS, 2].mean(-1)
+
+
+CURVES = {
+    "opening": (opening, 0.015),
+    "width": (width, 0.01),
+    "chin": (chin, 0.015),
+    "corners": (corners, 0.01),
+    "protrusion": (protrusion, 0.01),
+}
+"""What of the motion has a loss of its own: the curve, and the standard deviation that counts as still."""
 
 
 def concordance(a: Tensor, b: Tensor, mask: Tensor, floor: float) -> Tensor:
@@ -55,7 +88,7 @@ def motion_loss(predicted: Tensor, true: Tensor, mask: Tensor, weights: Tensor) 
     agree = {
         name: ((1 - concordance(f(predicted), f(true), (mask > 0).float(), floor)) * here).sum()
         / here.sum().clamp(min=1e-3)
-        for name, f, floor in (("opening", opening, 0.015), ("width", width, 0.01))
+        for name, (f, floor) in CURVES.items()
     }
     lips = (predicted - true)[..., 48:68, :].diff(dim=1) / scale
     pace = (lips.pow(2).sum(-1) + 1e-4).sqrt().mean(-1)

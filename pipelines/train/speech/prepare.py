@@ -1,14 +1,15 @@
-"""Features of augmented copies of all recordings, once, before Speech2Landmarks is trained.
+"""Landmarks of all recordings and features of augmented copies, once, before Speech2Landmarks is trained.
 
 python -m pipelines.train.speech.prepare --media DIR --speech DIR --out DIR
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +18,11 @@ import torch
 import typer
 
 from pipelines.command import command
-from speechhead.audio.io import load_audio, save_wav
+from speechhead.audio.io import Samples, load_audio, save_wav
 from speechhead.speech.encoders import WindowConfig
 
 from .augment import VoiceChange, change_speed, degrade, nobody_speaks
+from .recordings import list_recordings, write_meshes
 from .visemes import read_phonemes
 from .whisper import WhisperEncoder, packaged_model
 from .windows import window_features
@@ -35,7 +37,7 @@ def voice_of(copy: int, rng: np.random.Generator, vary_speed: bool = True) -> Vo
 
 
 def prepare(
-    recordings: dict[str, Path],
+    recordings: Mapping[str, Callable[[], Samples]],
     folder: Path,
     copies: list[int],
     config: WindowConfig,
@@ -46,11 +48,11 @@ def prepare(
 
     Parameters
     ----------
-    recordings : path of the sound by stem
+    recordings : what gives the sound (float32 [n], 16 kHz), by stem
     layers : encoder layers kept side by side; the encoder is cut after the highest
     """
     encoder = WhisperEncoder.from_ctranslate2(packaged_model(), max(layers))
-    sounds = {stem: load_audio(path) for stem, path in recordings.items()}
+    sounds = {stem: sound() for stem, sound in recordings.items()}
     babble = np.concatenate(list(sounds.values()))
     for copy in copies:
         (folder / str(copy)).mkdir(parents=True, exist_ok=True)
@@ -67,36 +69,37 @@ def prepare(
             np.save(target, features)
 
 
-def write_nobody(folder: Path, count: int = 40) -> dict[str, Path]:
-    """Recordings in which nobody speaks, digital silence among them; path by stem."""
+def write_nobody(folder: Path, count: int = 40) -> dict[str, Callable[[], Samples]]:
+    """Recordings in which nobody speaks, digital silence among them, by stem."""
     folder.mkdir(parents=True, exist_ok=True)
     sounds = {f"nobody_{i:02d}": nobody_speaks(np.random.default_rng(i)) for i in range(count)}
     sounds["nobody_zero"] = np.zeros(48_000, np.float32)
-    return {stem: save_wav(folder / f"{stem}.wav", sound) for stem, sound in sounds.items()}
+    paths = {stem: save_wav(folder / f"{stem}.wav", sound) for stem, sound in sounds.items()}
+    return {stem: partial(load_audio, path) for stem, path in paths.items()}
 
 
 def main(
-    media: Annotated[Path, typer.Option(help="Folder of clips with catalog.csv.")],
-    out: Annotated[Path, typer.Option(help="Folder for the features.")],
+    media: Annotated[list[Path], typer.Option(help="Clips with catalog.csv, or shards of footage; may be repeated.")],
+    out: Annotated[Path, typer.Option(help="Folder for landmarks and features.")],
     speech: Annotated[Path | None, typer.Option(help="Folder of wav files with phonemes in JSON beside them.")] = None,
     copies: Annotated[int, typer.Option(help="Of each clip, in voices of their own.")] = 5,
     layers: Annotated[int, typer.Option(help="Of the encoder; features are those of the last.")] = 3,
 ) -> None:
-    """Features of the clips, of speech with phonemes, of speech without, and of nobody speaking."""
+    """Landmarks and features of the clips; features of speech with phonemes, without, and of nobody speaking."""
     torch.set_num_threads(1)
-    with (media / "catalog.csv").open(encoding="utf-8") as stream:
-        names = [row["file"] for row in csv.DictReader(stream) if row["audio"] == "True"]
+    recordings = list_recordings(media)
+    write_meshes(recordings, out / "meshes")
     kept, window, numbers = (layers,), WindowConfig(), list(range(copies))
-    prepare({name.rsplit(".", 1)[0]: media / name for name in names}, out / "clips", numbers, window, kept)
+    prepare({one.stem: one.sound for one in recordings}, out / "clips", numbers, window, kept)
     prepare(write_nobody(out / "nobody"), out / "labelled", numbers[:2], window, kept, vary_speed=False)
-    spoken: dict[str, dict[str, Path]] = {"labelled": {}, "unlabelled": {}}
+    spoken: dict[str, dict[str, Callable[[], Samples]]] = {"labelled": {}, "unlabelled": {}}
     for path in sorted(speech.glob("*.wav")) if speech else ():
         phonemes = path.with_suffix(".json")
         known = phonemes.exists() and read_phonemes(phonemes)
-        spoken["labelled" if known else "unlabelled"][path.stem] = path
-    for kind, recordings in spoken.items():
-        if recordings:
-            prepare(recordings, out / kind, numbers[:3], window, kept)
+        spoken["labelled" if known else "unlabelled"][path.stem] = partial(load_audio, path)
+    for kind, sounds in spoken.items():
+        if sounds:
+            prepare(sounds, out / kind, numbers[:3], window, kept)
 
 
 app = command(main)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from pipelines.train.config import read
+from pipelines.train.config import ConfigError, read
 from speechhead.core.controls import EMOTIONS
 from speechhead.face.landmarks import REFERENCE
 
@@ -21,27 +17,38 @@ from .batches import Labelled, Sampler
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data import SpeechClip, SpeechFeatures, load_speech_clips, motion_modes
 from .evaluate import evaluate_clips, predict, table
-from .losses import label_loss, motion_loss, point_weights
+from .learner import SpeechLearner, running
+from .losses import point_weights
 from .network import Network, NetworkConfig
+from .recordings import list_recordings
 from .visemes import read_phonemes
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of several that a config trains: what differs from the config itself."""
+
+    seed: int
+    width: int | None = None
+    weights: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SpeechTraining:
     """The JSON file of `--config`.
 
-    media, landmarks, features, speech: folders (catalogue and clips; meshes; prepared features; recordings
-    with phonemes, may be absent); lags: JSON of `offsets`;
+    media: folders of clips with a catalogue, or of shards; features: the folder that `prepare` filled; speech: folder
+    of recordings with phonemes, may be absent; lags: JSON of `offsets`;
     teachers: checkpoints whose mean motion, amplified, on undisturbed speech without pictures is the truth for it;
     lead: frames by which motion leads the sound (recordings do by one to two, half as much is never noticed);
     layer: [first, last) stored channels to use, or
     None for all; copies: augmented copies per recording; steps: optimiser steps (fewer if `--minutes` end
     first); batch, label_batch: crops with motion and with phonemes; blocks: length of a crop;
-    weights: of each loss term; output: checkpoint to write.
+    weights: of each loss term; output: checkpoint to write; keep_every: steps between two states of the run, written
+    beside it; members: several networks out of one config, the seed added to the name of each one's output.
     """
 
-    media: Path
-    landmarks: Path
+    media: tuple[Path, ...]
     features: Path
     output: Path
     speech: Path | None = None
@@ -65,21 +72,32 @@ class SpeechTraining:
         }
     )  # fmt: skip
 
+    keep_every: int = 100
+    members: tuple[Member, ...] = ()
+
+    @property
+    def state(self) -> Path:
+        """File with all that the run needs to go on."""
+        return self.output.with_suffix(".resume.pt")
+
+    def runs(self) -> list[SpeechTraining]:
+        """The config of each member; itself where there are none."""
+        return [
+            replace(
+                self,
+                seed=one.seed,
+                network=replace(self.network, width=one.width or self.network.width),
+                weights=self.weights | one.weights,
+                output=self.output.with_stem(f"{self.output.stem}_{one.seed}"),
+                members=(),
+            )
+            for one in self.members
+        ] or [self]
+
     @staticmethod
     def load(path: Path) -> SpeechTraining:
         """From a JSON file; ConfigError for a field that is missing, unknown or of the wrong type."""
         return read(SpeechTraining, path)
-
-
-class Gains(nn.Module):
-    """How far each training speaker moves the mouth, which the sound does not tell; 1 for anybody else."""
-
-    def __init__(self, people: int) -> None:
-        super().__init__()
-        self.log = nn.Parameter(torch.zeros(people))
-
-    def forward(self, who: Tensor) -> Tensor:
-        return self.log.clamp(-1.2, 1.2).exp()[who][:, None, None, None]
 
 
 def attach_features(config: SpeechTraining, clips: list[SpeechClip]) -> list[tuple[SpeechClip, SpeechFeatures]]:
@@ -174,90 +192,70 @@ def train(
     minutes: float | None = None,
     resume: Path | None = None,
     report: int = 200,
-    watch: Callable[[int, Network], None] | None = None,
+    keep: Path | None = None,
 ) -> Network:
     """Optimise on the given recordings; returns the moving average of the weights, in evaluation mode.
 
-    `watch` is called with the step and that average at every report.
+    Parameters
+    ----------
+    minutes : end after so long, the schedule fitted to it
+    resume : file that an earlier run wrote to `keep`; without `minutes` the run then ends in the same bits
+    report : steps between two lines of losses, none if 0
+    keep : file for the state of the run, written every `config.keep_every` steps
     """
     torch.manual_seed(config.seed)
-    network = load_checkpoint(resume)[0] if resume else Network(config.network)
-    if not resume:
-        fit_statistics(network, pairs)
-    network.train()
+    network = Network(config.network)
+    fit_statistics(network, pairs)
     sampler = Sampler(pairs, labelled, config.network.window.block, config.blocks, config.seed, lead=config.lead)
-    gains = Gains(len(sampler.identities))
-    weights = point_weights()
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": [*others, *gains.parameters()], "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
-    average = deepcopy(network).eval().requires_grad_(False)
+    learner = SpeechLearner(network, sampler, config.learning_rate, config.weight_decay, config.weights)
+    if resume:
+        learner.restore(resume)
     started = time.monotonic()
     seen: dict[str, float] = {}
-    for step in range(config.steps):
+    while learner.step < config.steps:
         spent = (time.monotonic() - started) / (60 * minutes) if minutes else 0.0
-        progress = max(step / config.steps, spent)
+        progress = max(learner.step / config.steps, spent)
         if progress >= 1:
             break
-        for group in optimiser.param_groups:
-            group["lr"] = (
-                config.learning_rate
-                * min(1.0, (step + 1) / 100)
-                * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-            )
-        batch = sampler.motion(config.batch)
-        neutral = batch.neutral + 0.01 * torch.randn_like(batch.neutral)
-        condition = network.condition(batch.emotion, neutral)
-        drop = torch.rand(len(condition), 2) < torch.tensor([0.3, 0.5])  # often no emotion given, often the mean face
-        condition = torch.cat([condition[:, :7] * ~drop[:, :1], condition[:, 7:] * ~drop[:, 1:]], -1)
-        coefficients, _, _ = network(batch.blocks, condition)
-        motion = network.motion(network.smooth(coefficients)) * gains(batch.who)
-        terms = motion_loss(motion, batch.motion, batch.mask, weights)
-        if labelled:
-            speech = sampler.labels(config.label_batch)
-            nobody = torch.zeros(len(speech.blocks), condition.shape[1])
-            coefficients, logits, _ = network(speech.blocks, nobody)
-            spoken = network.motion(network.smooth(coefficients))
-            terms |= label_loss(spoken, logits, speech.labels, speech.mask, speech.still)
-        loss = (
-            sum(config.weights.get(name, 0.0) * value for name, value in terms.items())
-            + 0.05 * gains.log.pow(2).mean()
-            + gains.log.mean() ** 2
-        )
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        with torch.no_grad():
-            keep = min(0.995, (step + 1) / (step + 20))
-            for ours, theirs in zip(average.parameters(), network.parameters(), strict=True):
-                ours.lerp_(theirs, 1 - keep)
-        for name, value in terms.items():
-            seen[name] = 0.98 * seen.get(name, value.item()) + 0.02 * value.item()
-        if report and (step + 1) % report == 0:
+        seen = running(seen, learner.learn(config.batch, config.label_batch, progress).items())
+        if report and learner.step % report == 0:
             line = " ".join(f"{name} {value:.3f}" for name, value in seen.items())
-            print(f"step {step + 1} {time.monotonic() - started:.0f}s {line}", flush=True)
-            if watch:
-                watch(step + 1, average)
-    return average
+            print(f"step {learner.step} {time.monotonic() - started:.0f}s {line}", flush=True)
+        if keep and learner.step % config.keep_every == 0:
+            learner.save(keep)
+    if keep:
+        learner.save(keep)
+    return learner.average
 
 
 def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
-    """Train on the `train` identities, print the measures on `val`, write checkpoint and ONNX."""
-    from .export import export
+    """Train on the `train` identities, print the measures on `val`, write checkpoints and ONNX.
 
+    A config with `members` trains each of them that is not there yet; `resume` belongs to the one it is named after.
+    """
     torch.set_num_threads(1)
     settings = SpeechTraining.load(config)
-    pairs = attach_features(
-        settings, load_speech_clips(settings.media, settings.landmarks, settings.lags, settings.lead)
-    )
+    for run in settings.runs():
+        if len(settings.members) > 1 and run.output.exists():
+            continue
+        own = resume if resume and (not settings.members or resume == run.state) else None
+        train_one(run, minutes, own)
+
+
+def train_one(settings: SpeechTraining, minutes: float | None, resume: Path | None) -> None:
+    """One network of a config: trained, measured, saved and exported."""
+    from .export import export
+
+    recordings = list_recordings(settings.media)
+    clips = load_speech_clips(recordings, settings.features / "meshes", settings.lags, settings.lead)
+    pairs = attach_features(settings, clips)
     chosen = [(clip, features) for clip, features in pairs if clip.split == "train" and clip.usable]
-    network = train(settings, chosen + taught_recordings(settings), labelled_recordings(settings), minutes, resume)
-    rows = evaluate_clips(network, [pair for pair in pairs if pair[0].split == "val"], settings.media)
-    print(table(rows))
+    if not chosen:
+        raise ConfigError(f"{settings.features}: no features of a train clip. Run pipelines.train.speech.prepare.")
+    chosen += taught_recordings(settings)
+    network = train(settings, chosen, labelled_recordings(settings), minutes, resume, keep=settings.state)
+    rows = evaluate_clips(network, [pair for pair in pairs if pair[0].split == "val"])
+    if rows:
+        print(table(rows))
     save_checkpoint(settings.output, network, {"val": rows})
     export(network, settings.output.with_suffix(".onnx"))

@@ -40,13 +40,13 @@ def test_bad_input_is_one_clear_error(arguments: str, said: str) -> None:
     assert result.exit_code == 2 and result.output.startswith(said) and result.output.count("\n") == 1
 
 
-PLACES = {"media": "m", "landmarks": "l", "features": "f", "output": "o"}
+PLACES = {"media": ["m"], "features": "f", "output": "o"}
 """Fields that a config of speech2landmarks must have."""
 
 WRONG: list[tuple[str, Any, str]] = [
-    ("speech2landmarks", {}, "media, landmarks, features, output: missing. See SpeechTraining in"),
+    ("speech2landmarks", {}, "media, features, output: missing. See SpeechTraining in"),
     ("speech2landmarks", PLACES | {"bogus": 1}, "bogus: no such field. See SpeechTraining in pipelines/train/speech/"),
-    ("speech2landmarks", PLACES | {"media": 3}, "media: 3 is not a path."),
+    ("speech2landmarks", PLACES | {"media": 3}, "media: 3 is not a list."),
     ("speech2landmarks", PLACES | {"layer": [1]}, "layer: [1] is not a list of 2."),
     ("speech2landmarks", PLACES | {"weights": {"points": "x"}}, "weights.points: 'x' is not a number."),
     ("speech2landmarks", PLACES | {"network": {"window": {"block": 1.5}}}, "network.window.block: 1.5 is not a whole"),
@@ -90,7 +90,16 @@ def test_a_config_becomes_paths_tuples_and_records() -> None:
     values = PLACES | {"teachers": ["a", "b"], "layer": [0, 4], "speech": None, "network": {"smooth": [0, 1, 0]}}
     config = from_values(SpeechTraining, values, "here")
     assert config.teachers == (Path("a"), Path("b")) and config.layer == (0, 4) and config.speech is None
-    assert config.network == NetworkConfig(smooth=(0, 1, 0)) and config.media == Path("m")
+    assert config.network == NetworkConfig(smooth=(0, 1, 0)) and config.media == (Path("m"),)
+
+
+def test_members_of_a_config_differ_in_what_they_say() -> None:
+    members = [{"seed": 3, "width": 64}, {"seed": 4, "weights": {"pace": 3}}]
+    values = PLACES | {"output": "runs/teacher.safetensors", "members": members, "weights": {"opening": 1, "pace": 2}}
+    one, other = from_values(SpeechTraining, values, "here").runs()
+    assert (one.seed, one.network.width, one.output) == (3, 64, Path("runs/teacher_3.safetensors"))
+    assert other.weights == {"opening": 1, "pace": 3} and other.network.width == 256
+    assert other.state == Path("runs/teacher_4.resume.pt")
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("speech2landmarks*.json")), ids=lambda path: path.stem)

@@ -13,7 +13,7 @@ from support.films import speaking, takes, write
 from typer.testing import CliRunner
 
 import pipelines.data.footage.__main__ as command
-from pipelines.data.footage import shards, speech
+from pipelines.data.footage import shards
 from pipelines.data.footage.catalogue import list_footage
 from pipelines.data.footage.settings import FootageSettings
 from pipelines.data.footage.shards import open_samples, prepared_clips
@@ -106,9 +106,10 @@ def test_trainers_read_shards_as_they_read_prepared_clips(output, tmp_path):
     assert sorted(loaded[1].open_first) == list(range(50))
 
 
-def test_the_speech_trainer_gets_wav_files(output, tmp_path, monkeypatch):
-    pytest.importorskip("scipy")
+def test_the_speech_trainer_reads_shards_as_they_are(output, tmp_path):
+    pytest.importorskip("torch")
     from pipelines.train.speech.data import load_speech_clips
+    from pipelines.train.speech.recordings import list_recordings, write_meshes
 
     index = json.loads((output / "index.json").read_text())
     index["samples"][1]["sound"] = True  # Speech2Landmarks sees no words in the test's noise
@@ -116,9 +117,14 @@ def test_the_speech_trainer_gets_wav_files(output, tmp_path, monkeypatch):
     copy.mkdir()
     (copy / "index.json").write_text(json.dumps(index))
     (copy / "shards").symlink_to(output / "shards")
-    assert speech.export(copy, tmp_path / "out") == 1
-    clips = load_speech_clips(tmp_path / "out", tmp_path / "out" / "landmarks", tmp_path / "out" / "lags.json")
+    recordings = list_recordings([copy])
+    assert [(one.stem, one.video) for one in recordings] == [("b_000000", "/b.mp4")]
+    assert len(recordings[0].sound()) == 50 * 640
+    write_meshes(recordings, tmp_path / "meshes")
+    (tmp_path / "lags.json").write_text(json.dumps({"b_000000": {"lag": 3.0, "usable": False}}))
+    clips = load_speech_clips(recordings, tmp_path / "meshes", tmp_path / "lags.json", lead=0.5)
     assert [(clip.stem, clip.identity, len(clip.landmarks)) for clip in clips] == [("b_000000", "Bob", 50)]
+    assert (clips[0].lag, clips[0].usable) == (0.5, True)  # of shards the offset is undone already
 
 
 def test_bad_input_is_one_line(videos, output, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from pipelines.train.speech.checkpoint import load_checkpoint, save_checkpoint
 from pipelines.train.speech.data import SpeechClip, SpeechFeatures, targets_at
 from pipelines.train.speech.evaluate import measure_clip, opening_of, predict
 from pipelines.train.speech.export import export
+from pipelines.train.speech.learner import SpeechLearner
 from pipelines.train.speech.network import NetworkConfig
 from pipelines.train.speech.train import SpeechTraining, train
 from speechhead.face.landmarks import REFERENCE
@@ -56,12 +58,38 @@ def corpus(folder: Path) -> tuple[list[tuple[SpeechClip, SpeechFeatures]], list[
     return pairs, [Labelled(pairs[0][1], [("b", 0.4, 0.5), ("ɑ", 0.5, 0.9)]), Labelled(pairs[1][1], [])]
 
 
+def training(**values: Any) -> SpeechTraining:
+    """A small config."""
+    small = {"batch": 4, "label_batch": 2, "blocks": 12, "learning_rate": 1e-2, "lead": 0, "network": NETWORK}
+    return SpeechTraining(**{"media": (), "features": Path(), "output": Path()} | small | values)
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    pairs, labelled = corpus(tmp_path)
+    config = training(steps=6, keep_every=3)
+    whole = train(config, pairs, labelled, report=0)
+    states = []
+    with pytest.MonkeyPatch.context() as patch:
+        save = SpeechLearner.save
+
+        def stops(learner: SpeechLearner, path: Path) -> None:
+            save(learner, path)
+            states.append(learner.step)
+            raise KeyboardInterrupt
+
+        patch.setattr(SpeechLearner, "save", stops)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, pairs, labelled, report=0, keep=tmp_path / "run.resume.pt")
+    assert states == [3]
+    again = train(config, pairs, labelled, resume=tmp_path / "run.resume.pt", report=0)
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
+
+
 def test_trains_saves_and_exports(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     pairs, labelled = corpus(tmp_path)
-    config = SpeechTraining(
-        *[Path()] * 4, steps=40, batch=4, label_batch=2, blocks=12, learning_rate=1e-2, lead=0, network=NETWORK
-    )
+    config = training(steps=40)
     network = train(config, pairs, labelled, report=0)
     clip, features = pairs[0]
     motion = predict(network, features.copies[0][0], clip.neutral)
