@@ -1,4 +1,4 @@
-"""Find by how many frames each video's picture is behind its sound, and sound that can not be trusted.
+"""Find by how many frames each video's picture is behind its sound, and unusable sound.
 
     python -m pipelines.train.speech.offsets --media DIR [--media DIR] --data runs/s2l
 
