@@ -6,8 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+
+from speechhead.core.arrays import Array
+from speechhead.speech.model import ModelConfig
 
 from .network import Network, NetworkConfig
 
@@ -27,3 +32,39 @@ def load_checkpoint(path: Path) -> tuple[Network, dict[str, Any]]:
     network = Network(NetworkConfig.from_dict(json.loads(metadata["config"])))
     network.load_state_dict(tensors)
     return network.eval(), json.loads(metadata["notes"])
+
+
+def load_onnx(path: Path) -> Network:
+    """The network of an ONNX file that `export` wrote, in evaluation mode; the viseme head does not ship and is new."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(str(path)).graph
+    known = {one.name.removesuffix("_stored"): numpy_helper.to_array(one) for one in graph.initializer}
+    layers = {node.output[0].split("/MatMul")[0]: node for node in graph.node if node.op_type == "MatMul"}
+    (gru,) = [node for node in graph.node if node.op_type == "GRU"]
+    state: dict[str, Array] = {name.removeprefix("network."): value for name, value in known.items()}
+    for name in ("project", "mix", "head.0", "head.2"):
+        place = f"/network/{name}" if "." not in name else f"/network/head/{name}"
+        state[f"{name}.weight"] = known[layers[place].input[1]].T
+    inputs, recurrent, biases = (known[name][0] for name in gru.input[1:4])
+    state["gru.weight_ih_l0"], state["gru.weight_hh_l0"] = _torch_gates(inputs), _torch_gates(recurrent)
+    state["gru.bias_ih_l0"], state["gru.bias_hh_l0"] = (_torch_gates(half) for half in np.split(biases, 2))
+    model = ModelConfig.load(path.with_suffix(".json"))
+    project, vector = state["project.weight"].shape
+    config = NetworkConfig(
+        encoder=model.encoder, window=model.window, channels=model.channels, positions=model.channels // vector,
+        project=project, width=model.width, modes=len(state["basis"]), face_codes=state["face_basis"].shape[1],
+        smooth=model.smooth,
+    )  # fmt: skip
+    network = Network(config)
+    own = network.state_dict()
+    own |= {k: torch.from_numpy(np.array(v, np.float32)) for k, v in state.items() if k in own}
+    network.load_state_dict(own)
+    return network.eval()
+
+
+def _torch_gates(stacked: Array) -> Array:
+    """ONNX stacks update, reset, new along the first axis; torch reset, update, new."""
+    update, reset, new = np.split(stacked, 3)
+    return np.concatenate([reset, update, new])

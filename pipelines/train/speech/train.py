@@ -14,7 +14,7 @@ from speechhead.core.controls import EMOTIONS
 from speechhead.face.landmarks import REFERENCE
 
 from .batches import Labelled, Sampler
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import load_checkpoint, load_onnx, save_checkpoint
 from .data import SpeechClip, SpeechFeatures, load_speech_clips, motion_modes
 from .evaluate import evaluate_clips, predict, table
 from .learner import SpeechLearner, running
@@ -45,7 +45,9 @@ class SpeechTraining:
     None for all; copies: augmented copies per recording; steps: optimiser steps (fewer if `--minutes` end
     first); batch, label_batch: crops with motion and with phonemes; blocks: length of a crop;
     weights: of each loss term; output: checkpoint to write; keep_every: steps between two states of the run, written
-    beside it; members: several networks out of one config, the seed added to the name of each one's output.
+    beside it; start: checkpoint or ONNX file of a network to go on from, with its own shape and statistics; blend:
+    share of what is learned from there in the weights that are saved, the rest being the start's; members: several
+    networks out of one config, the seed added to the name of each one's output.
     """
 
     media: tuple[Path, ...]
@@ -73,6 +75,8 @@ class SpeechTraining:
     )  # fmt: skip
 
     keep_every: int = 100
+    start: Path | None = None
+    blend: float = 1.0
     members: tuple[Member, ...] = ()
 
     @property
@@ -204,9 +208,9 @@ def train(
     keep : file for the state of the run, written every `config.keep_every` steps
     """
     torch.manual_seed(config.seed)
-    network = Network(config.network)
-    fit_statistics(network, pairs)
-    sampler = Sampler(pairs, labelled, config.network.window.block, config.blocks, config.seed, lead=config.lead)
+    network = begin(config, pairs)
+    first = {name: value.clone() for name, value in network.state_dict().items()}
+    sampler = Sampler(pairs, labelled, network.config.window.block, config.blocks, config.seed, lead=config.lead)
     learner = SpeechLearner(network, sampler, config.learning_rate, config.weight_decay, config.weights)
     if resume:
         learner.restore(resume)
@@ -225,7 +229,25 @@ def train(
             learner.save(keep)
     if keep:
         learner.save(keep)
+    if config.blend < 1:
+        both = learner.average.state_dict()
+        blended = {name: torch.lerp(first[name], both[name], config.blend) for name in both}
+        learner.average.load_state_dict(blended)
     return learner.average
+
+
+def begin(config: SpeechTraining, pairs: list[tuple[SpeechClip, SpeechFeatures]]) -> Network:
+    """A new network with the statistics of the recordings, or the one that the config starts from."""
+    if config.start is None:
+        network = Network(config.network)
+        fit_statistics(network, pairs)
+        return network
+    opened = load_onnx(config.start) if config.start.suffix == ".onnx" else load_checkpoint(config.start)[0]
+    own = config.network
+    shape = replace(opened.config, smooth=own.smooth, dropout=own.dropout, dropout_input=own.dropout_input)
+    network = Network(shape)
+    network.load_state_dict(opened.state_dict())
+    return network
 
 
 def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pipelines.data.curves import correlation
 from pipelines.train.speech import visemes
 from pipelines.train.speech.augment import VoiceChange, change_speed, degrade
 from pipelines.train.speech.batches import Labelled
-from pipelines.train.speech.checkpoint import load_checkpoint, save_checkpoint
+from pipelines.train.speech.checkpoint import load_checkpoint, load_onnx, save_checkpoint
 from pipelines.train.speech.data import SpeechClip, SpeechFeatures, targets_at
 from pipelines.train.speech.evaluate import measure_clip, opening_of, predict
 from pipelines.train.speech.export import export
@@ -102,6 +103,11 @@ def test_trains_saves_and_exports(tmp_path: Path) -> None:
     assert np.array_equal(predict(again, features.copies[0][0], clip.neutral), motion)
 
     export(again, tmp_path / "net.onnx")
+    opened = load_onnx(tmp_path / "net.onnx")
+    assert opened.config == replace(NETWORK, dropout=opened.config.dropout)
+    assert np.allclose(predict(opened, features.copies[0][0], clip.neutral), motion, atol=3e-3)
+    held = train(training(steps=2, start=tmp_path / "net.onnx", blend=0.0), pairs, labelled, report=0)
+    assert torch.equal(held.gru.weight_ih_l0, opened.gru.weight_ih_l0)  # nothing of what is learned is taken
     model = Speech2Landmarks.load(tmp_path / "net.onnx")
     state = np.zeros((1, 1, NETWORK.width), np.float32)
     parts = []
