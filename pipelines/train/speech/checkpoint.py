@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from pipelines.train.config import ConfigError
 from speechhead.core.arrays import Array
 from speechhead.speech.model import ModelConfig
 
@@ -35,17 +36,26 @@ def load_checkpoint(path: Path) -> tuple[Network, dict[str, Any]]:
 
 
 def load_onnx(path: Path) -> Network:
-    """The network of an ONNX file that `export` wrote, in evaluation mode; the viseme head does not ship and is new."""
+    """The network of an ONNX file that `export` wrote of one; the viseme head does not ship and is new.
+
+    Raises
+    ------
+    ConfigError if the file holds several networks that speak as one.
+    """
     import onnx
     from onnx import numpy_helper
 
     graph = onnx.load(str(path)).graph
     known = {one.name.removesuffix("_stored"): numpy_helper.to_array(one) for one in graph.initializer}
     layers = {node.output[0].split("/MatMul")[0]: node for node in graph.node if node.op_type == "MatMul"}
-    (gru,) = [node for node in graph.node if node.op_type == "GRU"]
-    state: dict[str, Array] = {name.removeprefix("network."): value for name, value in known.items()}
+    recurrent_nodes = [node for node in graph.node if node.op_type == "GRU"]
+    if len(recurrent_nodes) != 1:
+        raise ConfigError(f"{path}: {len(recurrent_nodes)} networks. Start from the checkpoint of one.")
+    gru = recurrent_nodes[0]
+    prefix = next(name for name in known if name.endswith("feature_mean")).removesuffix("feature_mean")
+    state: dict[str, Array] = {name.removeprefix(prefix): value for name, value in known.items()}
     for name in ("project", "mix", "head.0", "head.2"):
-        place = f"/network/{name}" if "." not in name else f"/network/head/{name}"
+        place = "/" + prefix.removesuffix(".") + ("/head" if "." in name else "") + f"/{name}"
         state[f"{name}.weight"] = known[layers[place].input[1]].T
     inputs, recurrent, biases = (known[name][0] for name in gru.input[1:4])
     state["gru.weight_ih_l0"], state["gru.weight_hh_l0"] = _torch_gates(inputs), _torch_gates(recurrent)

@@ -7,6 +7,7 @@ python -m pipelines.train.speech.export network OUT --checkpoint FILE
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from torch import nn
 
 from pipelines.command import command
 from pipelines.make.pack import pack
+from pipelines.train.config import ConfigError
 from speechhead.core.controls import EMOTIONS
 from speechhead.speech.encoders import WindowConfig
 
@@ -38,23 +40,37 @@ def to_onnx(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[st
     )
 
 
-def export(network: Network, path: Path) -> None:
-    """Network -> `path` (float16-packed ONNX of one block) and the JSON config beside it."""
-    config = network.config
+def export(networks: Sequence[Network], path: Path, shares: Sequence[float] = ()) -> None:
+    """One network, or the mean of several -> `path` (float16-packed ONNX of one block) and the JSON config beside it.
+
+    Parameters
+    ----------
+    networks : of one encoder and one window
+    shares : of each in the mean; alike if there are none
+
+    Raises
+    ------
+    ConfigError if the networks do not go together.
+    """
+    first = networks[0].config
+    for network in networks:
+        if (network.config.encoder, network.config.window) != (first.encoder, first.window):
+            raise ConfigError(f"{path}: networks of several encoders or windows. Export those of one.")
+    width = sum(network.config.width for network in networks)
     inputs = {
-        "features": torch.zeros(1, config.window.block + config.window.ahead, config.channels),
+        "features": torch.zeros(1, first.window.block + first.window.ahead, first.channels),
         "emotion": torch.zeros(1, len(EMOTIONS)),
         "neutral": torch.zeros(1, POINTS, 3),
-        "state": torch.zeros(1, 1, config.width),
+        "state": torch.zeros(1, 1, width),
     }
-    to_onnx(Step(network), inputs, ["motion", "next_state"], path)
+    to_onnx(Step(networks, shares or [1.0] * len(networks)), inputs, ["motion", "next_state"], path)
     pack(path, path, "float16")
     values = {
-        "encoder": config.encoder,
-        "window": asdict(config.window),
-        "channels": config.channels,
-        "width": config.width,
-        "smooth": config.smooth,
+        "encoder": first.encoder,
+        "window": asdict(first.window),
+        "channels": first.channels,
+        "width": width,
+        "smooth": first.smooth,
     }
     path.with_suffix(".json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
@@ -72,17 +88,22 @@ def main(
     what: Annotated[str, typer.Argument(help="encoder or network")],
     out: Annotated[Path, typer.Argument(help="ONNX file to write.")],
     layers: Annotated[int, typer.Option(help="Of the encoder, from the first.")] = 3,
-    checkpoint: Annotated[Path | None, typer.Option(help="Of the network.")] = None,
+    checkpoint: Annotated[list[Path] | None, typer.Option(help="Of the network; several speak as one.")] = None,
+    share: Annotated[list[float] | None, typer.Option(help="Of each checkpoint in their mean; alike if none.")] = None,
 ) -> None:
     """Export one of the two."""
     if what == "encoder":
         export_encoder(out, layers, WindowConfig())
     elif what != "network":
         raise typer.BadParameter(f"'{what}' is unknown. Use encoder or network.")
-    elif checkpoint is None:
+    elif not checkpoint:
         raise typer.BadParameter("--checkpoint FILE is missing.")
+    elif share and len(share) != len(checkpoint):
+        raise typer.BadParameter(
+            f"--share is given {len(share)} times for {len(checkpoint)} checkpoints. Give one each."
+        )
     else:
-        export(load_checkpoint(checkpoint)[0], out)
+        export([load_checkpoint(path)[0] for path in checkpoint], out, share or ())
     print(out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -145,14 +146,23 @@ def keep_apart(motion: Tensor) -> Tensor:
 
 
 class Step(nn.Module):
-    """One block with explicit state, for export: features [1, frames, channels] -> motion [block, 70, 3]."""
+    """One block with explicit state, for export: features [1, frames, channels] -> motion [block, 70, 3].
 
-    def __init__(self, network: Network) -> None:
+    Several networks speak as one: their mean motion by shares; the state is all of theirs, one after the other.
+    """
+
+    def __init__(self, networks: Sequence[Network], shares: Sequence[float]) -> None:
         super().__init__()
-        self.network = network.eval()
+        self.networks = nn.ModuleList(network.eval() for network in networks)
+        self._shares = [share / sum(shares) for share in shares]
+        self._widths = [network.config.width for network in networks]
 
     def forward(self, features: Tensor, emotion: Tensor, neutral: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """[1, block + ahead, channels], [1, 7], [1, 70, 3], [1, 1, width] -> [block, 70, 3], [1, 1, width]."""
-        network = self.network
-        coefficients, _, state = network(features[:, None], network.condition(emotion, neutral), state)
-        return network.speak(coefficients[0]), state
+        """[1, block + ahead, channels], [1, 7], [1, 70, 3], [1, 1, widths] -> [block, 70, 3], [1, 1, widths]."""
+        motions, states = [], []
+        for network, share, own in zip(self.networks, self._shares, state.split(self._widths, -1), strict=True):
+            assert isinstance(network, Network)
+            coefficients, _, next_state = network(features[:, None], network.condition(emotion, neutral), own)
+            motions.append(share * network.motion(coefficients[0]))
+            states.append(next_state)
+        return keep_apart(torch.stack(motions).sum(0)), torch.cat(states, -1)

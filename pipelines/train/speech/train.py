@@ -280,4 +280,4 @@ def train_one(settings: SpeechTraining, minutes: float | None, resume: Path | No
     if rows:
         print(table(rows))
     save_checkpoint(settings.output, network, {"val": rows})
-    export(network, settings.output.with_suffix(".onnx"))
+    export([network], settings.output.with_suffix(".onnx"))

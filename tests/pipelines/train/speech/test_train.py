@@ -17,6 +17,7 @@ pytest.importorskip("librosa")
 import torch
 
 from pipelines.data.curves import correlation
+from pipelines.train.config import ConfigError
 from pipelines.train.speech import visemes
 from pipelines.train.speech.augment import VoiceChange, change_speed, degrade
 from pipelines.train.speech.batches import Labelled
@@ -102,7 +103,7 @@ def test_trains_saves_and_exports(tmp_path: Path) -> None:
     assert notes == {"note": 1} and again.config == NETWORK
     assert np.array_equal(predict(again, features.copies[0][0], clip.neutral), motion)
 
-    export(again, tmp_path / "net.onnx")
+    export([again], tmp_path / "net.onnx")
     opened = load_onnx(tmp_path / "net.onnx")
     assert opened.config == replace(NETWORK, dropout=opened.config.dropout)
     assert np.allclose(predict(opened, features.copies[0][0], clip.neutral), motion, atol=3e-3)
@@ -116,6 +117,20 @@ def test_trains_saves_and_exports(tmp_path: Path) -> None:
         parts.append(out)
     smooth = Smoothing(model.config.smooth).push(np.concatenate(parts))
     assert np.allclose(smooth, motion[: len(smooth)], atol=3e-3)  # half-precision weights
+
+    other = train(training(steps=3, seed=1), pairs, labelled, report=0)
+    export([again, other], tmp_path / "both.onnx", [3, 1])
+    both = Speech2Landmarks.load(tmp_path / "both.onnx")
+    assert both.config.width == 2 * NETWORK.width
+    theirs = predict(other, features.copies[0][0], clip.neutral)
+    state, parts = np.zeros((1, 1, 2 * NETWORK.width), np.float32), []
+    for block in features.copies[0][0][:8].astype(np.float32):
+        out, state = both.step(block, np.zeros(7, np.float32), clip.neutral, state)
+        parts.append(out)
+    smooth = Smoothing(model.config.smooth).push(np.concatenate(parts))
+    assert np.allclose(smooth, (0.75 * motion + 0.25 * theirs)[: len(smooth)], atol=3e-3)
+    with pytest.raises(ConfigError, match="2 networks. Start from the checkpoint of one."):
+        load_onnx(tmp_path / "both.onnx")
 
 
 def test_whisper_reader_follows_the_format(tmp_path: Path) -> None:
