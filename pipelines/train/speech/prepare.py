@@ -1,4 +1,4 @@
-"""Landmarks of all recordings and features of augmented copies, once, before Speech2Landmarks is trained.
+"""Landmarks of all recordings and features of augmented copies, once, before training.
 
 python -m pipelines.train.speech.prepare --media DIR --speech DIR --out DIR
 """

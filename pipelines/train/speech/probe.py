@@ -1,4 +1,4 @@
-"""What one line of algebra makes of the encoder's features, beside the shipped network: the baseline to beat.
+"""A linear map of the encoder's features beside the shipped network: the baseline to beat.
 
     python -m pipelines.train.speech.probe --media DIR [--media DIR] --data runs/s2l [--checkpoint FILE]
 
