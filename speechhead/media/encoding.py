@@ -168,7 +168,7 @@ def holds(kind: str, encoder: str) -> bool:
     """Whether a container (libav's name) takes the packets of an encoder."""
     try:
         with av.open(io.BytesIO(), "w", format=kind) as container:
-            container.add_mux_stream(encoder)
+            container.add_stream(encoder)
     except (av.FFmpegError, ValueError):
         return False
     return True

@@ -88,7 +88,7 @@ class Film:
             self.start = round(start / self.time_base)
             self.origin: int = self._decoder.first_tick(stream)
             self.late = max(0, self.origin - self.start)
-            self.fields: int = context.field_order
+            self.fields: int = getattr(context, "field_order", 0)  # which PyAV tells from version 18 on
             self.look = look_of(stream, first.frame)
         self.interlaced = self.fields not in PROGRESSIVE or bool(first.frame.interlaced_frame)
 

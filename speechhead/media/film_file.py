@@ -126,7 +126,7 @@ class FilmFile:
             track = target.add_stream(self.coding.encoder, rate=self.coding.rate)
             self.coding.set_up(track.codec_context)
             if self.film.look.turns:
-                track.set_display_rotation(90 * self.film.look.turns)
+                self._turn(track)
         sar = self.coding.look.sar
         if sar != 1:  # which a codec need not know of
             track.codec_context.sample_aspect_ratio = sar
@@ -139,6 +139,13 @@ class FilmFile:
             track.codec_context.codec_tag = "hvc1"
         _tell(track, origin)
         return track
+
+    def _turn(self, track: Any) -> None:
+        """Tell a track of another codec how its pictures are turned."""
+        if hasattr(track, "set_display_rotation"):
+            track.set_display_rotation(90 * self.film.look.turns)
+        else:
+            self.notes.append("this PyAV can not turn a film of another codec. pip install -U av, or keep the codec.")
 
     def _sound(self, target: Any, sound: NewSound, late: float, end: float) -> Iterator[tuple[float, Any]]:
         track = sound.coding.add_to(target)
