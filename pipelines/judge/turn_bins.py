@@ -57,6 +57,9 @@ REGIONS = {"face": "face", "hair and ears": "hair", "body and background": "rest
 EYES = (*range(36, 48), 68, 69)
 """Landmarks of lids and irises."""
 
+METHODS = ("ours", "earlier", "warp", "copy")
+"""Who is shown, in this order."""
+
 PARTS: dict[str, Any] = {"all": slice(None), "mouth": MOUTH, "eyes": list(EYES)}
 """Landmarks whose error is measured."""
 
@@ -155,6 +158,16 @@ def turn_table(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str
     return table(header, lines)
 
 
+def slope_table(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str:
+    """Turns seen over the true ones, mean over clips, a line per method; empty where none was measured."""
+    lines = []
+    for method in methods:
+        values = [average(rows, method, f"turn_{axis}_slope") for axis in AXES]
+        if any(value is not None for value in values):
+            lines.append([method.replace("_", " "), *map(number, values)])
+    return table(["method", *(f"{axis}, seen over true" for axis in AXES)], lines) if lines else ""
+
+
 def thinned(clip: JudgedClip, most: int) -> JudgedClip:
     """A clip's first frame, and of every bin as many frames as that, evenly over the clip."""
     kept = {0}
@@ -205,7 +218,7 @@ def main(
     if output:
         output.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     print(f"{len(turned_clips(rows))} of {len(rows)} clips have {FEWEST} frames in every bin:\n")
-    print(turn_table(rows, ("ours", "earlier", "warp", "copy")))
+    print(turn_table(rows, METHODS), slope_table(rows, METHODS), sep="\n\n")
 
 
 app = command(main)

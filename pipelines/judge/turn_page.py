@@ -7,9 +7,7 @@ from typing import Any
 
 from . import turn_sweep
 from .tables import number, table
-from .turn_bins import AXES, FEWEST, average, turn_table, turned_clips
-
-METHODS = ("ours", "earlier", "warp", "copy")
+from .turn_bins import FEWEST, METHODS, slope_table, turn_table, turned_clips
 
 CLIP_WORDS = """
 Self-reenactment by how far the head has turned from the first frame, the source: the angle of the rotation, of all axes
@@ -37,10 +35,8 @@ def turn_parts(document: Mapping[str, Any]) -> list[str]:
     if used:
         words = CLIP_WORDS.format(count=len(used), fewest=FEWEST, names=", ".join(row["file"] for row in used))
         parts += [words, turn_table(used, METHODS)]
-    names = [name for name in METHODS if average(document["clips"], name, f"turn_{AXES[0]}_slope") is not None]
-    if names:
-        rows = [[n, *(number(average(document["clips"], n, f"turn_{axis}_slope")) for axis in AXES)] for n in names]
-        parts += [SEEN_WORDS, table(["method", *AXES], rows)]
+    if slopes := slope_table(document["clips"], METHODS):
+        parts += [SEEN_WORDS, slopes]
     summary = document["portrait_summary"]
     methods = [name for name in METHODS if name in summary]
     lines = [[what, *(number(summary[m]["all"].get(n)) for m in methods)] for n, what in turn_sweep.FIGURES.items()]

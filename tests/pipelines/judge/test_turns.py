@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from pipelines import evaluate
 from pipelines.judge import targets, turn_bins, turn_page, turn_sweep
 from pipelines.judge.clips import ClipEntry, FaceTrack, JudgedClip
 from pipelines.judge.run import EvaluationSettings
+from speechhead.avatar.named import SHIPPED
 from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import MESH_REFERENCE, Pose, apply_pose
 from speechhead.face.tracker import FaceTracker
@@ -79,7 +82,7 @@ def test_the_page_compares_the_same_clips_in_every_bin():
     assert cells["Mouth landmarks at 15 degrees of turn, px at 256"][1:3] == ["1.200", "yes"]
     document["portrait_summary"] = {"ours": {"all": {"pitch_slope": 0.84}}}
     words = "\n".join(turn_page.turn_parts(document))
-    assert "a.mp4" in words and "b.mp4" not in words and "| ours | 0.990 |" in words
+    assert "a.mp4" in words and "b.mp4" not in words and "| ours | 0.990 |  |  |" in words
     assert "| L1, face | ours | 10.000 | 10.000 | 10.000 | 14.000 | 10.000 | 1.400 |" in words and "| 0.840 |" in words
     nothing = {"clips": [], "portrait_summary": {}}
     assert turn_page.turn_parts(nothing) == []
@@ -126,3 +129,30 @@ def test_a_portrait_that_does_not_turn_has_no_slope():
     assert row["at_15_all"] > 2 * row["at_0_all"]
     found = turn_sweep.medians([row, {"yaw_slope": None}])
     assert found["yaw_slope"] == row["yaw_slope"] and found["edge_wobble"] is None
+
+
+class Acting:
+    """A performer whose pictures do not turn."""
+
+    speech = None
+
+    def generator(self, size):
+        return Still()
+
+
+def test_commands_print_the_tables(clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(turn_bins, "load", lambda *_: clip)
+    monkeypatch.setattr(turn_bins.ours, "native_size", lambda clip: 96)
+    for module in (turn_bins, turn_sweep):
+        monkeypatch.setattr(module, "performers", lambda *_: {"ours": Acting()})
+    (tmp_path / "a.mp4").touch()
+    rows = tmp_path / "rows.json"
+    done = CliRunner().invoke(turn_bins.app, [str(tmp_path), "--json", str(rows)])
+    assert done.exit_code == 0 and "1 of 1 clips" in done.output and "| L1, face | ours |" in done.output
+    assert json.loads(rows.read_text())[0]["turns"]["0-6"] >= turn_bins.FEWEST
+    names = tmp_path / "names.txt"
+    names.write_text("mara.jpg absent.jpg")
+    monkeypatch.setattr(turn_sweep, "SIZE", 96)
+    done = CliRunner().invoke(turn_sweep.app, [str(SHIPPED), "--names", str(names), "--json", str(rows)])
+    assert done.exit_code == 0 and "absent.jpg" in done.output
+    assert list(json.loads(rows.read_text())["ours"]) == ["mara.jpg"] and '"edge_wobble": 0' in done.output
