@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -96,13 +97,9 @@ def mirrored(motion: Motion) -> Motion:
     return np.take(other, [0, 1, 2, 3, 4, 5, 7, 6], axis=-1)
 
 
-_candidates: dict[int, tuple[Bank, _Candidates]] = {}
-
-
+@lru_cache(maxsize=4)
 def _of(bank: Bank) -> _Candidates:
-    if id(bank) not in _candidates:
-        _candidates[id(bank)] = (bank, _Candidates(bank))
-    return _candidates[id(bank)][1]
+    return _Candidates(bank)
 
 
 class Liveliness:

@@ -15,7 +15,7 @@ from .easing import LowPass
 HEAD_RANGE = 1.0
 """Part of the head's real range that is shown by default: how far a portrait's picture bears turning."""
 
-REAL_RANGE = (1.0, 0.85, 1.3)
+REAL_RANGE = (1.1, 1.05, 1.4)
 """Factors of yaw, pitch and roll that give the bank's motion, as it is chosen, the spread of people in talk."""
 
 # Fitted by pipelines/make/motion_statistics.py on the training people who speak freely.
