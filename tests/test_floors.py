@@ -33,9 +33,9 @@ speechhead.cli
 speechhead.say speechhead.__main__
 speechhead_server.core
 speechhead_server.stage
-speechhead_server.voice speechhead_server.rtc speechhead_server.uploads speechhead_server.agents
+speechhead_server.voice speechhead_server.rtc speechhead_server.uploads
 speechhead_server.live speechhead_server.offline
-speechhead_server.http
+speechhead_server.agents speechhead_server.http
 pipelines.command
 pipelines.data pipelines.make
 pipelines.judge
