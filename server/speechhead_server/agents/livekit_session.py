@@ -21,7 +21,7 @@ except ImportError as error:
 
 from speechhead_server.stage.clock import RATE
 
-from .worker import AGENT, SIZE, AvatarJob
+from .jobs import AGENT, SIZE, AvatarJob
 
 
 class SpeechheadAvatar(AvatarSession):

@@ -22,8 +22,8 @@ from speechhead_server.core.problems import one_line
 from speechhead_server.stage.portrait import on_stage
 
 from .avatar import LiveAvatar
+from .jobs import AvatarJob, WorkerSettings
 from .livekit_video import AvatarVideo
-from .worker import AvatarJob, WorkerSettings
 
 log = logging.getLogger("speechhead.server")
 

@@ -6,7 +6,7 @@ import asyncio
 import types
 
 import pytest
-from speechhead_server.agents.worker import AGENT, AvatarJob, WorkerSettings
+from speechhead_server.agents.jobs import AGENT, AvatarJob, WorkerSettings
 
 from speechhead.core.errors import ImageError, ServerError, SpeechheadError
 
