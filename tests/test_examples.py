@@ -11,10 +11,12 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LEAVES = {"say_hello": "hello.mp4", "stream_frames": "last_frame.png", "compare_emotions": "emotions.png"}
+APPS = {"gradio_app"}
+"""Those that serve until they are ended, tried in test_gradio_app.py."""
 
 
 def test_every_example_is_tried() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(LEAVES)
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*LEAVES, *APPS}
 
 
 @pytest.mark.parametrize("name", LEAVES)
