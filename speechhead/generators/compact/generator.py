@@ -19,7 +19,7 @@ from .head import HeadModel
 from .latents import CompactLatents, deepened, mouth_width
 from .lips import LipSheets
 from .matte import Layers, Matte
-from .meshwarp import OVAL, MeshWarp, border_taper
+from .meshwarp import OVAL, MeshWarp, border_taper, grown, silhouette
 from .relief import Relief
 from .rest_plate import RestPlate, RestPlates
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
@@ -165,9 +165,11 @@ class CompactGenerator:
         """Backward flow of the person, [N, N, 2]: the face by its mesh, before all that is around it."""
         solid = source.relief.raised(keypoints, pose)
         face, coverage = source.warper.flow(solid, pose, PRIOR_RESOLUTION)
-        around = source.relief.flow(to_pixels(solid[OVAL], pose)[:, :2], pose)
+        posed = to_pixels(solid, pose)[:, :2]
+        around = source.relief.flow(posed[OVAL], pose)
         around = np.asarray(cv2.resize(around, coverage.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-        return np.where((coverage >= 1)[..., None], face, around) * self._taper
+        inside = silhouette(posed * np.float32(PRIOR_RESOLUTION / self.size), PRIOR_RESOLUTION)
+        return (around + inside[..., None] * (grown(face, coverage >= 1) - around)) * self._taper
 
     def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Generate the windows and lay them over the warped portrait with its lips."""

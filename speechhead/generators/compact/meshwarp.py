@@ -192,6 +192,20 @@ class MeshWarp:
         return np.asarray(flow, np.float32), coverage
 
 
+def silhouette(points: Array, side: int) -> Array:
+    """Weight [side, side] in 0..1 of what lies within points [n, 2] in pixels, with a soft edge that moves steadily."""
+    hull = cv2.convexHull(np.round((points - 0.5) * 256).astype(np.int32))
+    mask = cv2.fillConvexPoly(np.zeros((side, side), np.uint8), hull, 255, cv2.LINE_AA, 8)
+    return mask.astype(np.float32) / np.float32(255)
+
+
+def grown(flow: Array, known: NDArray[np.bool_]) -> Array:
+    """A flow [N, N, 2] that goes on a little beyond where it is known, [N, N]."""
+    weight = known.astype(np.float32)
+    sums, count = cv2.blur(flow * weight[..., None], (5, 5)), cv2.blur(weight, (5, 5))
+    return np.where(known[..., None], flow, sums / np.maximum(count, np.float32(1e-6))[..., None])
+
+
 def sample(image: NDArray[Any], flow: Array) -> NDArray[Any]:
     """Read `image` [H, W, C] through a backward flow [h, w, 2] ([-1, 1] units); bilinear, clamped at the border."""
     height, width = image.shape[:2]

@@ -12,9 +12,11 @@ from speechhead.generators.compact.meshwarp import (
     IRIS_LEFT,
     MeshWarp,
     border_taper,
+    grown,
     pixel_grid,
     places,
     sample,
+    silhouette,
     upsample,
 )
 
@@ -96,3 +98,22 @@ def test_a_dense_image_reads_like_its_pixels() -> None:
 
     assert np.array_equal(read(shift * 0), image)
     assert np.allclose(read(shift)[:, :-1], image[:, 1:])
+
+
+def test_the_edge_of_a_face_moves_by_parts_of_a_pixel() -> None:
+    corners = np.float32([[8, 8], [24, 8], [24, 24], [8, 24], [16, 16]])
+    areas = [float(silhouette(corners + np.float32([shift, 0]), 32).sum()) for shift in (0, 0.25, 0.5, 0.75)]
+    mask = silhouette(corners, 32)
+    assert mask[16, 16] == 1 and mask[2, 2] == 0 and np.allclose(areas, areas[0], rtol=0.02)
+    ahead = [silhouette(corners + np.float32([shift, 0]), 32)[16, 21:28].sum() for shift in (0, 0.25, 0.5, 0.75)]
+    assert (np.diff(ahead) > 0).all()
+
+
+def test_a_flow_goes_on_beyond_its_edge() -> None:
+    flow = np.zeros((16, 16, 2), np.float32)
+    known = np.zeros((16, 16), bool)
+    known[4:12, 4:12] = True
+    flow[known] = (0.5, -0.25)
+    wider = grown(flow, known)
+    assert np.array_equal(wider[known], flow[known])
+    assert np.allclose(wider[3, 3:13], (0.5, -0.25), atol=1e-6) and not wider[0, 0].any()
