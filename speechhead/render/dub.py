@@ -234,7 +234,7 @@ def prepared(
     scales = np.concatenate([part.take.fact("scale")[part.shares > 0] for part in cast.parts])
     side = round(float(np.median(scales)) * CROP_EYES / 2) * 2
     side = options.size or min(SIZES[1], max(SIZES[0], side))
-    return Dub(survey, cast, motion, open_mouths(options, survey.scratch, side))
+    return Dub(survey, cast, motion, open_mouths(options, survey, side))
 
 
 def speech_motion(

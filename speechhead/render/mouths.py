@@ -16,21 +16,23 @@ from speechhead.core.options import RenderOptions
 from speechhead.core.smoothstep import eased
 from speechhead.face.crop import crop_square, cut_square
 from speechhead.face.landmarks import MESH_TO_70, Pose, from_mesh, to_normalised, to_pixels
-from speechhead.generators.compact.dub import MouthDubber, MouthFrame, MouthModel
+from speechhead.generators.compact.dub import FaceLook, MouthDubber, MouthFrame, MouthModel, lip_tone
 from speechhead.generators.open import GENERATORS
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture
 from speechhead.motion.mouth import gain_mask
 
 from .patch import Patch
-from .scratch import Scratch
-from .survey import Take
+from .survey import Survey, Take
 
 REACH = 0.3
 """Width of the soft edge of the replaced region, outer eye distances."""
 
 LOOKS = 3
 """Pictures of a take that tell what its teeth look like."""
+
+BETTER = 0.6
+"""Part of the teeth that another take shows below which this one's are told by that as well."""
 
 MODELS = 6
 """Takes whose mouths are kept ready."""
@@ -63,21 +65,21 @@ class Mouths(Protocol):
         """A mouth, drawn."""
 
 
-def open_mouths(options: RenderOptions, scratch: Scratch, side: int) -> Mouths:
+def open_mouths(options: RenderOptions, survey: Survey, side: int) -> Mouths:
     """What draws mouths as the options say; side: pixels of a generator's crop."""
     from speechhead.generators.open import chosen_generator
 
     if options.generator == GENERATORS[0]:
         chosen_generator(options, 64)  # says so where engine or device do not fit
-        return DubbedMouths(scratch)
+        return DubbedMouths(survey)
     return PortraitMouths(chosen_generator(options, side))
 
 
 class DubbedMouths:
     """Mouths of the compact generator at the picture's own resolution, with one model of a mouth for a whole take."""
 
-    def __init__(self, scratch: Scratch) -> None:
-        self._dubber, self._scratch = MouthDubber(), scratch
+    def __init__(self, survey: Survey) -> None:
+        self._dubber, self._takes, self._scratch = MouthDubber(), survey.takes, survey.scratch
         self._models: OrderedDict[int, MouthModel] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -107,12 +109,24 @@ class DubbedMouths:
     def _made(self, picture: Picture, take: Take, wanted: Wanted) -> MouthModel:
         """Teeth from the looks that show most of them, the rest from the one whose lips are nearest to shut."""
         looks = [look.open(self._scratch) for look in (*take.shut[:1], *take.teeth[:LOOKS])]
+        looks += self._elsewhere(take)
         if not looks:
             left, top, side = (round(value) for value in crop_square(wanted.pose))
             mesh = np.asarray(wanted.mesh - np.array([left, top, 0], np.float32), np.float32)
             looks = [(cut_square(picture, left, top, side), mesh)]
         teeth = looks[len(take.shut[:1]) :] or looks
         return self._dubber.model(teeth, looks[0])
+
+    def _elsewhere(self, take: Take) -> list[FaceLook]:
+        """Teeth that the same person shows better in another take, in the light of this one, which lips tell."""
+        others = [one for one in self._takes if one.person == take.person and one.shut and one.teeth]
+        best = max(others, key=lambda one: one.teeth[0].score, default=take)
+        own = take.teeth[0].score if take.teeth else 0.0
+        if best is take or not take.shut or best.teeth[0].score * BETTER < own:
+            return []
+        here, there = (lip_tone(*one.shut[0].open(self._scratch)) for one in (take, best))
+        lent = [look.open(self._scratch) for look in best.teeth[: LOOKS + 1]]
+        return [(np.clip(np.round(crop * (here / there)), 0, 255).astype(np.uint8), mesh) for crop, mesh in lent]
 
 
 class PortraitMouths:

@@ -18,6 +18,7 @@ from speechhead.face.crop import CROP_EYES
 from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_70, Pose, from_mesh, remove_pose, to_normalised, to_pixels
 from speechhead.motion.rest import rest_face
 
+from .cavity import CAVITY
 from .latents import CompactLatents, deepened, mouth_width
 from .lips import LipSheets
 from .meshwarp import MeshWarp
@@ -38,7 +39,7 @@ SEEN, FEWEST, BRIGHTEST, PALE = 0.7, 30, 80, 0.6
 """Share from which a pixel is between the lips, how many of them tell something, the percentile of their least channel
 that is teeth, and the least channel of teeth over their largest."""
 
-SHINE = 1.15
+SHINE = 1.25
 """How much lighter teeth in the open may be drawn than the lightest that were seen."""
 
 TEETH_GAIN = (0.5, 1.5)
@@ -144,7 +145,7 @@ class MouthDubber:
             return inside
         seen, drawn = np.median(found, axis=0)
         # Not lighter in the open than what was seen: what is seen in a lip's shade tells the hue, and little of light.
-        most = SHINE * seen / np.maximum(front(inside.upper, inside.unit) * (inside.white / 235), 1)
+        most = SHINE * seen / np.maximum(front(inside.upper, inside.unit) * (inside.white / 235 * CAVITY.full), 1)
         gain = np.clip(np.minimum(seen / np.maximum(drawn, 1), most), *TEETH_GAIN).astype(np.float32)
         return replace(inside, lower=relit(inside.lower, gain), upper=relit(inside.upper, gain))
 
