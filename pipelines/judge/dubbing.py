@@ -1,4 +1,4 @@
-"""How well a film is dubbed: two people in one picture, a cut, and one of them alone, larger; a sheet and figures.
+"""How well a film of two people and a cut is dubbed: a sheet and figures.
 
 python -m pipelines.judge.dubbing CLIP OTHER SHEET
 """
