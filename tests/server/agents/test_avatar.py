@@ -35,7 +35,7 @@ def staged(portrait):
 
 
 def make(staged):
-    controls = Controls(blink_rate=0, look_away=0, seed=3)
+    controls = Controls(blink_rate=0, look_away=0, head="retained", idle=False, seed=3)
     return LiveAvatar(Renderer(staged, controls, FakeGenerator(SIZE), FakeSpeech()), 2)
 
 
