@@ -141,15 +141,16 @@ def reddened(light: Array) -> Array:
     return np.stack([light, *(light * least**power for power in CAVITY.red[1:])], -1)
 
 
-def behind(place: tuple[Array, Array], light: Array, skin: Array) -> Array:
+def behind(place: tuple[Array, Array], light: Array, skin: Array, tongue: float = 1.0) -> Array:
     """Colours float32 [h, w, 3] behind the teeth, 0..255.
 
     Parameters
     ----------
     place : float32 [h, w] each, distances (across, down) from the lower front teeth's edge, outer eye distances
     light : float32 [h, w], on the upper row; skin : float32 [3], its colour
+    tongue : how light the tongue is beside the usual
     """
     across, down = place
     far = np.hypot(across / CAVITY.tongue_half[0], (down + CAVITY.tongue_above) / CAVITY.tongue_half[1])
-    share = (1 - smoothstep32(far, 0.3, 1.0)) * np.minimum(light, 1)
+    share = (1 - smoothstep32(far, 0.3, 1.0)) * np.minimum(light, 1) * np.float32(tongue)
     return np.asarray((CAVITY.deep + share[..., None] * (CAVITY.tongue - CAVITY.deep)) * skin, np.float32)

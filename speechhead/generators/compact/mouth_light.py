@@ -33,6 +33,13 @@ class Tones:
     red: float = 0.08
     """By how much what is taken for teeth may be less white than teeth are expected to be: lips are."""
 
+    lightest: tuple[float, float] = (99.5, 98.0)
+    """Percentiles of the face's and of the eyes' luma, and of that of teeth that are shown, above which nothing in the
+    mouth is: the lightest of them is what a portrait shows as white."""
+
+    knee: float = 0.8
+    """Part of that from which teeth come near it ever more slowly."""
+
     row: Array = field(default_factory=lambda: fixed(1.015, 1.004, 0.953))
     """Colour that the head model's rows have of themselves, of luma 1."""
 
@@ -93,7 +100,8 @@ class MouthLight:
     """Colours float32 [3] in a portrait's light, 0..255.
 
     white: by which a row of teeth is multiplied, over 235, where all light reaches it; skin: of the face; lips: of
-    closed lips; grey: 1 for a picture without colours of its own, whose colours are its print's tone.
+    closed lips; grey: 1 for a picture without colours of its own, whose colours are its print's tone; most: luma above
+    which nothing in the mouth is.
     """
 
     white: Array
@@ -101,6 +109,15 @@ class MouthLight:
     lips: Array
     grey: float
     tone: Tone
+    most: float = 255.0
+
+    def bounded(self, rows: Array) -> Array:
+        """Colours [..., 3] of teeth, none lighter than `most`: what comes near it does so ever more slowly."""
+        luma = np.maximum(rows @ LUMA, 1)
+        knee = TONES.knee * self.most
+        over = np.maximum(luma - knee, 0) / (self.most - knee)
+        bound = np.minimum(luma, knee) + (self.most - knee) * np.tanh(over)
+        return np.asarray(rows * (bound / luma)[..., None], np.float32)
 
 
 def softness(crop: NDArray[np.uint8], mesh: Array, scale: float) -> float:
@@ -129,13 +146,16 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> MouthLight:
     skin = np.asarray(np.median(picture[face], 0) if face.any() else (170, 130, 110), np.float32)
     hue = skin / max(float(skin @ LUMA), 1.0)
     white = np.asarray((TONES.ivory + TONES.tinged * (hue - 1)) / TONES.row, np.float32)
+    most = float(np.percentile(luma[face], TONES.lightest[0])) if face.any() else 255.0
     if eyes.sum() > 8:
+        most = max(most, float(np.percentile(luma[eyes], TONES.lightest[1])))
         level = max(level, 1.25 * float(picture[eyes & (luma >= np.percentile(luma[eyes], 75))].mean()))
     shown = _filled(crop, [points[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]])
     shown &= luma > TONES.shown * bright
     if shown.sum() > 40:  # teeth that the portrait shows tell best what they look like in its light
         teeth = np.asarray(np.percentile(picture[shown], 75, axis=0), np.float32)
         if whiteness(teeth) > whiteness(white * TONES.row) - TONES.red:
+            most = max(most, float(np.percentile(luma[shown], TONES.lightest[1])))
             white, level = teeth / max(float(teeth.mean()), 1.0), 1.12 * float(teeth.mean())
     tones, grey = Tone.of(picture[face]), greyness(picture, face)  # the page around a print has another tone
     if grey > 0.5:
@@ -144,7 +164,7 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> MouthLight:
     lips = _filled(crop, [points[OUTER_LIP]])
     mouth = picture[lips].mean(0) if lips.any() else np.array([180, 100, 100])
     return MouthLight(
-        np.asarray(white * min(level, 250.0), np.float32), skin, np.asarray(mouth, np.float32), grey, tones
+        np.asarray(white * min(level, 250.0), np.float32), skin, np.asarray(mouth, np.float32), grey, tones, most
     )
 
 

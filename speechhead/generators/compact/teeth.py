@@ -7,7 +7,7 @@ laid on two arches that stand still in the skull and in the jaw, and are seen th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,10 +20,12 @@ from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.motion.rest import rest_face
 
 from .cavity import Opening, behind, lit, reddened
+from .habit import Habit
 from .jaw import dropped
 from .meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 from .mouth_light import LUMA as LUMA
 from .mouth_light import MouthLight, light, softness
+from .open_mouth import look
 from .own_teeth import own_teeth, relit
 from .row import Row
 
@@ -63,6 +65,9 @@ class Arches:
     carved: tuple[float, float] = (0.03, 1.3)
     """Reach and gain by which the shade between teeth, and of them on their gums, is stronger than in even light."""
 
+    within: float = 0.9
+    """Colour of what is between open lips and not behind them, beside that of the lips."""
+
     lens: float = 0.45
     """How much softer than drawn the mouth is shown, as a part of the softness of the portrait's eyes."""
 
@@ -76,7 +81,8 @@ class Inside:
 
     lower, upper: its rows, `unit` pixels to an outer eye distance; bite: how far the upper row's edge stands below the
     line of closed lips; rest: float32 [70, 3], its landmarks with closed lips in normalised space; soft: standard
-    deviation of the blur that the portrait has, outer eye distances; light: colours in its light.
+    deviation of the blur that the portrait has, outer eye distances; light: colours in its light; habit: how it differs
+    from the rules, None if it does not.
     """
 
     lower: Row
@@ -86,16 +92,18 @@ class Inside:
     rest: Array
     soft: float
     light: MouthLight
+    habit: Habit | None = None
 
     @property
     def seam(self) -> Array:
         """float32 [3], middle of the resting lips in normalised space."""
         return np.asarray(self.rest[MIDDLE].mean(0), np.float32)
 
-    def edges(self, jaw: float) -> tuple[Array, Array]:
+    def edges(self, jaw: float, further: float = 0.0) -> tuple[Array, Array]:
         """Where the edges of the lower and of the upper front teeth are, float32 [3] each, normalised space; jaw: how
-        far it is down."""
-        below = np.array([[0, ARCHES.lower_bite + jaw, ARCHES.behind], [0, self.bite, ARCHES.behind]], np.float32)
+        far it is down; further: how much further than `bite` the upper row's edge is."""
+        heights = ARCHES.lower_bite + jaw, self.bite + further
+        below = np.array([[0, height, ARCHES.behind] for height in heights], np.float32)
         lower, upper = self.seam + below
         return lower, upper
 
@@ -143,7 +151,18 @@ class Teeth:
         if gain is not None:
             lower, upper = relit(lower, gain), relit(upper, gain)
         bite = ARCHES.upper_bite if bite is None else bite
-        return Inside(lower, upper, bite, self._unit * density, rest, soft, seen)
+        ruled = Inside(lower, upper, bite, self._unit * density, rest, soft, seen)
+        habit = self._habit(crop, mesh, canonical, pose, ruled)
+        return replace(ruled, habit=habit)
+
+    def _habit(self, crop: NDArray[np.uint8], mesh: Array, canonical: Array, pose: Pose, ruled: Inside) -> Habit:
+        """How a portrait's mouth differs from the rules' Inside; arguments as of `prepare`."""
+        outline = np.round(mesh[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1], :2] * 16).astype(np.int32)
+        lips = tuple((ARCHES.within * ruled.light.lips).tolist())
+        empty = np.asarray(cv2.fillPoly(crop.copy(), [outline], lips, cv2.LINE_AA, 4), np.uint8)
+        drawn = self.draw(empty, ruled, canonical, pose)
+        own, made = (look(picture, mesh, pose.scale) for picture in (crop, drawn))
+        return Habit.of_portrait(crop, mesh, pose, (own, made))
 
     def draw(self, frame: NDArray[np.uint8], inside: Inside, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Lay the inside of the mouth into a frame, in place.
@@ -180,17 +199,20 @@ class Teeth:
 
     def _colours(self, inside: Inside, face: Array, pose: Pose, opening: Opening) -> Array:
         """Colours float32 [h, w, 3] of what is behind the lips, 0..255."""
-        jaw = dropped(face, inside.rest)
-        edges = inside.edges(jaw)
+        habit = Habit() if inside.habit is None else inside.habit.now(face, inside.rest)
+        jaw = max(habit.jaw_share * dropped(face, inside.rest) + habit.jaw, 0.0)
+        edges = inside.edges(jaw, habit.bite)
         lower, upper = (
             seen_row(row, inside.unit, edge, pose, opening.places)
             for row, edge in zip((inside.lower, inside.upper), edges)
         )
         middle = inside.seam + np.array([0, 0, ARCHES.behind], np.float32)
         light = lit(opening, unprojected(*opening.places, middle, pose, 0.0)[0], face, inside.rest)
-        out = behind(unprojected(*opening.places, edges[0], pose, 0.0), light[1], inside.light.skin)
-        for row, bright in zip((lower, upper), light):
-            lit_row = row[..., :3] * (reddened(bright) * (inside.white / np.float32(235)))
+        place = unprojected(*opening.places, edges[0], pose, 0.0)
+        out = behind(place, light[1], inside.light.skin, float(np.exp(habit.tongue)))
+        for row, even, more in zip((lower, upper), light, (habit.lower, habit.upper)):
+            bright = even * np.float32(np.exp(more))
+            lit_row = inside.light.bounded(row[..., :3] * (reddened(bright) * (inside.white / np.float32(235))))
             out = np.asarray(out * (1 - row[..., 3:]) + lit_row, np.float32)
         if inside.grey > 0:
             out = np.asarray(out + inside.grey * (inside.light.tone.at(out @ LUMA) - out), np.float32)

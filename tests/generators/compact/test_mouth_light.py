@@ -43,3 +43,16 @@ def test_the_page_around_a_print_does_not_tone_its_mouth() -> None:
 def test_a_picture_without_light_has_no_tone() -> None:
     tone = Tone.of(np.zeros((64, 3), np.float32))
     np.testing.assert_array_equal(tone.at(np.array([0, 100], np.float32)), [[0, 0, 0], [100, 100, 100]])
+
+
+def test_teeth_are_no_lighter_than_what_the_portrait_shows_as_white() -> None:
+    avatar = Avatar.default(256)
+    dim = (0.6 * avatar.crop).astype(np.uint8)
+    found = light(dim, avatar.mesh)
+    assert found.most <= (dim @ LUMA).max() < 165
+    rows = np.linspace(0, 300, 301, dtype=np.float32)[:, None] * np.array([1.02, 1.0, 0.95], np.float32)
+    bound = found.bounded(rows)
+    luma = bound @ LUMA
+    assert luma.max() <= found.most and (np.diff(luma) >= -1e-3).all()
+    few = rows @ LUMA < 0.7 * found.most
+    np.testing.assert_allclose(bound[few], rows[few], rtol=1e-5)

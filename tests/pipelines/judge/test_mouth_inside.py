@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from pipelines.judge.clips import FaceTrack
-from pipelines.judge.mouth_inside import FEWEST, look, mouth_inside, tooth
+from pipelines.judge.mouth_inside import FEWEST, mouth_inside
 from speechhead.face.landmarks import MESH_REFERENCE, Pose, to_pixels
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
+from speechhead.generators.compact.open_mouth import look, tooth
 
 SKIN, TOOTH, DARK, LIP = (200, 150, 125), (215, 208, 190), (40, 20, 20), (160, 80, 80)
 POSE = Pose.from_angles(0, 0, 8, (128.0, 100.0, 0.0), 110.0)
