@@ -138,7 +138,9 @@ def lit(opening: Opening, across: Array, face: Array, rest: Array) -> tuple[Arra
 def reddened(light: Array) -> Array:
     """Light [h, w] by channel [h, w, 3]: shade in a mouth is red."""
     least = np.clip(light, 1e-3, 1)
-    return np.stack([light, *(light * least**power for power in CAVITY.red[1:])], -1)
+    return np.asarray(
+        cv2.merge([light, *(light * cv2.pow(least, float(power)) for power in CAVITY.red[1:])]), np.float32
+    )
 
 
 def behind(place: tuple[Array, Array], light: Array, skin: Array, tongue: float = 1.0) -> Array:

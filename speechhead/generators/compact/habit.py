@@ -3,7 +3,7 @@
 Rules tell the light and the jaw alike of everybody. How much is seen of a row of teeth is a person's own: a portrait
 with open lips shows by how much the rules err on it, and a soft picture shows few teeth of anybody. And it changes as
 lips move. What of that holds for people never seen before is fitted to open mouths of training clips
-(docs/decisions/DECISION).
+(docs/decisions/0027-how-much-of-teeth-is-seen.md).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from speechhead.face.landmarks import Pose, from_mesh, mouth_opening, to_normali
 
 from .jaw import CHIN, LOWER_MIDDLE
 from .meshwarp import OUTER_LIP
-from .mouth_light import LUMA
+from .mouth_light import LUMA, moustache
 from .open_mouth import SeenInside
 
 UPPER_MIDDLE, UPPER_EDGE, LOWER_EDGE, ENDS = [61, 62, 63], [50, 51, 52], [56, 57, 58], [60, 64]
@@ -79,6 +79,10 @@ class Fitted:
     jaw: float = 0.856
     """Part of the way that the rules tell of the jaw."""
 
+    bearded: Array = field(default_factory=lambda: fixed(-0.7, -0.5, -0.7, 0, 0))
+    """What dark hair over the upper lip takes away, chosen by eye: it hangs before the teeth, and keeps light
+    off them."""
+
     open: tuple[float, float] = (0.03, 0.08)
     """Openings of a portrait's lips from which it begins to tell, and tells fully."""
 
@@ -123,6 +127,7 @@ class Habit:
         more = parted * np.array([light, own.upper - ruled.upper, own.lower - ruled.lower], np.float32)
         measured = np.array([*more, parted, sharpness(crop, mesh, pose.scale)], np.float32)
         told = FITTED.always + told_by(measured, FITTED.portrait_mean, FITTED.portrait_spread, FITTED.portrait)
+        told += moustache(crop, mesh) * FITTED.bearded
         return cls.from_numbers(told, FITTED.jaw)
 
     @classmethod

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array, fixed
+from speechhead.core.smoothstep import smoothstep32
 
 from .meshwarp import EYE_LEFT, EYE_RIGHT, LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
 
@@ -37,7 +38,7 @@ class Tones:
     """Percentiles of the face's and of the eyes' luma, and of that of teeth that are shown, above which nothing in the
     mouth is: the lightest of them is what a portrait shows as white."""
 
-    knee: float = 0.8
+    knee: float = 0.85
     """Part of that from which teeth come near it ever more slowly."""
 
     row: Array = field(default_factory=lambda: fixed(1.015, 1.004, 0.953))
@@ -45,6 +46,17 @@ class Tones:
 
 
 TONES = Tones()
+
+
+OVER_LIP = [98, 97, 2, 326, 327, 410, 270, 269, 267, 0, 37, 39, 40, 186]
+"""Outline of the skin between nose and upper lip."""
+
+CHEEKS = ([50, 101, 36, 205], [280, 330, 266, 425])
+"""Outlines of skin of the cheeks, where no beard grows."""
+
+HAIR = (0.55, 0.3)
+"""Luma over the lip beside that of the cheeks below which dark hair begins to be told, and below which it is sure: a
+nose's shade is lighter."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +124,11 @@ class MouthLight:
     most: float = 255.0
 
     def bounded(self, rows: Array) -> Array:
-        """Colours [..., 3] of teeth, none lighter than `most`: what comes near it does so ever more slowly."""
-        luma = np.maximum(rows @ LUMA, 1)
-        knee = TONES.knee * self.most
-        over = np.maximum(luma - knee, 0) / (self.most - knee)
-        bound = np.minimum(luma, knee) + (self.most - knee) * np.tanh(over)
-        return np.asarray(rows * (bound / luma)[..., None], np.float32)
+        """Colours [..., 3] of teeth with no channel above `most`: what comes near it does so ever more slowly, and gets
+        the paler for it, as in a camera."""
+        knee = np.float32(TONES.knee * self.most)
+        over = np.maximum(rows - knee, 0)
+        return np.asarray(rows - over * over / (over + (np.float32(self.most) - knee)), np.float32)
 
 
 def softness(crop: NDArray[np.uint8], mesh: Array, scale: float) -> float:
@@ -166,6 +177,18 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> MouthLight:
     return MouthLight(
         np.asarray(white * min(level, 250.0), np.float32), skin, np.asarray(mouth, np.float32), grey, tones, most
     )
+
+
+def moustache(crop: NDArray[np.uint8], mesh: Array) -> float:
+    """How surely dark hair lies over the upper lip, 0 to 1; crop: uint8 [S, S, 3]; mesh: float32 [478, 3] in its
+    pixels."""
+    points = np.round(mesh[:, :2]).astype(np.int32)
+    luma = crop.astype(np.float32) @ LUMA
+    over = _filled(crop, [points[OVER_LIP]])
+    cheeks = _filled(crop, [points[cheek] for cheek in CHEEKS])
+    if not over.any() or not cheeks.any():
+        return 0.0
+    return float(smoothstep32(np.median(luma[over]) / max(float(np.median(luma[cheeks])), 1.0), *HAIR))
 
 
 def whiteness(colour: Array) -> float:

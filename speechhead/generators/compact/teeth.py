@@ -65,6 +65,9 @@ class Arches:
     carved: tuple[float, float] = (0.03, 1.3)
     """Reach and gain by which the shade between teeth, and of them on their gums, is stronger than in even light."""
 
+    bared: float = 0.07
+    """The most of the lower front teeth that a lower lip bares, in height: gums stay behind it."""
+
     within: float = 0.9
     """Colour of what is between open lips and not behind them, beside that of the lips."""
 
@@ -201,6 +204,8 @@ class Teeth:
         """Colours float32 [h, w, 3] of what is behind the lips, 0..255."""
         habit = Habit() if inside.habit is None else inside.habit.now(face, inside.rest)
         jaw = max(habit.jaw_share * dropped(face, inside.rest) + habit.jaw, 0.0)
+        lip = float(face[LOWER_MIDDLE, 1].mean() - inside.seam[1])
+        jaw = max(jaw, lip - ARCHES.lower_bite - ARCHES.bared)
         edges = inside.edges(jaw, habit.bite)
         lower, upper = (
             seen_row(row, inside.unit, edge, pose, opening.places)

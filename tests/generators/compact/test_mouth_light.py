@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from speechhead.avatar.portrait import Avatar
-from speechhead.generators.compact.mouth_light import LUMA, Tone, light
+from speechhead.generators.compact.mouth_light import LUMA, OVER_LIP, Tone, light, moustache
 
 
 def test_a_painted_face_of_few_colours_is_no_print() -> None:
@@ -53,6 +54,14 @@ def test_teeth_are_no_lighter_than_what_the_portrait_shows_as_white() -> None:
     rows = np.linspace(0, 300, 301, dtype=np.float32)[:, None] * np.array([1.02, 1.0, 0.95], np.float32)
     bound = found.bounded(rows)
     luma = bound @ LUMA
-    assert luma.max() <= found.most and (np.diff(luma) >= -1e-3).all()
+    assert bound.max() <= found.most and (np.diff(luma) >= -1e-3).all()
     few = rows @ LUMA < 0.7 * found.most
     np.testing.assert_allclose(bound[few], rows[few], rtol=1e-5)
+
+
+def test_dark_hair_over_the_lip_is_told_and_a_shaven_lip_is_not() -> None:
+    avatar = Avatar.default(256)
+    assert moustache(avatar.crop, avatar.mesh) == 0
+    bearded = avatar.crop.copy()
+    cv2.fillPoly(bearded, [np.round(avatar.mesh[OVER_LIP, :2]).astype(np.int32)], (25, 22, 20))
+    assert moustache(bearded, avatar.mesh) == 1

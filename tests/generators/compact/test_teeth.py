@@ -98,6 +98,20 @@ def test_upper_teeth_stand_still_while_the_jaw_moves(avatar: Avatar, teeth: Teet
     assert np.ptp(little.mean((1, 2))) > 50 and np.abs(little - more).mean() < 15
 
 
+def test_gums_stay_behind_the_lower_lip(avatar: Avatar, teeth: Teeth, inside: Inside) -> None:
+    """However far a lower lip goes down by itself, no more of the teeth than their height is bared."""
+    face = from_mesh(canonical(avatar))
+    face[[*range(55, 60), *range(65, 68)], 1] += 0.3
+    points = CompactLatents().keypoints(face[None], canonical(avatar))[0]
+    (rows, columns), deep, share = teeth.layer(SIZE, inside, points, avatar.pose)
+    lip = to_pixels(points, avatar.pose)[14]
+    x, bottom = int(lip[0]) - columns.start, int(lip[1]) - rows.start
+    column = deep[: bottom - 4, x - 6 : x + 7].mean((1, 2))
+    bright = np.flatnonzero(column > 0.6 * column.max())
+    lower = bright[bright > bottom - 0.5 * len(column)]
+    assert len(lower) and np.ptp(lower) < 1.3 * ARCHES.bared * avatar.pose.scale
+
+
 def test_a_soft_portrait_gets_a_soft_mouth(avatar: Avatar, teeth: Teeth, inside: Inside) -> None:
     blurred = cv2.GaussianBlur(avatar.crop, (0, 0), 3)
     scale = avatar.pose.scale
