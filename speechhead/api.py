@@ -159,12 +159,15 @@ def render(
     controls = _directed(controls)
     wanted = record_of(FilmOptions, "film", film)
     if not isinstance(source, Avatar | np.ndarray):
-        from speechhead.render.redub import is_video, redub
+        from speechhead.render.converted import redub_into
+        from speechhead.render.redub import redub
 
-        if is_video(source):
-            _check_film(results, source, target)
+        if is_film(source):
+            _check_film(results, source)
             if options.crop:
                 raise ControlError(f"{source}: crop is for pictures, and this is a video. Leave it out.")
+            if results.alpha or is_frames(Path(source)) or target.suffix.lower() not in SUFFIXES:
+                return redub_into(source, audio, target, options, controls, progress, wanted, results.alpha)
             return redub(source, audio, target, options, controls, progress, wanted)
     if wanted != FilmOptions():
         raise ControlError(f"{_named(wanted)}: is for videos, and this is a portrait. Leave it out.")
@@ -227,13 +230,11 @@ def _check_words(results: ResultOptions, audio: str | Path) -> None:
         raise MediaError(f"{audio}: the words of a recording are not known, so there are no subtitles. Give a text.")
 
 
-def _check_film(results: ResultOptions, source: str | Path, target: Path) -> None:
+def _check_film(results: ResultOptions, source: str | Path) -> None:
     """Refuse for a film what only portraits have."""
-    if results != ResultOptions():
-        asked = _named(results)
-        raise MediaError(f"{source}: {asked} is for portraits, and this is a video. Leave it out.")
-    if target.suffix.lower() not in SUFFIXES:
-        raise MediaError(f"{target}: a video's new version is not written as that. Use {', '.join(SUFFIXES)}.")
+    further = replace(results, alpha=False)
+    if further != ResultOptions():
+        raise MediaError(f"{source}: {_named(further)} is for portraits, and this is a video. Leave it out.")
 
 
 def _voices(portrait: Portrait, voice: str | None, text: str) -> tuple[str, ...]:

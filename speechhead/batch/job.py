@@ -68,7 +68,9 @@ class Job:
         """Files that it reads."""
         further = (getattr(self, record).get(name) for record, name in FILES)
         given = (self.audio, self.source, *further)
-        return tuple(path for path in map(Path, filter(None, given)) if path.is_file())
+        paths = [Path(each) for each in given if each]
+        frames = (sorted(path.parent.glob("*.png")) if is_frames(path) else [path] for path in paths)
+        return tuple(path for several in frames for path in several if path.is_file())
 
     @property
     def besides(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ class ResultOptions:
 
     alpha: bool = option(
         False,
-        help="Keep the person alone, all else transparent",
+        help="Keep the person alone, or of a film its new mouth, all else transparent",
         note="into mov, webm, apng or frames/%05d.png",
     )
     background: str | None = option(

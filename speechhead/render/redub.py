@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,14 +15,19 @@ from speechhead.core.controls import Controls
 from speechhead.core.errors import AudioError, ControlError
 from speechhead.core.film_options import FilmOptions
 from speechhead.core.options import Progress, RenderOptions
-from speechhead.media.image import is_picture
+from speechhead.media.image import Picture, is_picture
 
-from .dub import choose, expected_opening, look, prepared, summary, write_report
+from .dub import Dub, choose, expected_opening, look, prepared, summary, write_report
+from .filming import Draw
 from .job import FilmJob, told_of, told_of_options
+from .patch import Patch
 from .reel import Reel
 from .survey import Survey
 
 log = logging.getLogger("speechhead")
+
+Watch = Callable[[float, Sequence[Patch]], None]
+"""Called from several threads."""
 
 
 def is_video(source: str | Path) -> bool:
@@ -40,12 +46,13 @@ def redub(
     controls: Controls,
     progress: Progress | None = None,
     film_options: FilmOptions | None = None,
+    watch: Watch | None = None,
 ) -> Path:
     """Re-lip-sync a video to the sound of `audio`; see `speechhead.api.render`.
 
     Two passes: the first finds shots, people and what hinders a mouth, so that tracks are smoothed without delay and
     mouths go over before a hand comes; the second draws. The picture is changed in its own planes, under the mouth
-    alone, and all else of the file goes over as it is.
+    alone, and all else of the file goes over as it is. `watch` gets seconds of the new sound, and what is laid.
 
     Raises
     ------
@@ -62,8 +69,22 @@ def redub(
         if wanted.report is not None:
             write_report(wanted.report, str(source), survey, cast)
         dub = prepared(survey, cast, reel.speech.pieces, options, controls)
-        reel.write(job, cast.drawn(survey.count), dub.edit, progress)
+        reel.write(job, cast.drawn(survey.count), dub.edit if watch is None else _watched(dub, watch), progress)
     return output
+
+
+def _watched(dub: Dub, watch: Watch) -> Draw:
+    """`Dub.edit`, whose patches are shown to somebody on the way."""
+
+    def draw(picture: Picture, index: int, seconds: float) -> Picture:
+        patches = dub.patches(picture, index, seconds)
+        watch(seconds, patches)
+        picture = picture.copy()
+        for patch in patches:
+            patch.onto(picture)
+        return picture
+
+    return draw
 
 
 def _own_opening(source: str | Path, begin: float, survey: Survey, options: RenderOptions) -> Array:

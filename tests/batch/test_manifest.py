@@ -62,6 +62,14 @@ def test_what_is_wrong_with_a_line_is_named(home, line, said):
     assert said in str(raised.value)
 
 
+def test_frames_are_inputs(home):
+    (home / "f").mkdir()
+    for number in (1, 2):
+        (home / "f" / f"{number:03}.png").write_bytes(b"frame")
+    job = job_of({"audio": "voice.wav", "source": "f/%03d.png"}, 1, home)
+    assert [path.name for path in job.inputs] == ["voice.wav", "001.png", "002.png"]
+
+
 def test_an_output_is_no_input(home):
     (home / "film.mp4").write_bytes(b"film")
     with pytest.raises(SpeechheadError, match="the output is the same file as the input"):
