@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import lsq_linear
 
 from speechhead.core.arrays import Array, Array64
+from speechhead.generators.compact.head import laid
 
 from .correspondence import POINTS, Correspondence, Spread
 from .head import EYE_LEFT, EYE_RIGHT, GUMS, TEETH, Head
@@ -92,10 +93,10 @@ class Fitter:
         expression: Array64 = np.zeros(len(self._expression))
         for _ in range(_ROUNDS):
             shape = self._shape(identity, expression)
-            view = _procrustes(shape, target, self._weight)
+            view = _view(shape, target, self._weight)
             identity, expression = self._solve(view.unproject(target), view)
         shape = self._shape(identity, expression)
-        view = _procrustes(shape, target, self._weight)
+        view = _view(shape, target, self._weight)
         left = view.unproject(target) - shape
         eyes_apart = np.linalg.norm((mesh[33] - mesh[263])[:2])
         error = np.sqrt(((view.project(shape) - target)[:, :2] ** 2).sum(1).mean()) / eyes_apart * 100
@@ -166,12 +167,7 @@ class Fitter:
         return eyes[0], eyes[1]
 
 
-def _procrustes(shape: Array64, target: Array64, weight: Array64) -> View:
-    """The similarity that lays shape [P, 3] on target [P, 3] (Umeyama, 1991), depth counted less."""
-    w = weight / weight.sum()
-    a, b = w @ shape, w @ target
-    u, s, vt = np.linalg.svd((target - b).T @ ((shape - a) * w[:, None]))
-    sign = np.array([1, 1, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
-    rotation = (u * sign) @ vt
-    scale = float((s * sign).sum() / (w @ ((shape - a) ** 2).sum(1)))
-    return View(np.float32(rotation), np.float32(b - scale * rotation @ a), scale)
+def _view(shape: Array64, target: Array64, weight: Array64) -> View:
+    """The similarity that lays shape [P, 3] on target [P, 3]."""
+    rotation, translation, scale = laid(shape, target, weight)
+    return View(np.float32(rotation), np.float32(translation), scale)
