@@ -68,8 +68,10 @@ class FilmFile:
 
     Parameters
     ----------
-    path : of the file; its container is told by `kind`, libav's name
-    replaced : number of the sound track (from 0) that the new sound stands for; it is left out unless it is kept
+    path : of the file; kind : its container, in libav's words
+    film : the source; coding : of the picture
+
+    `notes` says, a line each, what did not go over.
     """
 
     def __init__(self, path: Path, kind: str, film: Film, coding: FilmCoding) -> None:

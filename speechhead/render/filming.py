@@ -47,7 +47,8 @@ class Shooting:
     """What a film is made of.
 
     times: int64 [n], ticks of the source's pictures; edited: bool, of each entry of the timeline
-    index: of the source's packets, where its groups of pictures may be copied; mark: a text in every picture
+    index: of the source's packets, where they tell what is shown; joins: groups of pictures may be copied
+    mark: a text in every picture
     """
 
     film: Film
@@ -58,6 +59,7 @@ class Shooting:
     coding: FilmCoding
     index: FilmIndex | None = None
     mark: Watermark | None = None
+    joins: bool = True
 
     @property
     def touched(self) -> NDArray[np.bool_]:
@@ -78,9 +80,12 @@ def shoot(
     ----------
     replaced : the source's sound track that the new one stands for, and whether it is kept
     """
-    shooting, heads = _copyable(shooting)
+    given = shooting
+    shooting, heads = _copyable(given)
     cuts = shooting.index.cuts() if shooting.index is not None else None
     whole = parts(shooting.line, shooting.touched, cuts, PART_SECONDS)
+    if heads is not None and not any(part.copied for part in whole):
+        return shoot(replace(given, index=None, joins=False), job, sound, replaced, progress)
     done = sum(part.last - part.first for part in whole if part.copied)
     found = sum(not part.copied and _file(job, shooting, part).exists() for part in whole)
     if found:
@@ -99,11 +104,9 @@ def shoot(
         file.write(_picture(shooting, whole, job, heads), sound, *replaced)
         if heads is not None and not _decodes(job.whole, shooting, whole):
             log.warning("%s: copied groups of pictures do not decode beside new ones, so all is encoded.", job.output)
-            return shoot(replace(shooting, index=None), job, sound, replaced, progress)
+            return shoot(replace(given, index=None, joins=False), job, sound, replaced, progress)
         os.replace(job.whole, job.output)
     except (OSError, av.FFmpegError) as error:
-        if isinstance(error, MediaError):
-            raise
         raise MediaError(f"{job.output}: {reason(error)}. Choose another output.") from error
     return file.notes
 
@@ -182,8 +185,11 @@ def _copyable(shooting: Shooting) -> tuple[Shooting, bytes | None]:
     film, coding, index = shooting.film, shooting.coding, shooting.index
     same = film.codec == coding.codec and film.look.layout == coding.layout
     same &= coding.size == (film.look.width, film.look.height) and coding.time_base == film.time_base
-    if index is None or not same or shooting.touched.all():
+    if not shooting.joins or not same or shooting.touched.all():
         return replace(shooting, index=None), None
+    if index is None:
+        log.warning("%s: its packets do not tell which pictures a group holds, so all is encoded.", film.path)
+        return shooting, None
     with film.open() as container:
         data = container.streams.video[0].codec_context.extradata
     if coding.codec == "h264":

@@ -126,6 +126,15 @@ def test_what_can_not_be_joined_is_encoded_with_a_note(tmp_path, caplog):
     assert len(frames(result)) == 50
 
 
+def test_packets_that_tell_nothing_are_encoded_with_a_note(tmp_path, caplog):
+    source = rich_film(tmp_path / "film.ts", rich=False)
+    assert len(frames(filmed(source, tmp_path / "new.mp4", 2, edited=[3]))) == 50
+    assert "do not tell which pictures a group holds" in caplog.text
+    caplog.clear()
+    filmed(source, tmp_path / "new.mp4", 2)  # nothing to copy
+    assert not caplog.text
+
+
 def test_colours_of_hd_without_tags_stay(tmp_path):
     kind = Kind(tags=(0, 2, 2, 2), size=(1280, 32), count=4)
     source = rich_film(tmp_path / "film.mp4", kind, rich=False)
