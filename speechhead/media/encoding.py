@@ -16,7 +16,7 @@ from speechhead.core.errors import MediaError
 from speechhead.core.film_options import CODECS, FilmOptions
 
 from .film import Film, FilmLook
-from .view import PLANAR, copied_frame
+from .view import PLANAR, copied_frame, reformatted
 from .writer import SUFFIXES
 
 ENCODERS = {"h264": "libx264", "hevc": "libx265", "prores": "prores_ks", "ffv1": "ffv1"}
@@ -192,7 +192,7 @@ def fitted(frame: Any, coding: FilmCoding, at: int) -> Any:
         if (frame.width, frame.height) != (width, height):
             frame = copied_frame(frame, coding.look.tags, width, height)
         if frame.format.name != coding.layout:
-            frame = frame.reformat(format=coding.layout, src_colorspace=matrix, dst_colorspace=matrix)
+            frame = reformatted(frame, format=coding.layout, src_colorspace=matrix, dst_colorspace=matrix)
     frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = coding.look.tags
     frame.pts, frame.time_base, frame.pict_type = at, coding.time_base, 0
     return frame

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
@@ -47,13 +49,23 @@ def as_picture_of(frame: Any, look: FilmLook) -> Picture:
         wanted |= {"width": look.width, "height": look.height}
     if look.full_range:
         wanted["src_color_range"] = FULL_RANGE
-    picture = frame.reformat(**wanted).to_ndarray()
+    picture = reformatted(frame, **wanted).to_ndarray()
     if curve is not None:
         picture = shown_on_screen(picture, curve)
     if look.sar != 1:
         height, width = square_size(look)
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(np.rot90(picture, look.turns)) if look.turns else np.ascontiguousarray(picture)
+
+
+_reformatters = threading.local()
+
+
+def reformatted(frame: Any, *size_and_format: Any, **wanted: Any) -> Any:
+    """`VideoFrame.reformat` by one converter for each thread: a frame's own keeps megabytes as long as it lives."""
+    if not hasattr(_reformatters, "own"):
+        _reformatters.own = VideoReformatter()
+    return _reformatters.own.reformat(frame, *size_and_format, **wanted)
 
 
 def square_size(look: FilmLook) -> tuple[int, int]:
@@ -82,7 +94,8 @@ def plain_frame(frame: Any, look: FilmLook) -> tuple[Any, FilmLook]:
     if plain is look and (frame.format.name, frame.width, frame.height) == (look.layout, look.width, look.height):
         return frame, look
     told: dict[str, Any] = {"src_colorspace": look.matrix} if look.matrix not in (0, UNTOLD) else {}
-    made = frame.reformat(
+    made = reformatted(
+        frame,
         plain.width,
         plain.height,
         plain.layout,
