@@ -30,7 +30,7 @@ from .idle import Idle
 from .life import Liveliness
 from .limits import HEAD, held_turn, soft_stop
 from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
-from .pose import HEAD_RANGE, REAL_RANGE, Nods, drawn, turned
+from .pose import EASY, EASY_ROOM, HEAD_RANGE, REAL_RANGE, Nods, drawn, turned
 from .rest import rest_face
 from .stillness import Stillness
 
@@ -211,6 +211,7 @@ class Motion:
         nod, raised = self._nods.step(self._heard.stress)
         tip, rise = self._idle.step()
         generated = lively * (move[:3] * REAL_RANGE + (0.0, nod, 0.0))
+        generated = soft_stop(generated, np.negative(EASY), EASY, EASY_ROOM)
         generated[1] += idle * tip + float(weights @ POSTURE_PITCH)
         turn = self._sources.step(generated, np.array(self.base_pose.angles))
         angles = held_turn(drawn(head * turn.angles), self.base_pose.angles)

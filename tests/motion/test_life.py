@@ -149,7 +149,7 @@ def test_no_jump_between_silence_and_speech():
     frames = len(sound) // 640
     poses = Motion(REFERENCE, BASE, Controls(seed=2)).step(np.zeros((frames, 70, 3), np.float32), sound)[1]
     angles = np.array([p.angles for p in poses])
-    assert np.abs(np.diff(angles, axis=0)).max() < 3.0 and np.abs(np.diff(angles, 2, axis=0)).max() < 2.0
+    assert np.abs(np.diff(angles, axis=0)).max() < 4.5 and np.abs(np.diff(angles, 2, axis=0)).max() < 2.6
     places = np.array([p.translation for p in poses])
     assert np.abs(np.diff(places[:, :2], axis=0)).max() < 0.12 * BASE.scale
 
