@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -41,6 +43,9 @@ log = logging.getLogger("speechhead")
 
 LARGEST, SPEAKING = "largest", "speaking"
 """Who gets the words, by name: the person of whom most is seen, or in every shot the one who speaks."""
+
+ROLES = 6
+"""Takes that are held ready to be drawn: the shots on both sides of a cut, as several pictures are drawn at a time."""
 
 
 def look(pictures: Iterable[Picture], fps: float, name: str) -> Survey:
@@ -165,14 +170,13 @@ class Dub:
     """
 
     def __init__(self, survey: Survey, cast: Cast, motion: dict[int, LipTrack], mouths: Mouths) -> None:
-        self._motion, self._mouths = motion, mouths
-        self._roles: dict[int, list[_Role]] = {}
-        self._shots = survey.shots
+        self._survey, self._motion, self._mouths = survey, motion, mouths
+        self._parts: dict[int, list[SpokenTake]] = {}
+        self._open: OrderedDict[int, _Role] = OrderedDict()
+        self._lock = threading.Lock()
         for part in cast.parts:
             if part.shares.any():
-                steady = SteadyMesh(part.take, survey.scratch, survey.fps)
-                rest = RestMesh(part.take, survey.scratch, survey.fps, mouths.relax)
-                self._roles.setdefault(part.take.shot, []).append(_Role(part, steady, rest))
+                self._parts.setdefault(part.take.shot, []).append(part)
 
     def patches(self, picture: Picture, index: int, seconds: float) -> list[Patch]:
         """What changes in a picture uint8 [H, W, 3] of the film.
@@ -182,10 +186,10 @@ class Dub:
         index : the picture's number, from 0; seconds : of the new sound, that is heard with it
         """
         found = []
-        for role in self._roles.get(self._shots.of(index), []):
-            place = index - role.part.take.first
-            if 0 <= place < len(role.part.take) and role.part.shares[place] > 0:
-                found.append(self._patch(picture, role, place, seconds))
+        for part in self._parts.get(self._survey.shots.of(index), []):
+            place = index - part.take.first
+            if 0 <= place < len(part.take) and part.shares[place] > 0:
+                found.append(self._patch(picture, self._role(part), place, seconds))
         return found
 
     def edit(self, picture: Picture, index: int, seconds: float) -> Picture:
@@ -196,6 +200,18 @@ class Dub:
             for patch in patches:
                 patch.onto(picture)
         return picture
+
+    def _role(self, part: SpokenTake) -> _Role:
+        """What is known of a take while it is drawn; of a film of many only the last few are kept."""
+        key = id(part.take)
+        with self._lock:
+            if key not in self._open:
+                of = part.take, self._survey.scratch, self._survey.fps
+                self._open[key] = _Role(part, SteadyMesh(*of), RestMesh(*of, self._mouths.relax))
+                if len(self._open) > ROLES:
+                    self._open.popitem(last=False)
+            self._open.move_to_end(key)
+            return self._open[key]
 
     def _patch(self, picture: Picture, role: _Role, place: int, seconds: float) -> Patch:
         take, mesh = role.part.take, role.steady(place)

@@ -16,6 +16,7 @@ from speechhead.core.options import RenderOptions
 from speechhead.render.dub import choose, expected_opening, look, prepared, summary, write_report
 from speechhead.render.lip_track import LipTrack
 from speechhead.render.patch import Patch
+from speechhead.render.steady import SteadyMesh
 from speechhead.render.scratch import Scratch
 
 FPS = 20.0
@@ -103,3 +104,14 @@ def test_speech_moves_lips_alike_in_pieces_of_any_size(survey):
     options, sound = RenderOptions(speech2landmarks=FakeSpeech()), speech_like(1.0)
     pieces = [sound[:100], sound[100:9000], sound[9000:]]
     assert np.array_equal(expected_opening(survey, [sound], options), expected_opening(survey, pieces, options))
+
+
+def test_of_many_takes_few_are_held(survey, pictures, monkeypatch):
+    monkeypatch.setattr("speechhead.render.dub.ROLES", 1)
+    options = RenderOptions(generator=FakeGenerator(128), speech2landmarks=FakeSpeech())
+    opened = []
+    monkeypatch.setattr("speechhead.render.dub.SteadyMesh", lambda *of: opened.append(of) or SteadyMesh(*of))
+    dub = prepared(survey, choose(survey, 1, "film.mp4"), lambda: [speech_like(1.0)], options, Controls())
+    for index in (3, 4, 16, 17, 5):  # back to the first shot, as in a film that plays to and fro
+        dub.edit(pictures[index], index, 0.1)
+    assert len(opened) == 3
