@@ -16,8 +16,8 @@ from speechhead.core.options import RenderOptions
 from speechhead.render.dub import choose, expected_opening, look, prepared, summary, write_report
 from speechhead.render.lip_track import LipTrack
 from speechhead.render.patch import Patch
-from speechhead.render.steady import SteadyMesh
 from speechhead.render.scratch import Scratch
+from speechhead.render.steady import SteadyMesh
 
 FPS = 20.0
 
