@@ -2,8 +2,8 @@
 
     python -m pipelines.train.speech.card --media ../shared/media
 
-Offsets of clips are the model's own: where its mouth fits the picture best, after the frame by which it leads. GRID's
-are known to be none. Signs are those of `pipelines.data.curves`; closures those of `pipelines.evaluate`.
+Offsets of clips are the model's own: where its mouth fits the picture best. GRID's are known to be none. Signs are
+those of `pipelines.data.curves`; closures those of `pipelines.evaluate`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from .data import SpeechClip, normal_and_neutral
 from .evaluate import REACH, Row, measure_clip, opening_of, table
 from .offsets import LABORATORY
 
-LEAD = 1
-"""Frames by which the shipped weights lead the sound: `lead` of their training config."""
+LEAD = 0
+"""Whole frames by which the shipped weights lead the sound; the half frame of their configs is none."""
 
 
 def picture_lag(ours: Array, true: Array) -> int:

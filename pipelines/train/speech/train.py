@@ -45,9 +45,10 @@ class SpeechTraining:
     None for all; copies: augmented copies per recording; steps: optimiser steps (fewer if `--minutes` end
     first); batch, label_batch: crops with motion and with phonemes; blocks: length of a crop;
     weights: of each loss term; output: checkpoint to write; keep_every: steps between two states of the run, written
-    beside it; start: checkpoint or ONNX file of a network to go on from, with its own shape and statistics; blend:
-    share of what is learned from there in the weights that are saved, the rest being the start's; members: several
-    networks out of one config, the seed added to the name of each one's output.
+    beside it; emphasis: factors on how often people are drawn, by the beginning of their names; start: checkpoint or
+    ONNX file of a network to go on from, with its own shape and statistics; blend: share of what is learned from there
+    in the weights that are saved, the rest being the start's; members: several networks out of one config, the seed
+    added to the name of each one's output.
     """
 
     media: tuple[Path, ...]
@@ -75,6 +76,7 @@ class SpeechTraining:
     )  # fmt: skip
 
     keep_every: int = 100
+    emphasis: dict[str, float] = field(default_factory=dict)
     start: Path | None = None
     blend: float = 1.0
     members: tuple[Member, ...] = ()
@@ -211,6 +213,7 @@ def train(
     network = begin(config, pairs)
     first = {name: value.clone() for name, value in network.state_dict().items()}
     sampler = Sampler(pairs, labelled, network.config.window.block, config.blocks, config.seed, lead=config.lead)
+    sampler.emphasise(config.emphasis)
     learner = SpeechLearner(network, sampler, config.learning_rate, config.weight_decay, config.weights)
     if resume:
         learner.restore(resume)

@@ -20,7 +20,7 @@ from pipelines.data.curves import correlation
 from pipelines.train.config import ConfigError
 from pipelines.train.speech import visemes
 from pipelines.train.speech.augment import VoiceChange, change_speed, degrade
-from pipelines.train.speech.batches import Labelled
+from pipelines.train.speech.batches import Labelled, Sampler
 from pipelines.train.speech.checkpoint import load_checkpoint, load_onnx, save_checkpoint
 from pipelines.train.speech.data import SpeechClip, SpeechFeatures, targets_at
 from pipelines.train.speech.evaluate import measure_clip, opening_of, predict
@@ -131,6 +131,13 @@ def test_trains_saves_and_exports(tmp_path: Path) -> None:
     assert np.allclose(smooth, (0.75 * motion + 0.25 * theirs)[: len(smooth)], atol=3e-3)
     with pytest.raises(ConfigError, match="2 networks. Start from the checkpoint of one."):
         load_onnx(tmp_path / "both.onnx")
+
+
+def test_people_are_drawn_by_emphasis(tmp_path: Path) -> None:
+    pairs, labelled = corpus(tmp_path)
+    sampler = Sampler(pairs, labelled, BLOCK, 12)
+    sampler.emphasise({"a": 0.0})
+    assert list(sampler.chances) == [0.0, 1.0] and set(sampler.motion(8).who.tolist()) == {1}
 
 
 def test_whisper_reader_follows_the_format(tmp_path: Path) -> None:
