@@ -1,0 +1,70 @@
+"""The report of people apart: one clip a person, baselines beside what is seen of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from pipelines.judge.clips import ClipEntry, FaceTrack, JudgedClip
+from pipelines.train.speech import strangers
+from speechhead.core.errors import FaceError, MediaError
+from speechhead.face.landmarks import REFERENCE
+from speechhead.face.tracker import FaceTracker
+
+
+class Truth(FaceTrack):
+    """A track whose normalised landmarks are given."""
+
+    def __init__(self, landmarks: np.ndarray) -> None:
+        super().__init__(np.zeros((len(landmarks), 478, 3), np.float32), 1.0)
+        object.__setattr__(self, "shown", landmarks)
+
+    @property
+    def normalised(self) -> np.ndarray:
+        return self.shown
+
+
+def film(name: str, sound: bool = True) -> JudgedClip:
+    rng = np.random.default_rng(len(name))
+    wave = np.abs(np.convolve(rng.standard_normal(80), np.ones(6) / 6, "same")).astype(np.float32)
+    landmarks = np.repeat(REFERENCE[None], 80, 0).copy()
+    landmarks[:, 65:68, 1] += 0.2 * wave[:, None]
+    audio = np.repeat(wave, 640) * rng.choice([-1, 1], 80 * 640)
+    frames = np.zeros((80, 8, 8, 3), np.uint8)
+    entry = ClipEntry(Path(f"{name}.mp4"), name[:1])
+    return JudgedClip(entry, frames, audio.astype(np.float32) if sound else None, Truth(landmarks))
+
+
+def test_rows_have_every_method_beside_one_another() -> None:
+    def show(clip: JudgedClip, speech: object) -> np.ndarray | None:
+        if speech == "blind":
+            return None
+        return clip.truth.normalised
+
+    found = strangers.rows([film("a"), film("bb")], {"now": "seeing", "before": "blind"}, show)
+    assert list(found) == ["still", "energy", "now"]
+    assert found["now"]["opening"] == pytest.approx(1) and found["now"]["people"] == 2
+    assert found["energy"]["opening"] > 0.7 and found["still"]["opening"] == 0
+
+
+def test_each_person_has_one_clip_and_unusable_ones_are_named(monkeypatch, tmp_path, capsys) -> None:
+    films = {"a1": film("a1", sound=False), "a2": film("a2"), "a3": film("a3")}
+    entries = [ClipEntry(Path(f"{name}.mp4"), name[0]) for name in ("a1", "a2", "a3", "b1")]
+    monkeypatch.setattr(strangers, "list_clips", lambda folder, split: entries)
+
+    def load(entry: ClipEntry, seconds: float, tracker: FaceTracker) -> JudgedClip:
+        if entry.identity == "b":
+            raise FaceError("b1.mp4: no face")
+        return films[entry.path.stem]
+
+    monkeypatch.setattr(strangers, "load", load)
+    chosen = strangers.one_each(tmp_path, "test", 4, FaceTracker)
+    assert [clip.entry.path.stem for clip in chosen] == ["a2"]
+    assert "left out: b1.mp4: no face" in capsys.readouterr().out
+    monkeypatch.setattr(strangers, "list_clips", lambda folder, split: [])
+    with pytest.raises(MediaError, match="no clip of 'test'"):
+        strangers.one_each(tmp_path, "test", 4, FaceTracker)
