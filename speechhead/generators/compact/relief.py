@@ -47,7 +47,7 @@ class ReliefShape:
     calm: float = 0.15
     """Sigma of the smoothing of what moves with the skull."""
 
-    reach: float = 0.8
+    reach: float = 0.2
     """How far from the face's edge what a face does moves its surroundings: a jaw that opens pushes the neck."""
 
     wide: tuple[float, float] = (0.35, 1.5)
