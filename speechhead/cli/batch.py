@@ -42,7 +42,7 @@ def batch(
             outcomes = run_batch(manifest, output, pool, tell)
         except KeyboardInterrupt:
             print("interrupted. The same command goes on with what is left.", file=sys.stderr)
-            raise typer.Exit(130) from None
+            sys.exit(130)
         finally:
             pool.close()
     if not as_json:
