@@ -24,9 +24,9 @@ from speechhead.motion.emotion import BASIS
 
 RECIPES: dict[str, dict[str, float]] = {
     "neutral": {},
-    # AU6 cheek raiser, AU12 lip corner puller; brows relaxed and a little up. Lids close by a quarter: portraits smile
-    # with their eyes already.
-    "happy": {"cheekSquint": 0.3, "cheekRaiser": 0.5, "eyeSquint": 0.2, "mouthSmile": 0.7, "browOuterUp": 0.15},
+    # AU6 cheek raiser, AU12 lip corner puller; brows relaxed and a little up. Only the lower lids rise, with the cheeks,
+    # by a fifth of the opening: an upper lid that comes down looks tired, not glad.
+    "happy": {"cheekSquint": 0.2, "cheekRaiser": 0.3, "mouthSmile": 0.8, "browOuterUp": 0.2},
     # AU1 inner brow raiser, AU4 brow lowerer, AU15 lip corner depressor, AU17 chin raiser; lids hang
     "sad": {"browInnerUp": 1.6, "browDown": 0.45, "mouthFrown": 1.1, "mouthShrugLower": 0.2, "eyeBlink": 0.15},
     # AU1+2 brows up, AU5 upper lid raiser, AU26 jaw drop
