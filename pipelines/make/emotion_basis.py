@@ -24,7 +24,7 @@ from speechhead.motion.emotion import BASIS
 
 RECIPES: dict[str, dict[str, float]] = {
     "neutral": {},
-    # AU6 cheek raiser, AU12 lip corner puller; brows relaxed and a little up. Only the lower lids rise, with the cheeks,
+    # AU6 cheek raiser, AU12 lip corner puller; brows relaxed, a little up. Only the lower lids rise, with the cheeks,
     # by a fifth of the opening: an upper lid that comes down looks tired, not glad.
     "happy": {"cheekSquint": 0.2, "cheekRaiser": 0.3, "mouthSmile": 0.8, "browOuterUp": 0.2},
     # AU1 inner brow raiser, AU4 brow lowerer, AU15 lip corner depressor, AU17 chin raiser; lids hang
