@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from pipelines.train.__main__ import TRAINERS, app
 from pipelines.train.compact import learner
-from pipelines.train.config import ConfigError, from_values
+from pipelines.train.config import from_values
 from pipelines.train.speech.network import NetworkConfig
 from pipelines.train.speech.train import SpeechTraining
 
@@ -108,13 +108,6 @@ def test_shipped_configs_are_read(path: Path) -> None:
     assert config.steps > 0 and config.network.window.lookahead <= 0.2
 
 
-@pytest.mark.parametrize("part", learner.PARTS)
-def test_shipped_configs_of_the_generator_are_read(part: str) -> None:
-    config = learner.CompactTraining.read(CONFIGS / f"generator_{part}.json")
-    assert config.part == part and len(config.shares) == len(config.data)
-
-
-def test_an_unknown_part_is_named(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"part": "hair"}')
-    with pytest.raises(ConfigError, match="'hair' is unknown. Use one of motion, windows"):
-        learner.CompactTraining.read(tmp_path / "config.json")
+def test_the_shipped_config_of_the_generator_is_read() -> None:
+    config = learner.CompactTraining.read(CONFIGS / "generator_windows.json")
+    assert config.steps > 0 and len(config.shares) == len(config.data)
