@@ -34,7 +34,7 @@ REFRACTORY = 0.2
 PHRASE_END, GLANCE, TURN = 3.0, 6.0, 2.0
 """How much likelier a blink is in the half second after a phrase, with a shift of gaze, in a quick turn of the head."""
 
-AT_REST = 0.7
+AT_REST = 0.6
 """How likely it is else: about as often in all as the rate says."""
 
 _IRIS_FOLLOWS = 0.15
