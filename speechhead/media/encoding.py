@@ -125,6 +125,8 @@ def coding_for(film: Film, look: FilmLook, wanted: FilmOptions, output: Path) ->
         raise MediaError(
             f"{output}: {codec} does not go into '{output.suffix}'. Write a {fit}, or choose --codec h264."
         )
+    if film.look.layout not in PLANAR:
+        notes.append(f"{film.look.layout} is no planar Y'CbCr: the film becomes {look.layout}.")
     layout = look.layout if look.layout in KEPT[encoder] else _nearest(look.layout, encoder)
     if layout != look.layout:
         if wanted.lossless:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+HIGH_444_PREDICTIVE = 244
+"""Number of the profile (ITU-T H.264, A.2.7)."""
+
 
 class ParameterSets(NamedTuple):
     """What the head of a track of H.264 holds (ISO/IEC 14496-15, 5.3.3): sequence and picture sets, what follows."""
@@ -34,6 +37,11 @@ class ParameterSets(NamedTuple):
         sequence, picture = self.sequence + other.sequence, self.picture + other.picture
         parts = [self.head, bytes([0xE0 | len(sequence)]), *map(_sized, sequence)]
         return b"".join([*parts, bytes([len(picture)]), *map(_sized, picture), self.rest])
+
+    @property
+    def predictive(self) -> bool:
+        """Whether a set is of the profile in which H.264 can be without loss, High 4:4:4 Predictive."""
+        return any(each[1] == HIGH_444_PREDICTIVE for each in self.sequence)
 
     @property
     def free_number(self) -> int:

@@ -198,6 +198,9 @@ def _copyable(shooting: Shooting) -> tuple[Shooting, bytes | None]:
             return replace(shooting, index=None), None
         coding = replace(coding, set_id=own.free_number)
         new = ParameterSets.read(coding.heads)
+        if new is not None and new.predictive != own.predictive:  # players go from one to the other in wrong colours
+            log.warning("%s: groups with and without loss can not stand side by side, so all is encoded.", film.path)
+            return replace(shooting, index=None), None
         return replace(shooting, coding=coding), None if new is None else own.joined(new)
     if coding.codec == "hevc" or (coding.codec == "ffv1" and data != coding.heads):
         log.warning("%s: %s does not join groups of two encoders, so all is encoded.", film.path, coding.codec)

@@ -135,7 +135,7 @@ class Reel:
             height, width = upright_size(self.film.look)
             mark = Watermark(self.options.watermark, width, height)
         shooting = Shooting(self.film, times, line, edited, self._shown(draw), coding, self.index, mark)
-        sound, replaced = self._sound(job.output, line)
+        sound, replaced = self._sound(job.output, line, coding.codec)
         notes += shoot(shooting, job, sound, (replaced, self.wanted.keep_audio), progress)
         for note in notes:
             log.warning("%s: %s", job.output, note)
@@ -162,10 +162,10 @@ class Reel:
         line = timeline(times, lengths, self.film.time_base, seconds, self.wanted.way)
         return (line if self.options.fps is None else at_rate(line, self.options.fps)), times
 
-    def _sound(self, output: Path, line: Timeline) -> tuple[NewSound, int | None]:
+    def _sound(self, output: Path, line: Timeline, codec: str) -> tuple[NewSound, int | None]:
         """The sound of the film, and which of the source's tracks it stands for."""
         kind = SUFFIXES[output.suffix.lower()]
-        lossless = self.wanted.lossless or self.wanted.codec in ("prores", "ffv1")
+        lossless = self.wanted.lossless or codec in ("prores", "ffv1")
         new = EarSound.of(self.audio)
         try:
             own: EarSound | None = EarSound.of(self.film.path)

@@ -126,6 +126,36 @@ def test_what_can_not_be_joined_is_encoded_with_a_note(tmp_path, caplog):
     assert len(frames(result)) == 50
 
 
+def test_a_film_of_an_editor_gets_sound_without_loss(tmp_path):
+    kind = Kind("yuv422p10le", "prores_ks", options={"profile": "3"}, count=6)
+    source = rich_film(tmp_path / "film.mov", kind, rich=False)
+    with av.open(str(filmed(source, tmp_path / "new.mov", 0.2))) as film:
+        assert film.streams.audio[0].codec_context.name.startswith("pcm_")
+
+
+def test_a_film_of_rgb_becomes_another_with_a_note(tmp_path, caplog):
+    source = rich_film(tmp_path / "film.mkv", Kind("bgr0", "ffv1", options=INTRA, count=4), rich=False)
+    result = filmed(source, tmp_path / "new.mkv", 0.16, FilmOptions(lossless=True))
+    assert "bgr0 is no planar Y'CbCr: the film becomes yuv420p." in caplog.text
+    assert told(result)[0][:2] == ("ffv1", "yuv420p")
+
+
+def changed(source, result):
+    """Numbers of the pictures that differ by more than their coding."""
+    apart = [np.abs(a.astype(int) - b).mean() for a, b in zip(pictures(source), pictures(result), strict=True)]
+    return np.flatnonzero(np.array(apart) > 1.5 + 2 * np.median(apart)).tolist()
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_groups_with_and_without_loss_do_not_stand_side_by_side(tmp_path, caplog, lossless):
+    options = {"preset": "ultrafast", "qp": "0" if lossless else "12", "g": "10"}
+    source = rich_film(tmp_path / "film.mp4", Kind(options=options), rich=False)
+    wanted = FilmOptions(length="keep", lossless=not lossless)
+    result = filmed(source, tmp_path / "new.mp4", 2, wanted, edited=range(22, 26))
+    assert "groups with and without loss" in caplog.text
+    assert changed(source, result) == [22, 23, 24, 25]
+
+
 def test_packets_that_tell_nothing_are_encoded_with_a_note(tmp_path, caplog):
     source = rich_film(tmp_path / "film.ts", rich=False)
     assert len(frames(filmed(source, tmp_path / "new.mp4", 2, edited=[3]))) == 50
