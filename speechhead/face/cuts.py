@@ -30,6 +30,8 @@ class CutLimits:
     """Difference of the two ends of a dissolve."""
     straight: float = 0.14
     """What a dissolve's middle may be off the mean of its ends, in parts of their difference: motion is no mixture."""
+    same: float = 0.3
+    """What the one end may be off the other's in another light, in parts of their difference: a lamp is no dissolve."""
 
 
 CUTS = CutLimits()
@@ -112,9 +114,19 @@ def _dissolves(flat: NDArray[np.uint8], steps: Array, starts: set[int]) -> list[
                 continue
             a, b = flat[first].astype(np.float32), flat[last].astype(np.float32)
             away = float(np.abs(flat[middle] - (a + b) / 2).mean()) / float(ends[first])
-            if away < CUTS.straight:
+            if away < CUTS.straight and not _relit(a, b):
                 found.append((int(first), middle, last))
     return _joined(found, flat, count)
+
+
+def _relit(one: Array, other: Array) -> bool:
+    """Whether a flat thumbnail is another one brighter or darker, each colour by a factor and a step of its own."""
+    before, after = one.reshape(-1, 3), other.reshape(-1, 3)
+    aside, off = before - before.mean(0), after - after.mean(0)
+    factor = (aside * off).sum(0) / np.maximum((aside * aside).sum(0), 1e-6)
+    if factor.min() < 0.4 or factor.max() > 2.5:
+        return False
+    return bool(np.abs(off - factor * aside).mean() < CUTS.same * np.abs(other - one).mean())
 
 
 def _joined(found: list[tuple[int, int, int]], flat: NDArray[np.uint8], count: int) -> list[tuple[int, int, int]]:

@@ -45,3 +45,9 @@ def test_thumbnails_of_any_size():
     assert thumbnail(np.zeros((1080, 1920, 3), np.uint8)).shape == (HEIGHT, WIDTH, 3)
     assert thumbnail(np.full((4, 5, 3), 7, np.uint8)).max() == 7
     assert find_shots(np.zeros((1, HEIGHT, WIDTH, 3), np.uint8)).starts.tolist() == [0]
+
+
+def test_light_that_grows_is_no_dissolve():
+    ways = np.clip((np.arange(60) - 20) / 20, 0, 1)
+    shots = find_shots(film(*(room(1) * (0.6 + 0.4 * way) for way in ways)))
+    assert shots.starts.tolist() == [0] and not shots.mixed.any()
