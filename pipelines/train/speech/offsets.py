@@ -138,7 +138,7 @@ def pooled(videos: dict[str, list[Lips]], weights: Callable[[str], Array]) -> di
 
 def learned(videos: dict[str, list[Lips]], offsets: dict[str, Offset], without: set[str]) -> Array:
     """Ridge regression of the opening on phonemes, of trusted `train` videos but some; each video counts as the root
-    of its length."""
+    of its length. `rule` where there is none."""
     size = len(STEPS) * len(VISEMES)
     covariance, product = 1.0 * np.eye(size), np.zeros(size)
     for video, own in videos.items():
@@ -150,7 +150,7 @@ def learned(videos: dict[str, list[Lips]], offsets: dict[str, Offset], without: 
                 said = lips.at(round(offsets[video].lag * PER_FRAME))
                 covariance += share * said.T @ said
                 product += share * said.T @ lips.opening
-    return np.asarray(np.linalg.solve(covariance, product))
+    return np.asarray(np.linalg.solve(covariance, product)) if product.any() else rule()
 
 
 def find_offsets(lips: Sequence[Lips], rounds: int = 2, folds: int = 3) -> dict[str, Offset]:

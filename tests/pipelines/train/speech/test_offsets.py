@@ -62,6 +62,8 @@ def test_offsets_are_those_of_the_picture_and_swapped_sound_is_not_trusted() -> 
     said = offsets.verdicts([one.clip for one in clips], clips)
     assert said["b"]["usable"] and said["b"]["lag"] == pytest.approx(2, abs=0.3)
     assert said["GRID_a"]["lag"] == 0 and not said["swapped"]["usable"] and said["swapped"]["lag"] == 0
+    alone = offsets.find_offsets(clips[1:2])  # nothing to learn from: the rule judges it
+    assert alone["s/b"].lag == pytest.approx(2.5, abs=0.3) and alone["s/b"].z >= offsets.TRUSTED
     silent = offsets.verdicts([clips[1].clip], [])
     assert not silent["b"]["usable"]  # no word of it is known
 
