@@ -13,6 +13,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.controls import Controls
 from speechhead.face.crop import CROP_EYES
 from speechhead.face.landmarks import Pose
+from speechhead.face.smoothing import with_calm_poses
 from speechhead.generators.compact.matte import Matte
 from speechhead.generators.protocol import Generator
 from speechhead.motion.compose import Motion
@@ -78,8 +79,8 @@ class Rendered:
 
 
 def reenacted(clip: JudgedClip, rendered: Rendered) -> Frames:
-    """The clip remade from its first frame by its own landmarks and poses: uint8 [T, H, W, 3]."""
-    return rendered.frames(clip.truth.normalised, clip.truth.poses)
+    """The clip remade from its first frame by its own landmarks, under calm poses: uint8 [T, H, W, 3]."""
+    return rendered.frames(*with_calm_poses(clip.truth.normalised, clip.truth.poses))
 
 
 def spoken(clip: JudgedClip, speech: WholeSpeech, controls: Controls) -> tuple[Array, list[Pose]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -140,3 +142,35 @@ def smooth_track(meshes: Array, rate: float = FPS) -> Array:
             out.append(mesh if lost else calm(mesh))
         passes.append(np.stack(out)[order] if out else meshes)
     return ((passes[0] + passes[1]) / 2).astype(np.float32)
+
+
+CALM_FRAMES = 1.0
+"""Standard deviation in frames over which `with_calm_poses` averages: what is quicker is the tracker, not the head."""
+
+
+def with_calm_poses(normalised: Array, poses: Sequence[Pose]) -> tuple[Array, list[Pose]]:
+    """The same landmarks in the picture, written under poses that do not tremble.
+
+    What moves by the pose alone, hair and body, would tremble with it; the face stays where it was seen.
+
+    Parameters
+    ----------
+    normalised : float32 [T, N, 3] landmarks, and T poses, of a whole track
+    """
+    reach = int(np.ceil(4 * CALM_FRAMES))
+    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / CALM_FRAMES))
+    kernel /= kernel.sum()
+
+    def averaged(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        columns = np.pad(values.reshape(len(values), -1).astype(np.float64), ((reach, reach), (0, 0)), mode="edge")
+        return np.stack([np.convolve(column, kernel, "valid") for column in columns.T], 1).reshape(values.shape)
+
+    left, _, right = np.linalg.svd(averaged(np.stack([pose.rotation for pose in poses])))
+    places = averaged(np.stack([pose.translation for pose in poses]))
+    scales = averaged(np.array([pose.scale for pose in poses]))
+    calm = [
+        Pose(turn.astype(np.float32), place.astype(np.float32), float(scale))
+        for turn, place, scale in zip(left @ right, places, scales)
+    ]
+    seen = [to_normalised(to_pixels(face, pose), new) for face, pose, new in zip(normalised, poses, calm)]
+    return np.stack(seen).astype(np.float32), calm

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechhead.face import landmarks as lm
-from speechhead.face.smoothing import LAG, LEAP, LandmarkFilter, smooth_track
+from speechhead.face.landmarks import Pose, to_pixels
+from speechhead.face.smoothing import LAG, LEAP, LandmarkFilter, smooth_track, with_calm_poses
 
 T, SCALE = 60, 100.0
 
@@ -144,3 +145,18 @@ def test_a_quick_head_is_trailed_by_no_more_than_the_lag():
     )
     assert off(causal(raw), raw).max() < 1.01 * LAG
     assert off(smooth_track(raw), raw).max() < 0.03
+
+
+def test_poses_are_calmed_and_landmarks_stay_in_the_picture() -> None:
+    rng = np.random.default_rng(0)
+    turns = 5 * np.sin(np.arange(40) / 8)
+    angles = turns[:, None] * (1.0, 0.5, -0.5) + rng.normal(0, 0.6, (40, 3))
+    poses = [Pose.from_angles(*row, (100 + i, 90, 0), 80 + 0.2 * i) for i, row in enumerate(angles)]
+    faces = rng.normal(0, 0.3, (40, 70, 3)).astype(np.float32)
+    seen, calm = with_calm_poses(faces, poses)
+    for face, pose, other, new in zip(faces, poses, seen, calm):
+        np.testing.assert_allclose(to_pixels(face, pose), to_pixels(other, new), atol=1e-2)
+        np.testing.assert_allclose(new.rotation @ new.rotation.T, np.eye(3), atol=1e-5)
+    yaw = np.array([pose.angles[0] for pose in calm])
+    assert np.abs(np.diff(yaw, 2)).mean() < 0.3 * np.abs(np.diff(angles[:, 0], 2)).mean()
+    assert np.abs(yaw - turns)[4:-4].max() < 1.2
