@@ -118,7 +118,7 @@ def read_picture(path: str | Path) -> tuple[Picture, tuple[str, ...]]:
     """
     path = Path(path)
     if not path.exists():
-        raise ImageError(f"{path}: no such picture. Check the path.")
+        raise ImageError(f"{path}: no such file. Check the path.")
     if not path.is_file():
         raise ImageError(f"{path}: not a file. Name a picture such as portrait.jpg.")
     notes: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ from speechhead.motion.mouth import gain_mask
 from speechhead.motion.rest import rest_face
 from speechhead.speech.protocol import SpeechModel
 
-from .hindered import REASONS, LeftAlone, hindered, passages, shares
+from .hindered import REASONS, LeftAlone, hindered, passages, runs, shares
 from .lip_track import LipTrack
 from .mouths import Mouths, Wanted, open_mouths
 from .patch import Patch
@@ -43,6 +43,9 @@ log = logging.getLogger("speechhead")
 
 LARGEST, SPEAKING = "largest", "speaking"
 """Who gets the words, by name: the person of whom most is seen, or in every shot the one who speaks."""
+
+AWAY = "who speaks is not seen"
+"""Why pictures are left alone that show nobody who could say the words."""
 
 ROLES = 6
 """Takes that are held ready to be drawn: the shots on both sides of a cut, as several pictures are drawn at a time."""
@@ -104,6 +107,15 @@ class Cast:
         out = np.zeros(count, bool)
         for part in self.parts:
             out[part.take.first : part.take.last + 1] |= part.shares > 0
+        return out
+
+    def away(self, count: int) -> np.ndarray:
+        """Pictures bool [count] in which nobody is seen who could say something."""
+        out = np.ones(count, bool)
+        for part in self.parts:
+            out[part.take.first : part.take.last + 1] = False
+        for one in self.left:
+            out[one.first : one.last + 1] = False
         return out
 
 
@@ -299,7 +311,8 @@ def summary(survey: Survey, cast: Cast) -> str:
     counts = {reason: np.zeros(survey.count, bool) for reason in REASONS}
     for one in cast.left:
         counts[one.reason][one.first : one.last + 1] = True
-    said = [f"{REASONS[reason]} in {int(flags.sum())}" for reason, flags in counts.items() if flags.any()]
+    named = [(REASONS[reason], flags) for reason, flags in counts.items()] + [(AWAY, cast.away(survey.count))]
+    said = [f"{reason} in {int(flags.sum())}" for reason, flags in named if flags.any()]
     return f"{stay} of {survey.count} frames stay as they are" + (f": {', '.join(said)}." if said else ".")
 
 
@@ -325,6 +338,7 @@ def write_report(path: Path, source: str, survey: Survey, cast: Cast) -> None:
         "faces": takes,
         "left": [
             span(one.first, one.last) | {"person": one.person + 1, "reason": REASONS[one.reason]} for one in cast.left
-        ],
+        ]
+        + [span(*run) | {"person": None, "reason": AWAY} for run in runs(cast.away(survey.count))],
     }
     path.write_text(json.dumps(content, indent=1) + "\n")

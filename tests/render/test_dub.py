@@ -46,7 +46,7 @@ def test_shots_and_people(survey):
 
 
 @pytest.mark.parametrize("generator", ["compact", FakeGenerator(128)])
-def test_only_the_one_who_is_chosen_changes(survey, pictures, generator):
+def test_only_the_one_who_is_chosen_changes(survey, pictures, generator, tmp_path):
     cast = choose(survey, 2, "film.mp4")
     options = RenderOptions(generator=generator, speech2landmarks=FakeSpeech())
     dub = prepared(survey, cast, lambda: [speech_like(1.0)], options, Controls())
@@ -54,7 +54,10 @@ def test_only_the_one_who_is_chosen_changes(survey, pictures, generator):
     changed = np.abs(edited.astype(int) - pictures[6]).max(-1) > 0
     assert changed.any() and not changed[:, :320].any() and not changed[:120].any()
     assert dub.edit(pictures[20], 20, 0.9) is pictures[20]  # gone, and nobody else speaks
-    assert summary(survey, cast) == "10 of 24 frames stay as they are."
+    assert summary(survey, cast) == "10 of 24 frames stay as they are: who speaks is not seen in 10."
+    write_report(tmp_path / "report.json", "film.mp4", survey, cast)
+    left = json.loads((tmp_path / "report.json").read_text())["left"]
+    assert [(one["first"], one["last"], one["person"]) for one in left] == [(14, 23, None)]
 
 
 def test_whoever_is_seen_most_and_who_is_not_there(survey, caplog):
