@@ -116,6 +116,8 @@ def keyframes_of(text: str | None) -> tuple[Keyframe, ...]:
         return ()
     try:
         entries = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused(422, "keyframes are no JSON. Send a list of entries with at and what changes.") from None
+    if not isinstance(entries, list):  # a text would be the path of a file on this machine
+        raise Refused(422, "keyframes are no list. Send a list of entries with at and what changes.")
     return Controls(keyframes=entries).cues

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
+from speechhead_server.core.problems import Refused
 from speechhead_server.http import control_fields
-from speechhead_server.http.requests import ControlsBody, shown_controls
+from speechhead_server.http.requests import ControlsBody, keyframes_of, shown_controls
 from support.paths import ROOT
 
 from speechhead.core.controls import Controls
@@ -37,3 +39,13 @@ def test_changes_are_what_was_sent():
 def test_what_is_no_control_is_refused(wrong):
     with pytest.raises(ValueError):
         ControlsBody.model_validate(wrong)
+
+
+def test_keyframes_never_open_a_file_of_the_server(tmp_path):
+    file = tmp_path / "keys.json"
+    file.write_text('[{"at": 1, "emotion": "happy"}]')
+    assert len(keyframes_of(file.read_text())) == 1 and keyframes_of(None) == keyframes_of("") == ()
+    for wrong in (json.dumps(str(file)), "5", "{}", "null", "[" * 100_000):
+        with pytest.raises(Refused, match="keyframes are no") as caught:
+            keyframes_of(wrong)
+        assert caught.value.status == 422 and str(file) not in str(caught.value)
