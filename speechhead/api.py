@@ -31,6 +31,11 @@ from speechhead.render.track import file_track, speech_file, text_of, text_track
 Portrait = str | Path | NDArray[Any] | Avatar | None
 """Picture, saved avatar, name of a shipped one, or an Avatar; the default one if None."""
 
+OF_PORTRAITS = (
+    "head", "head_brows", "head_amplitude", "temperament", "gaze", "look_away", "blink_rate", "blink_frames", "idle"
+)  # fmt: skip
+"""Controls of what a film keeps as it is."""
+
 log = logging.getLogger("speechhead")
 
 
@@ -164,6 +169,7 @@ def render(
 
         if is_film(source):
             _check_film(results, source)
+            _note_still(source, controls)
             if options.crop:
                 raise ControlError(f"{source}: crop is for pictures, and this is a video. Leave it out.")
             if results.alpha or is_frames(Path(source)) or target.suffix.lower() not in SUFFIXES:
@@ -209,10 +215,17 @@ def _directed(controls: Controls) -> Controls:
     """Controls whose head motion is read, where a file gives it."""
     if not isinstance(controls.head, Path):
         return controls
-    from speechhead.render.head import head_of
+    from speechhead.render.head import directed
 
-    track = head_of(controls.head)
-    return replace(controls, head=track if controls.head_brows else track.alone())
+    return directed(controls)
+
+
+def _note_still(film: str | Path, controls: Controls) -> None:
+    """Say which controls a film has no use for."""
+    usual = Controls()
+    given = [name.replace("_", "-") for name in OF_PORTRAITS if getattr(controls, name) != getattr(usual, name)]
+    if given:
+        log.warning("%s: a film keeps its own head and eyes, so %s is not used. Leave it out.", film, ", ".join(given))
 
 
 def _named(record: FilmOptions | ResultOptions) -> str:

@@ -24,7 +24,8 @@ GAZE_LIMIT = (30.0, 25.0)
 """Largest steerable gaze, degrees: (yaw, pitch). Beyond it the iris leaves the opening of the lids."""
 
 OVER_TIME = (
-    "emotion", "gaze", "head_amplitude", "mouth_amplitude", "blink_rate", "blink_frames", "look_away", "idle"
+    "emotion", "gaze", "head_amplitude", "temperament", "mouth_amplitude", "blink_rate", "blink_frames", "look_away",
+    "idle",
 )  # fmt: skip
 """Controls that keyframes may change."""
 

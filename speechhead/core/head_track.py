@@ -24,7 +24,7 @@ def check_angles(angles: Any) -> Angles:
     """(yaw, pitch, roll) in degrees within +-90; ControlError otherwise."""
     try:
         yaw, pitch, roll = (float(value) for value in angles)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ControlError(f"head pose {shortened(angles)} is no pose. Give (yaw, pitch, roll) in degrees.") from None
     if not all(abs(value) <= MOST_DEGREES for value in (yaw, pitch, roll)):  # NaN is not
         raise ControlError(f"head pose {(yaw, pitch, roll)} is out of range. Give degrees within +-{MOST_DEGREES:g}.")
@@ -75,7 +75,10 @@ class HeadTrack:
 
 
 def _numbers(name: str, values: Iterable[float], count: int, low: float, high: float) -> tuple[float, ...]:
-    numbers = tuple(float(value) for value in values)
+    try:
+        numbers = tuple(float(value) for value in values)
+    except (TypeError, ValueError, OverflowError):
+        raise ControlError(f"{name} {shortened(values)} is not usable. Give a number for each pose.") from None
     if len(numbers) != count or not all(map(math.isfinite, numbers)):
         raise ControlError(f"{name}: {len(numbers)} values for {count} poses. Give a finite number for each.")
     return tuple(min(max(number, low), high) for number in numbers)

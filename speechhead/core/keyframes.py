@@ -67,6 +67,8 @@ def _rows(path: Path) -> Any:
     if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(text)
+        except RecursionError as error:
+            raise ControlError(f"{path}: is nested too deeply. Give a list of {{at: seconds, ...}}.") from error
         except ValueError as error:
             raise ControlError(
                 f"{path}: is no JSON ({error}). Give a list of {{at: seconds, emotion: ...}}."
@@ -101,7 +103,7 @@ def _keyframe(entry: Any, where: str, allowed: tuple[str, ...]) -> Keyframe:
         raise ControlError(f"{where}: {shortened(entry)} has no time. Give 'at' in seconds.")
     try:
         at = float(entry[AT])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         at = math.nan
     if not 0 <= at < math.inf:
         raise ControlError(f"{where}: at {shortened(entry[AT])} is not usable. Give seconds from 0.")

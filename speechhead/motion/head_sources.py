@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from speechhead.core.arrays import Array64
 from speechhead.core.clocks import FPS
+from speechhead.core.errors import ControlError
 from speechhead.core.head_track import Angles, HeadTrack
 
 from .easing import LowPass
@@ -44,12 +46,14 @@ class HeadSources:
 
     def __init__(self, head: Head, fade_seconds: float) -> None:
         self._fade_seconds = fade_seconds
+        _check_read(head)
         self._sources = [_Source(head, LowPass(fade_seconds, 1.0))]
         self._head = head  # that of the controls
         self._steered = 0  # frames until the last steering is forgotten
 
     def switch(self, head: Head) -> None:
         """Fade to another value of `Controls.head`; given angles start at the next frame."""
+        _check_read(head)
         self._head = head
         if not self._steered:
             self._fade_to(head)
@@ -81,6 +85,12 @@ class HeadSources:
                 kept.append(source)
         self._sources = kept
         return turn
+
+
+def _check_read(head: Head) -> None:
+    """ControlError for a file: motion opens none."""
+    if isinstance(head, Path):
+        raise ControlError(f"head {head}: a file is not read here. Give the track of speechhead.render.head.head_of.")
 
 
 class _Live:
@@ -121,6 +131,6 @@ class _Source:
                 turn.lids += weight
                 turn.blink += weight * float(head.blink[at])
         else:
-            assert isinstance(head, tuple), "a file of head motion is read before"
+            assert isinstance(head, tuple), "files are refused before"
             angles: Angles = head[min(number, len(head) - 1)]
             turn.angles += weight * (np.array(angles, np.float64) - base)

@@ -34,6 +34,7 @@ from .mouths import Mouths, Wanted, open_mouths
 from .patch import Patch
 from .speaking import speaks
 from .steady import RestMesh, SteadyMesh
+from .stream import feel_ahead
 from .survey import Survey, Surveyor, Take, usual_pose
 
 if TYPE_CHECKING:
@@ -285,6 +286,7 @@ def speech_motion(
     still = replace(controls, head="retained", idle=False, blink_rate=0.0, look_away=0.0)
     motion = Motion(rest, pose, still)
     stream = speech2landmarks.stream(motion.rest, dict(controls.emotion))
+    feel_ahead(stream, controls)
     unmoved: Array = np.zeros(0, np.float32)
     for piece in chain(speech, [None]):
         spoken = stream.flush() if piece is None else stream.push(piece)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS
+from speechhead.core.controls import Controls
 from speechhead.core.errors import FaceError
 from speechhead.core.head_track import HeadTrack
 from speechhead.face.landmarks import eye_opening, remove_pose
@@ -43,6 +45,14 @@ def head_of(path: Path) -> HeadTrack:
     ControlError, MediaError or FaceError naming the file and the remedy.
     """
     return read_head_table(path) if path.suffix.lower() in TABLES else followed(path)
+
+
+def directed(controls: Controls) -> Controls:
+    """Controls whose head motion is read, where a file gives it; brows and lids with it where they are asked for."""
+    if not isinstance(controls.head, Path):
+        return controls
+    track = head_of(controls.head)
+    return replace(controls, head=track if controls.head_brows else track.alone())
 
 
 def followed(video: Path) -> HeadTrack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,13 @@ from speechhead.generators.open import open_generator
 from speechhead.speech.protocol import SpeechModel, SpeechStream
 
 from .clock import FrameClock
+
+
+def feel_ahead(stream: SpeechStream, controls: Controls) -> None:
+    """Tell a new stream of speech which emotions keyframes bring, and when."""
+    for keyframe in controls.cues:
+        if "emotion" in keyframe.changes:
+            stream.feel(keyframe.changes["emotion"], round(keyframe.at * FPS) * SAMPLES_PER_FRAME)
 
 
 class Renderer:
@@ -66,12 +74,14 @@ class Renderer:
 
             speech2landmarks = opened(("speech2landmarks",), Speech2Landmarks.load)
         controls = controls or Controls()
+        if isinstance(controls.head, Path):
+            from .head import directed
+
+            controls = directed(controls)
         self.motion = Motion(avatar.neutral, avatar.pose, controls)
         self._model = speech2landmarks
         self._speech = self.open_stream()
-        for keyframe in controls.cues:
-            if "emotion" in keyframe.changes:
-                self._speech.feel(keyframe.changes["emotion"], round(keyframe.at * FPS) * SAMPLES_PER_FRAME)
+        feel_ahead(self._speech, controls)
         self._source = avatar.source(self.generator)
         self._clock = FrameClock(fps)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="draw")

@@ -44,6 +44,8 @@ def test_a_table_and_a_list_say_the_same(tmp_path):
         ('[{"at": 1', "is no JSON"),
         ('{"at": 1}', "is not usable. Give a list"),
         ("[3]", "entry 1: 3 has no time"),
+        ("[" * 100_000, "is nested too deeply"),
+        ('[{"at": 1' + "0" * 400 + "}]", "is not usable. Give seconds from 0"),
         (b"\xff\xfe\x00", "is no text"),
     ],
 )
@@ -53,6 +55,10 @@ def test_what_is_wrong_is_one_line(tmp_path, content, line):
     with pytest.raises(ControlError) as caught:
         Controls(keyframes=file)
     assert line in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_all_that_fades_may_change_over_time():
+    assert Controls(keyframes=[{"at": 1, "temperament": 0.2}]).cues[0].changes == {"temperament": 0.2}
 
 
 def test_a_missing_file_is_named(tmp_path):

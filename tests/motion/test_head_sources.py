@@ -99,3 +99,16 @@ def test_keyframes_change_controls_at_their_time_for_any_chunks():
     np.testing.assert_allclose(whole[:25], happy[:25], atol=1e-6)
     assert np.abs(whole[-1] - sad[-1]).max() < 0.1 * np.abs(happy[-1] - sad[-1]).max()
     assert np.abs(np.diff(whole, axis=0)).max() < 0.02  # it fades
+
+
+def test_motion_opens_no_file():
+    with pytest.raises(ControlError, match="head a.csv: a file is not read here"):
+        HeadSources(Controls(head="a.csv").head, 0.5)
+    with pytest.raises(ControlError, match="head a.csv: a file is not read here"):
+        Motion(REFERENCE, BASE).update(Controls(head="a.csv"))
+
+
+@pytest.mark.parametrize("wrong", [["x"], 5, [None], [10**400]])
+def test_brows_that_are_no_numbers_are_one_line(wrong):
+    with pytest.raises(ControlError, match="brow .* is not usable"):
+        HeadTrack([(1, 2, 3)], brow=wrong)

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from support.films import write
 
+from speechhead.core.controls import Controls
 from speechhead.core.errors import FaceError
-from speechhead.render.head import head_of
+from speechhead.core.head_track import HeadTrack
+from speechhead.render.head import directed, head_of
 
 
 def test_a_video_gives_the_motion_of_its_face(portrait, tmp_path):
@@ -25,6 +27,14 @@ def test_a_video_gives_the_motion_of_its_face(portrait, tmp_path):
     assert track.relative and len(track.angles) == 24 and len(track.brow) == len(track.blink) == 24
     assert np.corrcoef(roll, tilts)[0, 1] > 0.97 and 0.8 < np.ptp(roll) / np.ptp(tilts) < 1.2
     assert max(track.blink) < 0.6 and np.abs(track.brow).max() < 0.05
+
+
+def test_files_are_read_where_brows_are_asked_for_with_them(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("yaw,pitch,roll,brow,blink\n1,2,3,0.1,1\n")
+    with_face, without = (directed(Controls(head=file, head_brows=brows)).head for brows in (True, False))
+    assert with_face == HeadTrack([(1, 2, 3)], brow=[0.1], blink=[1.0]) and without == HeadTrack([(1, 2, 3)])
+    assert directed(Controls()) == Controls()
 
 
 def test_a_video_without_a_face_is_refused(tmp_path):

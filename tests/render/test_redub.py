@@ -10,6 +10,7 @@ from support.fakes import FakeGenerator, FakeSpeech, speech_like
 from pipelines.data.covers import mask
 from speechhead.api import render
 from speechhead.audio import save_wav
+from speechhead.core.controls import Controls
 from speechhead.core.errors import AudioError, ControlError, FaceError, MediaError
 from speechhead.core.options import RenderOptions
 from speechhead.face.landmarks import from_mesh, remove_pose
@@ -82,6 +83,14 @@ def test_the_file_that_is_wrong_is_named(tmp_path, portrait):
 def test_options_for_portraits_are_refused(film, tmp_path):
     with pytest.raises(ControlError, match="this is a video"):
         render(film, tmp_path / "a.wav", tmp_path / "a.mp4", RenderOptions(crop=True))
+
+
+def test_controls_of_what_a_film_keeps_are_told_once(film, tmp_path, caplog):
+    sound = save_wav(tmp_path / "a.wav", speech_like(0.4))
+    moods = [{"at": 0.2, "emotion": "happy"}]
+    render(film, sound, tmp_path / "a.mp4", fakes(), Controls(gaze=(5, 0), blink_rate=3, keyframes=moods))
+    said = [line for line in caplog.messages if "a film keeps" in line]
+    assert len(said) == 1 and "so gaze, blink-rate is not used" in said[0]
 
 
 def test_a_video_without_a_face(tmp_path):

@@ -11,6 +11,7 @@ from speechhead.core import weights
 from speechhead.core.clocks import frames_in
 from speechhead.core.controls import Controls
 from speechhead.core.errors import DeviceError, MediaError, WeightsError
+from speechhead.core.head_track import HeadTrack
 from speechhead.core.threads import WORKERS
 from speechhead.generators.open import open_generator
 from speechhead.render.clock import FrameClock
@@ -24,6 +25,12 @@ def avatar(portrait):
 
 def renderer(avatar, **options):
     return Renderer(avatar, options.pop("controls", None), FakeGenerator(128), FakeSpeech(), **options)
+
+
+def test_a_file_of_head_motion_is_read(avatar, tmp_path):
+    file = tmp_path / "head.csv"
+    file.write_text("yaw,pitch,roll\n1,2,3\n")
+    assert renderer(avatar, controls=Controls(head=file)).motion.controls.head == HeadTrack([(1, 2, 3)])
 
 
 def whole(avatar, sound, **options):
