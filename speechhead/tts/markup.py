@@ -37,6 +37,10 @@ _TAG = re.compile(
     rf"|\[\s*(?P<mood>{_MOOD}(?:\s*,\s*{_MOOD})*)\s*\]",
     re.S | re.I,
 )
+_NEARLY = re.compile(
+    rf"\[\s*(?:[^\W\d_]+\s*[:=]\s*[-+]?[\d.]+%?\s*(?:,[^\[\]]*)?|(?:pause|{'|'.join(EMOTIONS)})\b[^\[\]\d]*\d[^\[\]]*)\]",
+    re.I,
+)
 _TIME = re.compile(r"""\btime\s*=\s*["']?\s*\+?(?P<length>[\d.]+)\s*(?P<unit>ms|s)\b""", re.I)
 _STRENGTH = re.compile(r"""\bstrength\s*=\s*["']?\s*(?P<strength>[a-z-]+)""", re.I)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.I)
@@ -68,6 +72,15 @@ def stretches(text: str) -> Iterator[Piece]:
             yield Piece("".join(parts), pause, mood)
             parts.clear()
     yield Piece("".join(parts) + _unescaped(text[at:]), 0.0, mood)
+
+
+def misspelt(text: str) -> str:
+    """A note on the first thing in brackets that is shaped like a tag and is none, such as `[hapy:0.7]`; else empty."""
+    for found in _NEARLY.finditer(text):
+        if not _TAG.fullmatch(found[0]):
+            shown = " ".join(found[0].split())[:40]
+            return f"{shown} is no tag, so it is spoken. Write [NAME:0..1] with {', '.join(EMOTIONS)}, or [pause 1s]."
+    return ""
 
 
 def _unescaped(text: str) -> str:

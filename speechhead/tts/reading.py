@@ -12,7 +12,7 @@ import numpy as np
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import SpeechSynthesisError
 
-from .markup import stretches
+from .markup import misspelt, stretches
 from .speech import SILENCE, Phoneme, Speech, Voice, VoiceInfo
 from .text import Piece, blocks, nothing_to_say, plain, speakable, tidy
 from .wording import in_words
@@ -52,7 +52,8 @@ def read(text: str, language: str = "") -> Iterator[Piece]:
 def check_text(
     text: str, voice: str = "", language: str = "", known: Iterable[VoiceInfo] = (), others: bool = True
 ) -> str:
-    """A note on words that a voice leaves out as it can not read their letters, naming a voice that can; else empty.
+    """A note on words that a voice leaves out as it can not read their letters, naming a voice that can, and on what
+    is nearly a tag; else empty.
 
     Parameters
     ----------
@@ -75,14 +76,15 @@ def check_text(
     if not strangers:
         if not said:
             raise nothing_to_say(text)
-        return ""
+        return misspelt(text)
     (most, count), *_ = strangers.most_common(1)
     remedy = reader_of(most, known, others)
     reader = f"voice {voice} ({language})" if voice else f"a voice of {language}"
     if strangers.total() > letters or not said:
         shown = " ".join(text.split())[:40]
         raise SpeechSynthesisError(f"text '{shown}' is in {called(most)}, which {reader} can not read. {remedy}.")
-    return f"{count} {called(most)} are left out, as {reader} can not read them. {remedy}."
+    left_out = f"{count} {called(most)} are left out, as {reader} can not read them. {remedy}."
+    return f"{left_out} {misspelt(text)}".rstrip()
 
 
 class ReadingVoice:
@@ -103,7 +105,7 @@ class ReadingVoice:
 
     def speak(self, text: str) -> Iterator[Speech]:
         """Say a text block by block; see `Voice`. Words that it can not read are left out, with a note."""
-        if not text.isascii() and (note := check_text(text, self.name, self.language, self._known())):
+        if (not text.isascii() or "[" in text) and (note := check_text(text, self.name, self.language, self._known())):
             log.warning("%s", note)
         for block in read(text, self.language):
             for speech in self.engine_voice.speak(block.text) if block.text else ():

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from speechhead.tts.markup import LONGEST_PAUSE, stretches
+from speechhead.tts.markup import LONGEST_PAUSE, misspelt, stretches
 
 
 def plain(text: str) -> list[tuple[str, float]]:
@@ -80,3 +80,20 @@ def test_hostile_texts_take_no_time(text: str) -> None:
     begin = time.process_time()
     list(stretches(text * 4000))
     assert time.process_time() - begin < 5
+
+
+@pytest.mark.parametrize(
+    "tag", ["[hapy:0.3]", "[happy:2]", "[happy 0.7]", "[happy=0.5]", "[sad:-1]", "[pause 2 sec]", "[happy:70%]"]
+)
+def test_what_is_nearly_a_tag_is_noted(tag: str) -> None:
+    note = misspelt(f"[sad] Well, {tag} good news.")
+    assert (
+        note.startswith(f"{tag} is no tag, so it is spoken. Write [NAME:0..1] with neutral, happy") and "\n" not in note
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["[happy:0.7] Hi [pause 1s]", "[John 3:16]", "a[0] = b[1]", "[happy music]", "[sic]", "[" * 5000]
+)
+def test_other_brackets_are_text_without_a_note(text: str) -> None:
+    assert misspelt(text) == ""

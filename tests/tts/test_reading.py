@@ -75,6 +75,12 @@ def test_a_few_strange_words_are_left_out_with_a_note(caplog: pytest.LogCaptureF
     assert spoken("I met 李明 in town.").text == "I met in town." and "2 Chinese characters" in caplog.text
 
 
+def test_a_tag_that_is_misspelt_is_noted_and_spoken(caplog: pytest.LogCaptureFixture) -> None:
+    assert check_text("[hapy:0.5] Hi.").startswith("[hapy:0.5] is no")
+    assert "[hapy:0.5] is no" in check_text("[hapy:0.5] Hello, we met 李明 in town.", "ann", "en-US", [JAPANESE])
+    assert "hapy" in spoken("[hapy:0.5] Hi.").text and "is no tag" in caplog.text
+
+
 @pytest.mark.parametrize("language", ["", "mul", "cmn", "zh-CN", "ja"])
 def test_voices_that_read_them_have_no_note(language: str) -> None:
     assert check_text("你好世界 hello", "ann", language) == ""
