@@ -114,7 +114,10 @@ class Film:
             stream = container.streams.video[0]
             if stream.duration:
                 return float(stream.duration * stream.time_base)
-            return container.duration / av.time_base if container.duration else None
+            if not container.duration:
+                return None
+            late = container.start_time or 0 if "matroska" in container.format.name else 0  # its length counts from 0
+            return float(max(0, container.duration - late) / av.time_base)
 
 
 def look_of(stream: Any, frame: Any) -> FilmLook:

@@ -34,6 +34,9 @@ from .track import note_speakers
 
 log = logging.getLogger("speechhead")
 
+CUT_OFF = 0.05
+"""Part of a film's length that its pictures may lack without a note."""
+
 FADE = 0.01
 """Seconds in which a film's own sound goes over into that of a passage."""
 
@@ -104,15 +107,20 @@ class Reel:
 
     def _decoded(self, start: int) -> Iterator[tuple[int, int, Any]]:
         """Frames with their times; a damaged tail is cut off, a damaged whole is an error."""
-        found = False
+        end = None
         try:
             for at, length, shown in self.film.frames(start):
                 yield at, length, shown.frame
-                found = True
+                end = float((at + length) * self.film.time_base)
         except (av.FFmpegError, OSError) as error:
-            if not found:
-                why = reason(error)
+            why = reason(error)
+            if end is None:
                 raise MediaError(f"{self.film.path}: can not be decoded ({why}). Use an intact file.") from error
+            log.warning("%s: can not be decoded after %.2f s (%s), and ends there.", self.film.path, end, why)
+            return
+        told = self.film.duration or 0.0
+        if end is not None and end < told - max(1.0, CUT_OFF * told):
+            log.warning("%s: its pictures end at %.2f s, though the file says %.2f s.", self.film.path, end, told)
 
     def write(self, job: FilmJob, drawn: NDArray[np.bool_], draw: Draw, progress: Progress | None) -> None:
         """Write the film.

@@ -165,6 +165,21 @@ def test_packets_that_tell_nothing_are_encoded_with_a_note(tmp_path, caplog):
     assert not caplog.text
 
 
+def test_a_film_that_was_cut_off_ends_with_a_note(tmp_path, caplog):
+    source = rich_film(tmp_path / "film.mkv", Kind(count=75), rich=False)
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 3])
+    result = filmed(source, tmp_path / "new.mkv", 1, FilmOptions(length="keep"))
+    assert "its pictures end at" in caplog.text and "though the file says 3.00 s" in caplog.text
+    assert 5 < len(frames(result)) < 60
+
+
+def test_a_film_that_starts_late_is_no_longer_for_it(tmp_path, caplog):
+    source = rich_film(tmp_path / "film.mkv", Kind(count=25, late=Fraction(3)), rich=False)
+    assert Film(source).duration == pytest.approx(1, abs=0.1)
+    filmed(source, tmp_path / "new.mkv", 1, FilmOptions(length="keep"))
+    assert "pictures end at" not in caplog.text
+
+
 def test_colours_of_hd_without_tags_stay(tmp_path):
     kind = Kind(tags=(0, 2, 2, 2), size=(1280, 32), count=4)
     source = rich_film(tmp_path / "film.mp4", kind, rich=False)
