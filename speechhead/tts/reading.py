@@ -83,8 +83,8 @@ def check_text(
     if strangers.total() > letters or not said:
         shown = " ".join(text.split())[:40]
         raise SpeechSynthesisError(f"text '{shown}' is in {called(most)}, which {reader} can not read. {remedy}.")
-    left_out = f"{count} {called(most)} are left out, as {reader} can not read them. {remedy}."
-    return f"{left_out} {misspelt(text)}".rstrip()
+    note = f"{count} {called(most)} are left out, as {reader} can not read them. {remedy}."
+    return f"{note} {misspelt(text)}".rstrip()
 
 
 class ReadingVoice:
