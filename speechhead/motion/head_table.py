@@ -18,6 +18,9 @@ TIME, BROW, BLINK, RELATIVE = "time", "brow", "blink", "relative"
 MOST_BYTES = 64 << 20
 """Size of a table: a day of poses."""
 
+MOST_SECONDS = 24 * 3600.0
+"""Time of the last pose: each second has 25 in memory, however few lines there are."""
+
 
 def read_head_table(path: Path) -> HeadTrack:
     """Read a CSV with the columns yaw, pitch and roll, and any of time (seconds), brow, blink, relative (0 or 1).
@@ -37,8 +40,8 @@ def read_head_table(path: Path) -> HeadTrack:
         if (np.diff(times) <= 0).any():
             line = int(np.flatnonzero(np.diff(times) <= 0)[0]) + 3
             raise ControlError(f"{path}, line {line}: time does not rise. Sort the lines by time.")
-        if not 0 <= times[-1] <= MOST_BYTES:
-            raise ControlError(f"{path}: time {times[-1]:g} is not usable. Give seconds from 0.")
+        if not 0 <= times[-1] <= MOST_SECONDS:
+            raise ControlError(f"{path}: time {times[-1]:g} is not usable. Give seconds from 0, a day at most.")
         frames = np.arange(int(np.floor(times[-1] * FPS + 1e-6)) + 1) / FPS
         columns = {name: np.interp(frames, times, values) for name, values in columns.items()}
     brow, blink = (columns[name].tolist() if name in columns else None for name in (BROW, BLINK))
