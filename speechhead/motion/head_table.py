@@ -15,6 +15,9 @@ from speechhead.core.head_track import ANGLES, HeadTrack
 TIME, BROW, BLINK, RELATIVE = "time", "brow", "blink", "relative"
 """Columns beside the angles."""
 
+SECONDS = "seconds"
+"""Another name of the time: that of the tables of `--export-motion`."""
+
 MOST_BYTES = 64 << 20
 """Size of a table: a day of poses."""
 
@@ -23,7 +26,7 @@ MOST_SECONDS = 24 * 3600.0
 
 
 def read_head_table(path: Path) -> HeadTrack:
-    """Read a CSV with the columns yaw, pitch and roll, and any of time (seconds), brow, blink, relative (0 or 1).
+    """Read a CSV with the columns yaw, pitch and roll, and any of time or seconds, brow, blink, relative (0 or 1).
 
     Lines are video frames, 25 a second, where there is no time; else poses in between are interpolated.
 
@@ -79,6 +82,7 @@ def _columns(path: Path) -> dict[str, Array64]:
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     rows = list(csv.reader(lines, delimiter=";" if lines and ";" in lines[0] else ","))
     names = [name.strip().lower() for name in rows[0]] if rows else []
+    names = [TIME if name == SECONDS and TIME not in names else name for name in names]
     if len(rows) < 2:
         raise ControlError(f"{path}: has no lines of poses. Begin with a line such as: yaw,pitch,roll")
     wanted = (*ANGLES, TIME, BROW, BLINK, RELATIVE)

@@ -35,6 +35,8 @@ def test_a_table_is_read_as_it_is_written(tmp_path):
     sparse = read_head_table(tmp_path / "b.csv")
     assert len(sparse.angles) == 11 and not sparse.relative and sparse.brow is None
     np.testing.assert_allclose(sparse.angles[5], (5.0, 0.0, -2.5), atol=1e-6)
+    (tmp_path / "c.csv").write_text("frame,seconds,yaw,pitch,roll,x0\n0,0,0,0,0,7\n1,0.4,10,0,-5,7\n")
+    assert read_head_table(tmp_path / "c.csv") == sparse
 
 
 @pytest.mark.parametrize(
