@@ -32,6 +32,10 @@ class CutLimits:
     """What a dissolve's middle may be off the mean of its ends, in parts of their difference: motion is no mixture."""
     same: float = 0.3
     """What the one end may be off the other's in another light, in parts of their difference: a lamp is no dissolve."""
+    pushed: float = 0.6
+    """What the ends' difference may be off that of a picture that is pushed aside, in parts of it: a pan is none."""
+    bent: float = 0.4
+    """What a dissolve's pictures may be off the way from end to end, in parts of its length: motion bends."""
 
 
 CUTS = CutLimits()
@@ -114,7 +118,7 @@ def _dissolves(flat: NDArray[np.uint8], steps: Array, starts: set[int]) -> list[
                 continue
             a, b = flat[first].astype(np.float32), flat[last].astype(np.float32)
             away = float(np.abs(flat[middle] - (a + b) / 2).mean()) / float(ends[first])
-            if away < CUTS.straight and not _relit(a, b):
+            if away < CUTS.straight and not _relit(a, b) and not _pushed(a, b):
                 found.append((int(first), middle, last))
     return _joined(found, flat, count)
 
@@ -129,6 +133,35 @@ def _relit(one: Array, other: Array) -> bool:
     return bool(np.abs(off - factor * aside).mean() < CUTS.same * np.abs(other - one).mean())
 
 
+def _pushed(one: Array, other: Array) -> bool:
+    """Whether a flat thumbnail becomes another one by a small motion, one for each colour.
+
+    Where something smooth moves, the change is its slope times its way; in a dissolve the two have nothing in common.
+    """
+    before, after = one.reshape(HEIGHT, WIDTH, 3), other.reshape(HEIGHT, WIDTH, 3)
+    mean = (before + after) / 2
+    right, down = np.gradient(mean, axis=1), np.gradient(mean, axis=0)
+    off = total = 0.0
+    for colour in range(3):
+        slopes = np.stack([right[..., colour].ravel(), down[..., colour].ravel()], 1)
+        change = (after - before)[..., colour].ravel()
+        rest = np.zeros_like(change)
+        for _ in range(3):  # a face that stands before it counts little
+            share = (1 / np.sqrt(1 + np.abs(rest)))[:, None]
+            way = np.linalg.lstsq(slopes * share, change * share[:, 0], rcond=None)[0]
+            rest = change - slopes @ way
+        off += float(np.abs(rest).mean())
+        total += float(np.abs(change).mean())
+    return off < CUTS.pushed * total
+
+
+def _bends(flat: NDArray[np.uint8], way: Array) -> bool:
+    """Whether pictures [n, ...] leave the straight line from the first to the last; `way` is 0..1 along it, [n]."""
+    a, b = flat[0].astype(np.float32), flat[-1].astype(np.float32)
+    off = np.abs(flat - a - way[:, None] * (b - a)).mean(1)
+    return float(off.max()) > CUTS.bent * float(np.abs(b - a).mean())
+
+
 def _joined(found: list[tuple[int, int, int]], flat: NDArray[np.uint8], count: int) -> list[tuple[int, int, int]]:
     """Windows that lie over each other as one, from where the pictures begin to change to where they end."""
     spans: list[list[int]] = []
@@ -141,6 +174,8 @@ def _joined(found: list[tuple[int, int, int]], flat: NDArray[np.uint8], count: i
     for first, last in spans:
         a, b = flat[first].astype(np.float32), flat[last].astype(np.float32)
         way = (flat[first : last + 1] - a) @ (b - a) / max(float((b - a) @ (b - a)), 1e-6)
+        if _bends(flat[first : last + 1], way):
+            continue
         begin, end = first + int((way > 0.04).argmax()), last - int((way[::-1] < 0.96).argmax())
         middle = first + int((way > 0.5).argmax())
         out.append((max(0, begin - 1), middle, min(count - 1, end + 1)))

@@ -51,3 +51,23 @@ def test_light_that_grows_is_no_dissolve():
     ways = np.clip((np.arange(60) - 20) / 20, 0, 1)
     shots = find_shots(film(*(room(1) * (0.6 + 0.4 * way) for way in ways)))
     assert shots.starts.tolist() == [0] and not shots.mixed.any()
+
+
+def test_a_smooth_background_that_moves_is_no_dissolve():
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    for pace in (0.06, 0.12, 0.2):
+        slopes = [
+            np.stack([125 + 100 * np.sin(0.3 * x + 0.2 * y + pace * at + c) for c in range(3)], -1) for at in range(60)
+        ]
+        for picture in slopes:
+            picture[4:, 11:14] = room(4)[4:, 11:14]
+        shots = find_shots(film(*slopes))
+        assert shots.starts.tolist() == [0] and not shots.mixed.any()
+
+
+def test_a_dissolve_of_pictures_that_move_is_found():
+    ways = np.clip((np.arange(80) - 30) / 16, 0, 1)
+    shots = find_shots(
+        film(*(room(1, 0.02 * at) * (1 - way) + room(2, 0.02 * at) * way for at, way in enumerate(ways)))
+    )
+    assert len(shots.starts) == 2 and shots.mixed[33:44].all() and not shots.mixed[:25].any()
