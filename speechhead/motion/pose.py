@@ -70,6 +70,11 @@ def drawn(angles: npt.ArrayLike) -> Array64:
     return np.asarray(np.asarray(angles, np.float64) / SEEN, np.float64)
 
 
+def told(angles: npt.ArrayLike) -> Array64:
+    """What a tracker tells of drawn turns (yaw, pitch, roll) in degrees [..., 3]: what was asked."""
+    return np.asarray(np.asarray(angles, np.float64) * SEEN, np.float64)
+
+
 def turned(pose: Pose, angles: npt.ArrayLike, shift: npt.ArrayLike = (0.0, 0.0), grow: float = 0.0) -> Pose:
     """`pose` turned by (yaw, pitch, roll) degrees about the neck, so that the neck stays in its place.
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from speechhead.core.arrays import Array
 from speechhead.core.errors import MediaError
+from speechhead.core.head_track import Angles
 from speechhead.core.outputs import replaced
 from speechhead.face.landmarks import Pose, to_pixels
 from speechhead.motion.arkit import BLENDSHAPES, blendshapes
+from speechhead.motion.pose import told
 
 HEAD = ("frame", "seconds", "yaw", "pitch", "roll")
 
@@ -24,12 +26,13 @@ class MotionLog:
     Parameters
     ----------
     rest : float32 [70, 3]; the person at rest, normalised
+    own : yaw, pitch and roll of the portrait, degrees
     fps : frames per second
     place : takes landmarks [70, 3] in crop pixels to those of the video
     """
 
-    def __init__(self, rest: Array, fps: float, place: Callable[[Array], Array]) -> None:
-        self.rest, self.fps, self._place = rest, fps, place
+    def __init__(self, rest: Array, own: Angles, fps: float, place: Callable[[Array], Array]) -> None:
+        self.rest, self.fps, self._own, self._place = rest, fps, np.array(own), place
         self.faces: list[Array] = []
         self.poses: list[Pose] = []
 
@@ -40,8 +43,9 @@ class MotionLog:
 
     @property
     def angles(self) -> Array:
-        """Yaw, pitch and roll of every frame, degrees, [T, 3]."""
-        return np.array([pose.angles for pose in self.poses], np.float32).reshape(-1, 3)
+        """Yaw, pitch and roll of every frame, degrees, [T, 3]: such that `--head` moves a portrait the same again."""
+        poses = np.array([pose.angles for pose in self.poses]).reshape(-1, 3)
+        return np.asarray(self._own + told(poses - self._own), np.float32)
 
     def write_motion(self, path: Path) -> None:
         """Landmarks in the video's pixels, as CSV, a frame a line; or everything as .npz."""

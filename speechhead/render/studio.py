@@ -46,7 +46,7 @@ class StudioRenderer(Renderer):
 
             self._cutout = Cutout(avatar, generator, self._crop, results.background)
         keeps = results.export_motion is not None or results.blendshapes is not None
-        self.log = MotionLog(rest_face(avatar.neutral), fps, self._shown) if keeps else None
+        self.log = MotionLog(rest_face(avatar.neutral), avatar.pose.angles, fps, self._shown) if keeps else None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -153,3 +153,15 @@ def test_long_sentences_become_captions_that_can_be_read():
     assert folded("aaaa bbbb " * 6).count("\n") == 1 and folded("short") == "short" and folded("x" * 50) == "x" * 50
     assert "a &lt;b&gt; &amp; c" in vtt([Caption(3661.5, 3662, "a <b> & c")])
     assert srt([Caption(3661.5, 3662, "a <b>")]) == "1\n01:01:01,500 --> 01:01:02,000\na <b>\n"
+
+
+def test_what_is_exported_moves_a_head_the_same_again(tmp_path):
+    write_wav(tmp_path / "voice.wav", [speech_like(0.8)], 16_000)
+    angles = []
+    for name, head in (("a.csv", "generated"), ("b.csv", tmp_path / "a.csv")):
+        results = ResultOptions(export_motion=tmp_path / name)
+        controls = Controls(seed=2, head=head)
+        api.say(tmp_path / "voice.wav", tmp_path / "a.mp4", options=options(), controls=controls, results=results)
+        angles.append(np.loadtxt(tmp_path / name, delimiter=",", skiprows=1)[:, 2:5])
+    assert np.abs(angles[0] - angles[0][0]).max() > 0.3
+    np.testing.assert_allclose(angles[1], angles[0], atol=0.1)
