@@ -145,8 +145,9 @@ class Card {
     else if (job.state === "working") this.bar.removeAttribute("value");
     this.bar.hidden = job.state === "done" || job.state === "failed";
     if (job.state === "done" || job.state === "failed") this.away.textContent = "Remove";
-    if (job.error) this.state.after(part("p", "wrong", job.error));
-    if (job.state === "done") for (const note of job.notes) this.state.after(part("p", "hint", note));
+    if (job.state !== "done" && job.state !== "failed") return;
+    const notes = job.notes.map((note) => part("p", "hint", note));
+    this.state.after(...(job.error ? [part("p", "wrong", job.error)] : []), ...notes);
   }
 
   async play(job) {

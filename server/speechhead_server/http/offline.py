@@ -20,7 +20,7 @@ from speechhead_server.core.problems import Refused
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.offline.queue import OfflineQueue
 
-FIELDS = ("text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop")
+FIELDS = ("text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop", "face")
 """Fields of the form, besides the files `source` and `audio`."""
 
 FORMS = ("mp4", "webm", "gif", "mov")

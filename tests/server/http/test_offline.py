@@ -7,6 +7,7 @@ import io
 import json
 import sys
 
+import numpy as np
 import pytest
 
 pytest.importorskip("aiortc")
@@ -14,6 +15,7 @@ pytest.importorskip("httpx")
 
 from speechhead_server.offline import queue
 from support.fakes import speech_like
+from support.films import scene, takes, write
 from support.live import play, until
 
 from speechhead.batch import worker
@@ -43,9 +45,9 @@ async def post(client, files=None, **fields):
     return await client.post("/offline", files=parts, data=fields)
 
 
-async def ended(client, name):
+async def ended(client, name, pause=0.02):
     while (job := (await client.get(f"/offline/{name}")).json())["state"] in ("waiting", "working"):
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
     return job
 
 
@@ -191,5 +193,25 @@ def test_the_real_process_refuses_a_playlist_and_makes_a_video(portrait, tmp_pat
         assert len((await client.get(f"/offline/{job['id']}/video")).content) > 1000
         failed = await ended(client, listed.json()["id"])
         assert failed["error"].startswith("source: not a picture, a sound or a video known here"), failed
+
+    play(scenario)
+
+
+def test_a_film_tells_who_speaks_and_what_stays(tmp_path):
+    two = (np.maximum(one, other) for one, other in zip(takes(12, 10, 48), takes(12, 250, 64, seed=1)))
+    film = write(tmp_path / "film.mp4", [*two, *[scene([], 1)] * 10])
+    write_wav(tmp_path / "a.wav", [speech_like(22 / 25)], 16_000)
+
+    async def scenario(client, server):
+        files = {"source": film.read_bytes(), "audio": (tmp_path / "a.wav").read_bytes()}
+        told = {}
+        for face in ("", "2"):
+            made = await post(client, files, face=face)
+            assert made.status_code == 202, made.text
+            job = await ended(client, made.json()["id"], 0.2)
+            assert job["state"] == "done", job
+            told[face] = job["notes"]
+        assert told[""][0].startswith("source: 2 people found, the one seen most speaks."), told
+        assert "10 of 22 frames stay as they are" in told[""][1] and "10 of 22" in told["2"][0], told
 
     play(scenario)
