@@ -175,7 +175,7 @@ def reason(error: BaseException) -> str:
     """A short reason without the path, which the message has already."""
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return "disk full"
+        return "disk full. Free some space"
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "not writable"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
