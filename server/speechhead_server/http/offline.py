@@ -20,6 +20,8 @@ from speechhead_server.core.problems import Refused
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.offline.queue import OfflineQueue
 
+from .results import refusals
+
 FIELDS = ("text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop", "face")
 """Fields of the form, besides the files `source` and `audio`."""
 
@@ -28,11 +30,27 @@ FORMS = ("mp4", "webm", "gif", "mov")
 
 BLOCK = 1 << 20
 
+_FILE = {"type": "string", "format": "binary"}
+_PROPERTIES = {"source": _FILE, "audio": _FILE, **{name: {"type": "string"} for name in FIELDS}}
+FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": {"type": "object", "properties": _PROPERTIES}}},
+    }
+}
+"""What the schema says of the form."""
+
 
 def add_offline(api: FastAPI, queue: OfflineQueue, sessions: Sessions) -> None:
     """Add the routes."""
 
-    @api.post("/offline", status_code=202, tags=["offline"])
+    @api.post(
+        "/offline",
+        status_code=202,
+        tags=["offline"],
+        responses=refusals(400, 408, 413, 415, 422, 503),
+        openapi_extra=FORM,
+    )
     async def make(request: Request, response: Response) -> dict[str, Any]:
         """Make a video: a form with `source` (a picture or video) or `avatar`, and `audio` (a file) or `text`."""
         owner = request.client.host if request.client else ""
@@ -47,12 +65,12 @@ def add_offline(api: FastAPI, queue: OfflineQueue, sessions: Sessions) -> None:
         response.headers["Location"] = f"/offline/{made.name}"
         return queue.describe(made)
 
-    @api.get("/offline/{name}", tags=["offline"])
+    @api.get("/offline/{name}", tags=["offline"], responses=refusals(404))
     async def about(name: str) -> dict[str, Any]:
         """How far a video is."""
         return queue.describe(queue.get(name))
 
-    @api.get("/offline/{name}/video", tags=["offline"])
+    @api.get("/offline/{name}/video", tags=["offline"], response_class=FileResponse, responses=refusals(404, 409))
     async def video(name: str) -> FileResponse:
         """The video."""
         job = queue.get(name)
@@ -61,7 +79,7 @@ def add_offline(api: FastAPI, queue: OfflineQueue, sessions: Sessions) -> None:
         kind = mimetypes.guess_type(job.video.name)[0] or "application/octet-stream"
         return FileResponse(job.video, media_type=kind, filename=job.video.name)
 
-    @api.delete("/offline/{name}", status_code=204, tags=["offline"])
+    @api.delete("/offline/{name}", status_code=204, tags=["offline"], responses=refusals(404))
     async def remove(name: str) -> None:
         """Cancel a video, or remove it."""
         queue.remove(name)
