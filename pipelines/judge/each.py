@@ -22,7 +22,7 @@ def avatars_of(folder: Path, names: Iterable[str], size: int) -> Iterator[tuple[
         try:
             avatar = Avatar.from_image(folder / name, size, tracker=tracker).resampled(size)
         except SpeechheadError as error:
-            print(f"{name}: {error}")
+            print(f"left out: {name}: {error}")
             continue
         yield name, avatar
 

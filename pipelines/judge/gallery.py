@@ -26,15 +26,15 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLES_PER_FRAME, frames_in
 from speechhead.core.controls import Controls
-from speechhead.core.errors import FaceError, SpeechheadError
+from speechhead.core.errors import FaceError
 from speechhead.face.landmarks import mouth_opening
-from speechhead.face.tracker import FaceTracker
 from speechhead.generators.open import open_generator
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture
 from speechhead.motion.compose import Motion
 from speechhead.speech.model import Speech2Landmarks
 
+from .each import avatars_of
 from .lids import closed
 from .performers import WholeSpeech
 from .sheets import TITLE
@@ -163,19 +163,14 @@ def main(
 ) -> None:
     """Draw the gallery."""
     audio = padded(load_audio(sound))
-    tracker, speech = FaceTracker(threads=1), Speech2Landmarks.load(threads=1)
-    generator = open_generator(name, SIZE, threads=1)
+    speech, generator = Speech2Landmarks.load(threads=1), open_generator(name, SIZE, threads=1)
+    entries = {entry.file: entry for entry in listed(names)}
     shown = []
-    for entry in listed(names):
-        try:
-            avatar = Avatar.from_image(folder / entry.file, SIZE, tracker=tracker).resampled(SIZE)
-        except SpeechheadError as error:
-            print(f"left out: {error}")
-            continue
+    for file, avatar in avatars_of(folder, entries, SIZE):
         pictures = states(avatar, generator, speech, audio)
-        shown.append((entry, pictures))
+        shown.append((entries[file], pictures))
         if full is not None:
-            strip(full / f"{Path(entry.file).stem}.png", pictures)
+            strip(full / f"{Path(file).stem}.png", pictures)
     if not shown:
         raise FaceError(f"{folder}: none of the portraits of {names.name} could be drawn. Give their folder.")
     output.parent.mkdir(parents=True, exist_ok=True)

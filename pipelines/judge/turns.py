@@ -13,14 +13,14 @@ import typer
 
 from pipelines.command import command
 from speechhead.avatar.portrait import Avatar
-from speechhead.core.errors import FaceError, SpeechheadError
-from speechhead.face.tracker import FaceTracker
+from speechhead.core.errors import FaceError
 from speechhead.generators.open import open_generator
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture
 from speechhead.motion.pose import drawn, turned
 
 from . import gallery
+from .each import avatars_of
 from .gallery import listed
 
 LISTED = Path(__file__).with_name("turned_portraits.csv")
@@ -64,14 +64,11 @@ def main(
 ) -> None:
     """Draw the sheet."""
     cv2.setNumThreads(1)
-    tracker, generator = FaceTracker(threads=1), open_generator(name, SIZE, threads=1)
+    generator = open_generator(name, SIZE, threads=1)
+    entries = {entry.file: entry for entry in listed(names)}
     shown = []
-    for entry in listed(names):
-        try:
-            avatar = Avatar.from_image(folder / entry.file, SIZE, tracker=tracker).resampled(SIZE)
-        except SpeechheadError as error:
-            print(f"left out: {error}")
-            continue
+    for file, avatar in avatars_of(folder, entries, SIZE):
+        entry = entries[file]
         pictures = poses(avatar, generator)
         shown.append((entry, [gallery.tile(picture, TILE, KEPT) for picture in pictures]))
         if full is not None:

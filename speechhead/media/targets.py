@@ -10,7 +10,7 @@ from pathlib import Path
 from speechhead.core.errors import MediaError
 
 from .decoding import reason
-from .writer import SUFFIXES, check_output
+from .writer import SUFFIXES, check_folder, check_output
 
 WEB, GIF, APNG, MOV = ".webm", ".gif", ".apng", ".mov"
 FRAMES = ".png"
@@ -69,12 +69,9 @@ def check_place(path: str | Path, alpha: bool = False) -> Path:
                 raise MediaError(f"{folder}: is there already, and is no empty folder. Choose another, or empty it.")
         elif path.exists() and not path.is_file():
             raise MediaError(f"{path}: not a plain file. Choose another output.")
-        if not folder.parent.is_dir():
-            raise MediaError(f"{path}: folder '{folder.parent}' does not exist. Create it first.")
     except OSError as error:
         raise MediaError(f"{path}: {reason(error)}. Choose another output.") from error
-    if not os.access(folder.parent, os.W_OK):
-        raise MediaError(f"{path}: folder '{folder.parent}' is not writable. Choose another output.")
+    check_folder(path, folder.parent)
     return path
 
 

@@ -61,13 +61,21 @@ def check_output(path: str | Path) -> Path:
     try:
         if path.exists() and not path.is_file():
             raise MediaError(f"{path}: not a plain file. Choose another output.")
-        if not path.parent.is_dir():
-            raise MediaError(f"{path}: folder '{path.parent}' does not exist. Create it first.")
     except OSError as error:
         raise MediaError(f"{path}: {reason(error)}. Choose another output.") from error
-    if not os.access(path.parent, os.W_OK):
-        raise MediaError(f"{path}: folder '{path.parent}' is not writable. Choose another output.")
+    check_folder(path, path.parent)
     return path
+
+
+def check_folder(path: Path, folder: Path) -> None:
+    """MediaError unless there is a folder to write the output `path` into."""
+    try:
+        if not folder.is_dir():
+            raise MediaError(f"{path}: folder '{folder}' does not exist. Create it first.")
+    except OSError as error:
+        raise MediaError(f"{path}: {reason(error)}. Choose another output.") from error
+    if not os.access(folder, os.W_OK):
+        raise MediaError(f"{path}: folder '{folder}' is not writable. Choose another output.")
 
 
 def sweep_parts(path: Path) -> None:

@@ -88,7 +88,7 @@ class _Stream:
 
     async def run(self) -> None:
         self._session.listeners.add(self._listen)
-        tasks = [asyncio.create_task(self._tell()), asyncio.create_task(self._pass_on())]
+        telling, passing = asyncio.create_task(self._tell()), asyncio.create_task(self._pass_on())
         try:
             await self._socket.send_json({"type": "ready"})
             while True:
@@ -111,17 +111,13 @@ class _Stream:
         finally:
             self._waiting.append(None)  # what came is said to its end
             self._changed.set()
-            await self._said()
+            while self._waiting and not self._session.closed and not passing.done():
+                await asyncio.sleep(LOOK)  # until what waits has found room
             self._session.listeners.discard(self._listen)
-            for task in tasks:
+            for task in (telling, passing):
                 task.cancel()
             if self._segment is not None:
                 self._segment.close()
-
-    async def _said(self) -> None:
-        """Wait until what waits has found room, or the session has ended."""
-        while self._waiting and not self._session.closed:
-            await asyncio.sleep(LOOK)
 
     def _sound(self, data: bytes) -> None:
         if len(data) > LARGEST:

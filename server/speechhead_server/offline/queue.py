@@ -28,6 +28,9 @@ MEMORY, FILE = 6 << 30, 2 << 30
 PRIORITY = 15
 """Niceness: live sessions on the same cores come first."""
 
+RESULTS = "work"
+"""Folder of a job that its process writes into."""
+
 SWEEP = 30.0
 """Seconds between two looks for jobs to forget."""
 
@@ -57,7 +60,7 @@ class OfflineJob:
     @property
     def video(self) -> Path:
         """Where its result is."""
-        return self.folder / "work" / self.job.output
+        return self.folder / RESULTS / self.job.output
 
     def describe(self, before: int) -> dict[str, Any]:
         """As JSON; `before` is how many wait before it."""
@@ -164,7 +167,7 @@ class OfflineQueue:
                 await asyncio.to_thread(shutil.rmtree, job.folder, True)
 
     def _perform(self, job: OfflineJob) -> Done:
-        work = job.folder / "work"
+        work = job.folder / RESULTS
         work.mkdir()
         longest = f"{self._settings.offline_seconds:g}"
         limits = ("--nice", str(PRIORITY), "--memory", str(MEMORY), "--file", str(FILE), "--longest", longest)
@@ -200,4 +203,6 @@ class OfflineQueue:
 
 def _without(text: str, folder: Path) -> str:
     """A text without the folder that files lie in, and the names that they have there."""
-    return text.replace(f"{folder}/work/", "").replace(f"{folder}/", "").replace(".upload", "")
+    for place in (folder / RESULTS, folder):
+        text = text.replace(f"{place}/", "")
+    return text.replace(".upload", "")
