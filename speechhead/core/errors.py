@@ -37,6 +37,10 @@ class DeviceError(SpeechheadError):
     """The requested engine or device is not available on this machine."""
 
 
+class DeviceMemoryError(DeviceError):
+    """The device has no memory left for what is asked; what was tried holds none of it."""
+
+
 class MediaError(SpeechheadError):
     """A video can not be read or written."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,10 +59,26 @@ class DrivenGenerator:
         model = open_model(name, None, engine, device)
         return cls(model, FamilyLatents.open(fitted, model.name), size)
 
+    batched = True
+    """A family fills its device with one call; several at once would only wait for each other."""
+
     @property
-    def device(self) -> torch.device:
+    def device(self) -> str:
         """Where the networks are."""
+        return str(self._device)
+
+    @property
+    def _device(self) -> torch.device:
         return next(self.model.parameters()).device
+
+    @property
+    def native(self) -> int:
+        """Side of the pictures that the family was made for; at other sizes they are scaled."""
+        return self.model.image_size
+
+    def sized(self, size: int) -> DrivenGenerator:
+        """The same networks for square crops of another size."""
+        return DrivenGenerator(self.model, self.latents, size)
 
     @torch.inference_mode()
     def prepare(self, crop: Picture, mesh: Array) -> DrivenSource:
@@ -73,7 +90,7 @@ class DrivenGenerator:
         mesh : float32 [478, 3]; the face mesh in crop pixels
         """
         normalised, poses = remove_pose(from_mesh(mesh)[None])
-        image = to_tensor([resized(crop, self.model.image_size)], self.device)
+        image = to_tensor([resized(crop, self.model.image_size)], self._device)
         return DrivenSource(crop, self.model.appearance(image), self.model.motion(image), normalised[0], poses[0])
 
     @torch.inference_mode()
@@ -97,3 +114,7 @@ class DrivenGenerator:
         frame = to_pictures(self.model.render(source.appearance, source.motion, driving))[0]
         mixed = resized(frame, self.size) * self._ramp + source.crop * (1 - self._ramp)
         return np.round(mixed).astype(np.uint8)
+
+    def render_many(self, sources: Sequence[DrivenSource], normalised: Array, poses: Sequence[Pose]) -> list[Picture]:
+        """Frames of several portraits: landmarks float32 [N, 70, 3], and a source and a pose for each."""
+        return [self.render(source, face, pose) for source, face, pose in zip(sources, normalised, poses)]

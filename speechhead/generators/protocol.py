@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from speechhead.core.arrays import Array
 from speechhead.face.landmarks import Pose
 from speechhead.media.image import Picture
-
-if TYPE_CHECKING:
-    pass
 
 
 class Generator(Protocol):
@@ -26,3 +24,29 @@ class Generator(Protocol):
 
     def render(self, source: Any, normalised: Array, pose: Pose) -> Picture:
         """A frame [S, S, 3] for normalised landmarks [70, 3] in a pose of crop pixels; called from several threads."""
+
+
+@runtime_checkable
+class DeviceGenerator(Generator, Protocol):
+    """A generator whose networks are on a device that draws several pictures, of several portraits, in one call.
+
+    `prepare` and `render_many` raise DeviceMemoryError where the device has no room, and hold nothing of what they
+    tried.
+    """
+
+    @property
+    def device(self) -> str:
+        """Where its networks are: "cpu", "cuda", "cuda:1"."""
+
+    @property
+    def batched(self) -> bool:
+        """Whether pictures are drawn quickest in one call from one thread; else `render` is called from several."""
+
+    def render_many(self, sources: Sequence[Any], normalised: Array, poses: Sequence[Pose]) -> list[Picture]:
+        """Frames [S, S, 3], one for each source, landmarks [N, 70, 3] and pose; `render` is the case of one.
+
+        Sources are of any generator that shares these networks and has this size; one may come more than once.
+        """
+
+    def sized(self, size: int) -> DeviceGenerator:
+        """The same networks, in memory once, for square crops of another size."""

@@ -24,6 +24,7 @@ from speechhead.generators.checkpoints import (  # noqa: E402
 )
 from speechhead.generators.families.latents import FamilyLatents, LatentsConfig  # noqa: E402
 from speechhead.generators.open import open_generator  # noqa: E402
+from speechhead.generators.protocol import DeviceGenerator  # noqa: E402
 from speechhead.media.reader import VideoReader  # noqa: E402
 from speechhead.render.stream import Renderer  # noqa: E402
 
@@ -67,6 +68,20 @@ def test_every_family_moves_with_the_landmarks(name, home, avatar):
     for face, place in ((spoken, avatar.pose), (avatar.neutral, pose)):
         assert (generator.render(source, face, place) != rest).any()
     assert np.abs(rest.astype(int) - avatar.crop)[[0, -1]].max() <= 1  # no seam where it is laid back
+
+
+def test_portraits_are_drawn_in_one_call_and_sizes_share_their_networks(home, avatar):
+    installed("fomm", home)
+    generator = open_generator("fomm", avatar.size)
+    assert isinstance(generator, DeviceGenerator) and generator.batched and generator.device == "cpu"
+    other = avatar.resampled(96)
+    smaller = generator.sized(96)
+    assert smaller.size == 96 and smaller.model is generator.model and smaller.native == generator.model.image_size
+    sources = [avatar.source(generator), avatar.source(generator)]
+    faces = np.stack([avatar.neutral, avatar.neutral + np.float32(0.05)])
+    frames = generator.render_many(sources, faces, [avatar.pose] * 2)
+    assert all((generator.render(avatar.source(generator), f, avatar.pose) == p).all() for f, p in zip(faces, frames))
+    assert smaller.render_many([other.source(smaller)], other.neutral[None], [other.pose])[0].shape == (96, 96, 3)
 
 
 def test_speech_becomes_frames(home, avatar):
