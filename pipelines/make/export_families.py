@@ -47,7 +47,7 @@ class Graph(nn.Module):
     model : the family
     step : appearance, motion or render
     inputs : names of the tensors; of `render` as 'appearance.volume', 'source.value', 'driving.value'
-    outputs : names of the results; a single picture for `render`
+    outputs : names of the results; for `render` the fields of `Drawn` that the family has
     """
 
     def __init__(self, model: Family, step: str, inputs: list[str], outputs: list[str]) -> None:
@@ -64,7 +64,8 @@ class Graph(nn.Module):
         for name, tensor in zip(self.inputs, tensors):
             part, key = name.split(".")
             parts[part][key] = tensor
-        return (self.model.render(parts["appearance"], parts["source"], parts["driving"]),)
+        drawn = self.model.draw(parts["appearance"], parts["source"], parts["driving"])._asdict()
+        return tuple(drawn[name] for name in self.outputs)
 
 
 def needed(model: Family, appearance: Motion, source: Motion, driving: Motion) -> list[str]:
@@ -109,10 +110,14 @@ def export(model: Family, stem: Path) -> dict[str, Any]:
             for key, value in tensors.items()
         }
         inputs = needed(model, appearance, source, motion)
+        drawn = model.draw(appearance, source, motion)._asdict()
     graphs = {
         "appearance": (Graph(model, "appearance", ["image"], [f"appearance.{key}" for key in appearance]), [image[:1]]),
         "motion": (Graph(model, "motion", ["image"], [f"motion.{key}" for key in motion]), [image]),
-        "render": (Graph(model, "render", inputs, ["picture"]), [named[name] for name in inputs]),
+        "render": (
+            Graph(model, "render", inputs, [name for name, value in drawn.items() if value is not None]),
+            [named[name] for name in inputs],
+        ),
     }
     description: dict[str, Any] = {
         "family": model.name,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from speechhead.core.errors import WeightsError
 from speechhead.engines.onnx import load_session
-from speechhead.generators.families.family import Appearance, Family, Motion
+from speechhead.generators.families.family import Appearance, Drawn, Family, Motion
 
 STEPS = ("appearance", "motion", "render")
 """Graphs of a family, one file each."""
@@ -61,14 +61,16 @@ def use_exported(model: Family, weights: Path, device: str = "auto", threads: in
     def named(step: str, image: Tensor) -> dict[str, Tensor]:
         return dict(zip((name.split(".")[1] for name in outputs[step]), run(step, {"image": image})))
 
-    def render(appearance: Appearance, source: Motion, driving: Motion) -> Tensor:
+    def draw(appearance: Appearance, source: Motion, driving: Motion) -> Drawn:
         parts = {"appearance": appearance, "source": source, "driving": driving}
-        return run("render", {f"{part}.{key}": value for part, some in parts.items() for key, value in some.items()})[0]
+        made = run("render", {f"{part}.{key}": value for part, some in parts.items() for key, value in some.items()})
+        return Drawn(**dict(zip(outputs["render"], made)))
 
     replaced: dict[str, Any] = {
         "appearance": lambda image: named("appearance", image),
         "motion": lambda image: named("motion", image),
-        "render": render,
+        "draw": draw,
+        "render": lambda *parts: draw(*parts).picture,
     }
     for step, method in replaced.items():
         setattr(model, step, method)

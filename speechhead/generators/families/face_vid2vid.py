@@ -33,7 +33,7 @@ from speechhead.generators.nets.volumes import (
     warp_volume,
 )
 
-from .family import Appearance, Motion
+from .family import Appearance, Drawn, Motion
 from .head_pose import CONVENTIONS
 from .posed import FaceVid2VidMotion
 
@@ -342,6 +342,10 @@ class FaceVid2Vid(FaceVid2VidMotion):
         return self.posed(canonical=self.kp_detector(image), **self.pose(self.he_estimator(image)))
 
     def render(self, appearance: Appearance, source: Motion, driving: Motion) -> Tensor:
+        return self.draw(appearance, source, driving).picture
+
+    def draw(self, appearance: Appearance, source: Motion, driving: Motion) -> Drawn:
         driven, at_rest = torch.broadcast_tensors(driving["value"], source["value"])
         volume = appearance["volume"].expand(len(driven), -1, -1, -1, -1)
-        return self.generator.generate(volume, driven, at_rest)[0]
+        picture, field = self.generator.generate(volume, driven, at_rest)
+        return Drawn(picture, field.deformation[..., :2], field.occlusion)

@@ -32,7 +32,7 @@ from .face_vid2vid_f2f_config import (
     FaceVid2VidF2FConfig,
     MotionConfig,
 )
-from .family import Appearance, Motion
+from .family import Appearance, Drawn, Motion
 from .head_pose import F2F
 from .posed import FaceVid2VidMotion
 
@@ -307,14 +307,21 @@ class FaceVid2VidF2F(FaceVid2VidMotion):
 
     def render(self, appearance: Appearance, source: Motion, driving: Motion) -> Tensor:
         """Pictures in [0, 1]: what lies beyond is cut off, as the published evaluation does."""
-        return self.generate(appearance, source, driving).clamp(0, 1)
+        return self.draw(appearance, source, driving).picture
 
     def generate(self, appearance: Appearance, source: Motion, driving: Motion) -> Tensor:
         """Pictures as the network makes them, not bounded; for training."""
+        return self._made(appearance, source, driving)[0]
+
+    def draw(self, appearance: Appearance, source: Motion, driving: Motion) -> Drawn:
+        picture, field = self._made(appearance, source, driving)
+        return Drawn(picture.clamp(0, 1), field.deformation[..., :2], field.occlusion)
+
+    def _made(self, appearance: Appearance, source: Motion, driving: Motion) -> tuple[Tensor, MotionField]:
         count = max(len(driving["value"]), len(source["value"]))
         volume = appearance["volume"].expand(count, -1, -1, -1, -1)
         moved, at_rest = (
             {key: motion[key].expand(count, -1, -1) for key in ("value", "rotation")} for motion in (driving, source)
         )
         field = self.mfe(volume, moved, at_rest)
-        return self.generator(volume, field.deformation, field.occlusion)
+        return self.generator(volume, field.deformation, field.occlusion), field

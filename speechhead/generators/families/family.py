@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -15,6 +15,20 @@ generator reads; and what else the family has: 'jacobian' [B, K, 2, 2] (FOMM, Da
 
 Appearance = dict[str, Tensor]
 """What is computed once per portrait."""
+
+
+class Drawn(NamedTuple):
+    """What a family makes of a motion: its picture, and where that comes from, for pictures of another size.
+
+    picture : [B, 3, h, w] in 0..1
+    flow : [B, D, h', w', 2]; where the source is read, (x, y) with -1 and 1 at the centres of the first and the last
+        cell, for each of the D depths of a volume (1 in two dimensions); None in a family that does not tell
+    visible : [B, 1, h', w'] in 0..1; how much of a place the source shows; None if it is not estimated
+    """
+
+    picture: Tensor
+    flow: Tensor | None = None
+    visible: Tensor | None = None
 
 
 class Family(nn.Module, ABC):
@@ -53,6 +67,10 @@ class Family(nn.Module, ABC):
     @abstractmethod
     def render(self, appearance: Appearance, source: Motion, driving: Motion) -> Tensor:
         """Pictures [B, 3, h, w] of the portrait in the driving motion."""
+
+    def draw(self, appearance: Appearance, source: Motion, driving: Motion) -> Drawn:
+        """As `render`, with the motion field: `full_resolution.py` needs it to draw portraits of any size."""
+        return Drawn(self.render(appearance, source, driving))
 
     @abstractmethod
     def to_latent(self, motion: Motion) -> Tensor:

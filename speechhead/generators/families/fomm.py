@@ -36,7 +36,7 @@ from speechhead.generators.nets.layers import (
     widths,
 )
 
-from .family import Appearance, Family, Motion, spread
+from .family import Appearance, Drawn, Family, Motion, spread
 from .fomm_config import FommConfig, FommGeneratorConfig, FommKeypointConfig, FommMotionConfig
 from .posed import refuse_unknown
 
@@ -224,8 +224,12 @@ class Fomm(Family):
         return motion
 
     def render(self, appearance: Appearance, source: Motion, driving: Motion) -> Tensor:
+        return self.draw(appearance, source, driving).picture
+
+    def draw(self, appearance: Appearance, source: Motion, driving: Motion) -> Drawn:
         frames = len(driving["value"])
-        return self.generator(spread(appearance, frames), spread(source, frames), driving)["prediction"]
+        made = self.generator(spread(appearance, frames), spread(source, frames), driving)
+        return Drawn(made["prediction"], made["deformation"][:, None], made.get("occlusion_map"))
 
     def to_latent(self, motion: Motion) -> Tensor:
         """Keypoints, then Jacobians: [B, 2K], or [B, 6K].

@@ -21,7 +21,7 @@ from speechhead.generators.nets.volumes import (
     warp_volume,
 )
 
-from .family import Appearance, Motion
+from .family import Appearance, Drawn, Motion
 from .head_pose import LIVEPORTRAIT
 from .posed import PosedFamily, refuse_unknown
 from .retargeting import Openings, Retargeting, RetargetingConfig, drive
@@ -240,6 +240,11 @@ class LivePortrait(PosedFamily):
         return {**self.posed(**parts), "value": value}
 
     def render(self, appearance: Appearance, source: Motion, driving: Motion) -> Tensor:
+        return self.draw(appearance, source, driving).picture
+
+    def draw(self, appearance: Appearance, source: Motion, driving: Motion) -> Drawn:
         driven, at_rest = torch.broadcast_tensors(driving["value"], source["value"])
         volume = appearance["volume"].expand(len(driven), -1, -1, -1, -1)
-        return self.spade_generator(self.warping_module(volume, driven, at_rest))
+        field = self.warping_module.field(volume, driven, at_rest)
+        picture = self.spade_generator(self.warping_module.warped(volume, field))
+        return Drawn(picture, field.deformation[..., :2], field.occlusion)
