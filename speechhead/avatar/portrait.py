@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 from speechhead.core.errors import ControlError, ImageError
+from speechhead.core.stages import staged
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.face.unfold import unfolded
 from speechhead.media.image import Picture, as_picture, read_picture, scaled_down
@@ -223,6 +224,7 @@ class Avatar:
         """The appearance features of this portrait for a generator, made once for each."""
         return self._features.of(generator, lambda: generator.prepare(self.crop, self.mesh))
 
+    @staged("paste")
     def paste(self, frame: Picture) -> Picture:
         """The full portrait [H, W, 3] with a rendered face crop [S, S, 3] in its place, without a visible seam."""
         left, top, side = self.box

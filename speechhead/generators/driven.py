@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from speechhead.core.arrays import Array
+from speechhead.core.stages import stage
 from speechhead.engines.torch import to_pictures, to_tensor
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.generators.checkpoints.imported import find_latents
@@ -107,11 +108,13 @@ class DrivenGenerator:
         -------
         uint8 [S, S, 3]; fades into the portrait at the crop's border
         """
-        driving = self.latents.drive(
-            self.model, source.motion, normalised[None], pose, source.normalised, source.pose, self.size
-        )
-        driving = self._settle(self.model, source.motion, driving)
-        frame = to_pictures(self.model.render(source.appearance, source.motion, driving))[0]
+        with stage("latents"):
+            driving = self.latents.drive(
+                self.model, source.motion, normalised[None], pose, source.normalised, source.pose, self.size
+            )
+            driving = self._settle(self.model, source.motion, driving)
+        with stage("networks"):
+            frame = to_pictures(self.model.render(source.appearance, source.motion, driving))[0]
         mixed = resized(frame, self.size) * self._ramp + source.crop * (1 - self._ramp)
         return np.round(mixed).astype(np.uint8)
 

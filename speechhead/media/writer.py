@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.errors import MediaError
 from speechhead.core.options import check_fps
+from speechhead.core.stages import stage
 
 from .decoding import address, reason, silence
 from .image import Picture, yuv420
@@ -257,10 +258,14 @@ class _Encoder:
         self.spoken = 0
 
     def video(self, frame: Picture) -> None:
-        picture = av.VideoFrame.from_ndarray(yuv420(frame), format="yuv420p")
+        with stage("colour"):
+            picture = av.VideoFrame.from_ndarray(yuv420(frame), format="yuv420p")
         picture.pts, picture.time_base = self.count, 1 / self.rate
         self.count += 1
-        self.container.mux(self.stream.encode(picture))
+        with stage("encode"):
+            packets = self.stream.encode(picture)
+        with stage("mux"):
+            self.container.mux(packets)
         self._sound_until(self.count)
 
     def audio(self, samples: NDArray[np.float32]) -> None:
@@ -283,7 +288,10 @@ class _Encoder:
             frame.sample_rate, frame.pts = self.sample_rate, self.spoken
             frame.time_base = Fraction(1, self.sample_rate)
             self.spoken += block.shape[1]
-            self.container.mux(self.sound.encode(frame))
+            with stage("encode"):
+                packets = self.sound.encode(frame)
+            with stage("mux"):
+                self.container.mux(packets)
 
     def finish(self) -> None:
         self._sound_until(self.count, pad=True)

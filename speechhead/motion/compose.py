@@ -17,6 +17,7 @@ from speechhead.core.arrays import Array, Array64
 from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.core.controls import Controls
 from speechhead.core.errors import AudioError, LandmarkError
+from speechhead.core.stages import staged
 from speechhead.face.landmarks import Pose
 
 from .blink import Blinks, Urge, close_eyes
@@ -129,6 +130,7 @@ class Motion:
         constant = (self.controls, self.rest, self.base_pose, self._emotions)  # never changed in place
         return copy.deepcopy(self, {id(part): part for part in constant})
 
+    @staged("motion")
     def step(self, speech_motion: npt.ArrayLike, audio: npt.ArrayLike) -> tuple[Array, list[Pose]]:
         """Landmarks and poses of the next k frames.
 

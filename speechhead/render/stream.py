@@ -15,6 +15,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.core.controls import Controls
 from speechhead.core.kept import opened
+from speechhead.core.stages import stage
 from speechhead.face.landmarks import Pose
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture
@@ -118,5 +119,6 @@ class Renderer:
 
     def draw(self, face: Array, pose: Pose) -> Picture:
         """The picture of landmarks [70, 3] in a pose; may be called from several threads."""
-        frame = self.generator.render(self._source, face, pose)
+        with stage("draw"):
+            frame = self.generator.render(self._source, face, pose)
         return self.avatar.paste(frame) if self.paste else frame

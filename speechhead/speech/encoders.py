@@ -12,6 +12,7 @@ from speechhead.audio.features import MFCC, whisper_mel
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from speechhead.core.errors import WeightsError
+from speechhead.core.stages import stage
 from speechhead.engines.onnx import load_session
 
 POSITION = SAMPLE_RATE // 50
@@ -191,7 +192,8 @@ class WindowStream:
         self._in += len(samples)
         self._pending = np.concatenate([self._pending, np.asarray(samples, np.float32).reshape(-1)])
         while len(self._pending) >= window.window_samples:
-            features = self._encoder(self._pending[: window.window_samples])
+            with stage("encoder"):
+                features = self._encoder(self._pending[: window.window_samples])
             self._pending = self._pending[window.block_samples :]
             self._blocks += 1
             yield features

@@ -16,6 +16,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, frames_in
 from speechhead.core.controls import EMOTIONS
 from speechhead.core.errors import AudioError, ControlError, LandmarkError, WeightsError
+from speechhead.core.stages import staged
 from speechhead.engines.onnx import load_session
 
 from .encoders import Encoder, WindowConfig, WindowStream, open_encoder
@@ -138,6 +139,7 @@ class Speech2Landmarks:
         """A stream for one speaker; `push` of any chunks, then `flush`, equals `whole`."""
         return MotionStream(self, neutral, emotion)
 
+    @staged("speech2landmarks")
     def step(self, features: Array, emotion: Array, neutral: Array, state: Array) -> tuple[Array, Array]:
         """One block: [block + ahead, channels], [7], [70, 3], [1, 1, width] -> [block, 70, 3] and the next state."""
         feed = {"features": features[None], "emotion": emotion[None], "neutral": neutral[None], "state": state}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 from speechhead.core.smoothstep import smoothstep32
+from speechhead.core.stages import staged
 from speechhead.face.landmarks import Pose, to_normalised, to_pixels
 from speechhead.motion.blink import LID_PAIRS, MEETING
 
@@ -188,6 +189,7 @@ class Lids:
             return made[0] and made[0][0], made[1] and made[1][0]
         return replace(seen[0][0], ball=balls[0]), replace(seen[1][0], ball=balls[1])
 
+    @staged("composite")
     def close(
         self, frame: NDArray[np.uint8], lids: tuple[Lid | None, ...], closure: Array, keypoints: Array, pose: Pose
     ) -> NDArray[np.uint8]:

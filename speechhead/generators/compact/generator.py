@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.stages import stage, staged
 from speechhead.engines.onnx import load_session
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
 from speechhead.motion.rest import rest_face
@@ -161,6 +162,7 @@ class CompactGenerator:
         deep = deepened(normalised, source.landmarks, source.rest_width)
         return self._latents.keypoints(deep[None], source.canonical)[0]
 
+    @staged("warps")
     def _flow(self, source: Source, keypoints: Array, pose: Pose) -> Array:
         """Backward flow of the person, [N, N, 2]: the face by its mesh, before all that is around it."""
         solid = source.relief.raised(keypoints, pose)
@@ -180,7 +182,9 @@ class CompactGenerator:
             feeds[f"{name}_motion"] = window.motion(source.seen, driving, source.pose, pose)[None]
             for part in ("source", "source_shapes", "quarter", "eighth"):
                 feeds[f"{name}_{part}"] = source.features[f"{name}_{part}"]
-        for name, painted in zip(matrices, self._windows.run(None, feeds)):
+        with stage("networks"):
+            windows = self._windows.run(None, feeds)
+        for name, painted in zip(matrices, windows):
             patch = painted[0].transpose(1, 2, 0)
             if name == "mouth":
                 if source.inside.grey > 0:

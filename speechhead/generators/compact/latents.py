@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from speechhead.core.arrays import Array
+from speechhead.core.stages import staged
 from speechhead.engines.onnx import load_session
 from speechhead.face.landmarks import INNER_LIPS, MESH_TO_70, OUTER_LIPS, REFERENCE, from_mesh
 
@@ -85,6 +86,7 @@ class CompactLatents:
         feeds = {"motion": motion.astype(np.float32), "shape": np.ascontiguousarray(shape, np.float32)}
         return self._session.run(None, feeds)[0].reshape(len(driving), 478, 3)
 
+    @staged("latents")
     def keypoints(self, driving: Array, mesh: Array) -> Array:
         """Driving keypoints in normalised space.
 

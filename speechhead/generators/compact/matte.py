@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.stages import staged
 from speechhead.engines.onnx import load_session
 
 from .fill import push_pull
@@ -138,6 +139,7 @@ class Layers:
         first, last = np.argmax(there, 1), size - np.argmax(there[:, ::-1], 1)
         return np.where(there.any(1), [first, last], [[size], [0]])
 
+    @staged("warps")
     def moved(self, flow: Array) -> NDArray[np.uint8]:
         """The picture uint8 [S, S, 3] with the person read through a backward flow [h, w, 2] ([-1, 1] units).
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.stages import staged
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.motion.rest import rest_face
 
@@ -49,11 +50,13 @@ def with_lips_shut(
     return without_smile(frame, smile, flow, seen, warper.pose)
 
 
+@staged("composite")
 def with_lips(frame: NDArray[np.uint8], lips: LipSheets, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
     """Lay a portrait's lips into the warped person [S, S, 3], in place; keypoints: float32 [478, 3], driving."""
     return lips.draw(frame, to_pixels(keypoints, pose), to_pixels(between(keypoints), pose), pose)
 
 
+@staged("composite")
 def without_smile(
     frame: NDArray[np.uint8], smile: RestPlate | None, flow: Array, keypoints: Array, pose: Pose
 ) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from speechhead.core import weights
 from speechhead.core.arrays import Array
 from speechhead.core.smoothstep import smoothstep32
+from speechhead.core.stages import staged
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.motion.rest import rest_face
 
@@ -167,6 +168,7 @@ class Teeth:
         own, made = (look(picture, mesh, pose.scale) for picture in (crop, drawn))
         return Habit.of_portrait(crop, mesh, pose, (own, made))
 
+    @staged("composite")
     def draw(self, frame: NDArray[np.uint8], inside: Inside, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Lay the inside of the mouth into a frame, in place.
 

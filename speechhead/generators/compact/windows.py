@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 from speechhead.core.smoothstep import eased
+from speechhead.core.stages import staged
 from speechhead.face.landmarks import REFERENCE, Pose, from_mesh, to_pixels
 
 from .meshwarp import (
@@ -175,6 +176,7 @@ def apart(opening: Array) -> Array:
     return np.asarray(1 - cv2.GaussianBlur(cv2.dilate(opening, kernel), (REACH.seam, REACH.seam), 0), np.float32)
 
 
+@staged("composite")
 def lay(frame: NDArray[np.uint8], painted: Array, matrix: Array) -> NDArray[np.uint8]:
     """Lay what is painted [h, w, 4] (what to add, and what to cover before) over a frame [S, S, 3], in place.
 
