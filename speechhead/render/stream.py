@@ -83,7 +83,7 @@ class Renderer:
         self._model = speech2landmarks
         self._speech = self.open_stream()
         feel_ahead(self._speech, controls)
-        self._source = avatar.source(self.generator)
+        self.source = avatar.source(self.generator)
         self._clock = FrameClock(fps)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="draw")
         self._unmoved: Array = np.zeros(0, np.float32)  # sound of frames whose motion is still to come
@@ -120,5 +120,8 @@ class Renderer:
     def draw(self, face: Array, pose: Pose) -> Picture:
         """The picture of landmarks [70, 3] in a pose; may be called from several threads."""
         with stage("draw"):
-            frame = self.generator.render(self._source, face, pose)
+            return self.laid(self.generator.render(self.source, face, pose))
+
+    def laid(self, frame: Picture) -> Picture:
+        """A drawn face crop [S, S, 3] as this renderer gives it out: in its portrait, or as it is."""
         return self.avatar.paste(frame) if self.paste else frame

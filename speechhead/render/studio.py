@@ -56,7 +56,7 @@ class StudioRenderer(Renderer):
     def draw(self, face: Array, pose: Pose) -> NDArray[np.uint8]:
         """The finished picture of landmarks [70, 3] in a pose: [H, W, 3], or [H, W, 4] where it is transparent."""
         if self._cutout is not None:
-            return self._cutout.cut(*self.generator.render_with_matte(self._source, face, pose))  # type: ignore[attr-defined]
+            return self._cutout.cut(*self.generator.render_with_matte(self.source, face, pose))  # type: ignore[attr-defined]
         frame = super().draw(face, pose)
         return self.avatar.face(frame, self._crop) if self._crop else frame
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import numpy as np
 
 from speechhead.core.clocks import SAMPLES_PER_FRAME, frames_in
+from speechhead.core.errors import DeviceMemoryError
 from speechhead.face.landmarks import to_pixels
 
 LOOKAHEAD = 3
@@ -33,6 +36,42 @@ class FakeGenerator:
         cv2.fillPoly(frame, [points[60:68]], (30, 0, 0), cv2.LINE_AA, 4)
         frame[:4], frame[-4:], frame[:, :4], frame[:, -4:] = source[:4], source[-4:], source[:, :4], source[:, -4:]
         return frame
+
+
+class FakeDevice(FakeGenerator):
+    """A device of known cost: a call takes `call` seconds and `each` for every picture, and nothing of a core.
+
+    calls: numbers of pictures; room: pictures that its memory holds, at once or, as `portraits`, prepared
+    """
+
+    device, batched, native = "fake:0", True, 128
+
+    def __init__(self, size: int = 128, call: float = 0.005, each: float = 0.0005) -> None:
+        super().__init__(size)
+        self.call, self.each = call, each
+        self.room = self.portraits = 10**6
+        self.calls: list[int] = []
+        self.bad: list[object] = []
+
+    def prepare(self, crop, mesh):
+        if self.prepared >= self.portraits:
+            raise DeviceMemoryError("device 'fake:0' has no memory left. Open fewer sessions.")
+        return super().prepare(crop, mesh).copy()
+
+    def render(self, source, normalised, pose):
+        return self.render_many([source], normalised[None], [pose])[0]
+
+    def render_many(self, sources, normalised, poses):
+        if len(sources) > self.room:
+            raise DeviceMemoryError("device 'fake:0' has no memory left. Open fewer sessions.")
+        if any(source is bad for source in sources for bad in self.bad):
+            raise RuntimeError("this portrait can not be drawn")
+        time.sleep(self.call + self.each * len(sources))
+        self.calls.append(len(sources))
+        return [FakeGenerator.render(self, *what) for what in zip(sources, normalised, poses)]
+
+    def sized(self, size):
+        return self if size == self.size else type(self)(size, self.call, self.each)
 
 
 class FakeSpeech:

@@ -1,4 +1,4 @@
-"""Drawing: the machine's cores shared by all stages, and each stage's few pictures that wait to be shown."""
+"""Drawing: cores and devices shared by all stages, and each stage's few pictures that wait to be shown."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import math
 import os
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.clocks import FPS
+from speechhead.core.errors import DeviceError, DeviceMemoryError
 from speechhead.face.landmarks import Pose
+from speechhead.generators.protocol import DeviceGenerator, Generator
+from speechhead.media.image import Picture
 from speechhead.render.stream import Renderer
 
 from .clock import FRAME, Clock
+from .device import DeviceQueue, Wish
 from .portrait import fills_picture, to_i420
 
 log = logging.getLogger("speechhead.server")
@@ -43,27 +48,63 @@ KEPT = 3
 """Frames kept after they were shown."""
 
 
+class Cancellable(Protocol):
+    """What may be left out as long as it has not begun."""
+
+    def cancel(self) -> object:
+        """Leave it out."""
+
+
+def on_device(generator: Generator) -> DeviceGenerator | None:
+    """The generator, where its pictures are drawn several in one call; None where every core draws its own."""
+    return generator if isinstance(generator, DeviceGenerator) and generator.batched else None
+
+
 class Drawing:
-    """Threads that draw, one per core: networks and OpenCV use the cores without holding the interpreter."""
+    """Threads that draw, one per core: networks and OpenCV use the cores without holding the interpreter.
+
+    What is drawn on a device, several pictures in one call, waits in the device's own queue; the cores finish it.
+    """
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or os.cpu_count() or 1
         self.pool = ThreadPoolExecutor(self.workers, thread_name_prefix="draw")
+        self._queues: dict[str, DeviceQueue] = {}
+        self._lock = threading.Lock()
 
     def easel(self, clock: Clock, renderer: Renderer) -> Easel:
         """Where the pictures of one stage are drawn."""
-        return Easel(self, clock, renderer)
+        generator = on_device(renderer.generator)
+        if generator is None:
+            return Easel(self, clock, renderer)
+        return DeviceEasel(self, clock, renderer, generator, self.queue(generator.device))
+
+    def queue(self, device: str) -> DeviceQueue:
+        """The queue of a device, the one for all stages."""
+        with self._lock:
+            if device not in self._queues:
+                self._queues[device] = DeviceQueue(device)
+            return self._queues[device]
+
+    def try_out(self, renderer: Renderer) -> None:
+        """Draw a picture of what is to be a further stage on its device; raises DeviceError where that fails."""
+        generator = on_device(renderer.generator)
+        if generator is not None:
+            faces, poses = renderer.motion.snapshot().step(np.zeros((1, 70, 3), np.float32), np.zeros(0, np.float32))
+            self.queue(generator.device).trial(generator, renderer.source, faces[0], poses[0])
 
     def close(self) -> None:
         """Stop drawing."""
+        for queue in self._queues.values():
+            queue.close()
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
 class Easel:
     """The pictures of one stage. A picture that is not ready at its time is left out; none is ever shown late.
 
-    drawn, late: counts; cost: seconds of one core per picture; latency: seconds from the wish to the picture, of the
-    slower ones.
+    drawn, late: counts; cost: seconds of one core, or of the device, per picture; latency: seconds from the wish to the
+    picture, of the slower ones; trouble: why the stage can not go on.
     """
 
     def __init__(self, drawing: Drawing, clock: Clock, renderer: Renderer) -> None:
@@ -71,13 +112,14 @@ class Easel:
         renderer.paste = not fills_picture(renderer.avatar)
         self._lock = threading.Lock()
         self._ready: dict[int, Planar] = {}
-        self._wanted: dict[int, tuple[object, Future[None]]] = {}
+        self._wanted: dict[int, tuple[object, Cancellable]] = {}
         self._last = to_i420(renderer.avatar.picture)
         self._last_frame = -1
         self._closed = False
         self.watched = 0  # viewers; nothing is drawn for nobody
         self.drawn = self.late = 0
         self.cost, self.latency = 0.03, 0.03
+        self.trouble: DeviceError | None = None
 
     @property
     def ahead(self) -> int:
@@ -92,7 +134,10 @@ class Easel:
             return
         wish = object()  # a frame that is taken back and drawn anew is another wish
         with self._lock:
-            self._wanted[frame] = wish, self._drawing.pool.submit(self._draw, frame, face, pose, wish, time.monotonic())
+            self._wanted[frame] = wish, self._begin(frame, face, pose, wish)
+
+    def _begin(self, frame: int, face: Any, pose: Pose, wish: object) -> Cancellable:
+        return self._drawing.pool.submit(self._draw, frame, face, pose, wish, time.monotonic())
 
     def _draw(self, frame: int, face: Any, pose: Pose, wish: object, asked: float) -> None:
         # Nobody would see a picture that comes too late; drawing it all the same would make the next one late as well.
@@ -109,6 +154,10 @@ class Easel:
             return
         self.cost += 0.05 * (time.thread_time() - begin - self.cost)
         self._took(time.monotonic() - asked)
+        self._hang(frame, wish, planar)
+
+    def _hang(self, frame: int, wish: object, planar: Planar) -> None:
+        """Keep a picture for its time, if it is still wanted."""
         if self._granted(frame, wish):
             with self._lock:
                 self.drawn += 1
@@ -154,7 +203,64 @@ class Easel:
         """Draw no more."""
         self._closed = True
         with self._lock:
-            for _, future in self._wanted.values():
-                future.cancel()
+            for _, begun in self._wanted.values():
+                begun.cancel()
             self._wanted.clear()
             self._ready.clear()
+
+
+class DeviceEasel(Easel):
+    """The pictures of one stage whose networks are on a device, which draws those of other stages in the same call."""
+
+    def __init__(
+        self, drawing: Drawing, clock: Clock, renderer: Renderer, generator: DeviceGenerator, queue: DeviceQueue
+    ) -> None:
+        super().__init__(drawing, clock, renderer)
+        self._generator, self._queue = generator, queue
+        self._failures = 0
+        queue.join(self, generator)
+
+    def _begin(self, frame: int, face: Any, pose: Pose, wish: object) -> Cancellable:
+        now = time.monotonic()
+        due = now + self._clock.until((frame + GRACE) * FRAME)
+        done = partial(self._drawn, frame, wish, now)
+        return self._queue.ask(Wish(self._generator, self._renderer.source, face, pose, due, done, self, now))
+
+    def _drawn(
+        self, frame: int, wish: object, asked: float, picture: Picture | BaseException | None, seconds: float
+    ) -> None:
+        """Called from the device's thread, which has other things to do than to paste and to convert."""
+        if picture is None or isinstance(picture, BaseException):
+            self._granted(frame, wish)
+            if picture is None:
+                self._took(time.monotonic() - asked)
+            else:
+                self._failed(frame, picture)
+            return
+        self.cost += 0.05 * (seconds - self.cost)
+        self._drawing.pool.submit(self._finish, frame, wish, asked, picture)
+
+    def _failed(self, frame: int, error: BaseException) -> None:
+        self._failures += 1
+        if self._failures == 1:  # all that follow will fail as well, 25 times a second
+            about = None if isinstance(error, DeviceError) else error
+            log.error("drawing: frame %d failed and is left out (%s).", frame, error, exc_info=about)
+
+    def _finish(self, frame: int, wish: object, asked: float, picture: Picture) -> None:
+        try:
+            planar = to_i420(self._renderer.laid(picture))
+        except Exception:
+            log.exception("drawing: frame %d failed and is left out", frame)
+            self._granted(frame, wish)
+            return
+        self._took(time.monotonic() - asked)
+        self._hang(frame, wish, planar)
+
+    def give_way(self, error: DeviceMemoryError) -> None:
+        """Stop: the device has no memory for all, and this stage came last."""
+        self.trouble = error
+
+    def close(self) -> None:
+        """Draw no more."""
+        super().close()
+        self._queue.leave(self)
