@@ -40,6 +40,12 @@ def test_base_install_is_light():
     assert not any(heavy in base for heavy in ("torch", "tensorflow", "scipy", "librosa", "cuda", "onnxruntime-gpu"))
 
 
+def test_nothing_brings_a_second_onnxruntime():
+    """It would write the folder of the first: what is installed last runs, and CUDA goes without a word."""
+    asked = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+    assert [line for line in [*PROJECT["dependencies"], *asked] if re.match(r"onnxruntime[-_]", line)] == []
+
+
 def test_promised_extras_are_there():
     assert {"gpu", "train", "server", "dev", "align", "voices"} <= set(PROJECT["optional-dependencies"])
 

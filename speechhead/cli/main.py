@@ -244,15 +244,18 @@ def animate(
 
 
 @app.command(rich_help_panel=MACHINE)
-def doctor() -> None:
-    """Show what works on this machine, and how fast."""
-    from .doctor import report
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False) -> None:
+    """Show what works on this machine, on which device, and how fast."""
+    from .doctor import report, told_as_json
 
-    healthy = True
-    for name, state, good in report():
-        print(f"{name:<12} {state}")
-        healthy &= good
-    if not healthy:
+    found = []
+    for finding in report():
+        found.append(finding)
+        if not json:
+            print(f"{finding.name:<12} {finding.state}", flush=True)
+    if json:
+        print(told_as_json(found))
+    if not all(finding.good for finding in found):
         raise typer.Exit(1)
 
 
