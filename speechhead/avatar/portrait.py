@@ -285,6 +285,15 @@ class Avatar:
                 os.unlink(part)
         return path
 
+    @staticmethod
+    def title(path: str | Path) -> str:
+        """The name in a saved avatar, without reading its pictures; ImageError as from `load`."""
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+                return str(json.loads(stored["meta"].tobytes())["name"])
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise ImageError(f"{path}: is no avatar, or a damaged one. Make it again.") from error
+
     @classmethod
     def load(cls, path: str | Path) -> Avatar:
         """Read an avatar written by `save`.

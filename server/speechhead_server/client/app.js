@@ -190,6 +190,7 @@ function hear(message) {
   else if (message.type === "word") captions.word(message);
   else if (message.type === "done") captions.done(message);
   else if (message.type === "closing") leaving = true;
+  else if (message.type === "ending") announce(`The session ends in ${message.seconds} seconds`);
   else if (message.type === "error" && message.utterance === null && leaving) revive();
   else if (message.type === "error") {
     if (message.utterance === null) stop(); // the session itself

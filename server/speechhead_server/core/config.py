@@ -16,6 +16,8 @@ from speechhead.core.errors import ImageError, ServerError
 from speechhead.core.options import SIZES as CROP_SIZES
 from speechhead.core.records import check, entries, option
 
+from .relay import relay_credentials
+
 SIZES = (512, 384, 256)
 """Sides of the square picture that the server tries at start-up, the largest first."""
 
@@ -64,12 +66,33 @@ class ServerSettings:
     turn: tuple[str, ...] = setting((), help="TURN server, as turn:host:3478; may be repeated")
     turn_user: str = setting("", help="User of the TURN server")
     turn_password: str = setting("", help="Password of the TURN server", note="seen in ps", secret=True)
+    turn_secret: str = setting(
+        "",
+        help="Secret shared with the TURN server, of which credentials that end are made",
+        note="seen in ps",
+        secret=True,
+    )
     udp_ports: tuple[int, int] | None = setting(
         None, help="Ports for media, as 50000-50100", unset="any", metavar="A-B", kind=str
     )
     public_ip: str = setting("", help="Address to announce, behind one-to-one NAT")
     max_sessions: int | None = setting(
         None, help="Sessions at a time", positive=True, whole=True, unset="what the machine holds"
+    )
+    log_format: str = setting("text", help="How the log is written", choices=("text", "json"))
+    avatars_folder: str = setting(
+        "", help="Folder in which portraits of visitors outlive a restart", flag="--avatars", unset="they are forgotten"
+    )
+    avatar_days: float = hidden(30.0, help="How long a portrait is kept there", unit="days", positive=True)
+    session_seconds: float | None = setting(
+        None, help="How long a session lasts at most", unit="seconds", positive=True, flag="--longest"
+    )
+    sessions_per_address: int | None = setting(None, help="Sessions of an address at a time", positive=True, whole=True)
+    session_text: int | None = hidden(
+        None, help="Text that a session says in all", unit="characters", positive=True, whole=True
+    )
+    turn_seconds: float = hidden(
+        3600.0, help="How long credentials made of the TURN secret last", unit="seconds", low=60, high=86400
     )
     max_viewers: int = hidden(4, help="Viewers of a session", positive=True)
     text_limit: int = hidden(2000, help="Length of a text", unit="characters", positive=True)
@@ -109,8 +132,8 @@ class ServerSettings:
         for url in (*self.stun, *self.turn):
             if url.partition(":")[0] not in ("stun", "stuns", "turn", "turns"):
                 raise ServerError(f"ICE server {url!r} is no address. Write stun:host:3478 or turn:host:3478.")
-        if self.turn and not (self.turn_user and self.turn_password):
-            raise ServerError("a TURN server needs --turn-user and --turn-password.")
+        if self.turn and not self.turn_secret and not (self.turn_user and self.turn_password):
+            raise ServerError("a TURN server needs --turn-secret-file, or --turn-user and --turn-password-file.")
         if self.udp_ports is not None and not 1024 <= self.udp_ports[0] <= self.udp_ports[1] <= 65535:
             raise ServerError(f"UDP ports {self.udp_ports} are no range. Write 50000-50100, within 1024 to 65535.")
         if self.public_ip:
@@ -121,9 +144,11 @@ class ServerSettings:
 
     @property
     def ice_servers(self) -> list[dict[str, Any]]:
-        """STUN and TURN servers as RTCPeerConnection takes them, here and in the browser."""
+        """STUN and TURN servers as RTCPeerConnection takes them, here and in the browser; for whoever asks now."""
         servers: list[dict[str, Any]] = [{"urls": [url]} for url in self.stun]
-        if self.turn:
+        if self.turn and self.turn_secret:
+            servers.append({"urls": list(self.turn), **relay_credentials(self.turn_secret, self.turn_seconds)})
+        elif self.turn:
             servers.append({"urls": list(self.turn), "username": self.turn_user, "credential": self.turn_password})
         return servers
 

@@ -27,6 +27,7 @@ from speechhead.speech.protocol import SpeechModel
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused, for_log, one_line
+from speechhead_server.core.tickets import CALLER
 from speechhead_server.live.avatars import Gallery
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.live.studio import Studio
@@ -35,7 +36,9 @@ from speechhead_server.rtc.ports import use_ports
 from speechhead_server.uploads.decode import UploadDecoder, unless_gone
 from speechhead_server.voice.speaker import Speaker
 
-from .guard import FAILED, Guard
+from .access import Access
+from .admin import add_admin
+from .guard import FAILED, OPEN, Guard
 from .offline import add_offline
 from .pcm import serve_pcm
 from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, keyframes_of, shown_controls
@@ -92,7 +95,8 @@ class Server:
         files = {f"/{path.relative_to(CLIENT).as_posix()}" for path in CLIENT.rglob("*") if path.is_file()}
         folders = {name.removesuffix("index.html") for name in files if name.endswith("/index.html")}
         files |= folders | {name.rstrip("/") for name in folders if name != "/"}
-        self.app = Guard(api, settings, self.metrics, frozenset(files))
+        access = Access(settings, OPEN | files, self.sessions.may_use)
+        self.app = Guard(api, settings, self.metrics, access)
 
     @contextlib.asynccontextmanager
     async def _life(self, _: FastAPI) -> AsyncIterator[None]:
@@ -138,6 +142,7 @@ class Server:
         add_whep(api, self.sessions, self.settings)
         self._speech(api)
         add_offline(api, self.offline, self.sessions)
+        add_admin(api, self.sessions, self.settings)
         if CLIENT.is_dir():
             api.mount("/", StaticFiles(directory=CLIENT, html=True), name="client")
         return api
@@ -157,8 +162,10 @@ class Server:
         @api.get("/readyz", tags=["operation"], response_model=Health, responses={503: {"model": Health}})
         @api.get("/healthz", tags=["operation"], response_model=Health, responses={503: {"model": Health}})
         async def healthz() -> JSONResponse:
-            """Whether it takes new sessions, for load balancers: not while it is closing."""
-            return health("closing", 503) if sessions.closing else health("ok")
+            """Whether it takes new sessions, for load balancers: not while it is closing, or told to rest."""
+            if sessions.closing or sessions.resting:
+                return health("closing" if sessions.closing else "resting", 503)
+            return health("ok")
 
         @api.get("/metrics", tags=["operation"], response_class=PlainTextResponse)
         async def metrics() -> Response:
@@ -242,11 +249,11 @@ class Server:
             response_model=SessionResult,
             responses=refusals(400, 404, 408, 409, 413, 422, 503),
         )
-        async def open_session(response: Response, body: SessionBody | None = None) -> dict[str, Any]:
+        async def open_session(request: Request, response: Response, body: SessionBody | None = None) -> dict[str, Any]:
             """Make a session; then POST an SDP offer to its `whep`."""
             body = body or SessionBody.model_validate({})
             changes = body.controls.changes() if body.controls else None
-            session = await sessions.open(body.avatar, body.voice, body.size, changes)
+            session = await sessions.open(body.avatar, body.voice, body.size, changes, caller=request.scope.get(CALLER))
             response.headers["Location"] = f"/sessions/{session.name}"
             return session.describe()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import ipaddress
 import socket
 import time
@@ -12,13 +11,16 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 
 from speechhead_server.core.config import ServerSettings, is_loopback
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused
+from speechhead_server.core.tickets import CALLER
+
+from .access import Access
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -54,14 +56,11 @@ class Guard:
 
     Parameters
     ----------
-    files : paths of the client's files
+    access : who may ask for what
     """
 
-    def __init__(
-        self, app: Any, settings: ServerSettings, metrics: Metrics, files: frozenset[str] = frozenset()
-    ) -> None:
-        self._app, self._settings, self._metrics = app, settings, metrics
-        self._open = OPEN | files
+    def __init__(self, app: Any, settings: ServerSettings, metrics: Metrics, access: Access) -> None:
+        self._app, self._settings, self._metrics, self._access = app, settings, metrics, access
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +82,8 @@ class Guard:
                 await answer.preflight()
                 return
             self._check_rate(scope)
-            self._check_token(scope, headers)
+            address = (scope.get("client") or ("",))[0]
+            scope[CALLER] = self._access.caller(scope["path"], scope.get("query_string", b""), headers, address)
             if scope["type"] == "websocket":
                 await self._app(scope, receive, send)
                 return
@@ -144,16 +144,6 @@ class Guard:
             (b"access-control-expose-headers", b"Location, Link, Session, Retry-After, ETag"),
             (b"vary", b"Origin"),
         ]
-
-    def _check_token(self, scope: Scope, headers: dict[str, str]) -> None:
-        wanted, path = self._settings.token, scope["path"]
-        if not wanted or path in self._open:
-            return
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not given:
-            given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
-        if not hmac.compare_digest(given.strip().encode(), wanted.encode()):
-            raise Refused(401, "the token is missing or wrong. Send Authorization: Bearer TOKEN, or ?token=TOKEN.")
 
     def _check_rate(self, scope: Scope) -> None:
         """A bucket of requests per address, refilled by the second."""

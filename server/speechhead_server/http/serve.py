@@ -13,6 +13,7 @@ from speechhead.cli.records import as_parameter, file_parameter, with_parameters
 from speechhead.core.errors import ServerError
 from speechhead.core.records import entries
 from speechhead_server.core.config import ServerSettings, from_environment, is_loopback
+from speechhead_server.core.logs import begin_logs
 from speechhead_server.core.redaction import private_logs
 
 SWITCH = 0.002
@@ -33,7 +34,7 @@ def serve(settings: ServerSettings) -> None:
         from .running import served
     except ImportError as error:
         raise ServerError(f"the server needs {error.name}. pip install 'speechhead[server]'.") from error
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    begin_logs(settings.log_format)
     logging.getLogger("speechhead").handlers = []  # those of the command line, which would say all of it again
     logging.getLogger("aioice").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
@@ -48,7 +49,7 @@ def serve(settings: ServerSettings) -> None:
     if not settings.token and not is_loopback(settings.host):
         log.warning("anybody who reaches %s may use this server. Give --token-file to change that.", settings.host)
     with (
-        private_logs([settings.token, settings.turn_password]),
+        private_logs([settings.token, settings.turn_password, settings.turn_secret]),
         contextlib.suppress(KeyboardInterrupt, SystemExit),  # the signal that ended it, raised again by uvicorn
     ):
         running.run([listener])

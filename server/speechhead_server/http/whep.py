@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused
+from speechhead_server.core.tickets import CALLER
 from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
 
@@ -51,7 +52,7 @@ def add_whep(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> None
     ) -> Response:
         """WHEP for players: makes a session that ends with its viewer."""
         offer = await _offer(request)
-        made = await sessions.open(avatar, voice, size, single=True)
+        made = await sessions.open(avatar, voice, size, single=True, caller=request.scope.get(CALLER))
         try:
             return await _view(made, offer, settings)
         except BaseException:

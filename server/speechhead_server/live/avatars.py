@@ -7,6 +7,7 @@ import logging
 import uuid
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from speechhead.avatar.named import named_portraits
@@ -19,6 +20,7 @@ from speechhead_server.core.problems import Refused
 from speechhead_server.stage.portrait import preview
 from speechhead_server.uploads.decode import UploadDecoder
 
+from .kept import KeptAvatars
 from .studio import Studio
 
 log = logging.getLogger("speechhead.server")
@@ -34,7 +36,8 @@ MOST_PIXELS = 40_000_000
 class AvatarEntry:
     """One portrait.
 
-    progress: 0..1 of its preparation. staged: by size, ready for sessions, which only read it.
+    progress: 0..1 of its preparation. path: of its file, if it was kept from before a restart.
+    staged: by size, ready for sessions, which only read it.
     """
 
     name: str
@@ -44,6 +47,7 @@ class AvatarEntry:
     progress: float = 0.0
     error: str = ""
     avatar: Avatar | None = None
+    path: Path | None = None
     picture: bytes = b""
     staged: dict[int, Avatar] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
@@ -61,7 +65,10 @@ class AvatarEntry:
 
 
 class Gallery:
-    """All portraits of the server. Uploads live in memory only, under names that can't be guessed."""
+    """All portraits of the server. Uploads have names that can't be guessed.
+
+    They live in memory, and in a folder where the operator names one.
+    """
 
     def __init__(self, settings: ServerSettings, studio: Studio, decoder: UploadDecoder) -> None:
         self._settings, self._studio, self._decoder = settings, studio, decoder
@@ -69,6 +76,9 @@ class Gallery:
             name: AvatarEntry(name, name.replace("_", " ").title(), True, "ready", 1.0) for name in named_portraits()
         }
         self.default = next(iter(self._entries))
+        self._kept = KeptAvatars.of(settings)
+        for kept in self._kept.find():
+            self._entries[kept.name] = AvatarEntry(kept.name, kept.title, False, "ready", 1.0, path=kept.path)
         self._one = asyncio.Lock()  # preparing is heavy: one portrait at a time, and streams go on
         self._one_upload = asyncio.Lock()  # which no session waits for
         self._tracker: FaceTracker | None = None
@@ -131,6 +141,7 @@ class Gallery:
         if entry.task is not None:
             entry.task.cancel()
         del self._entries[name]
+        self._kept.forget(name)
 
     async def _prepare(self, entry: AvatarEntry, data: bytes) -> None:
         try:
@@ -157,11 +168,12 @@ class Gallery:
             self._tracker = FaceTracker(threads=1)
         avatar = Avatar.from_image(picture, LARGEST, tracker=self._tracker)
         entry.avatar = replace(avatar, notes=notes + avatar.notes)
+        self._kept.keep(entry.name, entry.title, entry.avatar)
         entry.progress = 0.7
 
     def _stage(self, entry: AvatarEntry, size: int) -> None:
         if entry.avatar is None:
-            entry.avatar = Avatar.open(entry.name, LARGEST)
+            entry.avatar = Avatar.load(entry.path) if entry.path else Avatar.open(entry.name, LARGEST)
         if not entry.picture:
             entry.picture = preview(entry.avatar)
         entry.staged[size] = self._studio.prepare(entry.avatar, size)

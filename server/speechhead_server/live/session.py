@@ -10,6 +10,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 from speechhead.core.controls import Controls
@@ -20,6 +21,7 @@ from speechhead.render.stream import Renderer
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused, for_log, one_line
+from speechhead_server.core.tracing import Span
 from speechhead_server.rtc.sdp import check_offer
 from speechhead_server.rtc.tracks import skew
 from speechhead_server.rtc.viewer import Viewer
@@ -30,6 +32,8 @@ from speechhead_server.stage.segment import Segment
 from speechhead_server.stage.stage import Stage
 from speechhead_server.uploads.decode import Sound
 from speechhead_server.voice.speaker import Speaker, Spoken
+
+from .terms import NOTICE, Terms
 
 log = logging.getLogger("speechhead.server")
 
@@ -55,10 +59,11 @@ class Session:
         metrics: Metrics,
         avatar: str,
         voice: str,
-        single: bool = False,
+        terms: Terms | None = None,
     ) -> None:
         self.name = uuid.uuid4().hex[:16]
-        self.avatar, self.voice, self.size, self.single = avatar, voice, renderer.avatar.size, single
+        self.avatar, self.voice, self.size, self.terms = avatar, voice, renderer.avatar.size, terms or Terms()
+        self.opened = datetime.now(timezone.utc)
         self.clock = Clock()
         self._settings, self._speaker, self._metrics = settings, speaker, metrics
         self._events = Events(self.clock, self._tell)
@@ -68,9 +73,13 @@ class Session:
         self.state = "idle"
         self.said: str | None = None  # utterance that is said now
         self.seen_at = time.monotonic()  # when somebody last looked, or sent live sound
+        self.characters = 0  # of texts that it was told to say
+        self._warned = False  # whether its end was announced
         self._coming = 0  # viewers on their way
         self.first_frame_ms: float | None = None
         self._asked: dict[str, float] = {}  # when texts were sent, by utterance
+        self._span = Span("session", session=self.name, size=self.size)
+        self._spans: dict[str, Span] = {}  # by utterance
         self._texts: deque[tuple[Segment, str, str]] = deque()
         self._more = asyncio.Event()
         self._voice_task = asyncio.create_task(self._make_speech())
@@ -84,8 +93,10 @@ class Session:
         if len(text) > self._settings.text_limit:
             most = self._settings.text_limit
             raise Refused(422, f"the text has {len(text)} characters, at most {most} are said at once. Split it.")
+        self.terms.check_text(self.characters, text)
         segment = Segment(uuid.uuid4().hex[:12], "text", emotion)
         self._enqueue(segment, interrupt)
+        self.characters += len(text)
         self._texts.append((segment, text, voice or self.voice))
         self._asked[segment.name] = self.clock.seconds
         self._more.set()
@@ -117,6 +128,7 @@ class Session:
         if self.stage.queued >= self._settings.queue_limit:
             raise Refused(429, f"{self._settings.queue_limit} utterances wait already. Interrupt, or wait.", 5)
         self.stage.enqueue(segment)
+        self._spans[segment.name] = Span("utterance", self._span, utterance=segment.name, kind=segment.kind)
 
     def interrupt(self) -> bool:
         """Stop all that is said and waits; whether there was anything."""
@@ -184,6 +196,7 @@ class Session:
 
     def _tell(self, message: Message) -> None:
         kind, name = message["type"], message.get("utterance")
+        self._trace(kind, message)
         if kind == "state":
             if message["state"] == "idle" and (self.said or self.state == "thinking"):
                 return
@@ -203,6 +216,17 @@ class Session:
             self.state = "thinking" if waits else "listening" if self.stage.listening else "idle"
             following = next(iter(self._asked)) if waits else None
             self._send({"type": "state", "state": self.state, "utterance": following, "clock": self._now})
+
+    def _trace(self, kind: str, message: Message) -> None:
+        """Let the span of an utterance follow it."""
+        span = self._spans.get(message.get("utterance") or "")
+        if span is None:
+            return
+        if kind == "state" and message["state"] == "speaking":
+            span.event("first frame")
+        elif kind == "done":
+            span.end(seconds=message.get("position"), interrupted=bool(message.get("interrupted")))
+            del self._spans[message["utterance"]]
 
     def _send(self, message: Message) -> None:
         for viewer in list(self.viewers.values()):
@@ -279,9 +303,21 @@ class Session:
         if self.viewers or self._coming:
             self.seen_at = time.monotonic()
             return False
-        return time.monotonic() - self.seen_at > (1.0 if self.single else seconds)
+        return time.monotonic() - self.seen_at > (1.0 if self.terms.single else seconds)
 
     # What is known of it.
+
+    @property
+    def left(self) -> float:
+        """Seconds until its end; infinite where none is set."""
+        return self.terms.seconds - self.clock.seconds
+
+    def look_at_the_clock(self) -> bool:
+        """Whether its time is over; its viewers are told some time before."""
+        if self.left <= NOTICE and not self._warned:
+            self._warned = True
+            self._send({"type": "ending", "utterance": None, "seconds": round(max(0.0, self.left)), "clock": self._now})
+        return self.left <= 0
 
     def describe(self) -> dict[str, Any]:
         """As JSON."""
@@ -315,18 +351,20 @@ class Session:
             "viewers": viewers,
         }
 
-    async def close(self) -> None:
-        """End it and free everything."""
+    async def close(self, why: str = "the session has ended.") -> None:
+        """End it and free everything; its viewers are told why."""
         if self.closed:
             return
         self.closed = True
         self._voice_task.cancel()
         if self._making is not None:
             self._making[1].cancel()
-        self._send({"type": "error", "utterance": None, "error": "the session has ended."})
+        self._send({"type": "error", "utterance": None, "error": why})
         await asyncio.gather(*(viewer.close() for viewer in list(self.viewers.values())), return_exceptions=True)
         self._events.close()
         await asyncio.get_running_loop().run_in_executor(None, self.stage.stop)
+        for span in (*self._spans.values(), self._span):
+            span.end(frames=self.stage.pictures.drawn, late=self.stage.pictures.late)
         self.listeners.clear()
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from speechhead.core.clocks import SAMPLE_RATE
@@ -17,8 +17,10 @@ from speechhead.core.options import check_size
 from speechhead.tts import voices as known_voices
 from speechhead.tts.reading import check_text
 from speechhead_server.core.config import SIZES, ServerSettings
+from speechhead_server.core.logs import fields
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused
+from speechhead_server.core.tickets import Caller, Ticket
 from speechhead_server.stage.clock import RATE
 from speechhead_server.uploads.decode import Sound
 from speechhead_server.voice.speaker import Speaker
@@ -26,6 +28,7 @@ from speechhead_server.voice.speaker import Speaker
 from .avatars import AvatarEntry, Gallery
 from .session import Session
 from .studio import Studio
+from .terms import Terms, terms
 
 log = logging.getLogger("speechhead.server")
 
@@ -37,6 +40,13 @@ FORSAKEN = 10.0
 
 PCM_BYTES = 2 * (SAMPLE_RATE + RATE)
 """Bytes that a second of a recording takes while it waits: int16 for the face and for the ear."""
+
+ENDINGS = {
+    "asked": "the session has ended.",
+    "operator": "the operator has ended the session.",
+    "time is up": "the session's time is up. Open a new one.",
+}
+"""What viewers are told, by the reason of an end."""
 
 STRUGGLING = 0.2
 """Share of pictures left out lately beyond which no further session is let in."""
@@ -51,8 +61,10 @@ class Sessions:
         self.settings, self.studio, self.gallery, self.metrics = settings, studio, gallery, metrics
         self.speaker = speaker
         self.closing = False
+        self.resting = False  # the operator lets no new session in
         self._sessions: dict[str, Session] = {}
         self._coming = 0.0  # load of sessions that are being made
+        self._agreed: list[Terms] = []  # theirs
         self._keeper: asyncio.Task[None] | None = None
         self._seen: dict[str, tuple[int, int]] = {}
         self._struggling = False
@@ -103,23 +115,28 @@ class Sessions:
         size: int | None = None,
         controls: dict[str, Any] | None = None,
         single: bool = False,
+        caller: Caller | None = None,
     ) -> Session:
         """A new session.
 
         Raises
         ------
-        Refused: 503 if the machine holds no further real-time stream, 404, 409 or 422 for what is not there.
+        Refused: 503 if the machine holds no further real-time stream, 404, 409 or 422 for what is not there, 429 if the
+        caller has as many sessions as it may have.
         """
         self.refuse_if_closing()
+        self.refuse_if_resting()
         size = self.check_size(size)
         voice = self.check_voice(voice, avatar)
         entry = self.gallery.get(avatar)
+        agreed = self._agree(caller or Caller(), single)
         try:
             load = self._admit(size)
         except Refused:
             await self._make_room()
             load = self._admit(size)
         self._coming += load
+        self._agreed.append(agreed)
         self.speaker.warm(voice)
         try:
             staged = await self.gallery.staged(avatar, size)
@@ -128,14 +145,20 @@ class Sessions:
             renderer = await loop.run_in_executor(self.studio.errands, self.studio.renderer, staged, chosen)
             self.refuse_if_closing()
             session = Session(
-                self.settings, renderer, self.studio.drawing, self.speaker, self.metrics, entry.name, voice, single
+                self.settings, renderer, self.studio.drawing, self.speaker, self.metrics, entry.name, voice, agreed
             )
         finally:
             self._coming -= load
+            self._agreed.remove(agreed)
         self._sessions[session.name] = session
         self.metrics.opened.inc()
-        log.info("session %s: opened at %d px, %d run.", session.name, size, len(self._sessions))
+        told = fields("session.opened", session=session.name, size=size, running=len(self._sessions))
+        log.info("session %s: opened at %d px, %d run.", session.name, size, len(self._sessions), extra=told)
         return session
+
+    def _agree(self, caller: Caller, single: bool) -> Terms:
+        """The terms of a new session of this caller, or a refusal; its oldest one that nobody looks at gives way."""
+        return terms(self.settings, caller, single, [s.terms for s in self._sessions.values()] + self._agreed)
 
     def check_size(self, size: int | None) -> int:
         """A size that this server offers; 422 for any other."""
@@ -213,25 +236,41 @@ class Sessions:
         await self.discard(self.get(name), reason)
 
     async def discard(self, session: Session, reason: str = "asked") -> None:
-        """End a session that may be ending already: several may find out at once that nobody needs it."""
+        """End a session that may be ending already: several may find out at once that nobody needs it.
+
+        reason : one of the words that the log, the metrics and the viewers get
+        """
         try:
-            await session.close()
+            await session.close(ENDINGS.get(reason, ENDINGS["asked"]))
         finally:
             if self._sessions.pop(session.name, None) is not None:
                 self._past_drawn += session.stage.pictures.drawn
                 self._past_late += session.stage.pictures.late
                 self.metrics.ended.labels(reason).inc()
-                log.info("session %s: ended (%s) after %.0f s, %d left.", session.name, reason,
-                         session.clock.seconds, len(self._sessions))  # fmt: skip
+                lasted, left = session.clock.seconds, len(self._sessions)
+                told = fields(
+                    "session.ended", session=session.name, reason=reason, seconds=round(lasted, 1), running=left
+                )
+                log.info(
+                    "session %s: ended (%s) after %.0f s, %d left.", session.name, reason, lasted, left, extra=told
+                )
 
     async def end_viewer(self, session: Session, name: str) -> None:
         """End a viewer, and the session that was made for it alone."""
         await session.viewer(name).close()
-        if session.single:
+        if session.terms.single:
             await self.discard(session, "viewer left")
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._sessions.values()))
+
+    def may_use(self, name: str, ticket: Ticket) -> bool:
+        """Whether a session is one that a ticket opened, or is for."""
+        session = self._sessions.get(name)
+        return ticket.session == name if ticket.session else session is None or session.terms.caller.ticket == ticket
 
     async def _keep(self) -> None:
         """End what nobody looks at, and note how punctual the others are."""
@@ -246,7 +285,9 @@ class Sessions:
             session = self.get(name)
             for viewer in list(session.viewers.values()):
                 await viewer.check()
-            if session.abandoned(self.settings.idle_timeout):
+            if session.look_at_the_clock():
+                await self.discard(session, "time is up")
+            elif session.abandoned(self.settings.idle_timeout):
                 await self.discard(session, "nobody looks")
         except Refused:  # it has ended by itself
             return
@@ -292,6 +333,11 @@ class Sessions:
         """503 while the server is shutting down."""
         if self.closing:
             raise Refused(503, "the server is shutting down. Try again in a moment.", 5)
+
+    def refuse_if_resting(self) -> None:
+        """503 while the operator lets no new session in."""
+        if self.resting:
+            raise Refused(503, "this server takes no new session for now. Try again later, or another one.", 60)
 
     async def close(self) -> None:
         """End all sessions."""

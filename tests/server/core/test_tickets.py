@@ -1,0 +1,48 @@
+"""Tickets end, and end with the token that signed them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+pytest.importorskip("jwt")
+
+import jwt
+from speechhead_server.core.tickets import Ticket
+
+TOKEN = "operator"
+
+
+@pytest.mark.parametrize(
+    "ticket",
+    [
+        Ticket(time.time() + 60, sessions=3, session_seconds=90.0, offline=True),
+        Ticket(time.time() + 60, session="0123456789abcdef"),
+    ],
+)
+def test_a_ticket_comes_back_as_it_was(ticket):
+    back = Ticket.opened(ticket.sealed(TOKEN), TOKEN)
+    assert back == Ticket(float(int(ticket.expires)), *(getattr(ticket, name) for name in NAMES))
+    assert 55 < back.left <= 60
+
+
+NAMES = ("session", "sessions", "session_seconds", "offline", "name")
+
+
+def test_its_time_is_over_once():
+    with pytest.raises(LookupError):
+        Ticket.opened(Ticket(time.time() - 1).sealed(TOKEN), TOKEN)
+
+
+def test_another_token_or_none_signs_nothing():
+    good = Ticket(time.time() + 60).sealed(TOKEN)
+    head, body, seal = good.split(".")
+    unsigned = jwt.encode({"exp": time.time() + 60, "jti": "x"}, "", "none")
+    # What is signed with the token itself and not with the key made of it was signed by somebody else.
+    plain = jwt.encode({"exp": time.time() + 60, "jti": "x"}, TOKEN * 8, "HS256")
+    for text in (f"{head}.{body[:-2]}AA.{seal}", good + "x", unsigned, plain, "", "a.b.c", "öäü"):
+        with pytest.raises(ValueError):
+            Ticket.opened(text, TOKEN)
+    with pytest.raises(ValueError):
+        Ticket.opened(good, "another")

@@ -1,0 +1,81 @@
+"""Portraits outlive a restart where the operator wants that, and no longer than that."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("aiortc")
+pytest.importorskip("httpx")
+
+from speechhead_server.live.kept import KeptAvatars
+from support.live import one_line, play, session
+
+from speechhead.avatar.named import shipped
+from speechhead.avatar.portrait import Avatar
+from speechhead.core.errors import ServerError
+from speechhead.face.landmarks import from_mesh, remove_pose
+
+NAMES = [f"{number:032x}" for number in (1, 2, 3)]
+
+
+@pytest.fixture
+def avatar():
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (96, 80, 3), np.uint8)
+    mesh = rng.random((478, 3), np.float32) * 64
+    (neutral,), (pose,) = remove_pose(from_mesh(mesh)[None])
+    return Avatar(picture, (0, 0, 64), picture[:64, :64], mesh, neutral, pose)
+
+
+def test_a_portrait_lasts_over_a_restart_and_goes_when_it_is_forgotten(tmp_path):
+    folder = tmp_path / "kept"
+    photo = next(iter(shipped().values())).path
+    names = []
+
+    async def upload(client, server):
+        files = {"file": ("Somebody of mine.jpg", photo.read_bytes(), "image/jpeg")}
+        made = (await client.post("/avatars", files=files)).json()
+        names.append(made["id"])
+        while made["state"] == "preparing":
+            made = (await client.get(f"/avatars/{made['id']}")).json()
+        assert made["state"] == "ready", made
+
+    async def find_again(client, server):
+        (name,) = names
+        found = (await client.get(f"/avatars/{name}")).json()
+        assert (found["name"], found["state"], found["shipped"]) == ("Somebody of mine", "ready", False)
+        assert (await session(client, avatar=name))["avatar"] == name
+        assert (await client.get(f"/avatars/{name}/picture")).content[:2] == b"\xff\xd8"
+        assert name not in (await client.get("/avatars")).text
+        assert (await client.delete(f"/avatars/{name}")).status_code == 204
+
+    async def gone(client, server):
+        one_line(await client.get(f"/avatars/{names[0]}"), 404)
+
+    for scenario in (upload, find_again, gone):
+        play(scenario, avatars_folder=str(folder))
+    assert list(folder.iterdir()) == [] and folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_old_foreign_and_damaged_files(tmp_path, avatar, caplog):
+    kept = KeptAvatars(str(tmp_path), days=2)
+    for name in NAMES:
+        kept.keep(name, f"title {name[-1]}", avatar)
+    old, damaged, good = (tmp_path / f"{name}.avatar" for name in NAMES)
+    os.utime(old, (time.time() - 3 * 86400,) * 2)
+    damaged.write_bytes(good.read_bytes()[:200])
+    (tmp_path / "me.avatar").write_bytes(good.read_bytes())  # the operator's own affair
+    assert [(each.name, each.title) for each in kept.find()] == [(NAMES[2], "title 3")]
+    assert not old.exists() and damaged.exists() and good.stat().st_mode & 0o777 == 0o600
+    assert NAMES[1] in caplog.text and "title" not in caplog.text
+    assert list(KeptAvatars("", 2).find()) == []
+
+
+def test_a_folder_that_is_none_is_refused_at_the_start(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ServerError, match="Choose another"):
+        KeptAvatars(str(tmp_path / "file"), 1)
