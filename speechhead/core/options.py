@@ -26,6 +26,8 @@ PORTRAIT_SIZE = 512
 
 ENGINES = ("auto", "onnx", "torch")
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+GRAPHS = ("auto", "none", "compile")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,22 @@ class RenderOptions:
     )
     engine: str = option("auto", help="What runs the networks", choices=ENGINES, metavar="NAME", error=DeviceError)
     device: str = option("auto", help="Where they run: auto, cpu or cuda", metavar="NAME", error=DeviceError)
+    precision: str = option(
+        "auto",
+        help="Numbers in which a family draws",
+        choices=PRECISIONS,
+        metavar="NAME",
+        note="auto is a GPU's quickest, and fp32 on a CPU; keypoints and poses are fp32 always",
+        error=DeviceError,
+    )
+    graph: str = option(
+        "auto",
+        help="How a family's networks are launched",
+        choices=GRAPHS,
+        metavar="NAME",
+        note="auto is CUDA graphs on a GPU, and none on a CPU; compile is torch.compile",
+        error=DeviceError,
+    )
     face: int | str | None = option(
         None,
         help="Which face of the picture, or which person of the video, the one seen most first",

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from speechhead.core.arrays import Array
 from speechhead.core.stages import stage
-from speechhead.engines.torch import to_pictures, to_tensor
+from speechhead.engines.planes import BT601, as_bytes, i420, on_device
+from speechhead.engines.planes import resized as resized_on_device
+from speechhead.engines.running import Running
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.generators.checkpoints.imported import find_latents
-from speechhead.generators.checkpoints.open import open_model
+from speechhead.generators.checkpoints.open import open_running
 from speechhead.generators.families.crops import FADE, resized
-from speechhead.generators.families.family import Appearance, Family, Motion
+from speechhead.generators.families.engine import FamilyDrawing, FamilyEngine, Parts
+from speechhead.generators.families.family import Appearance, Drawn, Family, Motion, spread
 from speechhead.generators.families.latents import FamilyLatents
 from speechhead.generators.families.registry import spec
 from speechhead.media.image import Picture, border_ramp
@@ -23,13 +30,18 @@ from speechhead.media.image import Picture, border_ramp
 
 @dataclass(frozen=True)
 class DrivenSource:
-    """A portrait, prepared once: its crop, what the family's networks read off it, and its landmarks and pose."""
+    """A portrait, prepared once: its crop, what the family's networks read off it, and its landmarks and pose.
+
+    shown : the crop on the device, float32 [1, 3, S, S] in 0..1; latent : the family's own latent of it, [1, D]
+    """
 
     crop: Picture
     appearance: Appearance
     motion: Motion
     normalised: Array
     pose: Pose
+    shown: Tensor
+    latent: Tensor
 
 
 class DrivenGenerator:
@@ -37,19 +49,32 @@ class DrivenGenerator:
 
     Parameters
     ----------
-    model : family on its device
+    model : family
     latents : fitted to it
     size : side of the square crops; the networks see them at their own size
+    engine : how the family runs; in float32 where the model is, if None
     """
 
-    def __init__(self, model: Family, latents: FamilyLatents, size: int) -> None:
+    batched = True
+    """A family fills its device with one call; several at once would only wait for each other."""
+
+    def __init__(self, model: Family, latents: FamilyLatents, size: int, engine: FamilyEngine | None = None) -> None:
         self.family, self.size = model.name, size
+        self.engine = engine or FamilyEngine(model, Running(next(model.parameters()).device))
+        self.running = self.engine.running
         self.model, self._settle = model, spec(model.name).settle
-        self.latents = latents.to(next(model.parameters()).device)
-        self._ramp = border_ramp(size, size, FADE)[..., None]
+        self.latents = latents.to(self.running.device)
+        ramp = border_ramp(size, size, FADE)[None, None]
+        self._ramp = on_device(ramp, self.running.device)
+        self._pictures = self.engine.drawing(lambda drawn, beside: as_bytes(self._mixed(drawn, beside)))
+        self._planes = self.engine.drawing(
+            lambda drawn, beside: i420(as_bytes(self._mixed(drawn, beside)), BT601, averaged=False)
+        )
 
     @classmethod
-    def load(cls, name: str, size: int = 512, engine: str = "auto", device: str = "auto") -> DrivenGenerator:
+    def load(
+        cls, name: str, size: int = 512, engine: str = "auto", running: Running | None = None, device: str = "auto"
+    ) -> DrivenGenerator:
         """Imported weights with the Landmarks2Latents beside them.
 
         Raises
@@ -57,20 +82,13 @@ class DrivenGenerator:
         WeightsError if either is missing or does not fit; DeviceError for a device that is not there.
         """
         fitted = find_latents(name)
-        model = open_model(name, None, engine, device)
-        return cls(model, FamilyLatents.open(fitted, model.name), size)
-
-    batched = True
-    """A family fills its device with one call; several at once would only wait for each other."""
+        model, chosen = open_running(name, None, engine, running or Running.of(device))
+        return cls(model, FamilyLatents.open(fitted, model.name), size, FamilyEngine(model, chosen))
 
     @property
     def device(self) -> str:
         """Where the networks are."""
-        return str(self._device)
-
-    @property
-    def _device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        return str(self.running.device)
 
     @property
     def native(self) -> int:
@@ -79,9 +97,8 @@ class DrivenGenerator:
 
     def sized(self, size: int) -> DrivenGenerator:
         """The same networks for square crops of another size."""
-        return DrivenGenerator(self.model, self.latents, size)
+        return DrivenGenerator(self.model, self.latents, size, self.engine)
 
-    @torch.inference_mode()
     def prepare(self, crop: Picture, mesh: Array) -> DrivenSource:
         """Everything about a portrait that does not change from frame to frame.
 
@@ -91,10 +108,14 @@ class DrivenGenerator:
         mesh : float32 [478, 3]; the face mesh in crop pixels
         """
         normalised, poses = remove_pose(from_mesh(mesh)[None])
-        image = to_tensor([resized(crop, self.model.image_size)], self._device)
-        return DrivenSource(crop, self.model.appearance(image), self.model.motion(image), normalised[0], poses[0])
+        seen = [resized(crop, self.model.image_size)]
+        with self._alone():
+            appearance, motion = self.engine.appearance(seen), self.engine.motion(seen)
+            shown = on_device(crop, self.running.device).permute(2, 0, 1)[None].float() / 255
+            with self.running.exact():
+                latent = self.model.to_latent(motion)
+        return DrivenSource(crop, appearance, motion, normalised[0], poses[0], shown, latent)
 
-    @torch.inference_mode()
     def render(self, source: DrivenSource, normalised: Array, pose: Pose) -> Picture:
         """One frame.
 
@@ -108,16 +129,75 @@ class DrivenGenerator:
         -------
         uint8 [S, S, 3]; fades into the portrait at the crop's border
         """
-        with stage("latents"):
-            driving = self.latents.drive(
-                self.model, source.motion, normalised[None], pose, source.normalised, source.pose, self.size
-            )
-            driving = self._settle(self.model, source.motion, driving)
-        with stage("networks"):
-            frame = to_pictures(self.model.render(source.appearance, source.motion, driving))[0]
-        mixed = resized(frame, self.size) * self._ramp + source.crop * (1 - self._ramp)
-        return np.round(mixed).astype(np.uint8)
+        return self.render_many([source], normalised[None], [pose])[0]
 
     def render_many(self, sources: Sequence[DrivenSource], normalised: Array, poses: Sequence[Pose]) -> list[Picture]:
-        """Frames of several portraits: landmarks float32 [N, 70, 3], and a source and a pose for each."""
-        return [self.render(source, face, pose) for source, face, pose in zip(sources, normalised, poses)]
+        """N frames, of different portraits too, as one batch of the family.
+
+        Parameters
+        ----------
+        sources : N, from `prepare`; one portrait may be there several times
+        normalised : float32 [N, 70, 3], or with more rows, as the latents take them
+        poses : N
+
+        Raises
+        ------
+        DeviceMemoryError where memory ends even for one frame; what the call held is free again.
+        """
+        return list(self._drawn(self._pictures, sources, normalised, poses))
+
+    def render_planar(
+        self, sources: Sequence[DrivenSource], normalised: Array, poses: Sequence[Pose]
+    ) -> list[NDArray[np.uint8]]:
+        """As `render_many`, each frame planar 4:2:0 [S * 3 / 2, S] of BT.601, made on the device; S is even."""
+        return list(self._drawn(self._planes, sources, normalised, poses))
+
+    def _drawn(
+        self, drawing: FamilyDrawing, sources: Sequence[DrivenSource], normalised: Array, poses: Sequence[Pose]
+    ) -> NDArray[np.uint8]:
+        if not len(sources):
+            return np.zeros((0, self.size, self.size, 3), np.uint8)
+        with self._alone():
+            with stage("latents"):
+                shown = _different(sources)
+                motion = _joined([source.motion for source in shown])
+                driving = self._driving(sources, normalised, poses, motion)
+            with stage("networks"):
+                appearance = _joined([source.appearance for source in shown])
+                beside = {"shown": torch.cat([source.shown for source in shown])}
+                made: NDArray[np.uint8] = drawing(appearance, motion, driving, beside).cpu().numpy()
+        return made
+
+    def _driving(
+        self, sources: Sequence[DrivenSource], normalised: Array, poses: Sequence[Pose], motion: Motion
+    ) -> Motion:
+        """Driving motion of every frame: Landmarks2Latents once for each portrait, the family's steps for all."""
+        rows = {id(source): [i for i, other in enumerate(sources) if other is source] for source in sources}
+        latents: list[Any] = [None] * len(sources)
+        with self.running.exact():
+            for places in rows.values():
+                own = sources[places[0]]
+                moved, turned = np.asarray(normalised)[places], [poses[i] for i in places]
+                found = self.latents.latent(moved, turned, own.normalised, own.pose, own.latent, self.size)
+                for i, latent in zip(places, found):
+                    latents[i] = latent
+            driving = self.model.from_latent(torch.stack(latents), spread(motion, len(sources)))
+            return self._settle(self.model, motion, driving)
+
+    def _mixed(self, drawn: Drawn, beside: Parts) -> Tensor:
+        """Frames of the family at the crop's size, fading into the portrait at its border."""
+        return torch.lerp(beside["shown"], resized_on_device(drawn.picture.clamp(0, 1), self.size), self._ramp)
+
+    def _alone(self) -> AbstractContextManager[Any]:
+        """On a GPU one thread at a time: graphs write into memory of their own. A CPU draws in several."""
+        return nullcontext() if self.running.graph == "none" else self.engine.lock
+
+
+def _different(sources: Sequence[DrivenSource]) -> Sequence[DrivenSource]:
+    """Portraits of a batch, one for each frame, or the only one for all."""
+    return sources[:1] if all(other is sources[0] for other in sources) else sources
+
+
+def _joined(parts: Sequence[Parts]) -> Parts:
+    """Tensors [1, ...] of portraits as a batch."""
+    return {key: torch.cat([some[key] for some in parts]) for key in parts[0]}

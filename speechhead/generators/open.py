@@ -18,10 +18,16 @@ def open_generator(
     engine: str = "auto",
     device: str = "auto",
     threads: int | None = 1,
+    precision: str = "auto",
+    graph: str = "auto",
 ) -> Generator:
-    """A generator by name, for square crops of `size` pixels; its networks run in `threads` threads each.
+    """A generator by name, for square crops of `size` pixels.
 
-    `name` is compact, or a published family or the name of weights that were imported.
+    Parameters
+    ----------
+    name : compact, or a published family or the name of weights that were imported
+    threads : of each of the compact generator's networks
+    precision, graph : how a family runs on the device, see `engines.running.Running`
 
     Raises
     ------
@@ -30,7 +36,7 @@ def open_generator(
     """
     check_engine(engine)
     if name not in GENERATORS:
-        return _open_family(name, size, engine, device)
+        return _open_family(name, size, engine, (device, precision, graph))
     if engine == "torch":
         raise DeviceError(f"engine 'torch': generator '{name}' runs on onnxruntime. Use --engine onnx or auto.")
     from speechhead.engines.onnx import providers
@@ -44,17 +50,22 @@ def chosen_generator(options: RenderOptions, size: int) -> Generator:
     """The generator that options name, for crops of `size` pixels, or the ready-made one that they hold."""
     if isinstance(options.generator, str):
         asked = options.generator, size, options.engine, options.device
-        return opened(("generator", *asked), lambda: open_generator(*asked))
+        how = options.precision, options.graph
+        return opened(("generator", *asked, *how), lambda: open_generator(*asked, 1, *how))
     ready: Generator = options.generator
     return ready
 
 
-def _open_family(name: str, size: int, engine: str, device: str) -> Generator:
+def _open_family(name: str, size: int, engine: str, how: tuple[str, str, str]) -> Generator:
+    """A family that speaks; `how` is its device, precision and graph."""
     from speechhead.engines.need import need_torch
     from speechhead.generators.checkpoints.imported import find_latents
 
     find_latents(name)  # what is missing is said before torch is loaded
     need_torch(f"generator '{name}'")
+    from speechhead.engines.running import Running
+
     from .driven import DrivenGenerator
 
-    return DrivenGenerator.load(name, size, engine, device)
+    running = None if engine == "onnx" else Running.of(*how)
+    return DrivenGenerator.load(name, size, engine, running, how[0])

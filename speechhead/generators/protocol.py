@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speechhead.core.arrays import Array
 from speechhead.face.landmarks import Pose
 from speechhead.media.image import Picture
@@ -50,3 +53,13 @@ class DeviceGenerator(Generator, Protocol):
 
     def sized(self, size: int) -> DeviceGenerator:
         """The same networks, in memory once, for square crops of another size."""
+
+
+@runtime_checkable
+class PlanarGenerator(Protocol):
+    """A generator whose frames can leave the device as encoders of WebRTC take them."""
+
+    def render_planar(
+        self, sources: Sequence[Any], normalised: Array, poses: Sequence[Pose]
+    ) -> list[NDArray[np.uint8]]:
+        """As `DeviceGenerator.render_many`, each frame planar 4:2:0 [S * 3 / 2, S] of BT.601; S is even."""

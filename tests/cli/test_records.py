@@ -20,6 +20,8 @@ SPEAKING = {
     "--generator": "NAME compact",
     "--engine": "NAME auto",
     "--device": "NAME auto",
+    "--precision": "NAME auto",
+    "--graph": "NAME auto",
     "--face": "N",
     "--crop": False,
     "--watermark": "TEXT",
@@ -59,7 +61,7 @@ RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", "--json":
 ANIMATE = {
     "--source -s": "IMG",
     "--driver -d": "VIDEO",
-    **{name: SPEAKING[name] for name in list(SPEAKING)[:9]},
+    **{name: SPEAKING[name] for name in list(SPEAKING)[:11]},
     "--weights": "FILE",
     "--relative --absolute": True,
     "--adapt-scale --no-adapt-scale": True,

@@ -80,7 +80,8 @@ def test_portraits_are_drawn_in_one_call_and_sizes_share_their_networks(home, av
     sources = [avatar.source(generator), avatar.source(generator)]
     faces = np.stack([avatar.neutral, avatar.neutral + np.float32(0.05)])
     frames = generator.render_many(sources, faces, [avatar.pose] * 2)
-    assert all((generator.render(avatar.source(generator), f, avatar.pose) == p).all() for f, p in zip(faces, frames))
+    alone = [generator.render(avatar.source(generator), face, avatar.pose) for face in faces]
+    assert np.abs(np.subtract(alone, frames, dtype=np.int16)).max() <= 1
     assert smaller.render_many([other.source(smaller)], other.neutral[None], [other.pose])[0].shape == (96, 96, 3)
 
 

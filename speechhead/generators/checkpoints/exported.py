@@ -63,7 +63,13 @@ def use_exported(model: Family, weights: Path, device: str = "auto", threads: in
 
     def draw(appearance: Appearance, source: Motion, driving: Motion) -> Drawn:
         parts = {"appearance": appearance, "source": source, "driving": driving}
-        made = run("render", {f"{part}.{key}": value for part, some in parts.items() for key, value in some.items()})
+        given = {f"{part}.{key}": value for part, some in parts.items() for key, value in some.items()}
+        count = len(source["value"])
+        if count == 1:
+            made = run("render", given)
+        else:  # the graph is of one portrait
+            alone = [run("render", {key: value[i : i + 1] for key, value in given.items()}) for i in range(count)]
+            made = [torch.cat(some) for some in zip(*alone)]
         return Drawn(**dict(zip(outputs["render"], made)))
 
     replaced: dict[str, Any] = {

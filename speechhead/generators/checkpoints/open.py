@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from speechhead.engines.onnx import providers
-from speechhead.engines.torch import torch_device
+from speechhead.engines.running import Running
 from speechhead.generators.families.family import Family
 from speechhead.generators.families.registry import canonical
 
@@ -17,23 +17,37 @@ from .stored import open_family
 
 
 def open_model(generator: str, weights: str | Path | None = None, engine: str = "auto", device: str = "auto") -> Family:
-    """A family with weights, on a device.
+    """A family with weights, on a device, in float32; see `open_running`."""
+    running = Running(torch.device("cpu") if engine == "onnx" else Running.of(device, "fp32", "none").device)
+    return open_running(generator, weights, engine, running, device)[0]
+
+
+def open_running(
+    generator: str,
+    weights: str | Path | None = None,
+    engine: str = "auto",
+    running: Running | None = None,
+    device: str = "auto",
+) -> tuple[Family, Running]:
+    """A family with weights, on its device, and how it runs there.
 
     Parameters
     ----------
     generator : family, or name of imported weights
     weights : file; the imported one if None
     engine : 'onnx' has onnxruntime compute what was exported; otherwise torch does
+    running : what suits the device if None
+    device : of onnxruntime
 
     Raises
     ------
     WeightsError if weights are missing or do not fit; DeviceError for an engine or device that is not there.
     """
     if engine == "onnx":
-        chosen = torch.device("cpu")
+        running = Running(torch.device("cpu"))
         providers(device)
     else:
-        chosen = torch_device(device)
+        running = running or Running.of(device)
     if weights is None:
         path = find_generator(generator)
         model = open_family(path)
@@ -41,5 +55,6 @@ def open_model(generator: str, weights: str | Path | None = None, engine: str = 
         path = Path(weights)
         model = open_family(path, canonical(generator))  # a given file may have any name, its family must be one
     if engine == "onnx":
-        return use_exported(model, path, device)
-    return model.to(chosen)
+        return use_exported(model, path, device), running
+    running.place(model)
+    return model, running

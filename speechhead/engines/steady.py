@@ -1,0 +1,144 @@
+"""A function of tensors that is run over and over for few shapes: as it is, compiled, or as CUDA graphs."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from speechhead.core.errors import SpeechheadError
+
+from .running import Running, ran_out
+
+log = logging.getLogger("speechhead")
+
+Parts = dict[str, Tensor]
+Function = Callable[[Parts], Tensor]
+
+SIZES = (1, 2, 4, 8, 16, 32)
+"""Batches that a graph is made for: one of another size is filled up with its last frame."""
+
+MOST = 8
+"""Graphs that are kept, the ones used last."""
+
+WARM = 3
+"""Runs before a graph is captured: libraries choose their kernels and reserve memory in them."""
+
+
+class Recorder(Protocol):
+    """What makes a graph of the launches of a function."""
+
+    def __call__(self, run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        """How to launch them again, and the tensor into which they write."""
+
+
+def record_cuda(run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+    """A CUDA graph of a function of tensors that stay where they are."""
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(WARM):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        made = run()
+    return graph.replay, made
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """A graph: the tensors that it reads, how it is launched, and what it writes."""
+
+    inputs: Parts
+    replay: Callable[[], None]
+    output: Tensor
+
+
+class Steady:
+    """A function that is run as `running.graph` says.
+
+    A graph that can not be made never ends a rendering: one warning, and the function runs as it is from then on.
+
+    Parameters
+    ----------
+    function : of tensors [B, ...], or [1, ...] for all of a batch, to [B, ...]
+    name : of what is run, for the warning
+    recorder, backend : of graphs and of torch.compile; others in tests
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        running: Running,
+        name: str,
+        recorder: Recorder = record_cuda,
+        backend: str | Callable[..., Any] = "inductor",
+    ) -> None:
+        self._function, self._name, self._recorder, self._backend = function, name, recorder, backend
+        self.graph = running.graph
+        self._compiled: Function | None = None
+        self._recorded: OrderedDict[tuple[object, ...], _Recorded] = OrderedDict()
+
+    def __call__(self, parts: Parts, count: int) -> Tensor:
+        """The function's result [B, ...] for a batch of `count`; a graph writes the next one into the same memory."""
+        if self.graph == "none":
+            return self._function(parts)
+        size = next((size for size in SIZES if size >= count), count)
+        filled = _filled(parts, count, size)
+        try:
+            return (self._run_compiled(filled) if self.graph == "compile" else self._replay(filled))[:count]
+        except Exception as error:
+            if ran_out(error) or isinstance(error, SpeechheadError):
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+        log.warning("%s: graph '%s' can not be made (%s); it runs without.", self._name, self.graph, reason)
+        self.graph = "none"
+        self.free()
+        return self._function(parts)
+
+    def free(self) -> None:
+        """Let go of all graphs."""
+        self._recorded.clear()
+        self._compiled = None
+
+    def _run_compiled(self, parts: Parts) -> Tensor:
+        if self._compiled is None:
+            self._compiled = torch.compile(self._function, backend=self._backend, dynamic=False)
+        return self._compiled(parts)
+
+    def _replay(self, parts: Parts) -> Tensor:
+        key = tuple((name, tuple(value.shape), value.dtype) for name, value in sorted(parts.items()))
+        recorded = self._recorded.get(key)
+        if recorded is None:
+            with torch.inference_mode():
+                inputs = {name: value.clone() for name, value in parts.items()}
+            replay, output = self._recorder(lambda: self._function(inputs))
+            recorded = self._recorded[key] = _Recorded(inputs, replay, output)
+            while len(self._recorded) > MOST:
+                self._recorded.popitem(last=False)
+        self._recorded.move_to_end(key)
+        with torch.inference_mode():
+            for name, value in parts.items():
+                recorded.inputs[name].copy_(value)
+        recorded.replay()
+        return recorded.output
+
+
+def _filled(parts: Parts, count: int, size: int) -> Parts:
+    """A batch of `count` filled up to `size` frames with its last one; what is one for all stays so."""
+    if size == count:
+        return parts
+
+    def fill(value: Tensor) -> Tensor:
+        # A batch of one is spread over the others, which are one as well where count is.
+        if len(value) != count or count == 1:
+            return value
+        return torch.cat([value, value[-1:].expand(size - count, *value.shape[1:])])
+
+    return {name: fill(value) for name, value in parts.items()}
