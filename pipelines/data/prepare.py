@@ -6,6 +6,7 @@ Raw footage, and clips whose sound or quality is to be judged, go through `pipel
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,6 +63,20 @@ def prepare_clip(path: Path, output: Path, meshes: Path | None = None) -> int:
     return len(index)
 
 
+def describe(rows: Sequence[dict[str, str]], path: Path) -> None:
+    """The catalogue of the samples: who is in them, and which split they are of, beside rows of earlier runs."""
+    known: dict[str, dict[str, str]] = {}
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as stream:
+            known = {row["file"]: row for row in csv.DictReader(stream)}
+    known |= {row["file"]: row for row in rows}
+    columns = list(dict.fromkeys(name for row in known.values() for name in row if name is not None))
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(known.values())
+
+
 def main(
     clips: Annotated[Path, typer.Option(help="Folder of talking-face clips, with a catalog.csv if there is one.")],
     output: Annotated[Path, typer.Option(help="Folder for the samples.")],
@@ -73,10 +88,12 @@ def main(
     output.mkdir(parents=True, exist_ok=True)
     paths = sorted(path for path in clips.iterdir() if path.suffix in CLIP_SUFFIXES)
     catalogue = clips / "catalog.csv"
-    if split != "all" and catalogue.is_file():
-        with catalogue.open(encoding="utf-8") as stream:
-            chosen = {row["file"] for row in csv.DictReader(stream) if row["split"] == split}
-        paths = [path for path in paths if path.name in chosen]
+    if catalogue.is_file():
+        with catalogue.open(newline="", encoding="utf-8") as stream:
+            rows = [row for row in csv.DictReader(stream) if split in ("all", row.get("split"))]
+        chosen = {row["file"] for row in rows}
+        paths = [path for path in paths if split == "all" or path.name in chosen]
+        describe(rows, output / "catalog.csv")
     with ProcessPoolExecutor(workers) as pool:
         jobs = [pool.submit(prepare_clip, path, output, meshes) for path in paths]
         total = sum(job.result() for job in track(jobs, "Preparing"))

@@ -12,6 +12,7 @@ from speechhead.core.errors import WeightsError
 from speechhead.generators.families import registry
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+GANS = ("lsgan", "hinge")
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Losses:
 
     perceptual : multi-scale perceptual pyramid
     pixels : mean absolute difference; in none of the papers, helps small runs
-    adversarial, matching : least-squares GAN and its feature matching
+    adversarial, matching : of the discriminator (`gan` of the config), and matching of its features
     equivariance_value, equivariance_jacobian : under random thin-plate warps
     prior : keypoints apart, at mean depth 0.33
     head_pose : against the face tracker's rotation, per degree
@@ -53,21 +54,23 @@ class FamilyTraining:
     model : 'full_size', or the family's config (of its dataclass, or `model_params` as published)
     stage : 'motion' (all but what the other stages train), or another of the family's spec
     weights : safetensors to begin from, instead of fresh weights
-    clips : folder of videos, or one video; cache : where decoded frames and tracks are kept
-    output : folder of checkpoints, log and sheets
+    clips : one video, or a folder of them, of samples of `pipelines.data.prepare` or of `pipelines.data.footage`
+    validation : such a folder of people to judge by, None for those whom the catalogue of `clips` has in split val
+    cache : where decoded frames and tracks are kept; output : folder of checkpoints, log and sheets
     size : side of the pictures that are learnt; input_size : of what the networks see, None for the same
     batch : pairs in one pass and process; accumulate : passes in one step
     steps : of the optimiser; milestones : fractions of them at which the learning rate is multiplied by `decay`
     clip_gradient : largest norm of the gradient, 0 for any
     pictures_after : step before which only head pose, guidance and the priors are learnt, of which steps are cheap; a
         small run's motion field would else settle for the identity while its keypoints still mean nothing
-    adversarial_after : step at which the discriminator joins; discriminator : its config
+    adversarial_after : step at which the discriminator joins; discriminator : its config; gan : lsgan or hinge
     ema : decay of the averaged weights, which are what is kept; it grows from 0.1 to this
     precision : auto (bf16 or fp16 on a GPU, fp32 on a CPU), fp32, bf16, fp16
-    device : auto, cpu or cuda; threads : of the CPU; workers : processes that load data
+    device : auto, cpu or cuda; threads : of the CPU; workers : processes that load data, and that read clips before
     augment : mirror and recolour; perceptual : vgg19, resnet or pixels; vgg : file of VGG-19's weights
     scales, layers : of the perceptual pyramid, and the weight of each feature map
     log_every, save_every, sheet_every : in steps; shown : pairs on a sheet
+    judged : pairs of held-out people, whose loss is told with every save
     """
 
     family: str
@@ -75,6 +78,7 @@ class FamilyTraining:
     stage: str = "motion"
     weights: str | None = None
     clips: str = "../shared/media"
+    validation: str | None = None
     cache: str = "runs/families/cache"
     output: str = "runs/families"
     size: int = 256
@@ -90,6 +94,7 @@ class FamilyTraining:
     pictures_after: int = 0
     adversarial_after: int = 0
     discriminator: dict[str, Any] = field(default_factory=dict)
+    gan: str = "lsgan"
     ema: float = 0.999
     precision: str = "auto"
     device: str = "auto"
@@ -105,6 +110,7 @@ class FamilyTraining:
     save_every: int = 1000
     sheet_every: int = 1000
     shown: int = 4
+    judged: int = 16
     seed: int = 0
 
     @classmethod
@@ -134,6 +140,8 @@ class FamilyTraining:
             raise ConfigError(f"{where}: pictures_after needs a loss before. Set losses.guidance or losses.head_pose.")
         if options.precision not in PRECISIONS:
             raise ConfigError(f"{where}: precision '{options.precision}'. Use one of {', '.join(PRECISIONS)}.")
+        if options.gan not in GANS:
+            raise ConfigError(f"{where}: gan '{options.gan}'. Use {' or '.join(GANS)}.")
         if options.weights is None:
             options.network(where)  # what is wrong with it is said at once
         return options

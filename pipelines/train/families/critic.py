@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 from torch import Tensor, nn
 
 from pipelines.train.config import from_values
@@ -13,12 +16,28 @@ from .config import FamilyTraining, Losses
 from .fitting import fit
 
 
+@dataclass(frozen=True)
+class Gan:
+    """What maker and critic learn of the critic's scores, one map for each scale: (of made), (of real, of made)."""
+
+    maker: Callable[[Sequence[Tensor]], Tensor]
+    critic: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]
+
+
+KINDS = {
+    "lsgan": Gan(losses.lsgan_generator, losses.lsgan_discriminator),
+    "hinge": Gan(losses.hinge_generator, losses.hinge_discriminator),
+}
+"""By `gan` of the config."""
+
+
 class Critic(nn.Module):
     """A multi-scale discriminator, and its own loss as the forward pass."""
 
-    def __init__(self, config: DiscriminatorConfig) -> None:
+    def __init__(self, config: DiscriminatorConfig, gan: str = "lsgan") -> None:
         super().__init__()
         self.network = MultiScaleDiscriminator(config)
+        self.gan = KINDS[gan]
 
     @classmethod
     def for_training(cls, options: FamilyTraining, family: Family) -> Critic:
@@ -29,19 +48,19 @@ class Critic(nn.Module):
         ConfigError for fields that are unknown or of the wrong type.
         """
         given = {"num_kp": getattr(family.config, "num_kp", 10)} | options.discriminator
-        return cls(from_values(DiscriminatorConfig, given, "discriminator"))
+        return cls(from_values(DiscriminatorConfig, given, "discriminator"), options.gan)
 
     def judge(self, image: Tensor, keypoints: Tensor) -> list[Judgement]:
         """Scores and features of pictures [B, 3, H, W] that show keypoints [B, K, 2 or 3]."""
         return self.network(image, keypoints[..., :2])
 
     def forward(self, real: Tensor, made: Tensor, keypoints: Tensor) -> Tensor:
-        """Its least-squares GAN loss."""
+        """Its own loss."""
         scores = [
             [judgement.realness for judgement in self.judge(image, keypoints)]
             for image in (fit(real, made.shape[-1]), made)
         ]
-        return losses.lsgan_discriminator(*scores)
+        return self.gan.critic(*scores)
 
 
 def adversarial_losses(
@@ -51,7 +70,7 @@ def adversarial_losses(
     critic.requires_grad_(False)
     judged, wanted = critic.judge(made, keypoints), critic.judge(fit(real, made.shape[-1]), keypoints)
     critic.requires_grad_(True)
-    found = {"adversarial": weights.adversarial * losses.lsgan_generator([j.realness for j in judged])}
+    found = {"adversarial": weights.adversarial * critic.gan.maker([j.realness for j in judged])}
     if weights.matching:
         features = losses.feature_matching([j.features for j in judged], [j.features for j in wanted])
         found["matching"] = weights.matching * features

@@ -15,7 +15,8 @@ from speechhead.generators.checkpoints import imported, stored
 from speechhead.generators.families.family import Family
 from speechhead.generators.families.latents import FamilyLatents, LatentsConfig, motion_features
 
-from .data import FamilyClip, load_family_clips
+from .caching import load_family_clips
+from .sources import FamilyClip
 
 STEPS = 4000
 BATCH = 256

@@ -26,10 +26,12 @@ from speechhead.generators.families import registry
 from speechhead.generators.families.family import Family
 from speechhead.generators.families.spec import MOTION
 
+from .caching import load_family_clips
 from .config import FamilyTraining
-from .data import TRACKED_SIZE, FamilyClip, load_clip, track_frames
 from .fitting import fit
 from .objectives import reenact
+from .sources import TRACKED_SIZE, FamilyClip
+from .store import track_frames
 from .train import build, train
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -41,16 +43,20 @@ def reenacted(
     family: Family, clip: FamilyClip, source: int, rows: np.ndarray, seen: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Frame `source` in the motion of the frames `rows`: predictions, drivers and the source, [N or 1, 3, S, S]."""
-    frames = torch.from_numpy(np.array(clip.frames)).permute(0, 3, 1, 2).float() / 255
-    portrait = fit(frames[source : source + 1], seen)
+
+    def pictures(which: np.ndarray) -> Tensor:
+        return torch.from_numpy(clip.frames[which]).permute(0, 3, 1, 2).float() / 255
+
+    first, drivers = pictures(np.array([source])), pictures(rows)
+    portrait = fit(first, seen)
     appearance, motion = family.appearance(portrait), family.motion(portrait)
     made = []
-    for row in rows:
-        driving = reenact(family, motion, family.motion(fit(frames[row : row + 1], seen)))
+    for driver in drivers:
+        driving = reenact(family, motion, family.motion(fit(driver[None], seen)))
         made.append(family.render(appearance, motion, driving))
     predictions = torch.cat(made)
     size = predictions.shape[-1]
-    return predictions, fit(frames[rows], size), fit(frames[source : source + 1], size)
+    return predictions, fit(drivers, size), fit(first, size)
 
 
 def marks(pictures: Tensor) -> np.ndarray:
@@ -87,7 +93,7 @@ def measure(family: Family, clip: FamilyClip, seen: int, count: int = 60) -> dic
 
 def overfit(options: FamilyTraining, minutes: float | None = None) -> dict[str, Any]:
     """Train on the config's one clip; measurements before and after, and what the training took."""
-    clip = load_clip(Path(options.clips), options.size, Path(options.cache), tracked=False)
+    clip = load_family_clips(Path(options.clips), options.size, Path(options.cache))[0]
     seen = options.input_size or options.size
     torch.manual_seed(options.seed)
     before = measure(build(options), clip, seen)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from datetime import timedelta
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -14,15 +15,26 @@ from torch.nn.parallel import DistributedDataParallel
 from speechhead.core.errors import DeviceError
 
 Network = TypeVar("Network", bound=nn.Module)
+Value = TypeVar("Value")
+
+PATIENCE = timedelta(days=7)
+"""How long processes wait for each other while clips are read; the usual ten minutes are for steps."""
 
 
 @dataclass(frozen=True)
 class Workers:
-    """This process among those that train together: number `rank` of `world`, on `device`."""
+    """This process among those that train together: number `rank` of `world`, on `device`.
+
+    place, places : its number among those of this machine, and how many they are
+    patient : group of all processes that wait as long as it takes, None where there is one process
+    """
 
     rank: int
     world: int
     device: torch.device
+    place: int = 0
+    places: int = 1
+    patient: Any = None
 
     @classmethod
     def join(cls, device: str = "auto") -> Workers:
@@ -38,12 +50,16 @@ class Workers:
             raise DeviceError("device 'cuda' is not available. Use device cpu, or install torch for your GPU.")
         cuda = device != "cpu" and torch.cuda.is_available()
         world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-        place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+        own = int(os.environ.get("LOCAL_RANK", "0"))
+        chip = torch.device("cuda", own) if cuda else torch.device("cpu")
         if cuda:
-            torch.cuda.set_device(place)
-        if world > 1 and not dist.is_initialized():
+            torch.cuda.set_device(chip)
+        if world == 1:
+            return cls(rank, world, chip)
+        if not dist.is_initialized():
             dist.init_process_group("nccl" if cuda else "gloo")
-        return cls(rank, world, place)
+        patient = dist.new_group(backend="gloo", timeout=PATIENCE)
+        return cls(rank, world, chip, own, int(os.environ.get("LOCAL_WORLD_SIZE", "1")), patient)
 
     @property
     def first(self) -> bool:
@@ -78,10 +94,13 @@ class Workers:
         dist.broadcast(flag, 0)
         return bool(flag.item())
 
-    def wait(self) -> None:
-        """Until every process has come here."""
-        if self.world > 1:
-            dist.barrier()
+    def gather(self, value: Value) -> list[Value]:
+        """What every process has, once the last one has come here, however long that takes."""
+        if self.world == 1:
+            return [value]
+        found: list[Any] = [None] * self.world
+        dist.all_gather_object(found, value, group=self.patient)
+        return found
 
     def leave(self) -> None:
         """End of the common work."""

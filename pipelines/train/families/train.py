@@ -21,9 +21,11 @@ from speechhead.generators.families import registry
 from speechhead.generators.families.family import Family
 
 from .average import Average
+from .caching import learnt_and_held_out
 from .config import FamilyTraining
 from .critic import Critic, adversarial_losses
-from .data import FamilyPairs, batches, load_family_clips
+from .data import FamilyPairs, batches
+from .judging import HeldOut
 from .objectives import Result, make_objective, objective_class, trained
 from .parallel import Workers
 from .sheets import Sheets
@@ -195,20 +197,17 @@ def train(options: FamilyTraining, minutes: float | None = None, resume: Path | 
     stage = objective_class(options.stage)
     tracked = bool(options.losses.head_pose or options.losses.guidance) or stage.tracked
     trainer = Trainer(options, workers)  # before clips are read: what is wrong with the config is said at once
-    # The first process fills the cache, the others read it.
-    if not workers.first:
-        workers.wait()
-    clips = load_family_clips(Path(options.clips), options.size, Path(options.cache), tracked)
-    if workers.first:
-        workers.wait()
-    pairs = FamilyPairs(clips, options.seed, options.augment, stage.neighbours)
+    learnt, held = learnt_and_held_out(options, tracked, workers)
+    pairs = FamilyPairs(learnt, options.seed, options.augment, stage.neighbours)
     if resume is not None:
         trainer.load(resume)
     start = trainer.step * options.accumulate
     stream = batches(pairs, options.batch, start, options.workers, workers.rank, workers.world)
     with ExitStack() as stack:
         log = stack.enter_context(Log(output)) if workers.first else None
-        sheets = Sheets(pairs, options, workers.device) if workers.first else None
+        judge = HeldOut(held, options, workers.device) if workers.first and held else None
+        shown = judge.pairs if judge is not None else pairs
+        sheets = Sheets(shown, options, workers.device) if workers.first else None
         began = time.monotonic()
         while trainer.step < options.steps:
             values = trainer.update([next(stream) for _ in range(options.accumulate)])
@@ -220,6 +219,8 @@ def train(options: FamilyTraining, minutes: float | None = None, resume: Path | 
                     log.write(trainer.step, time.monotonic() - began, trainer.rate())
                 if trainer.step % options.save_every == 0 or last:
                     trainer.save(output)
+                    if judge is not None:
+                        judge.tell(trainer.step, judge(trainer.objective, trainer.average.family), output)
                 if trainer.step % options.sheet_every == 0 or last:
                     sheets.draw(trainer.average.family, output / f"sheet_{trainer.step:06d}.png")
             if last:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 from speechhead.face.crop import crop_square
-from speechhead.face.landmarks import from_mesh, remove_pose
+from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.media.image import Picture, border_ramp
 
 FADE = 0.12
@@ -102,3 +102,12 @@ def resized(square: Picture | Array, side: int) -> NDArray[Any]:
     how = cv2.INTER_AREA if side < present else cv2.INTER_CUBIC
     grown = cv2.resize(square, (side, side), interpolation=how)
     return np.clip(grown, 0, 255).astype(square.dtype) if square.dtype != np.uint8 else np.asarray(grown, np.uint8)
+
+
+def crop_pose(pose: Pose, size: float) -> Pose:
+    """A pose in pixels of a square crop to crop units: [-1, 1] across the crop, as the families' keypoints are.
+
+    Depth has the same unit. Landmarks under such a pose do not depend on the crop's resolution.
+    """
+    translation = np.asarray(pose.translation, np.float32) * (2 / size) - np.array([1, 1, 0], np.float32)
+    return Pose(pose.rotation, translation, pose.scale * 2 / size)

@@ -17,19 +17,11 @@ from speechhead.core.errors import LandmarkError, WeightsError
 from speechhead.core.weights import read_metadata
 from speechhead.face.landmarks import REFERENCE, Pose
 
+from .crops import crop_pose
 from .family import Family, Motion
 
 FORMAT = "speechhead landmarks2latents"
 """Metadata entry 'format' of a weight file."""
-
-
-def crop_pose(pose: Pose, size: float) -> Pose:
-    """A pose in pixels of a square crop to crop units: [-1, 1] across the crop, as the families' keypoints are.
-
-    Depth has the same unit. Landmarks under such a pose do not depend on the crop's resolution.
-    """
-    translation = np.asarray(pose.translation, np.float32) * (2 / size) - np.array([1, 1, 0], np.float32)
-    return Pose(pose.rotation, translation, pose.scale * 2 / size)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ from typer.testing import CliRunner  # noqa: E402
 
 from pipelines.train.__main__ import app  # noqa: E402
 from pipelines.train.families import latents as fitting  # noqa: E402
-from pipelines.train.families.data import FamilyClip, load_clip  # noqa: E402
+from pipelines.train.families.caching import load_family_clips  # noqa: E402
+from pipelines.train.families.sources import FamilyClip  # noqa: E402
 from speechhead.core.errors import LandmarkError, WeightsError  # noqa: E402
 from speechhead.face.landmarks import REFERENCE, Pose, rotation_matrix, to_pixels  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
 from speechhead.generators.families import registry  # noqa: E402
-from speechhead.generators.families.latents import FamilyLatents, LatentsConfig, crop_pose  # noqa: E402
+from speechhead.generators.families.crops import crop_pose  # noqa: E402
+from speechhead.generators.families.latents import FamilyLatents, LatentsConfig  # noqa: E402
 
 CONFIG = {
     "num_kp": 4,
@@ -166,7 +168,7 @@ def test_the_command_fits_imported_weights_to_a_folder(shared: Path, tmp_path: P
     assert done == tmp_path / "mine.latents.safetensors"
     network = FamilyLatents.open(done, "fomm")
     family = stored.open_family(weights)
-    found = load_clip(tmp_path / "clips" / clip.name, 32, tmp_path / "cache", tracked=True)
+    found = load_family_clips(tmp_path / "clips", 32, tmp_path / "cache", tracked=True)[0]
     source = family.motion(torch.from_numpy(np.array(found.frames[:1])).permute(0, 3, 1, 2).float() / 255)
     marks = found.track["normalised"]
     driving = network.drive(family, source, marks[:5], pose(), marks[0], pose(), 256)

@@ -20,11 +20,14 @@ from typer.testing import CliRunner  # noqa: E402
 from pipelines.train.__main__ import app  # noqa: E402
 from pipelines.train.config import ConfigError  # noqa: E402
 from pipelines.train.families.average import Average  # noqa: E402
+from pipelines.train.families.caching import load_family_clips  # noqa: E402
 from pipelines.train.families.config import FamilyTraining, Losses  # noqa: E402
-from pipelines.train.families.data import FamilyPairs, batches, load_family_clips  # noqa: E402
+from pipelines.train.families.critic import Critic, adversarial_losses  # noqa: E402
+from pipelines.train.families.data import FamilyPairs, batches  # noqa: E402
 from pipelines.train.families.train import Trainer, train  # noqa: E402
 from speechhead.core.errors import MediaError, WeightsError  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
+from speechhead.generators.nets.discriminator import DiscriminatorConfig  # noqa: E402
 from speechhead.media.writer import VideoWriter  # noqa: E402
 
 MODEL = {
@@ -114,6 +117,48 @@ def test_a_run_that_was_stopped_ends_in_the_same_bits(clip: Path, tmp_path: Path
     assert same(first, second)
 
 
+@pytest.fixture(scope="module")
+def people(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same video of two people, of whom one is held out."""
+    folder = tmp_path_factory.mktemp("people")
+    for name in ("ada", "bob"):
+        (folder / f"{name}.mp4").symlink_to(clip / "square.mp4")
+    (folder / "catalog.csv").write_text("file,identity,split\nada.mp4,Ada,train\nbob.mp4,Bob,val\n")
+    return folder
+
+
+def test_the_loss_of_held_out_people_is_told_and_changes_nothing(people: Path, tmp_path: Path, capsys: Any) -> None:
+    told, silent = tmp_path / "told", tmp_path / "silent"
+    values = {"cache": str(people / "cache"), "accumulate": 1, "gan": "hinge"}
+    train(options(people, told, save_every=1, judged=3, **values))
+    train(options(people, silent, save_every=100, judged=3, **values))
+    lines = [json.loads(line) for line in (told / "validation.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert {"perceptual", "l1", "equivariance_value"} <= lines[0].keys() and "adversarial" not in lines[0]
+    assert 0 < lines[-1]["l1"] < 1 and len({line["l1"] for line in lines}) > 1
+    assert "held out: step 4 " in capsys.readouterr().out
+    first, second = (torch.load(folder / "resume.pt", weights_only=True) for folder in (told, silent))
+    assert same({**first, "config": 0}, {**second, "config": 0})
+
+
+def test_the_critic_learns_by_hinge_or_by_squares() -> None:
+    critics = {}
+    for gan in ("lsgan", "hinge"):
+        torch.manual_seed(0)
+        critics[gan] = Critic(DiscriminatorConfig(block_expansion=4, max_features=8, num_blocks=2), gan)
+    real, made, points = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32), torch.zeros(2, 3, 2)
+    squares, hinge = (critics[gan](real, made, points) for gan in ("lsgan", "hinge"))
+    scores = [critics["hinge"].judge(image, points)[0].realness for image in (real, made)]
+    assert torch.isclose(hinge, (1 - scores[0]).relu().mean() + (1 + scores[1]).relu().mean())
+    assert torch.isclose(squares, (1 - scores[0]).pow(2).mean() + scores[1].pow(2).mean())
+    learnt = {
+        gan: adversarial_losses(critic, real, made, points, Losses(adversarial=2)) for gan, critic in critics.items()
+    }
+    assert torch.isclose(learnt["hinge"]["adversarial"], -2 * scores[1].mean())
+    assert torch.isclose(learnt["lsgan"]["adversarial"], 2 * (1 - scores[1]).pow(2).mean())
+    assert FamilyTraining.read(ROOT / "pipelines" / "configs" / "face_vid2vid.json").gan == "hinge"
+
+
 def test_a_damaged_or_foreign_state_is_one_clear_error(clip: Path, tmp_path: Path) -> None:
     trainer = Trainer(options(clip, tmp_path))
     (tmp_path / "torn.pt").write_bytes(b"PK\x03\x04 torn")
@@ -162,7 +207,7 @@ def test_configs_are_checked(clip: Path, tmp_path: Path) -> None:
     assert options(clip, tmp_path, losses={"pixels": 2}).losses == Losses(
         pixels=2, adversarial=1, equivariance_value=10, equivariance_jacobian=10
     )
-    for wrong in ({"lr": 1}, {"losses": {"magic": 1}}, {"stage": "depth"}, {"precision": "int3"}):
+    for wrong in ({"lr": 1}, {"losses": {"magic": 1}}, {"stage": "depth"}, {"precision": "int3"}, {"gan": "w"}):
         with pytest.raises(ConfigError):
             options(clip, tmp_path, **wrong)
     with pytest.raises(MediaError, match="no videos"):
