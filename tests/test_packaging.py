@@ -141,14 +141,16 @@ PACKAGES = {
     "yaml": "pyyaml",
     "pipecat": "pipecat-ai",
     "livekit": "livekit-agents",
+    "jwt": "pyjwt",
+    "opentelemetry": "opentelemetry-api",
 }
 """Modules that are not called as the package which brings them."""
 
 EXTRAS = {
     "speechhead": {"voices", "gpu", "hub", "align", "train", "ray"},
-    "server": {"server", "livekit", "pipecat"},
+    "server": {"server", "livekit", "pipecat", "otel"},
     "pipelines": {"listen", "train"},
-    "tests": {"dev", "livekit", "pipecat", "ray"},
+    "tests": {"dev", "livekit", "pipecat", "ray", "otel"},
 }
 """Extras, besides the base, that a folder may import from."""
 
