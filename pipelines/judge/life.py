@@ -27,6 +27,7 @@ from speechhead.core.controls import Controls
 from speechhead.core.options import RenderOptions
 from speechhead.face.landmarks import eye_opening
 from speechhead.face.tracker import FaceTracker
+from speechhead.media.h264 import H264
 from speechhead.media.image import Picture
 from speechhead.media.reader import VideoReader
 from speechhead.media.writer import AUDIO_RATE, VideoWriter
@@ -109,7 +110,7 @@ def film(target: Path, scenes: tuple[Scene, ...] = SCENES, speak: Callable[..., 
     with tempfile.TemporaryDirectory() as place:
         takes = [[faces(scene, seed, Path(place), speak) for seed in (1, 2)] for scene in scenes]
         for crf in (26, 29, 32, 35, 38, 41):
-            with VideoWriter(target, 2 * SIDE, SIDE, sample_rate=AUDIO_RATE, crf=crf) as writer:
+            with VideoWriter(target, 2 * SIDE, SIDE, sample_rate=AUDIO_RATE, coding=H264(crf=crf)) as writer:
                 for left, right in takes:
                     writer.write_audio(load_audio(left, AUDIO_RATE))
                     for picture in beside(left, right):

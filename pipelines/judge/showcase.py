@@ -23,6 +23,7 @@ from speechhead.api import say
 from speechhead.audio import load_audio
 from speechhead.core.controls import Controls, parse_emotion
 from speechhead.core.options import RenderOptions
+from speechhead.media.h264 import H264
 from speechhead.media.reader import VideoReader
 from speechhead.media.writer import AUDIO_RATE, VideoWriter
 
@@ -58,7 +59,7 @@ def shrunk(source: Path, target: Path, size: int = SIZE, largest: int = LARGEST)
     ]
     sound = load_audio(source, AUDIO_RATE)
     for crf in (20, 23, 26, 29, 32, 35):
-        with VideoWriter(target, size, size, sample_rate=AUDIO_RATE, crf=crf) as writer:
+        with VideoWriter(target, size, size, sample_rate=AUDIO_RATE, coding=H264(crf=crf)) as writer:
             writer.write_audio(sound)
             for picture in frames:
                 writer.write(picture)

@@ -20,6 +20,7 @@ from speechhead.core.clocks import FPS
 from speechhead.core.errors import FaceError, SpeechheadError
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.open import open_generator
+from speechhead.media.h264 import H264
 from speechhead.media.image import Picture
 from speechhead.media.writer import VideoWriter
 
@@ -96,7 +97,7 @@ def write(path: Path, pairs: Sequence[tuple[Frames, Frames]], largest: int = LAR
     pictures = [frame(pairs, number) for number in range(max(len(truth) for truth, _ in pairs))]
     height, width = pictures[0].shape[:2]
     for crf in QUALITIES:
-        with VideoWriter(path, width, height, crf=crf) as writer:
+        with VideoWriter(path, width, height, coding=H264(crf=crf)) as writer:
             for picture in pictures:
                 writer.write(picture)
         if path.stat().st_size <= largest:

@@ -28,6 +28,7 @@ ENGINES = ("auto", "onnx", "torch")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 GRAPHS = ("auto", "none", "compile")
+ENCODERS = ("auto", "cpu", "nvenc")
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,14 @@ class RenderOptions:
         metavar="NAME",
         note="auto is CUDA graphs on a GPU, and none on a CPU; compile is torch.compile",
         error=DeviceError,
+    )
+    encoder: str = option(
+        "auto",
+        help="What encodes the H.264 of a new video",
+        choices=ENCODERS,
+        metavar="NAME",
+        note="auto is NVENC where networks run on CUDA and it is there; a film with new words is encoded on the CPU",
+        error=MediaError,
     )
     face: int | str | None = option(
         None,

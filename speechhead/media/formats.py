@@ -24,6 +24,7 @@ from speechhead.core.errors import MediaError
 from speechhead.core.options import check_fps
 
 from .decoding import address, reason, silence
+from .h264 import H264
 from .palette import Palette
 from .targets import APNG, FRAMES, GIF, MOV, WEB, check_place, is_frames
 from .writer import AUDIO_RATE, COMMENT, VideoWriter, Watermark
@@ -61,6 +62,12 @@ FORMS = {
 """By ending; mov is here for its transparency alone, ProRes 4444."""
 
 
+def is_form(path: Path, alpha: bool = False) -> bool:
+    """Whether a name asks for one of `FORMS` or for frames; what is none is H.264."""
+    suffix = path.suffix.lower()
+    return is_frames(path) or (suffix in FORMS and (alpha or suffix != MOV))
+
+
 def open_writer(
     path: Path,
     size: tuple[int, int],
@@ -69,6 +76,7 @@ def open_writer(
     watermark: str | None = None,
     alpha: bool = False,
     layout: str = "mono",
+    coding: H264 | None = None,
 ) -> VideoWriter | FormatWriter:
     """A writer for whatever form the name asks for.
 
@@ -78,11 +86,11 @@ def open_writer(
     rate : of the sound, None for none
     alpha : frames are RGBA, [H, W, 4]
     layout : of the sound, as libav names it
+    coding : of H.264
     """
-    suffix = path.suffix.lower()
-    if is_frames(path) or (suffix in FORMS and (alpha or suffix != MOV)):
+    if is_form(path, alpha):
         return FormatWriter(path, size, fps, rate, watermark, alpha, layout)
-    return VideoWriter(path, *size, fps, rate, watermark, layout=layout)
+    return VideoWriter(path, *size, fps, rate, watermark, coding, layout)
 
 
 class FormatWriter:

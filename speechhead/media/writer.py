@@ -25,6 +25,7 @@ from speechhead.core.options import check_fps
 from speechhead.core.stages import stage
 
 from .decoding import address, reason, silence
+from .h264 import H264
 from .image import Picture, yuv420
 from .lettering import lettering
 from .sound_coding import SoundCoding
@@ -102,7 +103,7 @@ class VideoWriter:
     sample_rate : of the sound given to `write_audio`; None writes no sound track. What is below 32 kHz is written at 48
     layout : of its channels, in libav's words
     watermark : a short text drawn into the lower right corner, or None
-    crf : constant quality of x264, lower is better
+    coding : encoder and quality
 
     Raises
     ------
@@ -117,7 +118,7 @@ class VideoWriter:
         fps: float = FPS,
         sample_rate: int | None = SAMPLE_RATE,
         watermark: str | None = None,
-        crf: int = 18,
+        coding: H264 | None = None,
         layout: str = "mono",
     ) -> None:
         self.path = check_output(path)
@@ -140,12 +141,13 @@ class VideoWriter:
         self._aborted = False
         self._queue: queue.Queue[tuple[str, NDArray[Any]] | None] = queue.Queue(QUEUE)
         silence()
-        self._thread = threading.Thread(target=self._run, args=(crf,), name="encoder", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(coding or H264(),), name="encoder", daemon=True)
         self._thread.start()
 
-    def write(self, frame: Picture) -> None:
-        """Append one frame, uint8 [height, width, 3]. It must not be changed afterwards."""
-        if frame.shape != (self.height, self.width, 3):
+    def write(self, frame: NDArray[np.uint8]) -> None:
+        """Append one frame, uint8 [height, width, 3], or as `yuv420` makes it. It must not be changed afterwards."""
+        planar = self._mark is None and frame.shape == (self.height * 3 // 2, self.width)
+        if frame.shape != (self.height, self.width, 3) and not planar:
             raise MediaError(f"{self.path}: frame of shape {list(frame.shape)}, not [{self.height}, {self.width}, 3].")
         self._put(("video", frame))
         self.frames += 1
@@ -214,13 +216,13 @@ class VideoWriter:
 
     # From here on: the encoder's thread.
 
-    def _run(self, crf: int) -> None:
+    def _run(self, coding: H264) -> None:
         try:
             kind = SUFFIXES[self.path.suffix.lower()]
             options = {} if kind == "matroska" else {"movflags": "+faststart"}  # the index first, for browsers
             with av.open(address(self._part), "w", format=kind, options=options) as container:
                 container.metadata["comment"] = COMMENT
-                encoder = _Encoder(container, self, crf)
+                encoder = _Encoder(container, self, coding)
                 while (item := self._queue.get()) is not None:
                     what, data = item
                     if what == "video":
@@ -236,14 +238,14 @@ class VideoWriter:
 class _Encoder:
     """The two streams of an open container."""
 
-    def __init__(self, container: Any, writer: VideoWriter, crf: int) -> None:
+    def __init__(self, container: Any, writer: VideoWriter, coding: H264) -> None:
         self.container, self.rate, self.count = container, writer.rate, 0
         try:
-            self.stream = container.add_stream("libx264", rate=writer.rate)
+            self.stream = container.add_stream(coding.encoder, rate=writer.rate)
         except (av.FFmpegError, ValueError) as error:
             raise MediaError("this build of PyAV has no H.264 encoder. pip install --force-reinstall av.") from error
         self.stream.width, self.stream.height, self.stream.pix_fmt = writer.width, writer.height, "yuv420p"
-        self.stream.options = {"preset": "veryfast", "crf": str(crf), "g": str(max(1, round(4 * writer.rate)))}
+        self.stream.options = coding.options(writer.rate)
         context = self.stream.codec_context
         context.time_base = 1 / writer.rate
         context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
@@ -257,9 +259,10 @@ class _Encoder:
         self.pending: list[NDArray[np.float32]] = []
         self.spoken = 0
 
-    def video(self, frame: Picture) -> None:
+    def video(self, frame: NDArray[np.uint8]) -> None:
         with stage("colour"):
-            picture = av.VideoFrame.from_ndarray(yuv420(frame), format="yuv420p")
+            planes = frame if frame.ndim == 2 else yuv420(frame)  # what comes from a GPU is planar already
+            picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         picture.pts, picture.time_base = self.count, 1 / self.rate
         self.count += 1
         with stage("encode"):

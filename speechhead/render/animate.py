@@ -14,7 +14,8 @@ from speechhead.core.errors import ControlError
 from speechhead.core.options import DriveOptions, Progress, RenderOptions
 from speechhead.engines.need import need_torch
 from speechhead.face.tracker import Face, FaceTracker
-from speechhead.media.formats import open_writer
+from speechhead.media.formats import is_form, open_writer
+from speechhead.media.h264 import H264
 from speechhead.media.image import Picture, read_picture, scaled_down
 from speechhead.media.reader import VideoReader
 from speechhead.media.sound_coding import SoundCoding
@@ -58,7 +59,9 @@ def follow(
     rate, layout = (coding.rate, coding.layout) if coding is not None else (None, "mono")
     sound = audio.pieces(rate, layout) if audio is not None else iter(())
     heard = 0
-    with open_writer(target, (width, height), reader.fps, rate, options.watermark, layout=layout) as writer:
+    h264 = H264.chosen(options.encoder, str(puppet.device), (width, height)) if not is_form(target) else None
+    form = options.watermark, False, layout, h264
+    with open_writer(target, (width, height), reader.fps, rate, *form) as writer:
         for picture in chain([first], pictures):
             writer.write(picture)
             while rate and heard < (writer.frames + 1) / reader.fps * rate and (piece := next(sound, None)) is not None:

@@ -43,6 +43,7 @@ class CompactPuppet:
             log.warning("%s", note)
         self.picture = self.avatar.picture
         self.generator = open_generator("compact", self.avatar.size, options.engine, options.device)
+        self.device = getattr(self.generator, "device", "cpu")
         self.drive = drive
         if drive.find_best:
             start = best_start(reader, self.avatar.neutral, self.avatar.pose) or start

@@ -14,6 +14,9 @@ class Puppet(Protocol):
     picture: Picture
     """What frames are pasted into, sides even."""
 
+    device: Any
+    """Where its networks are."""
+
     def frames(self, pictures: Iterable[Picture]) -> Iterator[Any]:
         """One generated crop [S, S, 3] for every picture of the driver."""
 

@@ -12,7 +12,7 @@ from speechhead.avatar.named import named_portraits
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.controls import Controls
-from speechhead.core.errors import AudioError, ControlError
+from speechhead.core.errors import AudioError, ControlError, MediaError
 from speechhead.core.film_options import FilmOptions
 from speechhead.core.options import Progress, RenderOptions
 from speechhead.media.image import Picture, is_picture
@@ -58,6 +58,8 @@ def redub(
     ------
     FaceError if no frame has a usable face; otherwise as `speechhead.api.render`.
     """
+    if options.encoder == "nvenc":
+        raise MediaError("encoder 'nvenc': a film is encoded in parts that can be joined, on the CPU. Leave it out.")
     wanted = film_options or FilmOptions()
     reel = Reel(source, audio, options, wanted)
     told = {"inputs": [told_of(source), told_of(audio)], "options": told_of_options(options, wanted, controls)}

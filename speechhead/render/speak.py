@@ -14,7 +14,8 @@ from speechhead.core.controls import Controls
 from speechhead.core.options import Progress, RenderOptions
 from speechhead.core.results import ResultOptions
 from speechhead.core.threads import background
-from speechhead.media.formats import open_writer
+from speechhead.media.formats import is_form, open_writer
+from speechhead.media.h264 import H264
 from speechhead.media.image import Picture
 
 from .studio import StudioRenderer
@@ -44,8 +45,12 @@ def speak(
                 yield (None if start else passage.audio), renderer.push(speech[start : start + CHUNK])
         yield None, renderer.flush()
 
+    coding = None
+    if not is_form(target, results.alpha):
+        coding = H264.chosen(options.encoder, getattr(renderer.generator, "device", "cpu"), renderer.size)
+    form = options.watermark, results.alpha, track.layout, coding
     with (
-        open_writer(target, renderer.size, fps, track.rate, options.watermark, results.alpha, track.layout) as writer,
+        open_writer(target, renderer.size, fps, track.rate, *form) as writer,
         # The landmarks of a chunk are worked out while the pictures of the one before are drawn and encoded.
         background(moved(), depth=1) as chunks,
     ):

@@ -22,6 +22,7 @@ SPEAKING = {
     "--device": "NAME auto",
     "--precision": "NAME auto",
     "--graph": "NAME auto",
+    "--encoder": "NAME auto",
     "--face": "N",
     "--crop": False,
     "--watermark": "TEXT",
@@ -61,7 +62,7 @@ RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", "--json":
 ANIMATE = {
     "--source -s": "IMG",
     "--driver -d": "VIDEO",
-    **{name: SPEAKING[name] for name in list(SPEAKING)[:11]},
+    **{name: SPEAKING[name] for name in list(SPEAKING)[:12]},
     "--weights": "FILE",
     "--relative --absolute": True,
     "--adapt-scale --no-adapt-scale": True,

@@ -14,6 +14,7 @@ from PIL import Image
 
 import speechhead
 from speechhead.core.clocks import SAMPLES_PER_FRAME
+from speechhead.media.h264 import H264
 from speechhead.media.writer import VideoWriter
 
 WIDTH, HEIGHT = 480, 320
@@ -84,7 +85,9 @@ def write(path: Path, pictures, sound: np.ndarray | None = None, fps: float = 25
     """A video of pictures, with sound if it is given."""
     pictures = list(pictures)
     height, width = pictures[0].shape[:2]
-    with VideoWriter(path, width, height, fps, sample_rate=None if sound is None else 16_000, crf=12) as writer:
+    with VideoWriter(
+        path, width, height, fps, sample_rate=None if sound is None else 16_000, coding=H264(crf=12)
+    ) as writer:
         for picture in pictures:
             writer.write(picture)
         if sound is not None:
