@@ -72,11 +72,14 @@ def weights_import(
     half: Half = False,
 ) -> None:
     """Turn a published checkpoint into weights for --generator; no code in it is ever run."""
+    from speechhead.core.weights import read_metadata
     from speechhead.generators.checkpoints.published import import_checkpoint
     from speechhead.generators.families.registry import canonical
 
     target = output or _target(name or canonical(family))
     path, _ = import_checkpoint(files, family, target, config, half)
+    if lacking := read_metadata(path).get("without"):
+        print(f"not in these files: {lacking}. What needs it will say so.", file=sys.stderr)
     print(path)
 
 

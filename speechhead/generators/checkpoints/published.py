@@ -16,7 +16,7 @@ from speechhead.core.stand_ins import refuse_stand_in
 from speechhead.engines.need import need_torch
 from speechhead.generators.families.registry import canonical, config_class, is_form, spec, specs
 
-from .shapes import MISFITS, compare, first_of, skeleton
+from .shapes import MISFITS, compare, first_of, refuse_broken, skeleton, with_counters
 from .stored import save_state
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".safetensors")
 """Endings of files that are looked at when a folder is given (`.pth.tar` ends in `.tar`)."""
+
+
+WRAPPERS = ("module.", "_orig_mod.")
+"""What torch puts before the keys of a network that it wraps."""
 
 
 def import_checkpoint(
@@ -53,7 +57,8 @@ def import_checkpoint(
 
     Raises
     ------
-    WeightsError if a file is missing, damaged, holds code, does not fit the family, or is the output too.
+    WeightsError if a file is missing, damaged, holds code, does not fit the family, has a number that is none, or is
+    the output too.
     """
     name = canonical(name)
     need_torch("importing a checkpoint")
@@ -66,7 +71,12 @@ def import_checkpoint(
     if not isinstance(config, Mapping):
         config = read_config(config) if config is not None else None
     settings = configure(name, state, config)
-    compare(state, skeleton(name, settings), label, name)
+    wanted = skeleton(name, settings)
+    state = with_counters(state, wanted)
+    compare(state, wanted, label, name)
+    refuse_broken(state, label)
+    if lacking := left_out(name, parts):
+        notes["without"] = ", ".join(lacking)
     return save_state(state, name, settings, output, half, source=", ".join(file.name for file in files), **notes), name
 
 
@@ -188,9 +198,10 @@ def _submodules(flat: State, known: Collection[str]) -> list[str]:
 
 
 def _without_prefix(state: State) -> State:
-    """Keys without the `module.` of (Distributed)DataParallel."""
-    if all(key.startswith("module.") for key in state):
-        return {key.removeprefix("module."): value for key, value in state.items()}
+    """Keys without the `module.` of (Distributed)DataParallel and the `_orig_mod.` of compiled networks."""
+    for prefix in WRAPPERS * 2:  # in either order
+        if all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
 
 
@@ -219,13 +230,21 @@ def _gather(parts: Mapping[str, tuple[State, Path]], name: str, label: str) -> S
                 raise WeightsError(f"{label}: both '{present[submodule]}' and '{part}' are {submodule}. Leave one out.")
             present[submodule] = part
             state |= {f"{submodule}.{key}": value for key, value in tensors.items()}
-    absent = [submodule for submodule in known.submodules if submodule not in present]
+    spared = left_out(name, parts)
+    absent = [submodule for submodule in known.submodules if submodule not in present and submodule not in spared]
     if absent:
         held = f" It holds {first_of(list(parts), 4)}." if parts else ""
         raise WeightsError(
             f"{label}: {first_of(absent, 3)} of {name} missing.{held} Name all files of the model, or their folder."
         )
     return state
+
+
+def left_out(name: str, parts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The family's optional submodules, if published parts, by name, have none of them."""
+    known = spec(name)
+    there = {known.parts.get(part, part) for part in parts}
+    return () if there.intersection(known.optional) else known.optional
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -56,6 +56,36 @@ def compare(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], label: st
         raise WeightsError(f"{label}: does not fit {name}: {found}. Give its own yaml with --config, or another file.")
 
 
+COUNTERS = "num_batches_tracked"
+"""BatchNorm's counter of batches: torch before 0.4.1 stored none, and a running average does not need it."""
+
+
+def with_counters(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> State:
+    """Weights with BatchNorm's counters, zero where its statistics are there and its counter is not."""
+    import torch
+
+    absent = [key for key in wanted if key.endswith(COUNTERS) and key not in state]
+    kept = [key for key in absent if key.removesuffix(COUNTERS) + "running_mean" in state]
+    return {**state, **{key: torch.zeros((), dtype=torch.int64) for key in kept}}
+
+
+def refuse_broken(state: Mapping[str, Tensor], label: str) -> None:
+    """Refuse weights with a number that is none.
+
+    Raises
+    ------
+    WeightsError that names the first tensor with one, and says how many of its numbers are.
+    """
+    import torch
+
+    for key, value in state.items():
+        if value.is_floating_point() and not (fine := torch.isfinite(value)).all():
+            raise WeightsError(
+                f"{label}: {key} has NaN or infinity in {int((~fine).sum())} of {value.numel()} numbers. The training"
+                " diverged, or the file is damaged: use another checkpoint."
+            )
+
+
 def first_of(keys: Sequence[str], count: int = 2) -> str:
     return ", ".join(keys[:count]) + (", ..." if len(keys) > count else "")
 

@@ -59,7 +59,7 @@ def save_state(
 
     Raises
     ------
-    WeightsError if the file can not be written.
+    WeightsError if the file can not be written, or numbers are too large for half precision.
     """
     need_torch("writing weights")
     import torch
@@ -70,6 +70,8 @@ def save_state(
     for key, tensor in state.items():
         tensor = tensor.detach().to("cpu")
         tensors[key] = tensor.to(kind).contiguous() if tensor.is_floating_point() else tensor.contiguous()
+        if half and tensor.is_floating_point() and torch.isinf(tensors[key]).any():
+            raise WeightsError(f"{path}: {key} has numbers too large for half precision. Leave --half out.")
     # Tensors that share memory are stored once each: safetensors knows no views.
     tensors = {key: tensor.clone() for key, tensor in tensors.items()}
     metadata = {"format": FORMAT, "version": VERSION, "family": name, "config": json.dumps(dataclasses.asdict(config))}
@@ -102,7 +104,8 @@ def open_family(path: str | Path, name: str | None = None) -> Family:
 
     Raises
     ------
-    WeightsError if the file is missing, damaged, another family's, or does not fit its own config.
+    WeightsError if the file is missing, damaged, another family's, does not fit its own config, or has a number that is
+    none.
     """
     metadata = read_metadata(path)
     if metadata.get("format") != FORMAT:
@@ -117,7 +120,7 @@ def open_family(path: str | Path, name: str | None = None) -> Family:
     need_torch(f"generator '{found}'")
     from safetensors.torch import load_file
 
-    from .shapes import compare, skeleton
+    from .shapes import compare, refuse_broken, skeleton
 
     try:
         config = config_from_json(config_class(found), json.loads(metadata["config"]))
@@ -127,6 +130,7 @@ def open_family(path: str | Path, name: str | None = None) -> Family:
         raise WeightsError(f"{path}: config not readable. Import the weights anew.") from error
     state = load_file(str(path))
     compare(state, skeleton(found, config), str(path), found)
+    refuse_broken(state, str(path))
     model = build(found, config)
     model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
     return model.eval().requires_grad_(False)

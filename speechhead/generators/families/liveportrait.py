@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from speechhead.core.errors import WeightsError
 from speechhead.generators.nets.convnext import ConvNextV2
 from speechhead.generators.nets.layers import conv, multiply
 from speechhead.generators.nets.spade import SpadeDecoder
@@ -78,13 +79,16 @@ class DecoderConfig:
 
 @dataclass(frozen=True)
 class LivePortraitConfig:
-    """What rebuilds a LivePortrait; `image_size` is the side of the pictures read, those made are `upscale` larger."""
+    """What rebuilds a LivePortrait; `image_size` is the side of the pictures read, those made are `upscale` larger.
+
+    retargeting : None for weights without stitching and retargeting, which lie in a file of their own
+    """
 
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
     extractor: ExtractorConfig = field(default_factory=ExtractorConfig)
     warping: WarpingConfig = field(default_factory=WarpingConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    retargeting: RetargetingConfig = field(default_factory=RetargetingConfig)
+    retargeting: RetargetingConfig | None = field(default_factory=RetargetingConfig)
     image_size: int = 256
 
     @classmethod
@@ -114,11 +118,13 @@ class LivePortraitConfig:
         )
 
     def fitted_to(self, state: Mapping[str, Tensor]) -> LivePortraitConfig:
-        """With the width that no published file names, read off the weights."""
+        """With the width that no published file names, read off the weights, and without networks that they lack."""
         key = "spade_generator.up_0.norm_0.mlp_shared.0.weight"
         if key not in state:
             return self
-        return replace(self, decoder=replace(self.decoder, hidden=state[key].shape[0]))
+        there = any(name.startswith("stitching_retargeting_module.") for name in state)
+        decoder = replace(self.decoder, hidden=state[key].shape[0])
+        return replace(self, decoder=decoder, retargeting=self.retargeting if there else None)
 
 
 def _known(kind: type, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,7 +198,17 @@ class LivePortrait(PosedFamily):
             hidden=made.hidden,
             upscale=made.upscale or 1,
         )
-        self.stitching_retargeting_module = Retargeting(config.retargeting)
+        self.stitching_retargeting_module = None if config.retargeting is None else Retargeting(config.retargeting)
+
+    @property
+    def retargeting(self) -> Retargeting:
+        """The three small networks; WeightsError where the weights came without."""
+        if self.stitching_retargeting_module is None:
+            raise WeightsError(
+                "these LivePortrait weights lack stitching and retargeting. Import them with"
+                " stitching_retargeting_module.pth."
+            )
+        return self.stitching_retargeting_module
 
     def appearance(self, image: Tensor) -> Appearance:
         """'volume': f_s, [B, C, D, H / 4, W / 4]."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _BASE, _RETARGETING = "liveportrait/base_models", "liveportrait/retargeting_models"
 _STITCHING = "stitching_retargeting_module"
+_HEADS = ("retarget_shoulder", "retarget_mouth", "retarget_eye")
 _NETWORKS = ("appearance_feature_extractor", "motion_extractor", "warping_module", "spade_generator")
 
 
@@ -56,9 +57,11 @@ def openings(landmarks: Tensor) -> dict[str, Any]:
 
 
 def stitched(model: Any, source: Motion, driving: Motion) -> Motion:
-    """The shoulders stay where they are (section 3.3)."""
-    value = model.stitching_retargeting_module.stitch(source["value"], driving["value"])
-    return {**driving, "value": value}
+    """The shoulders stay where they are (section 3.3), if there is a network for it."""
+    networks = model.stitching_retargeting_module
+    if networks is None:
+        return driving
+    return {**driving, "value": networks.stitch(source["value"], driving["value"])}
 
 
 SPEC = FamilySpec(
@@ -67,9 +70,10 @@ SPEC = FamilySpec(
     parts={
         **{name: name for name in _NETWORKS},
         # One file, three entries.
-        **{name: f"{_STITCHING}.{name}" for name in ("retarget_shoulder", "retarget_mouth", "retarget_eye")},
+        **{name: f"{_STITCHING}.{name}" for name in _HEADS},
     },
     marks=("spade_generator", "appearance_feature_extractor"),
+    optional=tuple(f"{_STITCHING}.{name}" for name in _HEADS),
     crop=landmark_crop,
     options=RetargetingOptions,
     free_view=True,

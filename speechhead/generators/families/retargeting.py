@@ -125,7 +125,7 @@ class Retargeting(nn.Module):
 
 
 def drive(
-    networks: Retargeting,
+    networks: Retargeting | None,
     keypoints: Callable[[Motion], Tensor],
     source: Motion,
     driver: Motion,
@@ -138,6 +138,7 @@ def drive(
 
     Parameters
     ----------
+    networks : None where the weights lack them: nothing is stitched and no lips are closed
     keypoints : the family's equation, x = s (x_c R + delta) + t
     source : of the portrait, a batch of one; driver : B frames; first : the frame that relative motion starts from
     source_open, driver_open : for retargeting; the portrait's lips are closed first only where `source_open` is given
@@ -148,7 +149,7 @@ def drive(
 
     Raises
     ------
-    ControlError if relative motion has no first frame, or retargeting no openings.
+    ControlError if relative motion has no first frame, or retargeting no networks or no openings.
     """
     if options.relative and first is None:
         raise ControlError("relative driving needs the driver's first frame. Give it, or set relative=False.")
@@ -208,7 +209,7 @@ def _driven_entries(options: RetargetingOptions, like: Tensor) -> Tensor:
 
 
 def _retarget(
-    networks: Retargeting,
+    networks: Retargeting | None,
     source: Tensor,
     driving: Tensor,
     options: RetargetingOptions,
@@ -216,6 +217,13 @@ def _retarget(
     driver_open: Openings | None,
 ) -> Tensor:
     """Eyes, lips and shoulders, in the order of the algorithm of section 3.4."""
+    if networks is None:
+        if options.eye_retargeting or options.lip_retargeting:
+            raise ControlError(
+                "eye and lip retargeting need networks that these weights lack. Import them anew, with"
+                " stitching_retargeting_module.pth, or leave retargeting out."
+            )
+        return driving
     if options.eye_retargeting or options.lip_retargeting:
         # Relative motion would be added to what the ratios ask for: the portrait itself is retargeted instead.
         value = source.expand_as(driving) if options.relative else driving

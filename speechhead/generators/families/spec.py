@@ -80,6 +80,7 @@ class FamilySpec:
         submodule that it is; optimisers, discriminators and epoch numbers lie beside them and are left there
     marks : a published checkpoint with one of them is this family's: the name of a part, or 'part.' and how one of its
         keys begins; of several families that know a checkpoint, the one with the most submodules has it
+    optional : submodules that weights may do without, all of them or none; the network is then built without
     form_of : family under whose name these weights serve too
     crop : square that the networks expect of a face: mesh float32 [478, 3] in picture pixels, and whether the picture
         is a driving video's
@@ -97,6 +98,7 @@ class FamilySpec:
     model: str
     parts: Mapping[str, str]
     marks: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     form_of: str | None = None
     crop: Callable[[Array, bool], Crop] = head_crop
     options: Callable[..., Any] = ScaleOption

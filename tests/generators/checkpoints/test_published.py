@@ -154,6 +154,32 @@ def test_another_family_is_named(tiny, tmp_path):
     refused(tmp_path / "b.pth.tar", "family 'gan' is unknown", "liveportrait", family="gan")
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_are_none_are_refused_by_the_tensors_name(tiny, tmp_path, bad):
+    content = published(tiny)
+    content["generator"]["0.weight"][1, 0, 0, 0] = bad
+    refused(saved(content, tmp_path / "a.pth.tar"), "generator.0.weight has NaN or infinity in 1 of")
+    with torch.no_grad():
+        tiny.generator[0].bias[:2] = bad
+    ours = stored.save_family(tiny, tmp_path / "ours.safetensors")
+    with pytest.raises(WeightsError, match=r"ours.safetensors: generator.0.bias has NaN or infinity in 2 of 4 numbers"):
+        open_family(ours)
+
+
+def test_numbers_too_large_for_half_precision_are_told(tiny, tmp_path):
+    content = published(tiny)
+    content["generator"]["0.weight"][0] = 1e5
+    path = saved(content, tmp_path / "a.pth.tar")
+    refused(path, "generator.0.weight has numbers too large for half precision. Leave --half out.", half=True)
+    assert import_checkpoint(path, "fomm", tmp_path / "b.safetensors")[0].is_file()
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_networks_that_torch_wrapped_are_unwrapped(tiny, tmp_path, prefix):
+    out, _ = import_checkpoint(saved(published(tiny, prefix), tmp_path / "a.pth"), "fomm", tmp_path / "a.safetensors")
+    assert same(open_family(out), tiny)
+
+
 class Trap:
     """Makes a folder when unpickled."""
 

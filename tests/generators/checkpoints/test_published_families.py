@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,16 @@ import pytest
 torch = pytest.importorskip("torch")
 from support.published import published_keys  # noqa: E402
 from support.small_families import PUBLISHED, SIZE, published_container, small  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
 
-from speechhead.core.errors import WeightsError  # noqa: E402
+from speechhead.cli.main import app  # noqa: E402
+from speechhead.core import weights  # noqa: E402
+from speechhead.core.errors import ControlError, WeightsError  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
 from speechhead.generators.checkpoints.published import import_checkpoint  # noqa: E402
 from speechhead.generators.checkpoints.shapes import skeleton  # noqa: E402
 from speechhead.generators.families import registry  # noqa: E402
+from speechhead.generators.families.retargeting import Openings  # noqa: E402
 
 
 def same(state, other):
@@ -56,6 +61,72 @@ def test_a_part_that_is_missing_is_named(name, tmp_path):
     with pytest.raises(WeightsError) as caught:
         import_checkpoint(path, name, tmp_path / "a.safetensors", PUBLISHED[name])
     assert part in str(caught.value) and "missing" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def rewritten(path, change):
+    """Every checkpoint file of a container with its state dicts changed."""
+    files = [file for file in path.rglob("*") if file.suffix in (".pth", ".tar")] if path.is_dir() else [path]
+    for file in files:
+        content = torch.load(file, weights_only=True)
+        nested = {key: change(value) if isinstance(value, dict) else value for key, value in content.items()}
+        torch.save(change(nested), file)
+    return path
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_checkpoints_without_counters_of_batches_are_whole(name, tmp_path):
+    model = small(name)
+    path = published_container(name, model, tmp_path / "model")
+    counted = [key for key in model.state_dict() if key.endswith("num_batches_tracked")]
+    rewritten(path, lambda state: {key: value for key, value in state.items() if "num_batches_tracked" not in str(key)})
+    out, _ = import_checkpoint(path, name, tmp_path / "a.safetensors", PUBLISHED[name])
+    opened = stored.open_family(out).state_dict()
+    assert counted and all(opened[key] == 0 for key in counted)
+    assert all(torch.equal(opened[key], value) for key, value in model.state_dict().items() if key not in counted)
+    assert "without" not in weights.read_metadata(out)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("fomm", torch.float16), ("liveportrait", torch.bfloat16)])
+def test_half_precision_checkpoints_are_read(name, kind, tmp_path):
+    model = small(name)
+    path = published_container(name, model, tmp_path / "model", "module.")
+    halved = lambda value: value.to(kind) if torch.is_tensor(value) and value.is_floating_point() else value  # noqa: E731
+    rewritten(path, lambda state: {key: halved(value) for key, value in state.items()})
+    out, _ = import_checkpoint(path, name, tmp_path / "a.safetensors", PUBLISHED[name])
+    for ours, theirs in zip(stored.open_family(out).parameters(), model.parameters(), strict=True):
+        assert ours.dtype == torch.float32 and torch.equal(ours, theirs.to(kind).float())
+
+
+def test_liveportrait_without_its_retargeting_file_does_the_rest(tmp_path):
+    folder = published_container("liveportrait", small("liveportrait"), tmp_path / "model")
+    shutil.rmtree(folder / "retargeting_models")
+    (tmp_path / "config.json").write_text(json.dumps(PUBLISHED["liveportrait"] | {"image_size": SIZE}))
+    target = tmp_path / "bare.safetensors"
+    call = ["weights", "import", str(folder), "--family", "liveportrait", "--config", str(tmp_path / "config.json")]
+    result = CliRunner().invoke(app, [*call, "-o", str(target)])
+    assert (
+        result.exit_code == 0 and "not in these files: stitching_retargeting_module.retarget_shoulder" in result.output
+    )
+    bare, whole = stored.open_family(target), small("liveportrait")
+    assert bare.config.retargeting is None
+    image = torch.rand(2, 3, SIZE, SIZE)
+    source, driver = bare.motion(image[:1]), bare.motion(image)
+    first = {key: value[:1] for key, value in driver.items()}
+    open_lips = Openings(torch.full((1, 2), 0.3), torch.full((1, 1), 0.5))
+    moved = bare.transfer(source, driver, first, source_open=open_lips)
+    unstitched = whole.transfer(source, driver, first, stitching=False, normalise_lip=False)
+    assert torch.equal(moved["value"], unstitched["value"])
+    assert bare.render(bare.appearance(image[:1]), source, moved).isfinite().all()
+    assert torch.equal(registry.spec("liveportrait").settle(bare, source, moved)["value"], moved["value"])
+    with pytest.raises(ControlError, match=r"weights lack. Import them anew, with stitching_retargeting_module.pth"):
+        bare.transfer(source, driver, first, source_open=open_lips, driver_open=open_lips, eye_retargeting=True)
+    with pytest.raises(WeightsError, match="lack stitching and retargeting"):
+        _ = bare.retargeting
+    heads = published_container("liveportrait", small("liveportrait"), tmp_path / "again")
+    file = heads / "retargeting_models" / "stitching_retargeting_module.pth"
+    torch.save({key: value for key, value in torch.load(file).items() if key != "retarget_eye"}, file)
+    with pytest.raises(WeightsError, match="retarget_eye of liveportrait missing"):  # a part of it is damage
+        import_checkpoint(heads, "liveportrait", tmp_path / "b.safetensors", PUBLISHED["liveportrait"])
 
 
 def test_files_may_be_named_one_by_one(tmp_path):

@@ -36,7 +36,7 @@ def load(config: dict[str, Any], weights: Weights) -> LivePortrait:
     for group in ("appearance_feature_extractor", "motion_extractor", "warping_module", "spade_generator"):
         weights.load(group, getattr(model, group))
     for group in ("retarget_shoulder", "retarget_mouth", "retarget_eye"):
-        weights.load(f"{_RETARGETING}.{group}", getattr(model.stitching_retargeting_module, group))
+        weights.load(f"{_RETARGETING}.{group}", getattr(model.retargeting, group))
     return model
 
 
@@ -50,7 +50,7 @@ def stages(config: dict[str, Any], weights: Weights, io: Arrays) -> Iterator[tup
         yield f"deg_{who}_pitch_yaw_roll", motion["angles"][:, [1, 0, 2]]
         yield f"rot_{who}", motion["rotation"]
         yield f"x_{who}", motion["value"]
-    networks = model.stitching_retargeting_module
+    networks = model.retargeting
     source, driving = io.recorded("x_source"), io.recorded("x_driving")
     yield "stitch_delta", networks.stitch_delta(source, driving)
     yield "x_driving_stitched", networks.stitch(source, driving)
@@ -95,7 +95,7 @@ def _drives(model: LivePortrait, config: dict[str, Any], io: Arrays) -> Iterator
     }
     first = {key: value[:1] for key, value in template.items()}
     driver_open = Openings(io.recorded("tmpl_c_d_eyes_lst"), io.recorded("tmpl_c_d_lip_lst"))
-    networks = model.stitching_retargeting_module
+    networks = model.retargeting
     for mode, flags in config["drive_modes"].items():
         options = drive_options(flags)
         _, value = drive(networks, model.keypoints, source, template, first, options, opening, driver_open)
@@ -121,7 +121,7 @@ def full_size(config: dict[str, Any], weights: Weights, io: Arrays) -> Iterator[
     yield "scale_source", source["scale"]
     yield "x_source", source["value"]
     yield "x_driving", driving["value"]
-    networks, at_rest = model.stitching_retargeting_module, source["value"]
+    networks, at_rest = model.retargeting, source["value"]
     stitched = networks.stitch(at_rest, driving["value"])
     yield "x_driving_stitched", stitched
     yield "eye_delta_ratio_031_028_012", networks.eye_delta(at_rest, torch.tensor([[0.31, 0.28, 0.12]]))

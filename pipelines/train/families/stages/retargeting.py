@@ -58,11 +58,12 @@ class RetargetingStage(Objective):
 
     def __init__(self, family: Family, options: FamilyTraining, device: torch.device) -> None:
         super().__init__(family, options, device)
+        _ = self.family.retargeting  # weights without it are told at once
         self.reader = OpeningReader(self.family.config.extractor.num_kp)
 
     def forward(self, batch: dict[str, Tensor], number: int) -> Result:
         """Losses of a batch of tracked pairs."""
-        family, networks = self.family, self.family.stitching_retargeting_module
+        family, networks = self.family, self.family.retargeting
         source, driver = fit(batch["source"], self.seen), fit(batch["driver"], self.seen)
         with torch.no_grad():
             appearance = family.appearance(source)
