@@ -5,7 +5,9 @@ COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY speechhead speechhead
 COPY server server
 COPY weights weights
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '.[server]'
+# What is installed beside the library: server,gpu for a GPU, as compose.gpu.yaml has it.
+ARG EXTRAS=server
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir ".[${EXTRAS}]"
 
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 speechhead

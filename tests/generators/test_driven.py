@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from support.fakes import FakeSpeech, speech_like  # noqa: E402
-from support.small_families import PUBLISHED, small  # noqa: E402
+from support.small_families import PUBLISHED, installed  # noqa: E402
 
 from speechhead.audio import save_wav  # noqa: E402
 from speechhead.avatar.portrait import Avatar  # noqa: E402
@@ -18,10 +18,7 @@ from speechhead.cli import main as cli  # noqa: E402
 from speechhead.core import weights  # noqa: E402
 from speechhead.core.errors import DeviceError, WeightsError  # noqa: E402
 from speechhead.face.landmarks import Pose  # noqa: E402
-from speechhead.generators.checkpoints import (  # noqa: E402
-    imported,
-    stored,
-)
+from speechhead.generators.checkpoints import imported  # noqa: E402
 from speechhead.generators.families.latents import FamilyLatents, LatentsConfig  # noqa: E402
 from speechhead.generators.open import open_generator  # noqa: E402
 from speechhead.generators.protocol import DeviceGenerator  # noqa: E402
@@ -38,19 +35,6 @@ def avatar():
 def home(monkeypatch, tmp_path):
     monkeypatch.setenv(weights.USER_FOLDER, str(tmp_path / "home"))
     return tmp_path / "home"
-
-
-def installed(name, home, latents=True):
-    """A small model in the user's folder, its Landmarks2Latents not fitted but alive."""
-    model = small(name)
-    path = stored.save_family(model, home / f"{name}.safetensors")
-    if latents:
-        with torch.no_grad():
-            size = model.to_latent(model.motion(torch.rand(1, 3, model.image_size, model.image_size))).shape[1]
-            network = FamilyLatents(LatentsConfig(name, size, 16))
-            network.linear.weight.normal_(std=0.01)
-        network.save(imported.latents_path(path))
-    return path
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -16,6 +16,8 @@ from speechhead_server.core.config import ENVIRONMENT, SECRETS, ServerSettings, 
 from speechhead_server.core.redaction import DEBUG
 from support.paths import ROOT
 
+from speechhead.core import weights
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -25,6 +27,7 @@ DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="ut
 COPIED = " ".join(re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)).split()
 GUIDE = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
 FILES = {f"{ENVIRONMENT}{name.upper()}_FILE" for name in SECRETS}
+OTHERS = {"SPEECHHEAD_BIND", "SPEECHHEAD_WEIGHTS", weights.USER_FOLDER, DEBUG}
 FIELDS = {ENVIRONMENT + field.name.upper() for field in dataclasses.fields(ServerSettings)}
 
 
@@ -73,7 +76,9 @@ def test_the_image_builds_the_wheel_of_all_that_goes_into_it():
     parts = [*wheel["packages"], *wheel["force-include"], *project["project"]["license-files"]]
     for part in map(Path, [*parts, project["project"]["readme"]]):
         assert any(part == path or path in part.parents for path in map(Path, COPIED)), part
-    (extra,) = re.findall(r"pip install [^\n]*'\.\[(\w+)\]'", DOCKERFILE)
+    assert re.search(r'pip install [^\n]*"\.\[\$\{EXTRAS\}\]"', DOCKERFILE)
+    assert DOCKERFILE.index("\nARG EXTRAS=") < DOCKERFILE.index("\nRUN python -m venv")
+    (extra,) = instruction("ARG").removeprefix("EXTRAS=").split(",")
     assert extra in project["project"]["optional-dependencies"]
 
 
@@ -123,6 +128,27 @@ def test_compose_publishes_the_ports_that_are_used(compose):
     assert udp == f"{first}-{last}:{first}-{last}/udp"  # announced as they are, so the numbers must be the same outside
 
 
+def test_compose_has_a_form_with_a_gpu(compose):
+    yaml = pytest.importorskip("yaml")
+    over = yaml.safe_load((ROOT / "compose.gpu.yaml").read_text(encoding="utf-8"))["services"]
+    assert over.keys() == {"speechhead"}  # the rest of it is compose.yaml's
+    service, base = over["speechhead"], compose["services"]["speechhead"]
+    extras = service["build"]["args"]["EXTRAS"].split(",")
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert extras == ["server", "gpu"] and set(extras) <= set(known)
+    assert any(package.startswith("torch>") for package in known["gpu"])
+    assert service["image"] != base["image"]
+    (device,) = service["deploy"]["resources"]["reservations"]["devices"]
+    assert device["driver"] == "nvidia" and "gpu" in device["capabilities"]
+    (volume,) = map(default, service["volumes"])
+    assert volume.endswith(f":{service['environment'][weights.USER_FOLDER]}:ro")
+    given = {"SPEECHHEAD_GENERATORS": "liveportrait,compact", "SPEECHHEAD_DEVICE": "cuda", "SPEECHHEAD_ENGINE": ""}
+    assert given.keys() <= base["environment"].keys()
+    settings = from_environment({}, {**image_environment(), **given})
+    assert settings.generators == ("liveportrait", "compact")
+    assert (settings.device, settings.engine) == ("cuda", "auto")
+
+
 def test_the_relay_is_an_option_beside_the_servers_ports(compose):
     relay = compose["services"]["turn"]
     assert relay["profiles"] == ["turn"] and "speechhead" not in compose["services"]["speechhead"].get("profiles", [])
@@ -139,7 +165,7 @@ def test_the_guide_names_settings_options_metrics_and_paths_that_exist():
 
     from speechhead.cli.main import app
 
-    assert set(re.findall(r"SPEECHHEAD_[A-Z_]+", GUIDE)) - {"SPEECHHEAD_BIND", DEBUG} <= FIELDS | FILES
+    assert set(re.findall(r"SPEECHHEAD_[A-Z_]+", GUIDE)) - OTHERS <= FIELDS | FILES
     known = {option for parameter in get_command(app).get_command(None, "serve").params for option in parameter.opts}
     used = set(re.findall(r"(?<=speechhead serve)[^\n`]*", GUIDE))
     assert {option for line in used for option in re.findall(r"--[a-z][a-z-]*", line)} <= known | {"--help"}

@@ -103,16 +103,27 @@ class LiveAvatar:
         self._closed = False
 
     @classmethod
-    def open(cls, portrait: str | Path | None = None, size: int = 512, controls: Controls | None = None) -> LiveAvatar:
+    def open(
+        cls,
+        portrait: str | Path | None = None,
+        size: int = 512,
+        controls: Controls | None = None,
+        generator: str = "compact",
+        engine: str = "auto",
+        device: str = "auto",
+    ) -> LiveAvatar:
         """An avatar from a shipped name, a saved `.avatar` or a picture, at `size` pixels; takes a second or two.
+
+        `generator`, `engine` and `device` are those of `open_generator`.
 
         Raises
         ------
-        ImageError, FaceError for a picture that is no portrait; WeightsError if weights are missing.
+        ImageError, FaceError for a picture that is no portrait; WeightsError if weights are missing; DeviceError where
+        the generator can not run.
         """
         saved = portrait is not None and Avatar.is_saved(portrait)
         staged = on_stage(Avatar.open(portrait, None if saved else size), size)
-        return cls(Renderer(staged, controls, open_generator(size=size)))
+        return cls(Renderer(staged, controls, open_generator(generator, size, engine, device)))
 
     # What the agent calls.
 

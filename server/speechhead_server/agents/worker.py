@@ -18,7 +18,7 @@ def measured_capacity(size: int) -> int:
 
     studio = Studio(ServerSettings(size=size))
     try:
-        studio.choose_size(Avatar.open(None, size))
+        studio.choose_sizes(Avatar.open(None, size))
         return studio.capacity
     finally:
         studio.close()

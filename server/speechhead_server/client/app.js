@@ -5,6 +5,7 @@ import { Captions } from "./captions.js";
 import { serverBack } from "./comeback.js";
 import { Connection, openMicrophone, whenSeen } from "./connection.js";
 import { Controls } from "./controls.js";
+import { Drawn } from "./drawn.js";
 import { Notices } from "./notices.js";
 import { Portraits } from "./portraits.js";
 import { Readout } from "./readout.js";
@@ -20,6 +21,7 @@ const api = new Api();
 const captions = new Captions($("captions"), $("spoken"));
 const recorder = new Recorder();
 const notices = new Notices(document);
+const drawn = new Drawn($("generator"), $("size"), () => stage().phase !== "off" && start());
 const readout = new Readout(document, () => api.get(`/sessions/${session.id}/stats`));
 const portraits = new Portraits(
   api,
@@ -51,7 +53,7 @@ async function begin() {
     tell(error, begin);
     return;
   }
-  $("size").replaceChildren(...config.sizes.map((size) => new Option(`${size} × ${size}`, size, false, size === config.size)));
+  drawn.offer(config.generators);
   $("text").maxLength = config.limits.text;
   controls ??= new Controls(
     { sliders: $("sliders"), reset: $("reset"), emotions: $("emotions"), intensities: $("intensities") }, config.emotions, sendControls);
@@ -74,7 +76,7 @@ async function start() {
   show("connecting");
   try {
     await release();
-    const body = { avatar: portraits.chosen.id, size: Number($("size").value), controls: controls.values };
+    const body = { avatar: portraits.chosen.id, ...drawn.chosen, controls: controls.values };
     const made = await api.json("POST", "/sessions", body);
     if (mine !== turn) {
       api.send("DELETE", `/sessions/${made.id}`).catch(() => {});
@@ -378,7 +380,6 @@ $("text").addEventListener("keydown", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]") && stage().phase === "live") interrupt();
 });
-$("size").addEventListener("change", () => stage().phase !== "off" && start());
 for (const name of ["dragover", "drop"]) {
   document.addEventListener(name, (event) => {
     if (![...event.dataTransfer.types].includes("Files")) return;

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from speechhead.core.errors import ImageError, ServerError
+from speechhead.core.errors import DeviceError, ImageError, ServerError
+from speechhead.core.options import ENGINES, check_device
 from speechhead.core.options import SIZES as CROP_SIZES
 from speechhead.core.records import check, entries, option
 
@@ -54,6 +55,16 @@ class ServerSettings:
         unset="the largest that this machine draws in real time",
         error=ImageError,
     )
+    generators: tuple[str, ...] = setting(
+        ("compact",),
+        help="Generator that sessions may have: compact, a family or a name from `weights list`",
+        note="may be repeated, the first is the default",
+        flag="--generator",
+        metavar="NAME",
+        unset="compact",
+    )
+    engine: str = option("auto", help="What runs the networks", choices=ENGINES, metavar="NAME", error=DeviceError)
+    device: str = option("auto", help="Where they run: auto, cpu or cuda", metavar="NAME", error=DeviceError)
     token: str = setting(
         "", help="Secret that every request must carry", note="seen in ps, so better --token-file", secret=True
     )
@@ -129,6 +140,10 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        check_device(self.device)
+        if not self.generators or not all(self.generators) or len(set(self.generators)) < len(self.generators):
+            named = ", ".join(self.generators) or "none"
+            raise ServerError(f"generators {named}: give each --generator once, and one at least.")
         for url in (*self.stun, *self.turn):
             if url.partition(":")[0] not in ("stun", "stuns", "turn", "turns"):
                 raise ServerError(f"ICE server {url!r} is no address. Write stun:host:3478 or turn:host:3478.")

@@ -86,7 +86,7 @@ class Server:
         self.studio = Studio(settings, generator, speech)
         self.decoder = UploadDecoder()
         self.gallery = Gallery(settings, self.studio, self.decoder)
-        self.studio.choose_size(self.gallery.open_default())
+        self.studio.choose_sizes(self.gallery.open_default())
         self.sessions = Sessions(settings, self.studio, self.gallery, speaker or Speaker(), self.metrics)
         if speaker is None:
             self.sessions.speaker = Speaker(warm=(self.sessions.check_voice(None),))
@@ -181,6 +181,7 @@ class Server:
             if settings.offline_jobs:
                 limits |= {"offline": settings.offline_limit, "offline_seconds": int(settings.offline_seconds)}
             shown = {"version": speechhead.__version__, "size": self.studio.size, "sizes": sessions.sizes, "fps": FPS}
+            shown["generators"] = sessions.describe_generators()
             return {**shown, "ice_servers": settings.ice_servers, "emotions": list(EMOTIONS), "limits": limits}
 
         @api.get("/voices", tags=["operation"], response_model=VoicesResult)
@@ -253,7 +254,8 @@ class Server:
             """Make a session; then POST an SDP offer to its `whep`."""
             body = body or SessionBody.model_validate({})
             changes = body.controls.changes() if body.controls else None
-            session = await sessions.open(body.avatar, body.voice, body.size, changes, caller=request.scope.get(CALLER))
+            caller, wanted = request.scope.get(CALLER), (body.avatar, body.voice, body.size)
+            session = await sessions.open(*wanted, changes, caller=caller, generator=body.generator)
             response.headers["Location"] = f"/sessions/{session.name}"
             return session.describe()
 

@@ -44,6 +44,7 @@ class SessionBody(Body):
     avatar: str | None = Field(None, max_length=100)
     voice: str | None = Field(None, max_length=100)
     size: int | None = None
+    generator: str | None = Field(None, max_length=100)
     controls: ControlsBody | None = None
 
 

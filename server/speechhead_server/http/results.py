@@ -60,6 +60,7 @@ class SessionResult(Result):
     avatar: str
     voice: str
     size: int
+    generator: str
 
 
 class RunningResult(SessionResult):
@@ -75,6 +76,7 @@ class StatsResult(Result):
     id: str
     uptime: float
     size: int
+    generator: str
     fps: float
     frames: int
     late: int
@@ -84,12 +86,23 @@ class StatsResult(Result):
     viewers: list[dict[str, Any]]
 
 
+class GeneratorResult(Result):
+    """What sessions may be drawn by."""
+
+    name: str
+    size: int
+    sizes: list[int]
+    device: str
+    capacity: int
+
+
 class ConfigResult(Result):
     """What a client needs to know."""
 
     version: str
     size: int
     sizes: list[int]
+    generators: list[GeneratorResult]
     fps: int
     ice_servers: list[dict[str, Any]]
     emotions: list[str]

@@ -27,7 +27,8 @@ def serve(settings: ServerSettings) -> None:
 
     Raises
     ------
-    ServerError if a package is missing or the address can't be used.
+    ServerError if a package is missing or the address can't be used; WeightsError or DeviceError for a generator that
+    can not be opened here, before anything listens.
     """
     try:
         from .app import Server
@@ -39,12 +40,14 @@ def serve(settings: ServerSettings) -> None:
     logging.getLogger("aioice").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     sys.setswitchinterval(SWITCH)
-    listener = listen(settings.host, settings.port)
+    listen(settings.host, settings.port).close()  # an address that is taken is said before networks are opened
     server = Server(settings)
+    listener = listen(settings.host, settings.port)
     running = served(server.app, settings.host, settings.port, server, settings.drain_seconds)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     port = listener.getsockname()[1]
-    note = f"http://{shown}:{port}/ at {server.studio.size} px, {server.studio.capacity} session(s) at a time"
+    note = f"http://{shown}:{port}/ with {', '.join(settings.generators)} at {server.studio.size} px"
+    note += f", {server.studio.capacity} session(s) at a time"
     log.info("speechhead: %s%s.", note, "" if settings.token or is_loopback(settings.host) else "; open to everybody")
     if not settings.token and not is_loopback(settings.host):
         log.warning("anybody who reaches %s may use this server. Give --token-file to change that.", settings.host)

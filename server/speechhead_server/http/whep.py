@@ -48,11 +48,16 @@ def add_whep(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> None
 
     @api.post("/whep", status_code=201, tags=["whep"], responses=ANSWER, openapi_extra=OFFER, response_class=Response)
     async def whep_alone(
-        request: Request, avatar: str | None = None, voice: str | None = None, size: int | None = None
+        request: Request,
+        avatar: str | None = None,
+        voice: str | None = None,
+        size: int | None = None,
+        generator: str | None = None,
     ) -> Response:
         """WHEP for players: makes a session that ends with its viewer."""
         offer = await _offer(request)
-        made = await sessions.open(avatar, voice, size, single=True, caller=request.scope.get(CALLER))
+        caller = request.scope.get(CALLER)
+        made = await sessions.open(avatar, voice, size, single=True, caller=caller, generator=generator)
         try:
             return await _view(made, offer, settings)
         except BaseException:

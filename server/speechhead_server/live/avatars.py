@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
+from collections.abc import Container
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 from speechhead.avatar.named import named_portraits
 from speechhead.avatar.portrait import Avatar
-from speechhead.core.errors import SpeechheadError
+from speechhead.core.errors import DeviceError, SpeechheadError
 from speechhead.face.tracker import FaceTracker
 from speechhead.media.image import Picture
 from speechhead_server.core.config import ServerSettings
@@ -37,7 +39,7 @@ class AvatarEntry:
     """One portrait.
 
     progress: 0..1 of its preparation. path: of its file, if it was kept from before a restart.
-    staged: by size, ready for sessions, which only read it.
+    staged: by generator and size, ready for sessions, which only read it.
     """
 
     name: str
@@ -49,7 +51,7 @@ class AvatarEntry:
     avatar: Avatar | None = None
     path: Path | None = None
     picture: bytes = b""
-    staged: dict[int, Avatar] = field(default_factory=dict)
+    staged: dict[tuple[str, int], Avatar] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
     def describe(self, voice: str | None = None) -> dict[str, Any]:
@@ -110,16 +112,28 @@ class Gallery:
             await self.staged(name, self._studio.size)
         return entry.picture
 
-    async def staged(self, name: str | None, size: int) -> Avatar:
-        """A portrait ready for the stage; 409 while it is being prepared or if that failed."""
+    async def staged(self, name: str | None, size: int, generator: str | None = None) -> Avatar:
+        """A portrait ready for the stage; 409 while it is being prepared or if that failed.
+
+        Raises
+        ------
+        DeviceError where the generator's device has no memory for it, or fails.
+        """
         entry = self.get(name)
         if entry.state != "ready":
             raise Refused(409, entry.error or f"avatar {entry.name!r} is still being prepared. Try again soon.", 1)
-        if size not in entry.staged:
+        key = self._studio.palette.check(generator), size
+        if key not in entry.staged:
             async with self._one:
-                if size not in entry.staged:
-                    await self._in(self._studio.errands, self._stage, entry, size)
-        return entry.staged[size]
+                if key not in entry.staged:
+                    await self._in(self._studio.errands, self._stage, entry, size, key[0])
+        return entry.staged[key]
+
+    def release(self, generator: str, shown: Container[Avatar]) -> None:
+        """Free what a generator has read off portraits, but of those that are shown."""
+        for entry in self._entries.values():
+            for key in [key for key, staged in entry.staged.items() if key[0] == generator and staged not in shown]:
+                del entry.staged[key]
 
     def upload(self, data: bytes, title: str) -> AvatarEntry:
         """Take a picture's bytes; it is prepared in the background."""
@@ -150,7 +164,9 @@ class Gallery:
                 picture, notes = await self._decoder.picture(data, MOST_PIXELS)
                 entry.progress = 0.4
                 await self._in(self._studio.uploads, self._find_face, entry, picture, notes)
-                await self._in(self._studio.uploads, self._stage, entry, self._studio.size)
+                with contextlib.suppress(DeviceError):  # the session that asks for it will be told
+                    name = self._studio.palette.default
+                    await self._in(self._studio.uploads, self._stage, entry, self._studio.size, name)
             entry.state, entry.progress = "ready", 1.0
         except SpeechheadError as error:
             entry.state, entry.error = "failed", str(error)
@@ -171,12 +187,12 @@ class Gallery:
         self._kept.keep(entry.name, entry.title, entry.avatar)
         entry.progress = 0.7
 
-    def _stage(self, entry: AvatarEntry, size: int) -> None:
+    def _stage(self, entry: AvatarEntry, size: int, generator: str) -> None:
         if entry.avatar is None:
             entry.avatar = Avatar.load(entry.path) if entry.path else Avatar.open(entry.name, LARGEST)
         if not entry.picture:
             entry.picture = preview(entry.avatar)
-        entry.staged[size] = self._studio.prepare(entry.avatar, size)
+        entry.staged[generator, size] = self._studio.prepare(entry.avatar, size, generator)
 
     def open_default(self) -> Avatar:
         """The default portrait, read now (for measuring the machine before the server starts)."""

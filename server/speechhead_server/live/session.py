@@ -33,7 +33,7 @@ from speechhead_server.stage.stage import Stage
 from speechhead_server.uploads.decode import Sound
 from speechhead_server.voice.speaker import Speaker, Spoken
 
-from .terms import NOTICE, Terms
+from .terms import NOTICE, Role, Terms
 
 log = logging.getLogger("speechhead.server")
 
@@ -46,7 +46,7 @@ class Session:
 
     Parameters
     ----------
-    avatar : name of the portrait; voice : that is taken where `say` names none
+    role : who it is
     on_end : called when the session ends by itself
     """
 
@@ -57,12 +57,12 @@ class Session:
         drawing: Drawing,
         speaker: Speaker,
         metrics: Metrics,
-        avatar: str,
-        voice: str,
+        role: Role,
         terms: Terms | None = None,
     ) -> None:
         self.name = uuid.uuid4().hex[:16]
-        self.avatar, self.voice, self.size, self.terms = avatar, voice, renderer.avatar.size, terms or Terms()
+        self.avatar, self.voice, self.generator = role
+        self.size, self.terms = renderer.avatar.size, terms or Terms()
         self.opened = datetime.now(timezone.utc)
         self.clock = Clock()
         self._settings, self._speaker, self._metrics = settings, speaker, metrics
@@ -234,6 +234,15 @@ class Session:
         for listener in list(self.listeners):
             listener(message)
 
+    @property
+    def trouble(self) -> SpeechheadError | None:
+        """Why it can not go on."""
+        return self.stage.pictures.trouble
+
+    def tell_error(self, error: BaseException) -> None:
+        """Say why it ends."""
+        self._send({"type": "error", "utterance": None, "error": one_line(error)})
+
     def tell_closing(self) -> None:
         """Say that the server is about to end: a client may come back."""
         self._send({"type": "closing", "utterance": None, "clock": self._now})
@@ -322,7 +331,7 @@ class Session:
     def describe(self) -> dict[str, Any]:
         """As JSON."""
         shown = {"id": self.name, "whep": f"/sessions/{self.name}/whep", "avatar": self.avatar, "voice": self.voice}
-        return {**shown, "size": self.size}
+        return {**shown, "size": self.size, "generator": self.generator}
 
     async def stats(self) -> dict[str, Any]:
         """As JSON, see PROTOCOL.md."""
@@ -335,6 +344,7 @@ class Session:
             "id": self.name,
             "uptime": round(self.clock.seconds, 2),
             "size": self.size,
+            "generator": self.generator,
             "fps": max((viewer["fps"] for viewer in viewers), default=0.0),
             "frames": pictures.drawn,
             "late": pictures.late,

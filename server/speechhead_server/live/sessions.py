@@ -11,24 +11,26 @@ from typing import Any
 
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.controls import Controls
-from speechhead.core.errors import ImageError, SpeechSynthesisError
+from speechhead.core.errors import DeviceError, DeviceMemoryError, ImageError, SpeechSynthesisError
 from speechhead.core.keyframes import Keyframe
 from speechhead.core.options import check_size
+from speechhead.render.stream import Renderer
 from speechhead.tts import voices as known_voices
 from speechhead.tts.reading import check_text
-from speechhead_server.core.config import SIZES, ServerSettings
+from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.logs import fields
 from speechhead_server.core.metrics import Metrics
-from speechhead_server.core.problems import Refused
+from speechhead_server.core.problems import Refused, for_log
 from speechhead_server.core.tickets import Caller, Ticket
 from speechhead_server.stage.clock import RATE
 from speechhead_server.uploads.decode import Sound
 from speechhead_server.voice.speaker import Speaker
 
 from .avatars import AvatarEntry, Gallery
+from .room import Room
 from .session import Session
 from .studio import Studio
-from .terms import Terms, terms
+from .terms import Role, Terms, terms
 
 log = logging.getLogger("speechhead.server")
 
@@ -48,9 +50,6 @@ ENDINGS = {
 }
 """What viewers are told, by the reason of an end."""
 
-STRUGGLING = 0.2
-"""Share of pictures left out lately beyond which no further session is let in."""
-
 
 class Sessions:
     """The sessions of one server."""
@@ -63,11 +62,9 @@ class Sessions:
         self.closing = False
         self.resting = False  # the operator lets no new session in
         self._sessions: dict[str, Session] = {}
-        self._coming = 0.0  # load of sessions that are being made
-        self._agreed: list[Terms] = []  # theirs
+        self._room = Room(settings, studio)
+        self._agreed: list[Terms] = []  # of sessions that are being made
         self._keeper: asyncio.Task[None] | None = None
-        self._seen: dict[str, tuple[int, int]] = {}
-        self._struggling = False
         self._voices: list[Any] | None = None
         self._past_drawn = self._past_late = 0  # pictures of sessions that have ended
 
@@ -116,6 +113,7 @@ class Sessions:
         controls: dict[str, Any] | None = None,
         single: bool = False,
         caller: Caller | None = None,
+        generator: str | None = None,
     ) -> Session:
         """A new session.
 
@@ -126,77 +124,85 @@ class Sessions:
         """
         self.refuse_if_closing()
         self.refuse_if_resting()
-        size = self.check_size(size)
+        generator = self.studio.palette.check(generator)
+        size = self.check_size(size, generator)
         voice = self.check_voice(voice, avatar)
         entry = self.gallery.get(avatar)
         agreed = self._agree(caller or Caller(), single)
         try:
-            load = self._admit(size)
+            load = self._room.admit(size, generator, list(self._sessions.values()))
         except Refused:
             await self._make_room()
-            load = self._admit(size)
-        self._coming += load
+            load = self._room.admit(size, generator, list(self._sessions.values()))
+        self._room.coming.append(load)
         self._agreed.append(agreed)
         self.speaker.warm(voice)
         try:
-            staged = await self.gallery.staged(avatar, size)
-            loop = asyncio.get_running_loop()
             chosen = Controls(**{"seed": secrets.randbelow(2**31), **(controls or {})})  # no two blink in step
-            renderer = await loop.run_in_executor(self.studio.errands, self.studio.renderer, staged, chosen)
+            renderer = await self._set_up(avatar, size, generator, chosen)
             self.refuse_if_closing()
-            session = Session(
-                self.settings, renderer, self.studio.drawing, self.speaker, self.metrics, entry.name, voice, agreed
-            )
+            role = Role(entry.name, voice, generator)
+            session = Session(self.settings, renderer, self.studio.drawing, self.speaker, self.metrics, role, agreed)
         finally:
-            self._coming -= load
+            self._room.coming.remove(load)
             self._agreed.remove(agreed)
         self._sessions[session.name] = session
         self.metrics.opened.inc()
-        told = fields("session.opened", session=session.name, size=size, running=len(self._sessions))
-        log.info("session %s: opened at %d px, %d run.", session.name, size, len(self._sessions), extra=told)
+        running = len(self._sessions)
+        told = fields("session.opened", session=session.name, size=size, generator=generator, running=running)
+        log.info("session %s: opened with %s at %d px, %d run.", session.name, generator, size, running, extra=told)
         return session
 
     def _agree(self, caller: Caller, single: bool) -> Terms:
         """The terms of a new session of this caller, or a refusal; its oldest one that nobody looks at gives way."""
         return terms(self.settings, caller, single, [s.terms for s in self._sessions.values()] + self._agreed)
 
-    def check_size(self, size: int | None) -> int:
-        """A size that this server offers; 422 for any other."""
+    async def _set_up(self, avatar: str | None, size: int, generator: str, controls: Controls) -> Renderer:
+        """What draws a session; 503 where its device has no room, even when all that nobody needs is freed."""
+        try:
+            return await self._renderer(avatar, size, generator, controls)
+        except DeviceMemoryError:
+            await self._make_room()
+            self._free(generator)
+        except DeviceError as error:
+            raise Refused(503, str(error), 10) from None
+        try:
+            return await self._renderer(avatar, size, generator, controls)
+        except DeviceError as error:
+            self._free(generator)
+            raise Refused(503, str(error), 10) from None
+
+    def _free(self, generator: str) -> None:
+        """Let go of portraits that a generator has read and no session shows."""
+        self.gallery.release(generator, [session.stage.renderer.avatar for session in self._sessions.values()])
+
+    async def _renderer(self, avatar: str | None, size: int, generator: str, controls: Controls) -> Renderer:
+        staged = await self.gallery.staged(avatar, size, generator)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.studio.errands, self.studio.renderer, staged, controls, generator)
+
+    def check_size(self, size: int | None, generator: str | None = None) -> int:
+        """A size that this server offers of a generator; 422 for any other."""
+        offered = self.studio.offer(generator)
         if size is None:
-            return self.studio.size
+            return offered.size
         try:
             check_size(size)
         except ImageError as error:
             raise Refused(422, str(error)) from None
-        if size not in self.sizes:
-            raise Refused(422, f"size {size} is not offered here. Use one of {', '.join(map(str, self.sizes))}.")
+        if size not in offered.sizes:
+            raise Refused(422, f"size {size} is not offered here. Use one of {', '.join(map(str, offered.sizes))}.")
         return size
 
     @property
     def sizes(self) -> list[int]:
-        """Sizes that a session may ask for: the chosen one and the smaller ones."""
-        return sorted({self.studio.size, *(size for size in SIZES if size < self.studio.size)})
+        """Sizes that a session of the default generator may ask for."""
+        return self.studio.offer().sizes
 
-    def _admit(self, size: int) -> float:
-        """The load of one more session, if the machine holds it."""
-        running = len(self._sessions)
-        load = self.studio.load(size)
-        if self.settings.max_sessions is not None:
-            if running + self._coming >= self.settings.max_sessions:
-                taken = f"all {running} sessions of this server are taken" if running > 1 else "the session is taken"
-                raise Refused(503, f"{taken}. Try again later.", 10)
-            return 1.0
-        used = self._coming + sum(self.studio.load(session.size) for session in self._sessions.values())
-        if used > 0 and (used + load > 1 or self._struggling):
-            fits = not self._struggling and any(used + self.studio.load(s) <= 1 for s in self.sizes if s < size)
-            held, streams = self.studio.capacity, "streams" if self.studio.capacity > 1 else "stream"
-            raise Refused(
-                503,
-                f"this machine holds {held} real-time {streams} of {self.studio.size} px, and {running} "
-                f"{'runs' if running == 1 else 'run'}. Try again later{', or ask for a smaller size' if fits else ''}.",
-                10,
-            )
-        return load
+    def describe_generators(self) -> list[dict[str, Any]]:
+        """What sessions may be drawn by, as JSON, the default one first."""
+        shown = [{"name": o.name, "size": o.size, "sizes": o.sizes, "device": o.device} for o in self.studio.offers]
+        return [{**entry, "capacity": self.studio.capacity_of(str(entry["name"]))} for entry in shown]
 
     async def _make_room(self) -> None:
         """End what nobody has looked at for a while: it would keep out somebody who does."""
@@ -278,14 +284,19 @@ class Sessions:
             await asyncio.sleep(LOOK_ROUND)
             for name in list(self._sessions):
                 await self._look_after(name)
-            self._measure()
+            self._room.look(list(self._sessions.values()))
 
     async def _look_after(self, name: str) -> None:
         try:
             session = self.get(name)
             for viewer in list(session.viewers.values()):
                 await viewer.check()
-            if session.look_at_the_clock():
+            if session.trouble is not None:
+                log.error("session %s: %s", name, for_log(session.trouble))
+                session.tell_error(session.trouble)
+                await self.discard(session, "no memory")
+                self._free(session.generator)
+            elif session.look_at_the_clock():
                 await self.discard(session, "time is up")
             elif session.abandoned(self.settings.idle_timeout):
                 await self.discard(session, "nobody looks")
@@ -293,13 +304,6 @@ class Sessions:
             return
         except Exception:
             log.exception("session %s: looking after it failed", name)
-
-    def _measure(self) -> None:
-        seen = {s.name: (s.stage.pictures.drawn, s.stage.pictures.late) for s in self._sessions.values()}
-        news = [(d - self._seen[n][0], late - self._seen[n][1]) for n, (d, late) in seen.items() if n in self._seen]
-        total = sum(drawn + late for drawn, late in news)
-        self._struggling = total > 10 and sum(late for _, late in news) > STRUGGLING * total
-        self._seen = seen
 
     def report(self) -> None:
         """Bring the metrics up to date."""

@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.clocks import FPS
 from speechhead.core.controls import Controls
-from speechhead.generators.open import open_generator
-from speechhead.generators.protocol import Generator
+from speechhead.core.errors import DeviceMemoryError
+from speechhead.generators.protocol import DeviceGenerator, Generator
 from speechhead.render.stream import Renderer
 from speechhead.speech.protocol import SpeechModel
 from speechhead_server.core.config import SIZES, ServerSettings
-from speechhead_server.stage.drawing import Drawing
+from speechhead_server.stage.device import MOST
+from speechhead_server.stage.drawing import Drawing, on_device
 from speechhead_server.stage.portrait import fills_picture, on_stage, to_i420
 
-log = logging.getLogger("speechhead.server")
+from .palette import CORES, SHARE, GeneratorPalette, Offered
 
-SHARE = 0.55
-"""Part of the drawing speed measured at start-up that is planned with: a stream that speaks also takes the time of a
-voice, of Speech2Landmarks and of the encoders, together nearly as much as its pictures."""
+log = logging.getLogger("speechhead.server")
 
 TRIAL, ROUNDS = 6, 3
 """Pictures per core that are drawn to measure a size, and how often; the quickest round counts."""
 
+TRYING = 3.0
+"""Seconds after which no larger calls of a device are tried: one that is so slow holds no further stream anyway."""
+
+WORTH = 1.05
+"""How many times quicker pictures must be in a call of twice as many, for it to be worth their common delay."""
+
 
 class Studio:
-    """Generators by size, the speech network, and threads that draw.
+    """Generators by name and size, the speech network, and threads that draw.
 
     Parameters
     ----------
@@ -49,62 +54,91 @@ class Studio:
         # Opening sessions must not wait for pictures that are drawn, nor they for it; neither waits for uploads.
         self.errands = ThreadPoolExecutor(2, thread_name_prefix="errand")
         self.uploads = ThreadPoolExecutor(1, thread_name_prefix="upload")
-        self._make = generator
-        self._generators: dict[int, Generator] = {}
-        self._lock = threading.Lock()
+        self.palette = GeneratorPalette(settings, generator)
         if speech is None:
             from speechhead.speech.model import Speech2Landmarks
 
             speech = Speech2Landmarks.load(threads=1)
         self.speech = speech
-        self.speed: dict[int, float] = {}  # pictures per second of the whole machine, by size
-        self.size = settings.size or SIZES[-1]
+        self.offered: dict[str, Offered] = {}
 
-    def generator(self, size: int) -> Generator:
-        """The generator for pictures of a size; it keeps nothing of one session for another."""
-        with self._lock:
-            if size not in self._generators:
-                made = self._make(size) if self._make is not None else open_generator(size=size)  # type: ignore[call-arg]
-                self._generators[size] = made
-            return self._generators[size]
+    @property
+    def offers(self) -> list[Offered]:
+        """What is offered of every generator, the default one first."""
+        return list(self.offered.values())
 
-    def renderer(self, avatar: Avatar, controls: Controls | None = None) -> Renderer:
-        """A renderer for one session of a portrait that is prepared for the stage."""
-        return Renderer(avatar, controls, self.generator(avatar.size), self.speech)
+    @property
+    def size(self) -> int:
+        """Side of the pictures of a session that asks for nothing."""
+        return self.offer().size
 
-    def prepare(self, avatar: Avatar, size: int) -> Avatar:
+    def offer(self, name: str | None = None) -> Offered:
+        """What is offered of a generator, of the default one for None."""
+        return self.offered[self.palette.check(name)]
+
+    def renderer(self, avatar: Avatar, controls: Controls | None = None, name: str | None = None) -> Renderer:
+        """A renderer for one session of a portrait that is prepared for the stage.
+
+        Raises
+        ------
+        DeviceError where its device has no memory for it, or fails.
+        """
+        renderer = self._renderer(avatar, controls, self.palette.check(name))
+        self.drawing.try_out(renderer)
+        return renderer
+
+    def _renderer(self, avatar: Avatar, controls: Controls | None, name: str) -> Renderer:
+        return Renderer(avatar, controls, self.palette.generator(name, avatar.size), self.speech)
+
+    def prepare(self, avatar: Avatar, size: int, name: str | None = None) -> Avatar:
         """A portrait made ready for the stage: cut, scaled, and its appearance features extracted."""
         staged = on_stage(avatar, size)
-        staged.source(self.generator(size))
+        staged.source(self.palette.generator(self.palette.check(name), size))
         return staged
 
-    def choose_size(self, avatar: Avatar) -> int:
-        """Measure and take the largest size that the machine draws in real time, unless one was given."""
-        given = self.settings.size
+    def choose_sizes(self, avatar: Avatar) -> None:
+        """Open every generator, measure it, and choose its size, unless one was given.
+
+        Raises
+        ------
+        WeightsError or DeviceError for a generator that can not be opened here.
+        """
+        for name in self.palette.names:
+            given = self.settings.size
+            generator = self.palette.generator(name, given or SIZES[0])
+            device = on_device(generator)
+            if device is not None:
+                self.offered[name] = self._offer_device(avatar, name, device)
+            else:
+                self.offered[name] = Offered(name, CORES, False, given or SIZES[-1], [])
+                self._choose_size(avatar, self.offered[name])
+                self.offered[name].sizes = sizes_below(self.offered[name].size)
+
+    def _choose_size(self, avatar: Avatar, offered: Offered) -> None:
+        """Take the largest size that the cores draw in real time."""
+        given, name = self.settings.size, offered.name
         if given is not None and self.settings.max_sessions is not None:
-            self.size = given
-            return given
+            return
         for size in (given,) if given is not None else SIZES:
             assert size is not None
-            self.speed[size] = self.measure(self.prepare(avatar, size))
-            self.size = size
-            log.info("size %d: %.0f pictures per second on this machine.", size, self.speed[size])
-            if self.load(size) <= 1:
+            offered.speed[size] = self.measure(self.prepare(avatar, size, name), name)
+            offered.size = size
+            log.info("%s at size %d: %.0f pictures per second on this machine.", name, size, offered.speed[size])
+            if offered.load(size, self.drawing.workers)[CORES] <= 1:
                 break
             if given is None and size != SIZES[-1]:
-                del self._generators[size]
+                self.palette.forget(name, size)
         else:
-            speed, needed = self.speed[self.size], FPS / SHARE
+            speed, needed = offered.speed[offered.size], FPS / SHARE
             log.warning("%.0f pictures per second at %d px are too few (%.0f are needed); frames will be left out.",
-                        speed, self.size, needed)  # fmt: skip
-        return self.size
+                        speed, offered.size, needed)  # fmt: skip
 
-    def measure(self, staged: Avatar) -> float:
+    def measure(self, staged: Avatar, name: str | None = None) -> float:
         """Pictures per second that all cores draw together."""
-        renderer = self.renderer(staged)
+        renderer = self._renderer(staged, None, self.palette.check(name))
         renderer.paste = not fills_picture(staged)
         count = TRIAL * self.drawing.workers
-        faces, poses = renderer.motion.step(np.zeros((count, 70, 3), np.float32), np.zeros(0, np.float32))
+        faces, poses = at_rest(renderer, count)
         for face, pose in zip(faces[:2], poses[:2]):
             renderer.draw(face, pose)  # the first ones also set up their network's memory
         speeds = []
@@ -114,25 +148,84 @@ class Studio:
             speeds.append(count / (time.monotonic() - begin))
         return max(speeds)
 
-    def load(self, size: int) -> float:
-        """Part of the machine that one stream of a size takes."""
-        if not self.speed:
-            return 0.0
-        speed = self.speed.get(size)
-        if speed is None:  # from the nearest size that was measured; networks cost the same at every size
-            known = min(self.speed, key=lambda s: abs(s - size))
-            speed = self.speed[known] * min(1.5, (known / size) ** 1.5)
-        return FPS / (speed * SHARE)
+    def _offer_device(self, avatar: Avatar, name: str, opened: DeviceGenerator) -> Offered:
+        """What a generator on a device can do. Its networks cost the same at every size, so that one is measured."""
+        given, native = self.settings.size, getattr(opened, "native", None)
+        size = given or native or SIZES[0]
+        sizes = sizes_below(size) if given is not None else sorted({size, *SIZES})
+        offered = Offered(name, opened.device, True, size, sizes)
+        if given is None or self.settings.max_sessions is None:
+            speed = offered.speed[size] = self.measure_device(self.prepare(avatar, size, name), name)
+            most = self.drawing.queue(opened.device).pace(self.palette.generator(name, size)).limit  # type: ignore[arg-type]
+            log.info("%s at size %d: %.0f pictures per second on %s, %d in a call.",
+                     name, size, speed, opened.device, most)  # fmt: skip
+        return offered
+
+    def measure_device(self, staged: Avatar, name: str | None = None) -> float:
+        """Pictures per second that a device draws in calls of the best length, which it is given from now on.
+
+        Raises
+        ------
+        DeviceMemoryError if it has no memory for a single picture.
+        """
+        renderer = self._renderer(staged, None, self.palette.check(name))
+        generator = on_device(renderer.generator)
+        assert generator is not None
+        pace = self.drawing.queue(generator.device).pace(generator)
+        faces, poses = at_rest(renderer, MOST)
+        begin, best, count = time.monotonic(), 0.0, 1
+        while count <= MOST:
+            try:
+                seconds = min(self._call(renderer, faces[:count], poses[:count]) for _ in range(ROUNDS))
+            except DeviceMemoryError:
+                if count == 1:
+                    raise
+                break
+            pace.took(count, seconds)
+            if count / seconds < WORTH * best:
+                break
+            best, pace.limit = count / seconds, count
+            if time.monotonic() - begin > TRYING:
+                break
+            count *= 2
+        pace.most = pace.limit
+        return best
+
+    def _call(self, renderer: Renderer, faces: Any, poses: list[Any]) -> float:
+        """Seconds of one call; the first of a length also sets up its memory."""
+        generator: Any = renderer.generator
+        begin = time.monotonic()
+        generator.render_many([renderer.source] * len(faces), faces, poses)
+        return time.monotonic() - begin
+
+    def load(self, size: int, name: str | None = None) -> dict[str, float]:
+        """Part of each device that one stream of a size takes."""
+        return self.offer(name).load(size, self.drawing.workers)
 
     @property
     def capacity(self) -> int:
-        """Streams of the chosen size that run at the same time."""
+        """Streams of the default generator and its size that run at the same time."""
+        return self.capacity_of(self.palette.default)
+
+    def capacity_of(self, name: str) -> int:
+        """Streams of a generator at its size that run at the same time, where no other one runs."""
         if self.settings.max_sessions is not None:
             return self.settings.max_sessions
-        return max(1, int(1 / self.load(self.size)))
+        offered = self.offer(name)
+        return offered.capacity(offered.size, self.drawing.workers)
 
     def close(self) -> None:
         """Stop all threads."""
         self.errands.shutdown(wait=False, cancel_futures=True)
         self.uploads.shutdown(wait=False, cancel_futures=True)
         self.drawing.close()
+
+
+def sizes_below(size: int) -> list[int]:
+    """Sizes that a session may ask for where `size` is the largest."""
+    return sorted({size, *(smaller for smaller in SIZES if smaller < size)})
+
+
+def at_rest(renderer: Renderer, count: int) -> tuple[Any, list[Any]]:
+    """Landmarks and poses of so many frames in which nothing is said."""
+    return renderer.motion.step(np.zeros((count, 70, 3), np.float32), np.zeros(0, np.float32))

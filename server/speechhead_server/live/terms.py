@@ -1,10 +1,11 @@
-"""On what terms a session runs: for whom, how long, and how much it may say."""
+"""On what terms a session runs: who is on the air, for whom, how long, and how much it may say."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused
@@ -12,6 +13,14 @@ from speechhead_server.core.tickets import Caller
 
 NOTICE = 30.0
 """Seconds before its end at which a session's viewers are told of it."""
+
+
+class Role(NamedTuple):
+    """Who is on the air: names of the portrait, of the voice where `say` names none, and of what draws."""
+
+    avatar: str
+    voice: str
+    generator: str
 
 
 @dataclass(frozen=True)

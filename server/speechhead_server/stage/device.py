@@ -79,10 +79,13 @@ class Asked:
 
 
 class Pace:
-    """How long calls of one generator take, by their number of pictures, and how many it is given at once."""
+    """How long calls of one generator take, by their number of pictures, and how many it is given at once.
+
+    limit : pictures in a call that are worth it; most : those for which there is memory, too
+    """
 
     def __init__(self) -> None:
-        self.most = MOST
+        self.limit = self.most = MOST
         self._seconds: dict[int, float] = {}
 
     def took(self, count: int, seconds: float) -> None:
@@ -139,7 +142,7 @@ class DeviceQueue:
             if self._leaving is owner:
                 self._leaving = None
             for _, pace in self._paces.values():
-                pace.most = MOST
+                pace.most = pace.limit
 
     def ask(self, wish: Wish) -> Asked:
         """Have a picture drawn."""

@@ -196,13 +196,13 @@ def test_no_more_sessions_than_the_machine_holds():
 
 def test_admission_follows_the_measured_speed():
     async def scenario(client, server):
-        server.studio.speed = {128: 100.0}  # pictures per second: two streams and a rest
+        server.studio.offer().speed = {128: 100.0}  # pictures per second: two streams and a rest
         assert server.studio.capacity == 2
         await session(client)
         await session(client)
         message = one_line(await client.post("/sessions"), 503)
         assert "holds 2 real-time streams of 128 px, and 2 run. Try again later." in message
-        server.studio.speed = {128: 5.0}  # a slow machine still shows one
+        server.studio.offer().speed = {128: 5.0}  # a slow machine still shows one
         for name in list(server.sessions._sessions):
             await client.delete(f"/sessions/{name}")
         await session(client)
@@ -214,7 +214,8 @@ def test_admission_follows_the_measured_speed():
 
 def test_a_smaller_size_is_advised_where_it_is_let_in():
     async def scenario(client, server):
-        server.studio.size, server.studio.speed = 512, {512: 80.0, 256: 160.0}
+        offered = server.studio.offer()
+        offered.size, offered.sizes, offered.speed = 512, [256, 512], {512: 80.0, 256: 160.0}
         await session(client)
         message = one_line(await client.post("/sessions"), 503)
         assert "holds 1 real-time stream of 512 px, and 1 runs. Try again later, or ask for a smaller size." in message

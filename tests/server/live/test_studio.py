@@ -24,6 +24,7 @@ def test_the_server_chooses_the_largest_size_it_can_draw(milliseconds, size, por
             return source
 
     studio = Studio(ServerSettings(workers=1), Timed, FakeSpeech())
-    assert studio.choose_size(Avatar.from_image(portrait)) == size
+    studio.choose_sizes(Avatar.from_image(portrait))
+    assert studio.size == size
     assert studio.capacity >= 1
     studio.close()
