@@ -28,7 +28,7 @@ speechhead.avatar
 speechhead.render
 speechhead.api
 speechhead
-speechhead.batch
+speechhead.batch speechhead.bench
 speechhead.cli
 speechhead.say speechhead.__main__
 speechhead_server.core

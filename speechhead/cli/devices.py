@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from speechhead.core.errors import SpeechheadError
+from speechhead.media.h264 import NVENC, X264, unusable
 
 from .finding import Finding
 
@@ -95,15 +96,8 @@ def runtime() -> Finding:
 
 def nvenc() -> Finding:
     """Whether the GPU can encode video through PyAV."""
-    import av
-
-    try:
-        context: Any = av.CodecContext.create("h264_nvenc", "w")
-        context.width, context.height, context.pix_fmt, context.framerate = 256, 256, "yuv420p", 25
-        context.open()
-    except (av.FFmpegError, ValueError):  # ValueError: this build of PyAV has it not
-        return Finding("nvenc", "h264_nvenc does not open here, libx264 encodes", True, {"usable": False})
-    return Finding("nvenc", "h264_nvenc opens", True, {"usable": True})
+    why = unusable()
+    return Finding("nvenc", f"{why}: {X264} encodes" if why else f"{NVENC} encodes", True, {"usable": why is None})
 
 
 def sound() -> Finding:

@@ -28,6 +28,7 @@ from speechhead.core.results import ResultOptions
 
 from .avatars import avatars_app, check_picture
 from .batch import batch
+from .bench import bench
 from .faces import faces
 from .records import from_records
 from .terminal import bar, standard_input, told
@@ -260,6 +261,7 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print one JSON obj
 
 
 app.command("batch", rich_help_panel=VIDEOS)(batch)
+app.command("bench", rich_help_panel=MACHINE)(bench)
 app.command("check", rich_help_panel=MATERIAL)(check_picture)
 app.command("faces", rich_help_panel=MATERIAL)(faces)
 app.add_typer(avatars_app, name="avatars", rich_help_panel=MATERIAL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -44,14 +45,20 @@ class Stopwatch:
         self.settle = settle
         self.steps: list[dict[str, float]] = []
         self._now: dict[str, float] = {}
-        self._lock = threading.Lock()
+        self._done: Counter[str] = Counter()
+        self._changed = threading.Condition()
         self._inner = threading.local()
 
     def cut(self) -> None:
         """End a step, such as a frame: `steps` gets the seconds of each of its stages."""
-        with self._lock:
+        with self._changed:
             self.steps.append(self._now)
             self._now = {}
+
+    def wait(self, name: str, times: int, seconds: float = 60.0) -> bool:
+        """Wait until a stage, of any thread, was done so many times; False if that takes longer than `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._done[name] >= times, seconds)
 
     @contextmanager
     def running(self) -> Iterator[Stopwatch]:
@@ -76,8 +83,10 @@ class Stopwatch:
         own = spent - stack.pop()
         if stack:
             stack[-1] += spent
-        with self._lock:
+        with self._changed:
             self._now[name] = self._now.get(name, 0.0) + own
+            self._done[name] += 1
+            self._changed.notify_all()
 
     def _open(self) -> list[float]:
         """Seconds spent in stages within each open stage of this thread, outermost first."""

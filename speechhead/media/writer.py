@@ -298,7 +298,10 @@ class _Encoder:
 
     def finish(self) -> None:
         self._sound_until(self.count, pad=True)
-        self.container.mux(self.stream.encode(None))
+        with stage("encode"):
+            packets = self.stream.encode(None)
+        with stage("mux"):
+            self.container.mux(packets)
         if self.sound is not None:
             self.container.mux(self.sound.encode(None))
 
