@@ -20,6 +20,11 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What typer raises for a command line that is not the command's; some of its versions do not name it."""
 
 
+OURS = ("pipelines", "speechhead")
+INSTALL = "Run pip install '.[train]' in the checkout, or pip install the package by its name."
+"""What helps where a package is missing; pages name the others that a command needs."""
+
+
 class _Command(TyperCommand):
     """A command that keeps the words it was called with, for `spelled`, and says what is wrong with them in a line."""
 
@@ -34,8 +39,8 @@ class _Command(TyperCommand):
 def command(main: Callable[..., None]) -> typer.Typer:
     """The command line of a module: options from `main`'s parameters, help from the module's docstring.
 
-    What is wrong with the input (SpeechheadError, OSError) or the command line is one line on stderr and exit code 2;
-    SPEECHHEAD_DEBUG shows where it was raised.
+    What is wrong with the input (SpeechheadError, OSError) or the command line, or a package that is missing, is one
+    line on stderr and exit code 2; SPEECHHEAD_DEBUG shows where it was raised.
 
     Parameters
     ----------
@@ -55,6 +60,11 @@ def command(main: Callable[..., None]) -> typer.Typer:
             raise _refused(error.message, error) from error
         except (SpeechheadError, OSError) as error:
             raise _refused(str(error), error) from error
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package in OURS:
+                raise
+            raise _refused(f"the package {package} is missing. {INSTALL}", error) from error
 
     options: list[Parameter] = []
     for parameter in _parameters(main):

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +25,7 @@ import typer
 from onnx import helper, numpy_helper, shape_inference
 
 from pipelines.command import command
+from speechhead.core.errors import WeightsError
 
 from .pack import pack
 
@@ -231,31 +234,72 @@ NAMES = {
 }
 
 
+WHEEL = "mediapipe 0.10.21's wheel: pip download mediapipe==0.10.21 --no-deps"
+"""What is converted, and how to get it."""
+
+ASSEMBLE: dict[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
+    "face_mesh.onnx": assemble_mesh,
+    "person.onnx": assemble_person,
+}
+"""How networks with operators of MediaPipe's own are rebuilt."""
+
+
+def open_wheel(wheel: Path) -> zipfile.ZipFile:
+    """The wheel, with all networks in it.
+
+    Raises
+    ------
+    WeightsError if it is absent, damaged or another.
+    """
+    try:
+        archive = zipfile.ZipFile(wheel)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{wheel}: not a readable wheel ({error}). Give {WHEEL}.") from error
+    there = set(archive.namelist())
+    if absent := [source for source in SOURCES.values() if source not in there]:
+        archive.close()
+        raise WeightsError(f"{wheel}: has no {absent[0]}. Give {WHEEL}.")
+    return archive
+
+
+def to_onnx(network: str, raw: Path) -> onnx.ModelProto:
+    """A TFLite file as tf2onnx has it, operators of MediaPipe's own left as TFL_ ones.
+
+    Raises
+    ------
+    WeightsError if tf2onnx is not there or fails.
+    """
+    needed = [name for name in ("tf2onnx", "tensorflow") if find_spec(name) is None]
+    if needed:
+        raise WeightsError(f"converting needs {' and '.join(needed)}. Run pip install {' '.join(needed)}.")
+    command = [sys.executable, "-m", "tf2onnx.convert", "--opset", str(OPSET), "--output", str(raw)]
+    done = subprocess.run([*command, "--tflite", network], capture_output=True, text=True)
+    if done.returncode or not raw.is_file():
+        said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        raise WeightsError(f"{Path(network).name}: tf2onnx can not convert it ({said}). Give {WHEEL}.")
+    return onnx.load(str(raw))
+
+
 def convert(wheel: Path, folder: Path) -> list[Path]:
-    """Write the ONNX files (float16 constants) from a mediapipe wheel into folder."""
+    """Write the ONNX files (float16 constants) from a mediapipe wheel into folder.
+
+    Raises
+    ------
+    WeightsError if the wheel is not the one, or can not be converted here.
+    """
     written = []
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(wheel) as archive:
+    with tempfile.TemporaryDirectory() as scratch, open_wheel(wheel) as archive:
+        folder.mkdir(parents=True, exist_ok=True)
         for name, source in SOURCES.items():
             raw = Path(scratch, name)
-            command = [
-                sys.executable,
-                "-m",
-                "tf2onnx.convert",
-                "--opset",
-                str(OPSET),
-                "--output",
-                str(raw),
-                "--tflite",
-                archive.extract(source, scratch),
-            ]
-            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-            model = onnx.load(str(raw))
-            if name == "face_mesh.onnx":
-                model = assemble_mesh(model)
-            elif name == "person.onnx":
-                model = assemble_person(model)
-            model = shape_inference.infer_shapes(_rename(model, NAMES[name]))
+            try:
+                model = to_onnx(archive.extract(source, scratch), raw)
+                model = ASSEMBLE.get(name, lambda same: same)(model)
+                model = shape_inference.infer_shapes(_rename(model, NAMES[name]))
+            except (zipfile.BadZipFile, KeyError, StopIteration, ValueError) as error:
+                if isinstance(error, WeightsError):
+                    raise
+                raise WeightsError(f"{wheel}: {source} is not what is converted ({error}). Give {WHEEL}.") from error
             del model.graph.value_info[:]
             model.doc_string = f"Converted from {source} of {wheel.name}, Apache-2.0, Copyright The MediaPipe Authors."
             onnx.save(model, str(raw))

@@ -114,6 +114,19 @@ def test_an_error_of_the_project_is_one_line_and_exit_code_2() -> None:
     assert done.exit_code == 2 and done.output == "longest -1: must be positive.\n"
 
 
+def absent(name: str) -> None:
+    """Imports a package."""
+    import_module(name)
+
+
+def test_a_package_that_is_missing_is_one_line_and_our_own_fault_is_none() -> None:
+    done = CliRunner().invoke(command(absent), ["nowhere_to_be_found.deep"])
+    assert done.exit_code == 2 and done.output.startswith("the package nowhere_to_be_found is missing. Run pip install")
+    assert done.output.count("\n") == 1
+    done = CliRunner().invoke(command(absent), ["pipelines.nowhere"])
+    assert isinstance(done.exception, ModuleNotFoundError)
+
+
 def test_lines_of_a_long_run_come_through_a_pipe_at_once() -> None:
     code = (
         "import sys\nfrom pipelines.command import command\n"

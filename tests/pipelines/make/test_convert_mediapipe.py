@@ -1,7 +1,10 @@
 """MediaPipe's own operators, rebuilt in ONNX, against their definition in NumPy."""
 
+import zipfile
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
@@ -62,3 +65,49 @@ def test_landmarks_through_matrix():
     convert._transform_landmarks(build, "p", "m", "q")
     moved = run(build, "q", p=points, m=matrix)
     np.testing.assert_allclose(moved, points @ matrix[0, :2, :2].T + matrix[0, :2, 3], atol=1e-5)
+
+
+def wheel_of(path, names):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"TFL3")
+    return path
+
+
+def refused(wheel, folder):
+    """What the command says, which is one line."""
+    result = CliRunner().invoke(convert.app, [str(wheel), str(folder)])
+    assert result.exit_code == 2 and result.output.count("\n") == 1 and "Traceback" not in result.output, result.output
+    assert not list(folder.glob("*"))
+    return result.output
+
+
+def test_what_is_no_wheel_of_mediapipe_is_one_line(tmp_path):
+    (tmp_path / "text.whl").write_text("404 not found")
+    other = wheel_of(tmp_path / "other.whl", ["numpy/__init__.py"])
+    for wheel, said in (
+        ("none.whl", "No such file"),
+        ("text.whl", "not a zip file"),
+        (other, "has no mediapipe/modules"),
+    ):
+        line = refused(tmp_path / wheel, tmp_path / "out")
+        assert line.startswith(f"{tmp_path / wheel}: ") and said in line and "mediapipe==0.10.21" in line
+
+
+def test_a_converter_that_is_missing_or_fails_is_one_line(tmp_path, monkeypatch):
+    wheel = wheel_of(tmp_path / "a.whl", convert.SOURCES.values())
+    monkeypatch.setattr(convert, "find_spec", lambda name: None)
+    assert "pip install tf2onnx tensorflow." in refused(wheel, tmp_path / "out")
+    monkeypatch.setattr(convert, "find_spec", lambda name: name)
+    with monkeypatch.context() as patch:
+        patch.setattr(convert.sys, "executable", "/bin/false")
+        assert "face_detection_short_range.tflite: tf2onnx can not convert it (exit code 1)" in refused(
+            wheel, tmp_path / "out"
+        )
+
+    def nothing(network, raw):
+        return helper.make_model(helper.make_graph([], "g", [], []))
+
+    monkeypatch.setattr(convert, "SOURCES", {"person.onnx": convert.SOURCES["person.onnx"]})
+    monkeypatch.setattr(convert, "to_onnx", nothing)
+    assert "selfie_segmentation.tflite is not what is converted" in refused(wheel, tmp_path / "out")
