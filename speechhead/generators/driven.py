@@ -15,7 +15,6 @@ from torch import Tensor
 from speechhead.core.arrays import Array
 from speechhead.core.stages import stage
 from speechhead.engines.planes import BT601, as_bytes, i420, on_device
-from speechhead.engines.planes import resized as resized_on_device
 from speechhead.engines.running import Running
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.generators.checkpoints.imported import find_latents
@@ -23,6 +22,7 @@ from speechhead.generators.checkpoints.open import open_running
 from speechhead.generators.families.crops import FADE, resized
 from speechhead.generators.families.engine import FamilyDrawing, FamilyEngine, Parts
 from speechhead.generators.families.family import Appearance, Drawn, Family, Motion, spread
+from speechhead.generators.families.full_resolution import Rest, full_size
 from speechhead.generators.families.latents import FamilyLatents
 from speechhead.generators.families.registry import spec
 from speechhead.media.image import Picture, border_ramp
@@ -33,6 +33,7 @@ class DrivenSource:
     """A portrait, prepared once: its crop, what the family's networks read off it, and its landmarks and pose.
 
     shown : the crop on the device, float32 [1, 3, S, S] in 0..1; latent : the family's own latent of it, [1, D]
+    rest : what is drawn of it at rest, for frames of the crop's size
     """
 
     crop: Picture
@@ -42,6 +43,7 @@ class DrivenSource:
     pose: Pose
     shown: Tensor
     latent: Tensor
+    rest: Rest
 
 
 class DrivenGenerator:
@@ -114,7 +116,8 @@ class DrivenGenerator:
             shown = on_device(crop, self.running.device).permute(2, 0, 1)[None].float() / 255
             with self.running.exact():
                 latent = self.model.to_latent(motion)
-        return DrivenSource(crop, appearance, motion, normalised[0], poses[0], shown, latent)
+            rest = self.engine.at_rest(appearance, motion, shown)
+        return DrivenSource(crop, appearance, motion, normalised[0], poses[0], shown, latent, rest)
 
     def render(self, source: DrivenSource, normalised: Array, pose: Pose) -> Picture:
         """One frame.
@@ -164,7 +167,7 @@ class DrivenGenerator:
                 driving = self._driving(sources, normalised, poses, motion)
             with stage("networks"):
                 appearance = _joined([source.appearance for source in shown])
-                beside = {"shown": torch.cat([source.shown for source in shown])}
+                beside = _joined([{"shown": source.shown, **source.rest.parts()} for source in shown])
                 made: NDArray[np.uint8] = drawing(appearance, motion, driving, beside).cpu().numpy()
         return made
 
@@ -186,7 +189,7 @@ class DrivenGenerator:
 
     def _mixed(self, drawn: Drawn, beside: Parts) -> Tensor:
         """Frames of the family at the crop's size, fading into the portrait at its border."""
-        return torch.lerp(beside["shown"], resized_on_device(drawn.picture.clamp(0, 1), self.size), self._ramp)
+        return torch.lerp(beside["shown"], full_size(drawn, Rest.from_parts(beside, self.size)), self._ramp)
 
     def _alone(self) -> AbstractContextManager[Any]:
         """On a GPU one thread at a time: graphs write into memory of their own. A CPU draws in several."""

@@ -19,6 +19,7 @@ from speechhead.face.tracker import Face
 from speechhead.generators.families import registry
 from speechhead.generators.families.crops import Crop, Pasting, middle_square, resized
 from speechhead.generators.families.family import Family, Motion
+from speechhead.generators.families.full_resolution import Rest, full_size
 from speechhead.media.image import Picture, scaled_down
 from speechhead.media.reader import VideoReader
 
@@ -44,6 +45,8 @@ def check_options(model: Family, drive: DriveOptions) -> None:
 
 class FamilyPuppet:
     """A portrait moved by a family: keypoints of both pictures, motion transferred, picture generated.
+
+    A face that is larger than the family's pictures keeps its own detail: see `full_resolution`.
 
     Parameters
     ----------
@@ -83,6 +86,9 @@ class FamilyPuppet:
         with torch.inference_mode():
             portrait = to_tensor([crop.cut(picture, model.image_size)], self.device)
             self._appearance, self._source = model.appearance(portrait), model.motion(portrait)
+            side = crop.side if not options.crop else min(crop.side, options.size or crop.side)
+            whole = to_tensor([crop.cut(picture, side)], self.device)
+            self._rest = Rest.of(model, self._appearance, self._source, whole)
             self._first: Motion | None = None
             if drive.relative:
                 self._first = model.motion(to_tensor([self._there.cut(start.picture, model.image_size)], self.device))
@@ -119,7 +125,8 @@ class FamilyPuppet:
         if drive.turned:
             rotate: Any = model.rotate
             driving = rotate(driving, drive.yaw, drive.pitch, drive.roll)
-        return to_pictures(model.render(self._appearance, self._source, driving))
+        drawn = model.draw(self._appearance, self._source, driving)
+        return to_pictures(full_size(drawn, self._rest) if self._rest.larger else drawn.picture)
 
     def paste(self, frame: Picture) -> Picture:
         return self._paste(frame)

@@ -138,17 +138,17 @@ class CompactGenerator:
         -------
         uint8 [S, S, 3]; equal to the portrait at the crop's border
         """
-        return self._drawn(source, normalised, pose)[0]
+        return self.render_with_flow(source, normalised, pose)[0]
 
     def render_with_matte(
         self, source: Source, normalised: Array, pose: Pose
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """One frame as `render` gives it, and how much of each pixel is the person: uint8 [S, S], 255 for all."""
-        frame, flow = self._drawn(source, normalised, pose)
+        frame, flow = self.render_with_flow(source, normalised, pose)
         return frame, source.layers.matte(flow)
 
-    def _drawn(self, source: Source, normalised: Array, pose: Pose) -> tuple[NDArray[np.uint8], Array]:
-        """One frame, and the backward flow [h, w, 2] that its person was read through."""
+    def render_with_flow(self, source: Source, normalised: Array, pose: Pose) -> tuple[NDArray[np.uint8], Array]:
+        """One frame, and the backward flow [h, w, 2] that its person was read through, in [-1, 1] units."""
         normalised = steadied(source.landmarks, normalised, source.lids)
         closure = closures(source.landmarks, normalised, source.lids)
         keypoints = self.keypoints(source, held_open(source.landmarks, normalised, closure))

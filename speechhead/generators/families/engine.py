@@ -15,6 +15,7 @@ from speechhead.engines.torch import to_tensor
 from speechhead.media.image import Picture
 
 from .family import Appearance, Drawn, Family, Motion
+from .full_resolution import Rest
 
 Parts = dict[str, Tensor]
 Finish = Callable[[Drawn, Parts], Tensor]
@@ -51,6 +52,11 @@ class FamilyEngine:
     def motion(self, pictures: list[Picture]) -> Motion:
         """Keypoints and pose of square pictures of the family's size."""
         return self._read(self.model.motion, pictures, f"{len(pictures)} pictures of a driver")
+
+    def at_rest(self, appearance: Appearance, motion: Motion, portrait: Tensor) -> Rest:
+        """What is drawn of a portrait [1, 3, S, S] that does not move, as its frames will be drawn."""
+        with self.running.quick():
+            return Rest.of(self.model, appearance, motion, portrait)
 
     def drawing(self, finish: Finish) -> FamilyDrawing:
         """Frames of this family that end in `finish`."""
