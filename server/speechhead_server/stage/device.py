@@ -54,6 +54,7 @@ class Wish:
     done : called once from the device's thread, unless it is forgotten before: with the picture, None if it would have
         come too late, or what went wrong, and the seconds of the device that it took
     owner : the easel; None of a trial, which is drawn however late it is
+    planar : it leaves the device as encoders take it, [3 S / 2, S], where the generator can do that
     """
 
     generator: DeviceGenerator
@@ -63,6 +64,7 @@ class Wish:
     due: float
     done: Callable[[Picture | BaseException | None, float], None]
     owner: Owner | None = None
+    planar: bool = False
     asked: float = field(default_factory=time.monotonic)
 
 
@@ -223,7 +225,7 @@ class DeviceQueue:
     def _batch(self, now: float) -> list[Wish]:
         """The picture that is due first, and those of the same generator that find room beside it."""
         first = min(self._waiting, key=lambda wish: wish.due)
-        same = [wish for wish in self._waiting if wish.generator is first.generator]
+        same = [w for w in self._waiting if w.generator is first.generator and w.planar == first.planar]
         return self._pace(first.generator).fitting(sorted(same, key=lambda wish: wish.due), now)
 
     def _patience(self, batch: list[Wish], now: float) -> float:
@@ -238,8 +240,7 @@ class DeviceQueue:
     def _draw(self, batch: list[Wish]) -> None:
         begin = time.monotonic()
         try:
-            faces = np.stack([wish.face for wish in batch])
-            pictures = batch[0].generator.render_many([w.source for w in batch], faces, [w.pose for w in batch])
+            pictures = called(batch)
         except DeviceMemoryError as error:
             self._make_room(batch, error)
             return
@@ -275,3 +276,12 @@ class DeviceQueue:
         if leaving is not None:
             leaving.give_way(error)
         batch[0].done(error, 0.0)
+
+
+def called(batch: Sequence[Wish]) -> Sequence[Picture]:
+    """One call of a generator for pictures of several portraits."""
+    generator: Any = batch[0].generator
+    draw = generator.render_planar if batch[0].planar else generator.render_many
+    faces = np.stack([wish.face for wish in batch])
+    drawn: Sequence[Picture] = draw([wish.source for wish in batch], faces, [wish.pose for wish in batch])
+    return drawn

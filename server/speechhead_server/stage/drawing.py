@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from speechhead.core.clocks import FPS
 from speechhead.core.errors import DeviceError, DeviceMemoryError
 from speechhead.face.landmarks import Pose
-from speechhead.generators.protocol import DeviceGenerator, Generator
+from speechhead.generators.protocol import DeviceGenerator, Generator, PlanarGenerator
 from speechhead.media.image import Picture
 from speechhead.render.stream import Renderer
 
@@ -217,6 +217,7 @@ class DeviceEasel(Easel):
     ) -> None:
         super().__init__(drawing, clock, renderer)
         self._generator, self._queue = generator, queue
+        self._planar = isinstance(generator, PlanarGenerator) and not renderer.paste
         self._failures = 0
         queue.join(self, generator)
 
@@ -224,7 +225,8 @@ class DeviceEasel(Easel):
         now = time.monotonic()
         due = now + self._clock.until((frame + GRACE) * FRAME)
         done = partial(self._drawn, frame, wish, now)
-        return self._queue.ask(Wish(self._generator, self._renderer.source, face, pose, due, done, self, now))
+        source = self._renderer.source
+        return self._queue.ask(Wish(self._generator, source, face, pose, due, done, self, self._planar, now))
 
     def _drawn(
         self, frame: int, wish: object, asked: float, picture: Picture | BaseException | None, seconds: float
@@ -238,6 +240,10 @@ class DeviceEasel(Easel):
                 self._failed(frame, picture)
             return
         self.cost += 0.05 * (seconds - self.cost)
+        if self._planar:
+            self._took(time.monotonic() - asked)
+            self._hang(frame, wish, picture)
+            return
         self._drawing.pool.submit(self._finish, frame, wish, asked, picture)
 
     def _failed(self, frame: int, error: BaseException) -> None:

@@ -13,7 +13,7 @@ pytest.importorskip("aiortc")
 from speechhead_server.stage.clock import Clock
 from speechhead_server.stage.device import MOST, DeviceQueue, Pace, Wish
 from speechhead_server.stage.drawing import DeviceEasel, Drawing
-from speechhead_server.stage.portrait import on_stage
+from speechhead_server.stage.portrait import on_stage, to_i420
 from speechhead_server.stage.stage import Stage
 
 from speechhead.avatar.portrait import Avatar
@@ -223,6 +223,19 @@ def test_frames_are_taken_back_and_a_stage_ends_while_it_is_drawn(drawing, stage
     until(lambda: second.pictures.drawn > drawn + 3)
     assert first.pictures._ready == {} and first.pictures._wanted == {}
     second.stop()
+
+
+def test_what_can_leave_the_device_planar_does(drawing, staged):
+    class Planar(FakeDevice):
+        def render_planar(self, sources, normalised, poses):
+            return [to_i420(picture) for picture in self.render_many(sources, normalised, poses)]
+
+    device = Planar(SIZE, call=0.001)
+    (stage,) = stages(1, staged, drawing, device)
+    drawing.pool.submit = None  # no core is asked for anything
+    until(lambda: stage.pictures.drawn > 3)
+    stage.stop()
+    assert stage.pictures.last.shape == (SIZE * 3 // 2, SIZE) and stage.pictures.last.dtype == np.uint8
 
 
 def test_a_portrait_that_fails_is_told_once(drawing, staged, caplog):
