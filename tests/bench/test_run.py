@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.paths import ROOT
@@ -118,10 +119,13 @@ def test_the_command_prints_tables_json_or_a_page(monkeypatch: pytest.MonkeyPatc
         assert refused.exit_code != 0 and isinstance(refused.exception, ControlError)
 
 
+def instead(monkeypatch: pytest.MonkeyPatch, called: Any) -> None:
+    """Call this where a process would be run: in this module alone, for Python's own runs some too."""
+    monkeypatch.setattr(run, "subprocess", SimpleNamespace(run=called, TimeoutExpired=subprocess.TimeoutExpired))
+
+
 def answered(monkeypatch: pytest.MonkeyPatch, out: str, err: str = "", code: int = 0) -> None:
-    monkeypatch.setattr(
-        run.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=out, stderr=err, returncode=code)
-    )
+    instead(monkeypatch, lambda *_, **__: SimpleNamespace(stdout=out, stderr=err, returncode=code))
 
 
 def test_a_process_that_fails_is_an_error_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +142,7 @@ def test_a_process_that_fails_is_an_error_in_one_line(monkeypatch: pytest.Monkey
     def late(*words: object, **named: object) -> None:
         raise subprocess.TimeoutExpired("bench", 1)
 
-    monkeypatch.setattr(run.subprocess, "run", late)
+    instead(monkeypatch, late)
     with pytest.raises(DeviceError, match="less --seconds"):
         bench([BenchCase()])
     assert machine()["gpu"] is None
