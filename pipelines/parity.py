@@ -1,6 +1,6 @@
 """The torch families against recordings of the published implementations, array by array.
 
-    python -m pipelines.parity DIR
+    python -m pipelines.parity DIR [--device cuda]
 
 DIR is a fixture (`config.json`, `weights.safetensors`, `io.npz`) or a folder of them. One JSON line per recorded array:
 {"model", "array", "max_abs_diff", "max_abs_ref"}; the difference is null where the array is missing on either side, has
@@ -21,11 +21,14 @@ from pipelines.judge.parity.compare import run
 from speechhead.core.errors import DeviceError
 
 
-def main(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A parity fixture, or a folder of them.")]) -> None:
+def main(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A parity fixture, or a folder of them.")],
+    device: Annotated[str, typer.Option(help="What computes: auto, cpu or cuda.", metavar="NAME")] = "cpu",
+) -> None:
     """Compare, and exit with what the comparison says."""
     if find_spec("torch") is None:
         raise DeviceError("parity needs torch, which is not installed. pip install 'speechhead[train]'.")
-    raise typer.Exit(run(folder))
+    raise typer.Exit(run(folder, device))
 
 
 app = command(main)

@@ -57,7 +57,7 @@ def compare(model: str, path: Path, fixture: Any) -> Iterator[tuple[dict[str, An
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
             raise WeightsError(f"configuration or arrays are not those of {model} ({reason}). Copy it anew.") from error
         seen.add(name)
-        array = np.asarray(array.detach() if hasattr(array, "detach") else array)
+        array = np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
         yield judge(model, name, array, io.get(name), noise.get(name, 0.0))
     given = ("*_u8", *getattr(module, "INPUTS", ()))
     for name, array in io.items():
@@ -90,12 +90,27 @@ def line(model: str, name: str, difference: float | None, recorded: NDArray[Any]
     }
 
 
-def run(folder: Path) -> int:
-    """Check the fixtures in a folder; the exit code."""
+def exact(device: str) -> str:
+    """The device by torch's name, from now on computing in whole float32, as the recordings were.
+
+    Raises
+    ------
+    DeviceError if it is not there.
+    """
+    import torch
+
+    from speechhead.engines.torch import torch_device
+
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    return str(torch_device(device))
+
+
+def run(folder: Path, device: str = "cpu") -> int:
+    """Check the fixtures in a folder, computed on a device; the exit code."""
     from .fixtures import find
 
     failed = []
-    for fixture in find(folder):
+    for fixture in find(folder, exact(device)):
         if fixture.model not in models():
             raise WeightsError(f"{fixture.path}: model '{fixture.model}' is unknown. Known: {', '.join(models())}.")
         try:

@@ -28,19 +28,23 @@ class MissingArray(KeyError):
 
 
 class Arrays(dict[str, NDArray[Any]]):
-    """The recorded arrays by name; `recorded` gives one to torch."""
+    """The recorded arrays by name; `recorded` gives one to torch, on `device`."""
+
+    device = "cpu"
 
     def __missing__(self, name: str) -> NDArray[Any]:
         raise MissingArray(name)
 
     def recorded(self, name: str) -> Tensor:
         """An array as a float32 tensor; pictures `*_u8` as [0, 1]."""
-        array = torch.from_numpy(np.ascontiguousarray(self[name])).float()
+        array = torch.from_numpy(np.ascontiguousarray(self[name])).to(self.device).float()
         return array / 255 if name.endswith("_u8") else array
 
 
 class Weights(ABC):
-    """Weights of a fixture, by the names of its submodules ("groups")."""
+    """Weights of a fixture, by the names of its submodules ("groups"); networks go to `device` with them."""
+
+    device = "cpu"
 
     @abstractmethod
     def has(self, group: str) -> bool:
@@ -62,7 +66,7 @@ class Weights(ABC):
             more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
             raise WeightsError(f"{group}: weights do not fit the network at {wrong[0]}{more}. Check the configuration.")
         module.load_state_dict(state)
-        return module.eval().requires_grad_(False)
+        return module.to(self.device).eval().requires_grad_(False)
 
     @abstractmethod
     def _state(self, group: str, module: nn.Module) -> dict[str, Tensor]:
@@ -104,7 +108,7 @@ class Fixture:
     """One model's fixture.
 
     model: its name; config: what config.json says, or what rule.json says under "config"; full: a full-size one;
-    noise: by array, what rounding alone changes end to end (rule.json states it).
+    noise: by array, what rounding alone changes end to end (rule.json states it); device: what computes.
     """
 
     model: str
@@ -112,19 +116,27 @@ class Fixture:
     config: dict[str, Any]
     full: bool
     noise: dict[str, float]
+    device: str = "cpu"
 
     def arrays(self) -> Arrays:
         """The recorded arrays; WeightsError if they can not be read."""
         try:
             with np.load(self.path / "io.npz", allow_pickle=False) as stored:
-                return Arrays({name: stored[name] for name in stored.files})
+                arrays = Arrays({name: stored[name] for name in stored.files})
         except Exception as error:  # a damaged zip raises whatever it meets
             raise WeightsError(
                 f"{self.path / 'io.npz'}: not readable ({_brief(error)}). Copy the fixture anew."
             ) from error
+        arrays.device = self.device
+        return arrays
 
     def weights(self) -> Weights:
         """The weights; WeightsError if they can not be read."""
+        weights = self._stored()
+        weights.device = self.device
+        return weights
+
+    def _stored(self) -> Weights:
         name = "bn_stats_f16.npz" if self.full else "weights.safetensors"
         try:
             if not self.full:
@@ -136,7 +148,7 @@ class Fixture:
             raise WeightsError(f"{self.path / name}: not readable ({_brief(error)}). Copy the fixture anew.") from error
 
 
-def find(folder: Path) -> Iterator[Fixture]:
+def find(folder: Path, device: str = "cpu") -> Iterator[Fixture]:
     """The fixtures in a folder and below it, or the folder itself as one; in order of their paths.
 
     Raises
@@ -158,7 +170,7 @@ def find(folder: Path) -> Iterator[Fixture]:
                 for name, value in data.get("float64_minus_float32_max_abs", {}).items()
                 if isinstance(value, int | float) and math.isfinite(value)
             }
-            yield Fixture(data["model"], file.parent, data["config"] if full else data, full, noise)
+            yield Fixture(data["model"], file.parent, data["config"] if full else data, full, noise, device)
         except (KeyError, ValueError, TypeError, AttributeError, OSError) as error:
             raise WeightsError(f"{file}: no description of a fixture ({_brief(error)}). Copy it anew.") from error
     if not found:

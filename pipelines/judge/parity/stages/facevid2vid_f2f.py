@@ -47,7 +47,9 @@ def stages(config: dict[str, Any], weights: Weights, io: Arrays) -> Iterator[tup
         yield f"rot_{who}", motion["rotation"]
         motions[who] = {"value": io.recorded(f"kp_{who}"), "rotation": io.recorded(f"rot_{who}")}
         if who == "source":
-            frontal = model.turned({key: value[:1] for key, value in motion.items()}, torch.zeros(1, 3))
+            frontal = model.turned(
+                {key: value[:1] for key, value in motion.items()}, torch.zeros(1, 3, device=io.device)
+            )
             yield "kp_source_frontalised_b0", frontal["value"]
             yield "rot_source_frontalised_b0", frontal["rotation"]
     volume = model.afe(image)

@@ -124,8 +124,11 @@ def full_size(config: dict[str, Any], weights: Weights, io: Arrays) -> Iterator[
     networks, at_rest = model.retargeting, source["value"]
     stitched = networks.stitch(at_rest, driving["value"])
     yield "x_driving_stitched", stitched
-    yield "eye_delta_ratio_031_028_012", networks.eye_delta(at_rest, torch.tensor([[0.31, 0.28, 0.12]]))
-    yield "lip_delta_ratio_017_005", networks.lip_delta(at_rest, torch.tensor([[0.17, 0.05]]))
+    yield (
+        "eye_delta_ratio_031_028_012",
+        networks.eye_delta(at_rest, torch.tensor([[0.31, 0.28, 0.12]], device=io.device)),
+    )
+    yield "lip_delta_ratio_017_005", networks.lip_delta(at_rest, torch.tensor([[0.17, 0.05]], device=io.device))
     volume = model.appearance(images[:1])["volume"]
     yield "feature3d_sub", volume[:, ::4, ::4, ::8, ::8]
     field = model.warping_module.field(volume, stitched, at_rest)

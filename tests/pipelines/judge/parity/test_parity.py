@@ -108,6 +108,25 @@ def test_agreement(own: Path, capsys) -> None:
     assert max(line["max_abs_diff"] for line in lines.values()) < 1e-4
 
 
+def test_a_device_that_is_not_there_is_said(own: Path, capsys) -> None:
+    with pytest.raises(SystemExit) as end:
+        app([str(own), "--device", "cuda:99"])
+    assert end.value.code == 2 and "device 'cuda:99'" in capsys.readouterr().err
+
+
+def test_everything_is_computed_on_the_device(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's meta device mixes with the CPU as little as CUDA does; only how far keypoints spread needs numbers."""
+    from pipelines.judge.parity.fixtures import find
+    from pipelines.judge.parity.stages import fomm
+
+    monkeypatch.setattr(
+        "speechhead.generators.families.fomm.adaptive_scale", lambda source, first: source.new_ones(len(source), 1, 1)
+    )
+    (fixture,) = find(own, "meta")
+    computed = dict(fomm.stages(fixture.config, fixture.weights(), fixture.arrays()))
+    assert len(computed) > 20 and {array.device.type for array in computed.values()} == {"meta"}
+
+
 def test_a_changed_array_is_found(own: Path, tmp_path: Path, capsys) -> None:
     def change(io) -> None:
         io["out_mask"][0, 1, 2, 3] += 0.01
