@@ -241,6 +241,8 @@ def measure(options: EvaluateOptions) -> tuple[Measured, EvaluationSettings]:
         options.generator, options.size, options.limit_seconds, options.sheets, before=options.weights_before
     )
     revision, judged = options.weights_before_rev, settings.generator != NO_GENERATOR
+    if options.portraits is not None and judged:
+        portraits.check(settings.generator)  # before clips are measured, which takes long
     with earlier.unpacked(revision) if revision and judged else nullcontext() as folder:
         settings = replace(settings, revision=folder)
         clips = clip_rows(options, settings)
@@ -248,7 +250,7 @@ def measure(options: EvaluateOptions) -> tuple[Measured, EvaluationSettings]:
             return Measured(clips), settings
         stills = portrait_rows(options, clips, settings)
     people = people_rows(options, settings)
-    sharpness = [detail.measure(path, settings.generator) for path in detail.portraits(options.detail)]
+    sharpness = [detail.measured(path, settings.generator) for path in detail.portraits(options.detail)]
     return Measured(clips, sharpness, stills, people), settings
 
 
@@ -282,16 +284,17 @@ def main(options: EvaluateOptions, context: typer.Context) -> None:
         notes = options.notes.read_text(encoding="utf-8") if options.notes else ""
         write(options.markdown, markdown.page(document, spelled("pipelines.evaluate", context), notes))
     console = Console(width=None if sys.stdout.isatty() else 170)
-    for row in rows:
-        if "skipped" in row:
-            console.print(f"skipped {row['skipped']}")
+    skipped = markdown.skipped(document)
+    for words in skipped:
+        console.print(f"skipped {words}")
     for task in markdown.COLUMNS:
         if document["mean"][task]:
             console.print(table(task, document["mean"]))
     for method, groups in document["portrait_summary"].items():
         found = {name: round(value, 3) for name, value in groups["all"].items() if value is not None}
         print(f"portraits, {method}: {json.dumps(found)}")
-    print(f"{len(rows)} clips in {time.monotonic() - started:.0f} s: {options.json}")
+    without = f", {len(skipped)} skipped" if skipped else ""
+    print(f"{len(rows)} clips{without} in {time.monotonic() - started:.0f} s: {options.json}")
 
 
 app = command(main)

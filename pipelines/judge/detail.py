@@ -15,6 +15,7 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.controls import Controls
+from speechhead.core.errors import SpeechheadError
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.compact.meshwarp import EYE_LEFT, EYE_RIGHT, OUTER_LIP, OVAL
 from speechhead.generators.open import open_generator
@@ -101,6 +102,14 @@ def measure(path: Path, generator: str = "compact", tracker: FaceTracker | None 
     )
     moved = [ratios(network.render(source, faces[t], poses[t])) for t in range(25, frames, 15)]
     return row | {f"{name}_moving": float(np.mean([m[name] for m in moved])) for name in ("skin", "hair")}
+
+
+def measured(path: Path, generator: str = "compact") -> dict[str, Any]:
+    """As `measure`; the reason in `skipped` where there is no face, in the portrait or in what was drawn."""
+    try:
+        return measure(path, generator)
+    except SpeechheadError as error:
+        return {"portrait": path.stem, "skipped": str(error)}
 
 
 def portraits(given: Sequence[Path] | None) -> list[Path]:

@@ -103,6 +103,13 @@ def detail_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return table([name.replace("_", " ") for name in names], cells)
 
 
+def skipped(document: Mapping[str, Any]) -> list[str]:
+    """Which clips and portraits could not be measured, each with its reason."""
+    rows = [row for part in ("clips", "people", "portraits", "detail") for row in document[part] if "skipped" in row]
+    named = [(row.get("file") or row["portrait"], row["skipped"]) for row in rows]
+    return [why if name in why else f"{name}: {why}" for name, why in named]
+
+
 def failure_parts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The worst clips by each measure."""
     parts = []
@@ -159,7 +166,7 @@ def page(document: Mapping[str, Any], command: str, notes: str = "") -> str:
     parts += [notes] if notes else []
     if document["shifts"]:
         parts += ["## The sync measure itself", SHIFT_WORDS, shift_table(document["shifts"])]
-    if document["detail"]:
-        parts += ["## Detail", DETAIL_WORDS, detail_table(document["detail"])]
-    parts += [f"Skipped: {row['skipped']}" for row in document["clips"] if "skipped" in row]
+    if sharpness := [row for row in document["detail"] if "skipped" not in row]:
+        parts += ["## Detail", DETAIL_WORDS, detail_table(sharpness)]
+    parts += [f"Skipped: {words}" for words in skipped(document)]
     return "\n\n".join(part.strip() for part in parts) + "\n"

@@ -20,6 +20,8 @@ from speechhead.face.landmarks import mouth_opening, to_pixels
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.compact.matte import Matte
 from speechhead.generators.compact.meshwarp import EYE_LEFT, EYE_RIGHT, OUTER_LIP
+from speechhead.generators.open import open_generator
+from speechhead.generators.protocol import Generator
 from speechhead.motion.rest import rest_face
 
 from . import failures, gallery, lids, rest, seam, turn_sweep
@@ -81,6 +83,17 @@ def chosen(folder: Path, names: Path | None = None) -> list[Path]:
     return [folder / name for name in listed if (folder / name).is_file()]
 
 
+def check(name: str, generator: Generator | None = None) -> None:
+    """Refuse a generator that does not tell where it draws lips; opened here if not given.
+
+    Raises
+    ------
+    SpeechheadError
+    """
+    if not hasattr(generator or open_generator(name, 256), "keypoints"):
+        raise SpeechheadError(f"generator '{name}' draws lips it tells nothing of. Use compact, or no --portraits.")
+
+
 def regions(mesh: Array, side: int) -> NDArray[np.bool_]:
     """Pixels [side, side] of mouth and eyes of a mesh [478, 2 or 3] in pixels."""
     mask = np.zeros((side, side), np.uint8)
@@ -99,17 +112,20 @@ class PortraitJudge:
         self.judges: dict[str, seam.Judge] = {}
         for name, one in performers(settings.generator, settings.before, settings.revision).items():
             generator = one.generator(settings.size)
-            if not hasattr(generator, "keypoints"):
-                raise SpeechheadError(f"generator '{settings.generator}' draws lips it tells nothing of. Use compact.")
+            check(settings.generator, generator)
             self.judges[name] = seam.Judge(settings.sound, cast(seam.Driven, generator), one.speech)
 
     def portrait(self, path: Path) -> Row:
-        """Every measure of one portrait by `ours` and `earlier`; the reason in `skipped` where there is no face."""
-        size = self.settings.size
+        """Every measure of one portrait by `ours` and `earlier`; `skipped` says why there is none, such as no face in
+        what was drawn."""
         try:
-            avatar = Avatar.from_image(path, size, tracker=self.tracker).resampled(size)
+            return self._judged(path)
         except SpeechheadError as error:
             return {"file": path.name, "skipped": str(error)}
+
+    def _judged(self, path: Path) -> Row:
+        size = self.settings.size
+        avatar = Avatar.from_image(path, size, tracker=self.tracker).resampled(size)
         row: Row = {"file": path.name, "opening": float(mouth_opening(avatar.neutral))}
         row["smiling"] = row["opening"] >= seam.SMILES
         row |= {name: self._measured(judge, avatar, path.name) for name, judge in self.judges.items()}

@@ -149,14 +149,17 @@ class Evaluator:
         }
 
     def clip(self, entry: ClipEntry) -> Row:
-        """Every metric of one clip; a clip that can not be used is a row with the reason in `skipped`."""
+        """Every metric of one clip; a clip that can not be used or drawn is a row with the reason in `skipped`."""
         row: Row = {"file": entry.path.name, "identity": entry.identity}
         row |= {"language": entry.language, "notes": entry.notes}
         try:
-            clip = load(entry, self.settings.seconds, self.tracker)
+            return row | self._judged(load(entry, self.settings.seconds, self.tracker))
         except SpeechheadError as error:
             return row | {"skipped": str(error)}
-        row |= {"frames": len(clip.frames), "size": list(clip.frames.shape[1:3]), "found": clip.truth.found}
+
+    def _judged(self, clip: JudgedClip) -> Row:
+        entry = clip.entry
+        row: Row = {"frames": len(clip.frames), "size": list(clip.frames.shape[1:3]), "found": clip.truth.found}
         row |= {"head_range": motion.head_range(clip.truth.angles), "turns": turn_bins.counted(clip)}
         if self.settings.life_only:
             return row | {"life": self._life(clip, self._rendered_by_us(clip))}

@@ -81,7 +81,7 @@ def _margin(document: Document) -> float | None:
 
 def _detail(moving: bool) -> Callable[[Document], float | None]:
     def value(document: Document) -> float | None:
-        rows = document.get("detail") or []
+        rows = [row for row in document.get("detail") or [] if "skipped" not in row]
         names = ("skin_moving", "hair_moving") if moving else ("skin", "hair")
         return min(sum(row[name] for row in rows) / len(rows) for name in names) if rows else None
 

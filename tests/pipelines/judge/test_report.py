@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from pipelines import evaluate
-from pipelines.judge import detail, failures, markdown, shifts, targets
+from pipelines.judge import detail, failures, markdown, portraits, run, shifts, targets
 from pipelines.judge.clips import ClipEntry, FaceTrack, JudgedClip
 from pipelines.judge.opening import fidelity
 from pipelines.judge.run import EvaluationSettings
 from speechhead.core import weights
 from speechhead.core.clocks import SAMPLES_PER_FRAME
-from speechhead.core.errors import WeightsError
+from speechhead.core.errors import NoFaceError, WeightsError
 from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_68, Pose, apply_pose
 
 FRAMES, SIDE = 80, 96
@@ -69,6 +71,55 @@ def test_the_page_shows_the_worst_and_takes_notes():
     )
     assert "`earlier` is revision `v0`." in page and "They all look away." in page
     assert page.index("## Targets") < page.index("## Clips") < page.index("## Failures") < page.index("They all look")
+
+
+class Wall:
+    """Draws no face."""
+
+    family = "wall"
+
+    def prepare(self, crop, mesh):
+        return crop
+
+    def render(self, source, normalised, pose):
+        return np.full_like(source, 90)
+
+
+def test_a_picture_without_a_face_costs_its_own_row_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(detail, "open_generator", lambda name, size: Wall())
+    pictures = detail.portraits(None)[:1]
+    measured = [detail.measured(path, "wall") for path in pictures]
+    assert [row["portrait"] for row in measured] == [pictures[0].stem] and "no face" in measured[0]["skipped"]
+    judge = run.Evaluator(EvaluationSettings(run.NO_GENERATOR))
+
+    def unseen(entry, seconds, tracker):
+        return SimpleNamespace(entry=entry, frames=np.zeros((3, 8, 8, 3)), truth=SimpleNamespace(found=1.0))
+
+    def lost(*given):
+        raise NoFaceError("drawn.png: no face found.")
+
+    monkeypatch.setattr(run, "load", unseen)
+    monkeypatch.setattr(judge, "_judged", lost)
+
+    row_of_a_clip = judge.clip(ClipEntry(tmp_path / "b.mp4", "b"))
+    assert row_of_a_clip["skipped"] == "drawn.png: no face found." and row_of_a_clip["identity"] == "b"
+    keep = [row("a.mp4", 4.0, 0.5), row_of_a_clip]
+    sharp = [
+        *measured,
+        {"portrait": "eve", "size": 512, "skin": 1.0, "hair": 0.9, "skin_moving": 1.0, "hair_moving": 1.0},
+    ]
+    document = evaluate.report(evaluate.Measured(keep, sharp, people={"x:val": [row_of_a_clip]}), EvaluationSettings())
+    page = markdown.page(document, "command")
+    assert markdown.skipped(document)[0] == "b.mp4: drawn.png: no face found." and len(markdown.skipped(document)) == 3
+    assert "| eve | 512 |" in page and "Skipped: b.mp4: drawn.png" in page and f"Skipped: {pictures[0].stem}" in page
+
+
+def test_portraits_of_a_generator_that_tells_no_lips_are_refused_before_clips_are_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr(portraits, "open_generator", lambda name, size: Wall())
+    (tmp_path / "a.mp4").touch()
+    call = ["--clips", str(tmp_path), "--json", str(tmp_path / "o.json"), "--generator", "wall"]
+    done = CliRunner().invoke(evaluate.app, [*call, "--portraits", str(tmp_path)])
+    assert done.exit_code == 2 and done.output.startswith("generator 'wall' draws lips it tells nothing of.")
 
 
 def test_other_weights_are_used_inside_the_context_only(tmp_path):
