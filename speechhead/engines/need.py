@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import ctypes
+import os
+from importlib.util import find_spec
 
 from speechhead.core.errors import DeviceError
 
-if TYPE_CHECKING:
-    pass
+DRIVER = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
+"""What a driver for GPUs of NVIDIA brings."""
 
 
 def need_torch(what: str) -> None:
@@ -16,3 +18,16 @@ def need_torch(what: str) -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise DeviceError(f"{what} needs torch, which is not installed. pip install 'speechhead[train]'.") from error
+
+
+def usable_cuda() -> bool:
+    """Whether torch has a GPU here; told without loading torch where there is no driver, or no torch."""
+    if find_spec("torch") is None:
+        return False
+    try:
+        ctypes.CDLL(DRIVER)
+    except OSError:
+        return False
+    import torch
+
+    return torch.cuda.is_available()

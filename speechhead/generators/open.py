@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from speechhead.core.errors import DeviceError
 from speechhead.core.kept import opened
-from speechhead.core.options import PORTRAIT_SIZE, RenderOptions, check_engine
+from speechhead.core.options import PORTRAIT_SIZE, RenderOptions, check_device, check_engine
+from speechhead.engines.need import need_torch, usable_cuda
 
 from .protocol import Generator
 
@@ -26,8 +27,11 @@ def open_generator(
     Parameters
     ----------
     name : compact, or a published family or the name of weights that were imported
-    threads : of each of the compact generator's networks
-    precision, graph : how a family runs on the device, see `engines.running.Running`
+    engine : onnx, torch or auto; compact with torch draws on the device, and is meant for a GPU: a CPU is quicker with
+        onnx
+    device : auto takes a GPU that torch can use; asked for and not there, it is an error
+    threads : of each of the compact generator's networks on the CPU
+    precision, graph : how a family runs on the device, see `engines.running.Running`; compact draws in float32
 
     Raises
     ------
@@ -37,13 +41,7 @@ def open_generator(
     check_engine(engine)
     if name not in GENERATORS:
         return _open_family(name, size, engine, (device, precision, graph))
-    if engine == "torch":
-        raise DeviceError(f"engine 'torch': generator '{name}' runs on onnxruntime. Use --engine onnx or auto.")
-    from speechhead.engines.onnx import providers
-    from speechhead.generators.compact.generator import CompactGenerator
-
-    providers(device)  # says so where there is no such device; the compact networks are small enough for any CPU
-    return CompactGenerator.load(size=size, threads=threads)
+    return _open_compact(size, engine, device, threads, graph)
 
 
 def chosen_generator(options: RenderOptions, size: int) -> Generator:
@@ -56,9 +54,25 @@ def chosen_generator(options: RenderOptions, size: int) -> Generator:
     return ready
 
 
+def _open_compact(size: int, engine: str, device: str, threads: int | None, graph: str) -> Generator:
+    """The compact generator: with torch on a GPU, and on the CPU where torch is asked for; else OpenCV draws."""
+    check_device(device)
+    if engine == "onnx" and device.startswith("cuda"):
+        raise DeviceError(f"device '{device}': generator 'compact' draws there with torch. Use --engine torch or auto.")
+    cpu = device == "cpu" or (device == "auto" and not usable_cuda())
+    if engine == "onnx" or (engine == "auto" and cpu):
+        from speechhead.generators.compact.generator import CompactGenerator
+
+        return CompactGenerator.load(size=size, threads=threads)
+    need_torch(f"generator 'compact' with --engine {engine} --device {device}")
+    from speechhead.engines.running import Running
+    from speechhead.generators.compact.device.generator import CompactOnDevice
+
+    return CompactOnDevice(size, threads, Running.of(device, "fp32", graph))
+
+
 def _open_family(name: str, size: int, engine: str, how: tuple[str, str, str]) -> Generator:
     """A family that speaks; `how` is its device, precision and graph."""
-    from speechhead.engines.need import need_torch
     from speechhead.generators.checkpoints.imported import find_latents
 
     find_latents(name)  # what is missing is said before torch is loaded

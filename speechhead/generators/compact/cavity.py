@@ -129,10 +129,15 @@ def lit(opening: Opening, across: Array, face: Array, rest: Array) -> tuple[Arra
         1 - CAVITY.under * (1 - smoothstep32(below, 0.1, 0.8))
     )
     light *= CAVITY.full * np.exp(-np.square(across / CAVITY.sides))
-    breadth = float((face[64, 0] - face[60, 0]) - (rest[64, 0] - rest[60, 0]))
-    light *= min(max(1 + CAVITY.rounded * breadth, CAVITY.dimmest), 1.0)
+    light *= wide(face, rest)
     upper = np.asarray(light, np.float32)
     return upper * np.float32(CAVITY.lower), upper
+
+
+def wide(face: Array, rest: Array) -> float:
+    """How much light comes in between lips that are less wide than at rest, 0..1; arguments of `lit`."""
+    breadth = float((face[64, 0] - face[60, 0]) - (rest[64, 0] - rest[60, 0]))
+    return min(max(1 + CAVITY.rounded * breadth, CAVITY.dimmest), 1.0)
 
 
 def reddened(light: Array) -> Array:

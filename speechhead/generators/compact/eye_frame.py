@@ -47,16 +47,23 @@ def _columns(linear: NDArray[Any], offset: NDArray[Any]) -> Array:
     return np.hstack([linear, offset[:, None]])
 
 
+def box(matrix: Array, shape: tuple[int, ...], size: int) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1: pixels of a picture of `size` a side where a layer [h, w] lies; matrix as in `lay`."""
+    height, width = shape[:2]
+    ends = np.array([[0, 0], [width, 0], [width, height], [0, height]])
+    corners = (ends - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int), 0).tolist()
+    x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, size).tolist()
+    return x0, y0, x1, y1
+
+
 def lay(frame: NDArray[np.uint8], layer: Array, matrix: Array, share: float) -> None:
     """Lay premultiplied colours and cover [h, w, 4] over a picture, in place.
 
     matrix : [2, 3], from the picture's pixels to the layer's; share : 0..1, how much of the layer there is
     """
-    size, linear, offset = frame.shape[0], matrix[:, :2], matrix[:, 2]
-    height, width = layer.shape[:2]
-    corners = (np.array([[0, 0], [width, 0], [width, height], [0, height]]) - offset) @ np.linalg.inv(linear).T
-    x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int), 0)
-    x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, size)
+    linear, offset = matrix[:, :2], matrix[:, 2]
+    x0, y0, x1, y1 = box(matrix, layer.shape[:2], frame.shape[0])
     if x1 - x0 < 2 or y1 - y0 < 2:
         return
     placed = np.column_stack([linear, offset + linear @ (x0, y0)])

@@ -110,7 +110,7 @@ class Eyeball:
         height, width = self.white.shape[:2]
         upper, lower = edges(points - self.corner, width)
         rows = np.arange(height, dtype=np.float32)[:, None]
-        disc = np.maximum(_shifted(self.disc, self._turn(moved)), 0)
+        disc = np.maximum(_shifted(self.disc, self.turn(moved)), 0)
         disc[..., 3:] = np.minimum(disc[..., 3:], 1)
         cover = _shown(rows, upper, lower, self.unit, max(self.soft, 1.0) + 0.004 * self.unit)
         picture = self.white * (1 - disc[..., 3:]) + disc[..., :3]
@@ -118,7 +118,7 @@ class Eyeball:
         picture *= (_shade(rows, upper, self.unit) * cover)[..., None]
         return np.dstack([np.clip(picture, 0, 255, out=picture), cover])
 
-    def _turn(self, moved: Array) -> Array:
+    def turn(self, moved: Array) -> Array:
         """The map [2, 3] of the iris's pixels: it moves, and is seen more from its side."""
         far = float(np.hypot(*moved))
         way = moved / max(far, 1e-6)

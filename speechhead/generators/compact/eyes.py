@@ -201,31 +201,68 @@ class Lids:
         closure : float32 [2], of `closures`
         keypoints : float32 [478, 3], driving, held open, in normalised space; pose : driving, in crop pixels
         """
-        networks = drawn(closure)
-        for lid, part in zip(lids, (closure - networks) / (1 - networks)):
+        for lid, part in zip(lids, left_over(closure)):
             if lid is None:
                 continue
-            _turn(frame, lid, float(part), keypoints, pose)
-            if part > 0:
-                part += HASTE * part * (1 - part)
-                onto = affine(to_pixels(keypoints[list(lid.loop)], pose)[:, :2], lid.points)
-                lay(frame, layer(lid, float(part)), after(onto, lid.matrix), float(smoothstep32(part, 0, TAKEN)))
+            ball = turned(lid, part, keypoints, pose)
+            if ball is not None and lid.ball is not None:
+                lay(frame, lid.ball.layer(ball.points, ball.moved), ball.matrix, ball.share)
+            cover = closing(lid, part, keypoints, pose)
+            if cover is not None:
+                lay(frame, layer(lid, cover.part), cover.matrix, cover.share)
         return frame
 
 
-def _turn(frame: NDArray[np.uint8], lid: Lid, part: float, keypoints: Array, pose: Pose) -> None:
-    """Lay the eyeball of an eye that looks aside over the frame, in place, behind lids that have closed by 0..1."""
+@dataclass(frozen=True)
+class TurnedBall:
+    """Where an eye that looks aside lies: the loop of its lids float32 [16, 2] and how its iris has moved [2] in the
+    eye's frame; map [2, 3] from the picture's pixels to the ball's part of it; and how much of it is laid, 0..1."""
+
+    points: Array
+    moved: Array
+    matrix: Array
+    share: float
+
+
+@dataclass(frozen=True)
+class LaidLid:
+    """How far a lid is closed by its layer, 0..1; map [2, 3] from the picture's pixels to its frame; and how much of it
+    is laid, 0..1."""
+
+    part: float
+    matrix: Array
+    share: float
+
+
+def left_over(closure: Array) -> list[float]:
+    """What of closures [2] the networks leave, 0..1 of what they leave open."""
+    networks = drawn(closure)
+    return [float(part) for part in (closure - networks) / (1 - networks)]
+
+
+def closing(lid: Lid, part: float, keypoints: Array, pose: Pose) -> LaidLid | None:
+    """How the layer of a lid lies of whose closure `part` is left over; None of one that is open."""
+    if part <= 0:
+        return None
+    part += HASTE * part * (1 - part)
+    onto = affine(to_pixels(keypoints[list(lid.loop)], pose)[:, :2], lid.points)
+    return LaidLid(part, after(onto, lid.matrix), float(smoothstep32(part, 0, TAKEN)))
+
+
+def turned(lid: Lid, part: float, keypoints: Array, pose: Pose) -> TurnedBall | None:
+    """How the eyeball lies behind lids that have closed by `part`; None of an eye that does not look aside, or has no
+    ball."""
     if lid.ball is None or part >= SHUT:
-        return
+        return None
     far = float(np.hypot(*(keypoints[lid.iris] - lid.home[-1])[:2]))
     if far <= TURNED[0]:
-        return
+        return None
     home = to_pixels(lid.home, pose)[:, :2]
     matrix = after(affine(home[:-1], lid.points), lid.matrix)
     now = to_pixels(keypoints[[*lid.loop, lid.iris]], pose)[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     moved = now[-1] - (matrix[:, :2] @ home[-1] + matrix[:, 2])
     place = np.column_stack([matrix[:, :2], matrix[:, 2] - lid.ball.corner])
-    lay(frame, lid.ball.layer(now[:-1], moved), place, float(smoothstep32(far, *TURNED)))
+    return TurnedBall(now[:-1], moved, place, float(smoothstep32(far, *TURNED)))
 
 
 def _lid(
@@ -295,9 +332,7 @@ def _dome(eye: Eye, skin: Array, length: float, tall: float) -> Array:
 def layer(lid: Lid, part: float) -> Array:
     """The lid closed by 0..1 of the opening: premultiplied colours and cover, float32 [h, w, 4], in its frame."""
     rows = np.arange(len(lid.plate), dtype=np.float32)[:, None]
-    gap, late = lid.lower - lid.upper, float(smoothstep32(part, LATE, 1.0))
-    upper = lid.upper + part * (1 - SEAM) * gap + late * lid.sag
-    lower = lid.lower - late * (SEAM * gap - lid.sag)
+    upper, lower, late = lid_edges(lid, part)
     edge = max(lid.soft, 0.5)
     # The eyeball is seen between the edges; the plate covers all else of the opening, its rims and its lashes.
     ball = np.clip(np.minimum(rows - upper, lower - rows) / (2 * edge) + 0.5, 0, 1)
@@ -308,6 +343,14 @@ def layer(lid: Lid, part: float) -> Array:
     skin = lid.plate * (1 + part * lid.dome)[..., None]
     colour = skin + taken[..., None] * (np.minimum(OVERLAID * lid.dark, DARKEST * skin) - skin)
     return np.concatenate([colour * cover, cover], 2).astype(np.float32)
+
+
+def lid_edges(lid: Lid, part: float) -> tuple[Array, Array, float]:
+    """Rows [w] of the upper and of the lower lid's edge in the lid's frame, closed by 0..1, and how much the lower one
+    takes part, 0..1."""
+    gap, late = lid.lower - lid.upper, float(smoothstep32(part, LATE, 1.0))
+    upper = lid.upper + part * (1 - SEAM) * gap + late * lid.sag
+    return upper, lid.lower - late * (SEAM * gap - lid.sag), late
 
 
 def _line(lid: Lid, below: Array, late: float) -> Array:

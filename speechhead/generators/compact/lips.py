@@ -59,7 +59,7 @@ _RINGS = 2
 
 
 @dataclass(frozen=True)
-class _Topology:
+class SheetTopology:
     """Vertices of the mouth and its surroundings [n], and triangles [F, 3] of places in them and in what goes on behind
     the lips' edges, 11 vertices of the upper and 11 of the lower lip: `skin` triangles of the skin around the lips, and
     `sheet` of the upper and of the lower lip each, the first `edges` of them behind its edge."""
@@ -72,7 +72,8 @@ class _Topology:
 
 
 @lru_cache(maxsize=1)
-def _topology() -> _Topology:
+def sheet_topology() -> SheetTopology:
+    """The same for every mouth."""
     triangles = TRIANGLES.astype(np.int64)
     upper, lower = CORNERS + UPPER_BETWEEN, CORNERS + LOWER_BETWEEN
     halves = [np.isin(triangles, half).all(1) for half in (upper, lower)]
@@ -88,7 +89,28 @@ def _topology() -> _Topology:
         parts.append(np.stack([edge[:-1], far[1:], far[:-1]], 1))
         parts.append(np.searchsorted(reached, triangles[own]))
     skin, strips, lip = len(parts[0]), len(parts[1]) + len(parts[2]), len(parts[3])
-    return _Topology(reached, np.concatenate(parts), skin, strips + lip, strips)
+    return SheetTopology(reached, np.concatenate(parts), skin, strips + lip, strips)
+
+
+@dataclass(frozen=True)
+class LaidLips:
+    """Where the lips of one frame lie, in its pixels; places count from the middle of the first pixel.
+
+    box: x0, y0, x1, y1, pixels that they may change; driving: float32 [n + 22, 3], the sheets' vertices
+    line: float32 [13, 2], the lip line with the mouth's outer corners; between: float32 [20, 2], outline of the opening
+    dark: float32 [n, 2], outline of the dark in it, `shown` of it (0 to 1), its edge blurred by sigma `soft` pixels
+    reach, fade: pixels from the opening up to which the sheets are laid, and over which they fade, odd
+    """
+
+    box: tuple[int, int, int, int]
+    driving: Array
+    line: Array
+    between: Array
+    dark: Array
+    shown: float
+    soft: float
+    reach: int
+    fade: int
 
 
 @dataclass(frozen=True)
@@ -112,7 +134,7 @@ class LipSheets:
         crop : uint8 [S, S, 3]; mesh : float32 [478, 3] in its pixels; pose : of the portrait
         soft : sigma of the edge of what is drawn between the lips, outer eye distances
         """
-        places = _vertices(mesh, pose)[:, :2]
+        places = sheet_vertices(mesh, pose)[:, :2]
         margin = MARGIN * pose.scale
         size = crop.shape[0]
         x0, y0 = np.clip(np.floor(places.min(0) - margin), 0, size - 8).astype(int)
@@ -131,28 +153,21 @@ class LipSheets:
             upper lip and back along the lower one
         pose : driving
         """
-        driving = _vertices(mesh, pose)
-        reach = AROUND * pose.scale
-        outer = mesh[OUTER_LIP, :2]
-        size = frame.shape[0]
-        x0, y0, x1, y1 = _window(outer, 2 * reach, size, size)
-        if x1 - x0 < 4 or y1 - y0 < 4:
+        laid = self.placed(mesh, opening, pose, frame.shape[0])
+        if laid is None:
             return frame
-        shape, corner = (y1 - y0, x1 - x0), np.array([x0 + 0.5, y0 + 0.5], np.float32)
-        driving[:, :2] -= corner
-        middle = (mesh[UPPER_INNER_LIP, :2] + mesh[LOWER_INNER_LIP, :2]) / 2 - corner
-        ends = mesh[[OUTER_LIP[0], OUTER_LIP[10]], :2] - corner
-        mixed, covered = self._sheets(shape, driving, np.concatenate([ends[:1], middle, ends[1:]]))
-        self._darken(mixed, opening[:, :2] - corner, pose)
-        line = np.concatenate([mesh[UPPER_INNER_LIP, :2], mesh[LOWER_INNER_LIP[-2:0:-1], :2]]) - corner
+        x0, y0, x1, y1 = laid.box
+        shape, corner = (y1 - y0, x1 - x0), np.array([x0, y0], np.float32)
+        mixed, covered = self._sheets(shape, laid.driving - np.array([x0, y0, 0], np.float32), laid.line - corner)
+        self._darken(mixed, laid, corner)
         near = np.zeros(shape, np.uint8)
-        cv2.fillPoly(near, [np.round(line * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        side, fade = (2 * max(1, round(width)) + 1 for width in (reach, FADE * pose.scale))
+        cv2.fillPoly(near, [np.round((laid.between - corner) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        side = 2 * laid.reach + 1
         near = cv2.dilate(near, np.ones((side, side), np.uint8))  # type: ignore[assignment]
-        faded = cv2.blur(near, (fade, fade), borderType=cv2.BORDER_REPLICATE)
-        laid = np.multiply(faded, covered, dtype=np.float32) * np.float32(1 / 255)
+        faded = cv2.blur(near, (laid.fade, laid.fade), borderType=cv2.BORDER_REPLICATE)
+        share = np.multiply(faded, covered, dtype=np.float32) * np.float32(1 / 255)
         region = np.ascontiguousarray(frame[y0:y1, x0:x1])
-        frame[y0:y1, x0:x1] = cv2.blendLinear(mixed, region, laid, 1 - laid)
+        frame[y0:y1, x0:x1] = cv2.blendLinear(mixed, region, share, 1 - share)
         return frame
 
     def _sheets(
@@ -165,7 +180,7 @@ class LipSheets:
         shape : h, w, pixels; driving : float32 [n, 3], the sheets' vertices in them
         line : float32 [13, 2], the lip line in them, with the mouth's outer corners
         """
-        topology = _topology()
+        topology = sheet_topology()
         triangles = topology.triangles
         corners, origin = driving[triangles], self.vertices[triangles]
         affine, drawn = _affine(corners[..., :2], origin)
@@ -201,12 +216,23 @@ class LipSheets:
         mixed = cv2.blendLinear(pictures[0], pictures[1], above, 1 - above)
         return np.asarray(mixed, np.uint8), there
 
-    def _darken(self, mixed: NDArray[np.uint8], opening: Array, pose: Pose) -> None:
-        """Draw the dark between the lips into a picture of them [h, w, 3], in place; between closed ones it is a line
-        where the portrait has none. opening: float32 [n, 2] in pixels of the picture; pose: driving."""
+    def placed(self, mesh: Array, opening: Array, pose: Pose, size: int) -> LaidLips | None:
+        """Where the lips of a frame of `size` pixels a side lie; None where they are out of it. Arguments of `draw`.
+
+        Between closed lips the dark is a line where the portrait has none.
+        """
+        reach, outer = AROUND * pose.scale, mesh[OUTER_LIP, :2]
+        box = _window(outer, 2 * reach, size, size)
+        if box[2] - box[0] < 4 or box[3] - box[1] < 4:
+            return None
+        middle = (mesh[UPPER_INNER_LIP, :2] + mesh[LOWER_INNER_LIP, :2]) / 2
+        line = np.concatenate([outer[:1], middle, outer[10:11]]) - np.float32(0.5)
+        between = np.concatenate([mesh[UPPER_INNER_LIP, :2], mesh[LOWER_INNER_LIP[-2:0:-1], :2]]) - np.float32(0.5)
+        driving = sheet_vertices(mesh, pose)
+        driving[:, :2] -= np.float32(0.5)
         half = len(opening) // 2 + 1
         down = pose.rotation[:2, 1] / max(float(np.linalg.norm(pose.rotation[:2, 1])), 1e-6)
-        outline = opening.copy()
+        outline = opening[:, :2] - np.float32(0.5)
         taper = np.sin(np.linspace(0, np.pi, half)) ** 0.8
         back = np.concatenate([outline[:1], outline[: half - 2 : -1]])
         gap = np.maximum((back - outline[:half]) @ down, 0)
@@ -214,13 +240,18 @@ class LipSheets:
         outline[:half] -= missing[:, None] * down
         outline[half:] += missing[-2:0:-1, None] * down
         shown = max(self.plate.parted, float(smoothstep32(float(gap.max()) / pose.scale, *APART)))
-        soft = max(0.5, self.soft * pose.scale)
-        x0, y0, x1, y1 = _window(outline, 3 * soft + 1, mixed.shape[1], mixed.shape[0])
-        if shown <= 0 or x1 <= x0 or y1 <= y0:
+        wide = max(1, round(reach)), 2 * max(1, round(FADE * pose.scale)) + 1
+        return LaidLips(box, driving, line, between, outline, shown, max(0.5, self.soft * pose.scale), *wide)
+
+    def _darken(self, mixed: NDArray[np.uint8], laid: LaidLips, corner: Array) -> None:
+        """Draw the dark between the lips into a picture of them [h, w, 3] from a pixel [2] on, in place."""
+        outline = laid.dark - corner
+        x0, y0, x1, y1 = _window(outline, 3 * laid.soft + 1, mixed.shape[1], mixed.shape[0])
+        if laid.shown <= 0 or x1 <= x0 or y1 <= y0:
             return
         region = mixed[y0:y1, x0:x1]
         mask = _fine(region.shape, outline - np.array([x0, y0], np.float32))
-        dark = shown * cv2.GaussianBlur(mask, (0, 0), soft)[..., None]
+        dark = laid.shown * cv2.GaussianBlur(mask, (0, 0), laid.soft)[..., None]
         region[:] = cv2.convertScaleAbs(region + dark * np.minimum(self.plate.line - region, 0))
 
 
@@ -231,10 +262,10 @@ def _window(points: Array, margin: float, width: int, height: int) -> tuple[int,
     return x0, y0, min(math.ceil(right + margin), width), min(math.ceil(bottom + margin), height)
 
 
-def _vertices(mesh: Array, pose: Pose) -> Array:
+def sheet_vertices(mesh: Array, pose: Pose) -> Array:
     """Vertices of the sheets [n + 22, 3] in pixels, of a mesh [478, 3]: behind its edge a lip goes straight on."""
     down = np.asarray(pose.rotation[:, 1] * (BEYOND * pose.scale), np.float32)
-    parts = [mesh[_topology().vertices], mesh[UPPER_INNER_LIP] + down, mesh[LOWER_INNER_LIP] - down]
+    parts = [mesh[sheet_topology().vertices], mesh[UPPER_INNER_LIP] + down, mesh[LOWER_INNER_LIP] - down]
     return np.concatenate(parts).astype(np.float32)
 
 

@@ -49,7 +49,7 @@ _MOVING = _MESH + _RING + _IRISES
 
 
 @lru_cache(maxsize=1)
-def _topology() -> tuple[NDArray[np.int64], int, int]:
+def topology() -> tuple[NDArray[np.int64], int, int]:
     """Triangles [F, 3] in drawing order, and how many of them are rings and holes."""
     rings = []
     for inner, outer in (
@@ -140,6 +140,10 @@ class MeshWarp:
             still = np.concatenate([still[:, :2] * reach, still[:, 2:]], 1)
         return np.concatenate([moving, still]).astype(np.float32)
 
+    def driven(self, normalised: Array, pose: Pose) -> Array:
+        """Vertices of a driving face, in the order of `source`: x and y in [-1, 1] of the crop, z in the same unit."""
+        return self._vertices(normalised, pose, self._still)
+
     def flow(self, normalised: Array, pose: Pose, resolution: int = 128) -> tuple[Array, Array]:
         """Backward flow of a driving face.
 
@@ -154,8 +158,8 @@ class MeshWarp:
         flow : float32 [N, N, 2]; where to read the source minus where the pixel is, in [-1, 1] units of the crop
         coverage : float32 [N, N]; 1 on the face mesh, 0.5 on the ring that moves with the head, 0 elsewhere
         """
-        driving = self._vertices(normalised, pose, self._still)
-        triangles, rings, holes = _topology()
+        driving = self.driven(normalised, pose)
+        triangles, rings, holes = topology()
         corners, origin = driving[triangles], self.source[triangles]
         # Affine map of each triangle: source = origin0 + M (z - corner0); here as displacement, M - 1.
         (ax, ay), (bx, by) = (corners[:, k, :2].T - corners[:, 0, :2].T for k in (1, 2))

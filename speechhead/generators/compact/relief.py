@@ -106,8 +106,8 @@ class Relief:
         self._edge = np.column_stack([edge, self._read(self.depth, at), np.ones(len(edge), np.float32)])
         self._edge_rigid = self._read(self.rigid, at)[:, None]
         share = self.rigid.reshape(-1, 1)
-        self._places = np.concatenate([share * solid, (1 - share) * solid, nearness(places, edge, pose.scale)], 1)
-        self._places = self._places.astype(np.float32)
+        whole = np.concatenate([share * solid, (1 - share) * solid, nearness(places, edge, pose.scale)], 1)
+        self.places = whole.astype(np.float32)  # [N N, 44]: a place moves by its row times what drives it, `driven`
 
     def raised(self, keypoints: Array, pose: Pose) -> Array:
         """A face [478, 3] in normalised space with its rim in front where a turn uncovers it, see `fronted`.
@@ -123,8 +123,8 @@ class Relief:
         read = cv2.remap(layer, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(read[:, 0], np.float32)
 
-    def moves(self, edge: Array, pose: Pose) -> Array:
-        """Where all places go, float32 [N, N, 2] in crop pixels.
+    def driven(self, edge: Array, pose: Pose) -> Array:
+        """What moves the places: of the skull, of the body and of the face's edge, float32 [44, 2] in crop pixels.
 
         Parameters
         ----------
@@ -133,9 +133,12 @@ class Relief:
         skull, body = between(self.pose, pose), between(self.pose, followed(self.pose, pose))
         carried = self._edge_rigid * (self._edge @ skull) + (1 - self._edge_rigid) * (self._edge @ body)
         rest = edge - self._edge[:, :2] - carried
+        return np.concatenate([skull, body, rest]).astype(np.float32)
+
+    def moves(self, edge: Array, pose: Pose) -> Array:
+        """Where all places go, float32 [N, N, 2] in crop pixels; arguments as in `driven`."""
         count = RELIEF.resolution
-        both = np.concatenate([skull, body, rest]).astype(np.float32)
-        return np.asarray((self._places @ both).reshape(count, count, 2), np.float32)
+        return np.asarray((self.places @ self.driven(edge, pose)).reshape(count, count, 2), np.float32)
 
     def flow(self, edge: Array, pose: Pose) -> Array:
         """Backward flow of the surroundings, float32 [N, N, 2] in [-1, 1] units; arguments as in `moves`."""

@@ -111,6 +111,16 @@ class Inside:
         lower, upper = self.seam + below
         return lower, upper
 
+    def now(self, face: Array) -> TeethNow:
+        """How it stands where landmarks [70, 3] in normalised space drive."""
+        habit = Habit() if self.habit is None else self.habit.now(face, self.rest)
+        jaw = max(habit.jaw_share * dropped(face, self.rest) + habit.jaw, 0.0)
+        lip = float(face[LOWER_MIDDLE, 1].mean() - self.seam[1])
+        jaw = max(jaw, lip - ARCHES.lower_bite - ARCHES.bared)
+        middle = self.seam + np.array([0, 0, ARCHES.behind], np.float32)
+        even = float(np.exp(habit.lower)), float(np.exp(habit.upper))
+        return TeethNow(*self.edges(jaw, habit.bite), middle, float(np.exp(habit.tongue)), even)
+
     @property
     def white(self) -> Array:
         """float32 [3], colour of a white thing in the portrait's light."""
@@ -120,6 +130,22 @@ class Inside:
     def grey(self) -> float:
         """1 for a picture without colours of its own."""
         return self.light.grey
+
+
+@dataclass(frozen=True)
+class TeethNow:
+    """How the inside of a mouth stands and is lit in one frame.
+
+    lower, upper, middle: float32 [3] in normalised space, where the edges of the two rows' front teeth and the middle
+    between them are; tongue: light on it beside the usual; even: light on the lower and on the upper row beside that
+    of the place
+    """
+
+    lower: Array
+    upper: Array
+    middle: Array
+    tongue: float
+    even: tuple[float, float]
 
 
 class Teeth:
@@ -189,8 +215,7 @@ class Teeth:
         """What `draw` lays over a frame of `size` pixels a side: where, colours [h, w, 3] in 0..255, and how much of
         them [h, w, 1] in 0..1; None where the lips are shut or the mouth is out of the frame."""
         face = from_mesh(keypoints)
-        gap = float(face[LOWER_MIDDLE, 1].mean() - face[UPPER_MIDDLE, 1].mean())
-        shown = float(smoothstep32(gap, *ARCHES.apart))
+        shown = parted(face)
         if shown <= 0:
             return None
         opening = Opening.between(to_pixels(between(keypoints), pose)[:, :2], pose.scale, size)
@@ -204,26 +229,27 @@ class Teeth:
 
     def _colours(self, inside: Inside, face: Array, pose: Pose, opening: Opening) -> Array:
         """Colours float32 [h, w, 3] of what is behind the lips, 0..255."""
-        habit = Habit() if inside.habit is None else inside.habit.now(face, inside.rest)
-        jaw = max(habit.jaw_share * dropped(face, inside.rest) + habit.jaw, 0.0)
-        lip = float(face[LOWER_MIDDLE, 1].mean() - inside.seam[1])
-        jaw = max(jaw, lip - ARCHES.lower_bite - ARCHES.bared)
-        edges = inside.edges(jaw, habit.bite)
+        now = inside.now(face)
         lower, upper = (
             seen_row(row, inside.unit, edge, pose, opening.places)
-            for row, edge in zip((inside.lower, inside.upper), edges)
+            for row, edge in zip((inside.lower, inside.upper), (now.lower, now.upper))
         )
-        middle = inside.seam + np.array([0, 0, ARCHES.behind], np.float32)
-        light = lit(opening, unprojected(*opening.places, middle, pose, 0.0)[0], face, inside.rest)
-        place = unprojected(*opening.places, edges[0], pose, 0.0)
-        out = behind(place, light[1], inside.light.skin, float(np.exp(habit.tongue)))
-        for row, even, more in zip((lower, upper), light, (habit.lower, habit.upper)):
-            bright = even * np.float32(np.exp(more))
+        light = lit(opening, unprojected(*opening.places, now.middle, pose, 0.0)[0], face, inside.rest)
+        place = unprojected(*opening.places, now.lower, pose, 0.0)
+        out = behind(place, light[1], inside.light.skin, now.tongue)
+        for row, even, more in zip((lower, upper), light, now.even):
+            bright = even * np.float32(more)
             lit_row = inside.light.bounded(row[..., :3] * (reddened(bright) * (inside.white / np.float32(235))))
             out = np.asarray(out * (1 - row[..., 3:]) + lit_row, np.float32)
         if inside.grey > 0:
             out = np.asarray(out + inside.grey * (inside.light.tone.at(out @ LUMA) - out), np.float32)
         return out
+
+
+def parted(face: Array) -> float:
+    """How much of the inside of a mouth is drawn, 0..1, of landmarks [70, 3] in normalised space."""
+    gap = float(face[LOWER_MIDDLE, 1].mean() - face[UPPER_MIDDLE, 1].mean())
+    return float(smoothstep32(gap, *ARCHES.apart))
 
 
 def seen_row(row: Row, unit: float, edge: Array, pose: Pose, places: tuple[Array, Array]) -> Array:

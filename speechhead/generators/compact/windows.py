@@ -86,6 +86,12 @@ class Window:
         """Crop positions [height, width, 2] of the window's pixels, in [-1, 1]."""
         return np.asarray(pixel_grid(self.height, self.width) @ matrix[:, :2].T + matrix[:, 2], np.float32)
 
+    def pixels(self, mesh: Array, matrix: Array, size: int) -> Array:
+        """Where points [n, 2 or 3] in crop pixels lie in the window, [n, 2]: pixel k's middle is at k."""
+        inverse = np.linalg.inv(matrix[:, :2])
+        position = (mesh[:, :2] * (2 / size) - 1 - matrix[:, 2]) @ inverse.T
+        return np.asarray((position + 1) * np.array([self.width / 2, self.height / 2], np.float32) - 0.5)
+
     def shapes(self, mesh: Array, matrix: Array, pose: Pose, size: int) -> Array:
         """Two masks [2, height, width] in 0..1 that show the network the driving shape.
 
@@ -97,9 +103,7 @@ class Window:
         mesh : float32 [478, 3]; posed, in crop pixels
         matrix : of this window (`matrix`); pose, size : as there
         """
-        inverse = np.linalg.inv(matrix[:, :2])
-        position = (mesh[:, :2] * (2 / size) - 1 - matrix[:, 2]) @ inverse.T
-        pixels = (position + 1) * np.array([self.width / 2, self.height / 2], np.float32) - 0.5
+        pixels = self.pixels(mesh, matrix, size)
         masks = np.zeros((2, self.height, self.width), np.uint8)
         shift, one = 4, 16
         fixed = np.round(pixels * one).astype(np.int32)
