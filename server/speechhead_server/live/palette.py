@@ -53,7 +53,7 @@ class Offered:
         speed = self.speed.get(size)
         if speed is None:  # from the nearest size that was measured; networks cost the same at every size
             known = min(self.speed, key=lambda s: abs(s - size))
-            speed = self.speed[known] * (1.0 if self.several else min(1.5, (known / size) ** 1.5))
+            speed = self.speed[known] * min(1.0 if self.several else 1.5, (known / size) ** 1.5)
         if self.device == CORES:
             return {CORES: FPS / (speed * SHARE)}
         area = LEAST_BESIDE + (1 - LEAST_BESIDE) * (size / SIZES[0]) ** 2

@@ -13,7 +13,7 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.core.clocks import FPS
 from speechhead.core.controls import Controls
 from speechhead.core.errors import DeviceMemoryError
-from speechhead.generators.protocol import DeviceGenerator, Generator
+from speechhead.generators.protocol import Generator
 from speechhead.render.stream import Renderer
 from speechhead.speech.protocol import SpeechModel
 from speechhead_server.core.config import SIZES, ServerSettings
@@ -21,7 +21,7 @@ from speechhead_server.stage.device import MOST
 from speechhead_server.stage.drawing import Drawing, on_device
 from speechhead_server.stage.portrait import fills_picture, on_stage, to_i420
 
-from .palette import CORES, SHARE, GeneratorPalette, Offered
+from .palette import CORES, DEVICE_SHARE, SHARE, GeneratorPalette, Offered
 
 log = logging.getLogger("speechhead.server")
 
@@ -103,35 +103,43 @@ class Studio:
         ------
         WeightsError or DeviceError for a generator that can not be opened here.
         """
+        given = self.settings.size
         for name in self.palette.names:
-            given = self.settings.size
             generator = self.palette.generator(name, given or SIZES[0])
-            device = on_device(generator)
-            if device is not None:
-                self.offered[name] = self._offer_device(avatar, name, device)
-            else:
-                self.offered[name] = Offered(name, CORES, False, given or SIZES[-1], [])
-                self._choose_size(avatar, self.offered[name])
-                self.offered[name].sizes = sizes_below(self.offered[name].size)
+            device, native = on_device(generator), getattr(generator, "native", None)
+            tried = SIZES if device is None else tuple(sorted({SIZES[0], native or SIZES[0]}, reverse=True))
+            where = CORES if device is None else device.device
+            offered = self.offered[name] = Offered(name, where, device is not None, given or tried[-1], [])
+            if given is None or self.settings.max_sessions is None:
+                self._choose_size(avatar, offered, tried if given is None else (given,))
+            own = [native] if given is None and native and native < offered.size else []
+            offered.sizes = sorted({offered.size, *own, *(size for size in SIZES if size < offered.size)})
 
-    def _choose_size(self, avatar: Avatar, offered: Offered) -> None:
-        """Take the largest size that the cores draw in real time."""
-        given, name = self.settings.size, offered.name
-        if given is not None and self.settings.max_sessions is not None:
-            return
-        for size in (given,) if given is not None else SIZES:
-            assert size is not None
-            offered.speed[size] = self.measure(self.prepare(avatar, size, name), name)
-            offered.size = size
-            log.info("%s at size %d: %.0f pictures per second on this machine.", name, size, offered.speed[size])
-            if offered.load(size, self.drawing.workers)[CORES] <= 1:
+    def _choose_size(self, avatar: Avatar, offered: Offered, tried: tuple[int, ...]) -> None:
+        """Take the largest size that is drawn in real time."""
+        name = offered.name
+        for size in tried:
+            try:
+                speed = self._speed(avatar, size, offered)
+            except DeviceMemoryError:
+                if size == tried[-1]:
+                    raise
+                continue
+            offered.size, offered.speed[size] = size, speed
+            log.info("%s at size %d: %.0f pictures per second on %s.", name, size, speed, offered.device)
+            if max(offered.load(size, self.drawing.workers).values()) <= 1:
                 break
-            if given is None and size != SIZES[-1]:
-                self.palette.forget(name, size)
         else:
-            speed, needed = offered.speed[offered.size], FPS / SHARE
-            log.warning("%.0f pictures per second at %d px are too few (%.0f are needed); frames will be left out.",
-                        speed, offered.size, needed)  # fmt: skip
+            share = DEVICE_SHARE if offered.device != CORES else SHARE
+            log.warning("%s: %.0f pictures per second at %d px are too few (%.0f are needed); frames will be left out.",
+                        name, offered.speed[offered.size], offered.size, FPS / share)  # fmt: skip
+        for size in tried:
+            if size != offered.size:
+                self.palette.forget(name, size)
+
+    def _speed(self, avatar: Avatar, size: int, offered: Offered) -> float:
+        staged = self.prepare(avatar, size, offered.name)
+        return (self.measure_device if offered.several else self.measure)(staged, offered.name)
 
     def measure(self, staged: Avatar, name: str | None = None) -> float:
         """Pictures per second that all cores draw together."""
@@ -147,19 +155,6 @@ class Studio:
             list(self.drawing.pool.map(lambda k: to_i420(renderer.draw(faces[k], poses[k])), range(count)))
             speeds.append(count / (time.monotonic() - begin))
         return max(speeds)
-
-    def _offer_device(self, avatar: Avatar, name: str, opened: DeviceGenerator) -> Offered:
-        """What a generator on a device can do. Its networks cost the same at every size, so that one is measured."""
-        given, native = self.settings.size, getattr(opened, "native", None)
-        size = given or native or SIZES[0]
-        sizes = sizes_below(size) if given is not None else sorted({size, *SIZES})
-        offered = Offered(name, opened.device, True, size, sizes)
-        if given is None or self.settings.max_sessions is None:
-            speed = offered.speed[size] = self.measure_device(self.prepare(avatar, size, name), name)
-            most = self.drawing.queue(opened.device).pace(self.palette.generator(name, size)).limit  # type: ignore[arg-type]
-            log.info("%s at size %d: %.0f pictures per second on %s, %d in a call.",
-                     name, size, speed, opened.device, most)  # fmt: skip
-        return offered
 
     def measure_device(self, staged: Avatar, name: str | None = None) -> float:
         """Pictures per second that a device draws in calls of the best length, which it is given from now on.
@@ -219,11 +214,6 @@ class Studio:
         self.errands.shutdown(wait=False, cancel_futures=True)
         self.uploads.shutdown(wait=False, cancel_futures=True)
         self.drawing.close()
-
-
-def sizes_below(size: int) -> list[int]:
-    """Sizes that a session may ask for where `size` is the largest."""
-    return sorted({size, *(smaller for smaller in SIZES if smaller < size)})
 
 
 def at_rest(renderer: Renderer, count: int) -> tuple[Any, list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from support.fakes import FakeDevice, FakeSpeech
@@ -16,9 +17,12 @@ from speechhead_server.core.problems import Refused
 from speechhead_server.http import serve
 from speechhead_server.http.app import Server
 from speechhead_server.live.palette import CORES, GeneratorPalette, Offered
+from speechhead_server.live.studio import Studio
+from speechhead_server.stage.portrait import on_stage
 
+from speechhead.avatar.portrait import Avatar
 from speechhead.core import weights
-from speechhead.core.errors import DeviceError, ServerError, WeightsError
+from speechhead.core.errors import DeviceError, DeviceMemoryError, ServerError, WeightsError
 
 
 @pytest.fixture
@@ -45,12 +49,11 @@ def test_a_stream_takes_its_part_of_every_device():
     cores = Offered("compact", CORES, False, 512, [256, 512], {512: 100.0})
     assert cores.load(512, 2) == {CORES: pytest.approx(25 / 55)} and cores.capacity(512, 2) == 2
     assert cores.load(256, 2)[CORES] == pytest.approx(cores.load(512, 2)[CORES] / 1.5)
-    there = Offered("fomm", "cuda", True, 256, [256, 512], {256: 500.0})
+    there = Offered("fomm", "cuda", True, 512, [256, 512], {512: 500.0})
     load = there.load(512, 8)
-    assert (
-        load["cuda"] == there.load(256, 8)["cuda"] == pytest.approx(0.0625) and load[CORES] > there.load(256, 8)[CORES]
-    )
-    assert 1 < there.capacity(256, 1) < there.capacity(256, 64) == 16  # the cores run out first, or the device
+    assert load["cuda"] == there.load(256, 8)["cuda"] == pytest.approx(0.0625)
+    assert load[CORES] > there.load(256, 8)[CORES] and there.load(1024, 8)["cuda"] > load["cuda"]
+    assert 1 == there.capacity(512, 1) < there.capacity(512, 8) < there.capacity(512, 64) == 16  # the cores, the device
     assert Offered("fomm", "cuda", True, 256, [256]).capacity(256, 2) == 1
 
 
@@ -96,21 +99,49 @@ def test_a_device_is_measured_and_offered():
     async def scenario(client, server):
         config = (await client.get("/config")).json()
         (shown,) = config["generators"]
-        assert shown["device"] == "fake:0" and shown["sizes"] == [128, 256, 384, 512] and shown["size"] == 128
+        assert shown["device"] == "fake:0" and shown["sizes"] == [128, 256, 384, 512] and shown["size"] == 512
         assert shown["capacity"] == server.studio.capacity >= 1
-        offered = server.studio.offer()
-        assert offered.speed[128] > 250  # one by one it would be 220
-        generator = server.studio.palette.generator("compact", 128)
+        assert server.studio.offer().speed[512] > 1 / (made.all[0].call + made.all[0].each)  # of one by one
+        generator = server.studio.palette.generator("compact", 512)
         assert server.studio.drawing.queue("fake:0").pace(generator).limit > 1
         first = await session(client)
-        assert first["generator"] == "compact" and first["size"] == 128
-        big = await session(client, size=256)
-        assert big["size"] == 256 and len(made.all) == 3  # for 512, from which the others are sized
+        assert first["generator"] == "compact" and first["size"] == 512
+        small = await session(client, size=128)
+        assert small["size"] == 128 and len(made.all) == 2  # the second sized from the first
         stats = (await client.get(f"/sessions/{first['id']}/stats")).json()
         assert stats["generator"] == "compact"
         one_line(await client.post("/sessions", json={"generator": "fomm"}), 422)
 
     play(scenario, generator=made, max_sessions=None, size=None)
+
+
+def sized_for(made, avatar, size=None):
+    """The size that a server chooses, or DeviceMemoryError."""
+    studio = Studio(ServerSettings(workers=8, size=size), made, FakeSpeech())
+    try:
+        studio.choose_sizes(avatar)
+        assert studio.offer().sizes[-1] == studio.size and studio.renderer(on_stage(avatar, studio.size))
+        return studio.size
+    finally:
+        studio.close()
+
+
+def test_a_device_that_is_slow_or_full_draws_a_familys_own_size(portrait):
+    class Slow(FakeDevice):
+        def render_many(self, sources, normalised, poses):
+            time.sleep(0.06 * len(sources) if self.size > 128 else 0.001)
+            return sources
+
+    class Full(FakeDevice):
+        def render_many(self, sources, normalised, poses):
+            if self.size > 128:
+                raise DeviceMemoryError("device 'fake:0' has no memory left. Give a smaller --size.")
+            return sources
+
+    avatar = Avatar.from_image(portrait)
+    assert sized_for(Slow, avatar) == sized_for(Full, avatar) == 128 and sized_for(Slow, avatar, 512) == 512
+    with pytest.raises(DeviceMemoryError, match="smaller --size"):
+        sized_for(Full, avatar, 512)
 
 
 def test_a_device_without_memory_refuses_the_newest_and_goes_on():

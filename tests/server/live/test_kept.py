@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 
@@ -41,6 +42,7 @@ def test_a_portrait_lasts_over_a_restart_and_goes_when_it_is_forgotten(tmp_path)
         made = (await client.post("/avatars", files=files)).json()
         names.append(made["id"])
         while made["state"] == "preparing":
+            await asyncio.sleep(0.1)
             made = (await client.get(f"/avatars/{made['id']}")).json()
         assert made["state"] == "ready", made
 
