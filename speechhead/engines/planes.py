@@ -10,6 +10,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -56,7 +57,38 @@ def _weights(present: int, side: int) -> Array:
 
 def on_device(array: NDArray[np.generic], device: torch.device) -> Tensor:
     """An array that is read alone, as a tensor on a device."""
-    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+    return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
+
+
+class Laying:
+    """Squares laid into a part of a picture, turned as an affine matrix says, fading out at their border.
+
+    Parameters
+    ----------
+    matrix : float64 [2, 3]; pixels of the square to pixels of the part
+    region : uint8 [h, w, 3], the part
+    weight : float32 [S, S]; how much of each pixel of the square is seen
+    """
+
+    def __init__(
+        self, matrix: NDArray[np.float64], region: NDArray[np.uint8], weight: Array, device: torch.device
+    ) -> None:
+        height, width = region.shape[:2]
+        side = len(weight)
+        inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+        rows, columns = np.mgrid[:height, :width].astype(np.float64)
+        places = np.stack([columns, rows, np.ones_like(rows)], -1) @ inverse.T
+        self._grid = on_device((places * (2 / (side - 1)) - 1).astype(np.float32), device)[None]
+        self._region = on_device(region, device).permute(2, 0, 1)[None].float() / 255
+        self._weight = self._read(on_device(weight, device)[None, None])
+
+    def __call__(self, squares: Tensor) -> Tensor:
+        """The part [B, 3, h, w] with squares [B, 3, S, S] in it."""
+        return torch.lerp(self._region, self._read(squares), self._weight)
+
+    def _read(self, squares: Tensor) -> Tensor:
+        grid = self._grid.expand(len(squares), -1, -1, -1)
+        return F.grid_sample(squares, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
 
 
 def i420(pictures: Tensor, matrix: Array = BT709, averaged: bool = True) -> Tensor:

@@ -37,12 +37,14 @@ class Running:
     dtype : of convolutions and matrix products; keypoints, poses, grids and losses stay float32
     channels_last : pictures lie in memory pixel by pixel, as tensor cores read them
     graph : 'none'; 'cuda', CUDA graphs, which spare the launch of every kernel; 'compile', torch.compile
+    finishes : pictures are pasted and turned to planes on the device, so that less of them travels
     """
 
     device: torch.device
     dtype: torch.dtype = torch.float32
     channels_last: bool = False
     graph: str = "none"
+    finishes: bool = False
 
     @classmethod
     def of(cls, device: str = "auto", precision: str = "auto", graph: str = "auto") -> Running:
@@ -69,7 +71,7 @@ class Running:
             precision = "fp32" if not quick else "bf16" if modern else "fp16"
         if graph == "auto":
             graph = "cuda" if quick else "none"
-        return cls(place, DTYPES[precision], quick, graph)
+        return cls(place, DTYPES[precision], quick, graph, quick)
 
     def __str__(self) -> str:
         """One line for a reader, as 'cuda:0, bf16, channels-last, CUDA graphs'."""

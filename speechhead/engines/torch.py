@@ -38,8 +38,10 @@ def torch_device(device: str = "auto") -> torch.device:
 
 def to_tensor(pictures: list[Picture], device: torch.device) -> Tensor:
     """Pictures uint8 [H, W, 3] of one size to float32 [B, 3, H, W] in 0..1."""
-    stacked = torch.from_numpy(np.ascontiguousarray(np.stack(pictures))).to(device)
-    return stacked.permute(0, 3, 1, 2).float() / 255
+    stacked = torch.from_numpy(np.ascontiguousarray(np.stack(pictures)))
+    if device.type == "cuda":  # from memory that stays where it is, the copy runs beside the work before it
+        stacked = stacked.pin_memory()
+    return stacked.to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
 
 
 def to_pictures(images: Tensor) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from speechhead.core.arrays import Array
 from speechhead.core.stages import stage
+from speechhead.engines.outlet import sent
 from speechhead.engines.planes import BT601, as_bytes, i420, on_device
 from speechhead.engines.running import Running
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
@@ -168,7 +169,7 @@ class DrivenGenerator:
             with stage("networks"):
                 appearance = _joined([source.appearance for source in shown])
                 beside = _joined([{"shown": source.shown, **source.rest.parts()} for source in shown])
-                made: NDArray[np.uint8] = drawing(appearance, motion, driving, beside).cpu().numpy()
+                made: NDArray[np.uint8] = sent(drawing(appearance, motion, driving, beside))()
         return made
 
     def _driving(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -12,6 +13,7 @@ from speechhead.avatar.named import named_portraits
 from speechhead.avatar.portrait import MAX_SIDE
 from speechhead.core.errors import ControlError
 from speechhead.core.options import DriveOptions, Progress, RenderOptions
+from speechhead.core.threads import WORKERS, background, in_order
 from speechhead.engines.need import need_torch
 from speechhead.face.tracker import Face, FaceTracker
 from speechhead.media.formats import is_form, open_writer
@@ -26,6 +28,9 @@ from .puppet import Puppet
 
 log = logging.getLogger("speechhead")
 
+AHEAD = 4
+"""Frames that the networks are ahead of what is pasted: on a GPU they come in batches."""
+
 
 def follow(
     source: str | Path,
@@ -37,38 +42,44 @@ def follow(
 ) -> Path:
     """Write the video of a portrait that moves as the person in `driver`; see `speechhead.api.animate`.
 
-    Pictures stream through: the length of the driver does not matter to memory.
+    Pictures stream through: the length of the driver does not matter to memory. Decoding, networks, pasting and
+    encoding run beside each other, and the file is the same as if they did not.
     """
     if drive.whole:
         options = replace(options, crop=True)
     if options.generator == "compact":
         puppet, reader = _compact(source, driver, options, drive)
     else:
-        puppet, reader = _family(source, driver, options, drive)
+        planar = not is_form(target) and options.watermark is None
+        puppet, reader = _family(source, driver, options, drive, planar)
     total, sounds = length_and_sound(reader)
     audio = None
     if drive.audio and sounds:
         from speechhead.audio.ear import EarSound
 
         audio = EarSound.of(driver)
-    frames = puppet.frames(reader.frames())
-    pictures = ((puppet.crop(frame, options.size) if options.crop else puppet.paste(frame)) for frame in frames)
-    first = next(pictures)
-    height, width = first.shape[:2]
-    coding = SoundCoding.of("mp4", audio.layout, audio.rate, False) if audio is not None else None
-    rate, layout = (coding.rate, coding.layout) if coding is not None else (None, "mono")
-    sound = audio.pieces(rate, layout) if audio is not None else iter(())
-    heard = 0
-    h264 = H264.chosen(options.encoder, str(puppet.device), (width, height)) if not is_form(target) else None
-    form = options.watermark, False, layout, h264
-    with open_writer(target, (width, height), reader.fps, rate, *form) as writer:
-        for picture in chain([first], pictures):
-            writer.write(picture)
-            while rate and heard < (writer.frames + 1) / reader.fps * rate and (piece := next(sound, None)) is not None:
-                writer.write_audio(piece)
-                heard += piece.shape[1]
-            if progress:
-                progress(writer.frames, total)
+    with (
+        ThreadPoolExecutor(WORKERS, thread_name_prefix="finish") as pool,
+        background(puppet.frames(reader.frames()), depth=AHEAD) as frames,
+    ):
+        pictures = in_order(pool, puppet.finish, ((frame,) for frame in frames))
+        first = next(pictures)
+        height, width = first.shape[0] * 2 // 3 if first.ndim == 2 else first.shape[0], first.shape[1]
+        coding = SoundCoding.of("mp4", audio.layout, audio.rate, False) if audio is not None else None
+        rate, layout = (coding.rate, coding.layout) if coding is not None else (None, "mono")
+        sound = audio.pieces(rate, layout) if audio is not None else iter(())
+        heard = 0
+        h264 = None if is_form(target) else H264.chosen(options.encoder, puppet.device, (width, height))
+        form = options.watermark, False, layout, h264
+        with open_writer(target, (width, height), reader.fps, rate, *form) as writer:
+            for picture in chain([first], pictures):
+                writer.write(picture)
+                due = (writer.frames + 1) / reader.fps
+                while rate and heard < due * rate and (piece := next(sound, None)) is not None:
+                    writer.write_audio(piece)
+                    heard += piece.shape[1]
+                if progress:
+                    progress(writer.frames, total)
     return target
 
 
@@ -85,7 +96,7 @@ def _compact(
 
 
 def _family(
-    source: str | Path, driver: str | Path, options: RenderOptions, drive: DriveOptions
+    source: str | Path, driver: str | Path, options: RenderOptions, drive: DriveOptions, planar: bool
 ) -> tuple[Puppet, VideoReader]:
     name = options.generator
     if not isinstance(name, str):
@@ -94,16 +105,19 @@ def _family(
         raise ControlError(f"--whole: no face is looked for, so --face {options.face} can not be. Leave one out.")
     _check_weights(name, drive.weights)
     need_torch(f"generator '{name}'")
-    from speechhead.generators.checkpoints.open import open_model
+    from speechhead.engines.running import Running
+    from speechhead.generators.checkpoints.open import open_running
+    from speechhead.generators.families.engine import FamilyEngine
 
     from .family_puppet import FamilyPuppet, check_options
 
-    model = open_model(name, drive.weights, options.engine, options.device)
+    running = None if options.engine == "onnx" else Running.of(options.device, options.precision, options.graph)
+    model, running = open_running(name, drive.weights, options.engine, running, options.device)
     check_options(model, drive)
     reader = VideoReader(driver, options.fps)
     start = Start(0, next(reader.frames(0, 1))) if drive.whole else first_face(reader)
-    picture, face = _portrait(source, options.face_number, drive.whole)
-    return FamilyPuppet(model, picture, face, reader, start, options, drive), reader
+    portrait = _portrait(source, options.face_number, drive.whole)
+    return FamilyPuppet(FamilyEngine(model, running), portrait, reader, start, options, drive, planar), reader
 
 
 def _check_weights(name: str, given: str | Path | None) -> None:

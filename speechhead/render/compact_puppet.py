@@ -22,6 +22,7 @@ from speechhead.motion.pose import about_neck, drawn, neck
 from speechhead.motion.rest import rest_face
 
 from .clock import between
+from .crops import batch_of, in_batches
 from .driver import Start, best_start, tracked
 
 log = logging.getLogger("speechhead")
@@ -41,10 +42,9 @@ class CompactPuppet:
         self.avatar = Avatar.of(source, options)
         for note in self.avatar.notes:
             log.warning("%s", note)
-        self.picture = self.avatar.picture
         self.generator = open_generator("compact", self.avatar.size, options.engine, options.device)
         self.device = getattr(self.generator, "device", "cpu")
-        self.drive = drive
+        self.drive, self._options = drive, options
         if drive.find_best:
             start = best_start(reader, self.avatar.neutral, self.avatar.pose) or start
         assert start.face is not None
@@ -53,9 +53,12 @@ class CompactPuppet:
         self._rest = rest_face(self.avatar.neutral)
 
     def frames(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
-        source = self.avatar.source(self.generator)
+        source, motions = self.avatar.source(self.generator), self._motions(pictures)
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="draw") as pool:
-            yield from in_order(pool, lambda *motion: self.generator.render(source, *motion), self._motions(pictures))
+            if batch_of(self.generator) > 1:
+                yield from in_batches(pool, self.generator, source, motions, lambda crop: crop)
+                return
+            yield from in_order(pool, lambda *motion: self.generator.render(source, *motion), motions)
 
     def _motions(self, pictures: Iterable[Picture]) -> Iterator[tuple[Array, Pose]]:
         """Landmarks and pose of the portrait; where the driver's face is lost, they hold, and glide on from there."""
@@ -92,8 +95,7 @@ class CompactPuppet:
         turned = (yaw + free[0], pitch + free[1], roll + free[2])
         return shape, held_pose(about_neck(turned, neck(own) + way, own.scale * grown), own)
 
-    def paste(self, frame: Picture) -> Picture:
+    def finish(self, frame: Picture) -> Picture:
+        if self._options.crop:
+            return self.avatar.face(frame, self._options.size or self.avatar.size // 2 * 2)
         return self.avatar.paste(frame)
-
-    def crop(self, frame: Picture, size: int | None) -> Picture:
-        return self.avatar.face(frame, size or self.avatar.size // 2 * 2)

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speechhead.media.image import Picture
 
 
 class Puppet(Protocol):
     """A portrait that follows the driver."""
 
-    picture: Picture
-    """What frames are pasted into, sides even."""
-
-    device: Any
+    device: str
     """Where its networks are."""
 
     def frames(self, pictures: Iterable[Picture]) -> Iterator[Any]:
-        """One generated crop [S, S, 3] for every picture of the driver."""
+        """One generated frame for every picture of the driver."""
 
-    def paste(self, frame: Any) -> Picture:
-        """The full picture with such a crop in its place."""
-
-    def crop(self, frame: Any, size: int | None) -> Picture:
-        """The crop alone at `size` pixels, or at its own size, even."""
+    def finish(self, frame: Any) -> NDArray[np.uint8]:
+        """Such a frame as it is written: the full picture with the crop in its place, or the crop alone; called from
+        several threads. [H, W, 3], or planar as `media.image.yuv420` makes it."""

@@ -28,6 +28,7 @@ from speechhead.generators.open import open_generator
 from speechhead.speech.protocol import SpeechModel, SpeechStream
 
 from .clock import FrameClock
+from .crops import batch_of, in_batches
 
 
 def feel_ahead(stream: SpeechStream, controls: Controls) -> None:
@@ -110,7 +111,14 @@ class Renderer:
         sound, self._unmoved = self._unmoved[:used], self._unmoved[used:]
         return self.motion.step(motion, sound)
 
+    @property
+    def batched(self) -> bool:
+        """Whether frames are drawn several at a time: on a GPU. A CPU draws them one by one in several threads."""
+        return batch_of(self.generator) > 1
+
     def _pictures(self, faces: Array, poses: Sequence[Pose]) -> Iterator[Picture]:
+        if self.batched:
+            return in_batches(self._pool, self.generator, self.source, zip(faces, poses), self.laid)
         return in_order(self._pool, self.draw, zip(faces, poses))
 
     def open_stream(self) -> SpeechStream:

@@ -16,6 +16,7 @@ from speechhead.core.results import ResultOptions
 from speechhead.face.landmarks import Pose
 from speechhead.generators.open import chosen_generator
 from speechhead.generators.protocol import Generator
+from speechhead.media.image import Picture
 from speechhead.motion.rest import rest_face
 
 from .motion_log import MotionLog
@@ -57,8 +58,16 @@ class StudioRenderer(Renderer):
         """The finished picture of landmarks [70, 3] in a pose: [H, W, 3], or [H, W, 4] where it is transparent."""
         if self._cutout is not None:
             return self._cutout.cut(*self.generator.render_with_matte(self.source, face, pose))  # type: ignore[attr-defined]
-        frame = super().draw(face, pose)
-        return self.avatar.face(frame, self._crop) if self._crop else frame
+        return super().draw(face, pose)
+
+    @property
+    def batched(self) -> bool:
+        return self._cutout is None and super().batched
+
+    def laid(self, frame: Picture) -> Picture:
+        """A drawn crop as it is written: in its portrait, or the face alone at the video's size."""
+        shown = super().laid(frame)
+        return self.avatar.face(shown, self._crop) if self._crop else shown
 
     def _pictures(self, faces: Array, poses: Sequence[Pose]) -> Iterator[NDArray[np.uint8]]:
         if self.log is not None:

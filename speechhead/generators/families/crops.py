@@ -54,7 +54,11 @@ def middle_square(picture: Picture) -> Crop:
 
 
 class Pasting:
-    """Frames of a crop laid back into its picture, fading out at the crop's border."""
+    """Frames of a crop laid back into its picture, fading out at the crop's border.
+
+    rows, columns : of the part of the picture that changes; matrix : pixels of the crop to pixels of that part
+    ramp : float32 [side, side], how much of the crop is seen
+    """
 
     def __init__(self, picture: Picture, crop: Crop) -> None:
         self.picture, self.side = picture, crop.side
@@ -63,22 +67,23 @@ class Pasting:
         height, width = picture.shape[:2]
         left, top = (max(0, int(v)) for v in np.floor(corners.min(0)))
         right, bottom = (min(n, int(v) + 1) for n, v in zip((width, height), np.ceil(corners.max(0))))
-        self._rows, self._columns = slice(top, bottom), slice(left, right)
+        self.rows, self.columns = slice(top, bottom), slice(left, right)
         matrix[:, 2] -= [left, top]
-        self._matrix, self._shape = matrix, (right - left, bottom - top)
-        self._weight = self._laid(border_ramp(side, side, FADE))[..., None]
+        self.matrix, self._shape = matrix, (right - left, bottom - top)
+        self.ramp = border_ramp(side, side, FADE)
+        self._weight = self._laid(self.ramp)[..., None]
 
     def __call__(self, frame: Picture) -> Picture:
         """The full picture [H, W, 3] with a generated crop [S, S, 3], of any size, in its place."""
         full = self.picture.copy()
         face = self._laid(resized(frame, self.side).astype(np.float32))
-        region = full[self._rows, self._columns]
+        region = full[self.rows, self.columns]
         region[:] = np.round(face * self._weight + region * (1 - self._weight))
         return full
 
     def _laid(self, square: Array) -> Array:
         flags = cv2.INTER_LINEAR
-        laid = cv2.warpAffine(square, self._matrix, self._shape, flags=flags, borderMode=cv2.BORDER_CONSTANT)
+        laid = cv2.warpAffine(square, self.matrix, self._shape, flags=flags, borderMode=cv2.BORDER_CONSTANT)
         return np.asarray(laid, np.float32)
 
 
