@@ -41,6 +41,7 @@ _NEARLY = re.compile(
     rf"\[\s*(?:[^\W\d_]+\s*[:=]\s*[-+]?[\d.]+%?\s*(?:,[^\[\]]*)?|(?:pause|{'|'.join(EMOTIONS)})\b[^\[\]\d]*\d[^\[\]]*)\]",
     re.I,
 )
+_BRACKETED = re.compile(r"\[[^\[\]\n]{1,60}\](?!\()")
 _TIME = re.compile(r"""\btime\s*=\s*["']?\s*\+?(?P<length>[\d.]+)\s*(?P<unit>ms|s)\b""", re.I)
 _STRENGTH = re.compile(r"""\bstrength\s*=\s*["']?\s*(?P<strength>[a-z-]+)""", re.I)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.I)
@@ -81,6 +82,11 @@ def misspelt(text: str) -> str:
             shown = " ".join(found[0].split())[:40]
             return f"{shown} is no tag, so it is spoken. Write [NAME:0..1] with {', '.join(EMOTIONS)}, or [pause 1s]."
     return ""
+
+
+def known_only(text: str) -> str:
+    """A text without words in brackets that are no tag of ours, such as a language model writes."""
+    return _BRACKETED.sub(lambda found: found[0] if _TAG.fullmatch(found[0]) else "", text)
 
 
 def _unescaped(text: str) -> str:

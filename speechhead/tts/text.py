@@ -190,16 +190,29 @@ def _sentences(text: str) -> Iterator[tuple[str, float]]:
 
 def _ends_sentence(text: str, start: int, end: re.Match[str]) -> bool:
     following = text[end.end() :].lstrip(" ")[:1] if end.end() < len(text) else ""
+    return ends_sentence(text[start : end.end()], len(end[0]), following)
+
+
+def ends_sentence(so_far: str, marks: int, following: str) -> bool:
+    """Whether full stops and the like end a sentence, rather than an abbreviation or an initial.
+
+    Parameters
+    ----------
+    so_far : the sentence, up to and with its marks
+    marks : characters of these marks
+    following : the first letter or sign after them and the spaces; empty at the end of a line or a text
+    """
+    mark = so_far[-marks:]
     if not following or following == "\n":
         return True
-    if end[0].startswith("\u2026"):
+    if mark.startswith("\u2026"):
         return not following.islower()
-    if end[0][0] != ".":
+    if mark[0] != ".":
         return True
-    so_far = text[max(start, end.start() - 20) : end.start() + 1]
-    if _OPEN_END.search(so_far):
+    last = so_far[: len(so_far) - marks + 1][-21:]
+    if _OPEN_END.search(last):
         return following.isupper()
-    return not _MID_SENTENCE.search(so_far)
+    return not _MID_SENTENCE.search(last)
 
 
 def _shorten(sentence: str, pause: float, limit: int) -> Iterator[Piece]:

@@ -32,7 +32,7 @@ class FakeSpeaker:
     def warm(self, voice):
         pass
 
-    async def speak(self, text, voice):
+    async def speak(self, text, voice, whole=False):
         from speechhead_server.voice.speaker import Spoken
 
         for sentence in text.split(". "):

@@ -106,7 +106,7 @@ class ServerSettings:
         3600.0, help="How long credentials made of the TURN secret last", unit="seconds", low=60, high=86400
     )
     max_viewers: int = hidden(4, help="Viewers of a session", positive=True)
-    text_limit: int = hidden(2000, help="Length of a text", unit="characters", positive=True)
+    text_limit: int = hidden(100_000, help="Text that waits in a session", unit="characters", positive=True)
     upload_limit: int = hidden(10 * 1024 * 1024, help="Size of a portrait", unit="bytes", positive=True)
     audio_limit: int = hidden(25 * 1024 * 1024, help="Size of a sound file", unit="bytes", positive=True)
     audio_seconds: float = hidden(600.0, help="Length of a sound file", unit="seconds")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
@@ -40,7 +40,6 @@ from .access import Access
 from .admin import add_admin
 from .guard import FAILED, OPEN, Guard
 from .offline import add_offline
-from .pcm import serve_pcm
 from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, keyframes_of, shown_controls
 from .results import (
     AvatarResult,
@@ -58,6 +57,7 @@ from .results import (
     file_body,
     refusals,
 )
+from .streams import STREAMS, add_streams
 from .whep import add_whep
 
 log = logging.getLogger("speechhead.server")
@@ -126,7 +126,7 @@ class Server:
         api = FastAPI(
             title="speechhead",
             version=speechhead.__version__,
-            description="A portrait that speaks, live over WebRTC.",
+            description=f"A portrait that speaks, live over WebRTC. {STREAMS}",
             lifespan=self._life,
             docs_url=None,  # the page of the client, which loads nothing from elsewhere and sends the token
             redoc_url=None,
@@ -141,6 +141,7 @@ class Server:
         self._sessions(api)
         add_whep(api, self.sessions, self.settings)
         self._speech(api)
+        add_streams(api, self.sessions)
         add_offline(api, self.offline, self.sessions)
         add_admin(api, self.sessions, self.settings)
         if CLIENT.is_dir():
@@ -291,8 +292,9 @@ class Server:
             session = sessions.get(name)
             sessions.refuse_if_closing()
             voice = None if body.voice is None else sessions.check_voice(body.voice)
-            note = sessions.check_text(body.text, voice or session.voice)
-            utterance = session.say(body.text, voice, emotion_of(body.emotion), body.interrupt)
+            session.check_text(len(body.text), body.interrupt)
+            said, note = sessions.read(body.text, voice or session.voice)
+            utterance = session.say(said, voice, emotion_of(body.emotion), body.interrupt)
             return {"utterance": utterance, **({"note": note} if note else {})}
 
         @api.post(
@@ -339,11 +341,6 @@ class Server:
         async def control(name: str, body: ControlsBody) -> dict[str, Any]:
             """Change controls while the avatar lives."""
             return shown_controls(sessions.get(name).control(body.changes()))
-
-        @api.websocket("/sessions/{name}/pcm")
-        async def pcm(socket: WebSocket, name: str) -> None:
-            """Live sound, see PROTOCOL.md."""
-            await serve_pcm(socket, sessions, name)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:

@@ -163,6 +163,8 @@ class Guard:
             return self._settings.upload_limit
         if path == "/offline":
             return self._settings.offline_limit
+        if path.endswith("/say"):
+            return max(BODY, 6 * self._settings.text_limit)  # as \\uXXXX
         if path.endswith("/audio"):
             return self._settings.audio_limit
         return BODY

@@ -144,7 +144,7 @@ def _job(values: dict[str, str], folder: Path, sessions: Sessions) -> Job:
         voice = sessions.check_voice(line.get("voice"), avatar)
         if "voice" in line:
             line["voice"] = voice
-        sessions.check_text(line["text"], voice)
+        sessions.read(line["text"], voice)
     if "background" in line:
         try:
             ImageColor.getrgb(line["background"])

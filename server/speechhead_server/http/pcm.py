@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import time
 from collections import deque
 
-from fastapi import WebSocket, WebSocketDisconnect
+from fastapi import WebSocket
 
 from speechhead.audio.io import Samples
 from speechhead.core.clocks import SAMPLE_RATE
-from speechhead_server.core.problems import Refused, one_line
+from speechhead_server.core.problems import Refused
 from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.rtc.microphone import PcmReader
@@ -21,16 +20,13 @@ from speechhead_server.stage.clock import RATE
 from speechhead_server.stage.events import Message
 from speechhead_server.stage.segment import Segment
 
-log = logging.getLogger("speechhead.server")
+from .sockets import open_socket
 
 LARGEST = 1024 * 1024
 """Bytes of one message at most: 16 s of float32 at 16 kHz."""
 
 FLOAT_BYTES = 4 * (SAMPLE_RATE + RATE) // SAMPLE_RATE
 """Bytes that a sample takes while it waits: float32 at 16 kHz and at 48 kHz."""
-
-SOCKETS = 8
-"""Of one session at a time."""
 
 AHEAD = 4 * 1024 * 1024
 """Bytes of one socket that wait for room in its session: two minutes of 16-bit sound. The sender waits beyond it."""
@@ -41,32 +37,16 @@ LOOK = 0.05
 
 async def serve_pcm(socket: WebSocket, sessions: Sessions, name: str) -> None:
     """Serve one socket until it ends; a session's own end ends it too."""
-    await socket.accept()
-    try:
-        session = sessions.get(name)
-        if len(session.listeners) >= SOCKETS:
-            raise Refused(429, f"session {name} has {SOCKETS} sockets already. Close one.")
-        rate = socket.query_params.get("rate", "16000")
-        if not rate.isascii() or not rate.isdigit() or len(rate) > 6:
-            raise Refused(422, f"PCM rate {rate[:20]!r} is not a number. Give it in Hz.")
-        reader = PcmReader(socket.query_params.get("format", "s16le"), int(rate))
-        await _Stream(socket, session, reader, sessions).run()
-    except Refused as refused:
-        await _refuse(socket, refused)
-    except WebSocketDisconnect:
-        return
-    except Exception as error:
-        log.exception("pcm: socket failed")
-        await _refuse(socket, error, 1011)
+    async with open_socket(socket, sessions, name, "pcm") as session:
+        await _Stream(socket, session, reader_of(socket), sessions).run()
 
 
-async def _refuse(socket: WebSocket, error: Exception, code: int = 1008) -> None:
-    text = one_line(error) if code == 1008 else "the server failed at this; its log says why."
-    if isinstance(error, Refused) and error.status == 413:
-        code = 1009
-    with contextlib.suppress(Exception):
-        await socket.send_json({"type": "error", "error": text})
-        await socket.close(code)
+def reader_of(socket: WebSocket) -> PcmReader:
+    """Of the format and rate that a socket's address names; Refused for one that is not known."""
+    rate = socket.query_params.get("rate", "16000")
+    if not rate.isascii() or not rate.isdigit() or len(rate) > 6:
+        raise Refused(422, f"PCM rate {rate[:20]!r} is not a number. Give it in Hz.")
+    return PcmReader(socket.query_params.get("format", "s16le"), int(rate))
 
 
 class _Stream:

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -18,6 +17,7 @@ from speechhead.core.errors import SpeechheadError
 from speechhead.core.head_track import ANGLES, check_angles
 from speechhead.core.keyframes import Keyframe
 from speechhead.render.stream import Renderer
+from speechhead.tts.text import Piece
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused, for_log, one_line
@@ -31,14 +31,13 @@ from speechhead_server.stage.events import Events, Message
 from speechhead_server.stage.segment import Segment
 from speechhead_server.stage.stage import Stage
 from speechhead_server.uploads.decode import Sound
-from speechhead_server.voice.speaker import Speaker, Spoken
+from speechhead_server.voice.speaker import Speaker
 
+from .sayings import Sayings
+from .script import Script
 from .terms import NOTICE, Role, Terms
 
 log = logging.getLogger("speechhead.server")
-
-MADE_AHEAD = 20.0
-"""Seconds of speech that are made before they are said; the voice waits then, and memory stays small."""
 
 
 class Session:
@@ -80,29 +79,47 @@ class Session:
         self._asked: dict[str, float] = {}  # when texts were sent, by utterance
         self._span = Span("session", session=self.name, size=self.size)
         self._spans: dict[str, Span] = {}  # by utterance
-        self._texts: deque[tuple[Segment, str, str]] = deque()
-        self._more = asyncio.Event()
-        self._voice_task = asyncio.create_task(self._make_speech())
-        self._making: tuple[Segment, asyncio.Task[None]] | None = None
+        self._sayings = Sayings(self.stage, speaker, self._failed)
         self.closed = False
 
     # What it is told.
 
-    def say(self, text: str, voice: str | None, emotion: dict[str, float] | None, interrupt: bool) -> str:
-        """Queue a text; returns the utterance's id. 422 for a text that is too long, 429 for too many."""
-        if len(text) > self._settings.text_limit:
-            most = self._settings.text_limit
-            raise Refused(422, f"the text has {len(text)} characters, at most {most} are said at once. Split it.")
-        self.terms.check_text(self.characters, text)
-        segment = Segment(uuid.uuid4().hex[:12], "text", emotion)
-        self._enqueue(segment, interrupt)
-        self.characters += len(text)
-        self._texts.append((segment, text, voice or self.voice))
-        self._asked[segment.name] = self.clock.seconds
-        self._more.set()
+    def say(self, parts: Sequence[Piece], voice: str | None, emotion: dict[str, float] | None, interrupt: bool) -> str:
+        """Queue a text in parts; returns the utterance's id. Refused as by `check_text`, 429 for a full queue."""
+        self.check_text(sum(len(part.text) for part in parts), interrupt)
+        if interrupt:
+            self.interrupt()
+        script = self.script(voice, emotion)
+        for part in parts:
+            script.add(part)
+        script.end()
+        return script.name
+
+    def script(self, voice: str | None, emotion: dict[str, float] | None = None) -> Script:
+        """A text that comes sentence by sentence; it is queued with the first of them."""
+        return Script(Segment(uuid.uuid4().hex[:12], "text", emotion), voice or self.voice, self._begin, self._count)
+
+    def check_text(self, count: int, interrupts: bool = False) -> None:
+        """Refuse so many characters, which would be more than it may say, or for which there is no room.
+
+        Parameters
+        ----------
+        interrupts : what waits will not be said
+        """
+        self.terms.check_text(self.characters, count)
+        if not interrupts or count > self._settings.text_limit:
+            self._sayings.check_room(count, self._settings.text_limit)
+
+    def _count(self, count: int) -> None:
+        self.terms.check_text(self.characters, count)
+        self.characters += count
+
+    def _begin(self, script: Script) -> None:
+        self._enqueue(script.segment, False)
+        self._asked[script.name] = self.clock.seconds
+        self._sayings.begin(script)
         if self.state != "speaking":
-            self._tell({"type": "state", "state": "thinking", "utterance": segment.name, "clock": self._now})
-        return segment.name
+            self._tell({"type": "state", "state": "thinking", "utterance": script.name, "clock": self._now})
 
     def play(self, sound: Sound, interrupt: bool, keyframes: Sequence[Keyframe] = ()) -> str:
         """Queue a recording, and what changes in its time; for its room see `Sessions.play`."""
@@ -132,9 +149,7 @@ class Session:
 
     def interrupt(self) -> bool:
         """Stop all that is said and waits; whether there was anything."""
-        self._texts.clear()
-        if self._making is not None:
-            self._making[1].cancel()
+        self._sayings.interrupt()
         stopped = self.stage.interrupt()
         if stopped:
             self._metrics.interrupts.inc()
@@ -146,47 +161,10 @@ class Session:
         self.stage.control(controls)
         return controls
 
-    # Speech.
-
-    async def _make_speech(self) -> None:
-        """Texts to sound, one after the other, so that utterances come in their order."""
-        while True:
-            while not self._texts:
-                self._more.clear()
-                await self._more.wait()
-            segment, text, voice = self._texts.popleft()
-            if segment.cancelled:
-                continue
-            task = asyncio.create_task(self._speak(segment, text, voice))
-            self._making = segment, task
-            await asyncio.wait([task])
-            self._making = None
-
-    async def _speak(self, segment: Segment, text: str, voice: str) -> None:
-        pieces = self._speaker.speak(text, voice)
-        try:
-            async for piece in pieces:
-                segment.push(piece.samples, cues=cues(segment.name, piece))
-                while self.stage.waiting(segment)[0] > MADE_AHEAD and not segment.cancelled:
-                    await asyncio.sleep(0.1)
-                if segment.cancelled:
-                    break
-        except SpeechheadError as error:
-            segment.failed = True
-            self._failed(segment.name, error)
-        except Exception as error:
-            segment.failed = True
-            log.exception("session %s: speech failed", self.name)
-            self._failed(segment.name, error)
-        finally:
-            segment.close()
-            with contextlib.suppress(RuntimeError):
-                await pieces.aclose()  # type: ignore[attr-defined]
-
-    def _failed(self, utterance: str, error: BaseException) -> None:
-        log.error("session %s: utterance %s: %s", self.name, utterance, for_log(error))
+    def _failed(self, about: Message, error: BaseException) -> None:
+        log.error("session %s: utterance %s: %s", self.name, about["utterance"], for_log(error))
         self._metrics.errors.labels("voice").inc()
-        self._tell({"type": "error", "utterance": utterance, "error": one_line(error)})
+        self._tell({"type": "error", **about, "error": one_line(error)})
 
     # What is told.
 
@@ -210,6 +188,7 @@ class Session:
         if kind == "done":
             self._asked.pop(name or "", None)
         self._send(message)
+        self._sayings.tell(message)
         if kind == "done" and (self.said == name or self.state == "thinking"):
             self.said = None
             waits = bool(self._asked)
@@ -366,9 +345,7 @@ class Session:
         if self.closed:
             return
         self.closed = True
-        self._voice_task.cancel()
-        if self._making is not None:
-            self._making[1].cancel()
+        self._sayings.close()
         self._send({"type": "error", "utterance": None, "error": why})
         await asyncio.gather(*(viewer.close() for viewer in list(self.viewers.values())), return_exceptions=True)
         self._events.close()
@@ -376,22 +353,6 @@ class Session:
         for span in (*self._spans.values(), self._span):
             span.end(frames=self.stage.pictures.drawn, late=self.stage.pictures.late)
         self.listeners.clear()
-
-
-def cues(utterance: str, piece: Spoken) -> list[tuple[float, Message]]:
-    """Emotion, caption and words of a piece as (seconds from its beginning, message)."""
-    mood: list[tuple[float, Message]] = []
-    if piece.emotion is not None:
-        mood.append((0.0, {"type": "controls", "utterance": utterance, "changes": {"emotion": piece.emotion}}))
-    if not piece.words:
-        return mood
-    begin, end = piece.words[0][1], piece.words[-1][2]
-    caption = {"type": "caption", "utterance": utterance, "text": piece.text, "seconds": end - begin}
-    words = [
-        (start, {"type": "word", "utterance": utterance, "word": word, "seconds": stop - start})
-        for word, start, stop in piece.words
-    ]
-    return [*mood, (begin, caption), *words]
 
 
 def _rounded(value: float | None, digits: int = 1) -> float | None:

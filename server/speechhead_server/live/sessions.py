@@ -17,6 +17,7 @@ from speechhead.core.options import check_size
 from speechhead.render.stream import Renderer
 from speechhead.tts import voices as known_voices
 from speechhead.tts.reading import check_text
+from speechhead.tts.text import Piece
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.logs import fields
 from speechhead_server.core.metrics import Metrics
@@ -28,6 +29,7 @@ from speechhead_server.voice.speaker import Speaker
 
 from .avatars import AvatarEntry, Gallery
 from .room import Room
+from .script import parts
 from .session import Session
 from .studio import Studio
 from .terms import Role, Terms, terms
@@ -93,13 +95,24 @@ class Sessions:
         suits = [voice for voice in self.gallery.voice(avatar) if voice in able]
         return next((voice for voice in (*suits, *quick) if voice in quick), (suits or able)[0])
 
-    def check_text(self, text: str, name: str) -> str:
-        """A note on words that a voice leaves out, empty if none; 422 for a text that it can not say at all."""
+    def read(self, text: str, name: str) -> tuple[list[Piece], str]:
+        """A text in parts that a voice can say, and a note on what it leaves out, empty if that is nothing.
+
+        Raises
+        ------
+        Refused (422) if it can say nothing of it.
+        """
         language = next((voice.language for voice in self.voices if voice.name == name), "")
-        try:
-            return check_text(text, name, language, self.voices, others=False)
-        except SpeechSynthesisError as error:
-            raise Refused(422, str(error)) from None
+        said, notes, wrong = [], [], ""
+        for part in parts(text) or [Piece(text, 0.0)]:
+            try:
+                notes.append(check_text(part.text, name, language, self.voices, others=False))
+                said.append(part)
+            except SpeechSynthesisError as error:
+                wrong = str(error)
+        if not said:
+            raise Refused(422, wrong)
+        return said, next(filter(None, [*notes, wrong]), "")
 
     def describe_avatar(self, entry: AvatarEntry) -> dict[str, Any]:
         """A portrait as JSON, with the voice of a session that names none, where any can speak."""

@@ -38,9 +38,9 @@ class Terms:
     seconds: float = math.inf
     characters: int | None = None
 
-    def check_text(self, said: int, text: str) -> None:
-        """429 for a text that goes beyond what a session may say; `said` characters were."""
-        if self.characters is not None and said + len(text) > self.characters:
+    def check_text(self, said: int, count: int) -> None:
+        """429 for so many characters that go beyond what a session may say; `said` were."""
+        if self.characters is not None and said + count > self.characters:
             left = max(0, self.characters - said)
             raise Refused(429, f"the session may say {self.characters} characters, {left} are left. Open another one.")
 

@@ -59,13 +59,15 @@ class Spoken:
 class SpeakingJob:
     """A text on its way to sound.
 
-    after: number of the last piece that came, -1 for none; deaths: of the process during its turns.
+    whole: it is given in sentences; after: number of the last piece that came, -1 for none; deaths: of the process
+    during its turns.
     """
 
     name: str
     text: str
     voice: str
     life: Life
+    whole: bool = False
     pieces: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     after: int = -1
     deaths: int = 0
@@ -155,15 +157,15 @@ class Speaker:
             if self._life is not None:
                 self._order(self._life, {"voice": voice})
 
-    async def speak(self, text: str, voice: str) -> AsyncIterator[Spoken]:
-        """Pieces of a text as they are made.
+    async def speak(self, text: str, voice: str, whole: bool = False) -> AsyncIterator[Spoken]:
+        """Pieces of a text as they are made: a few words first, or sentences, where `whole` says that it has time.
 
         Raises
         ------
         ServerError, in one line, if the text can not be spoken, or ends or hangs the process.
         """
         life = await self.start()
-        job = SpeakingJob(uuid.uuid4().hex, text, voice, life)
+        job = SpeakingJob(uuid.uuid4().hex, text, voice, life, whole)
         self._jobs[job.name] = job
         self._begin(job, life)
         try:
@@ -183,7 +185,8 @@ class Speaker:
     def _begin(self, job: SpeakingJob, life: Life) -> None:
         """Order a job from a process, from its first missing piece on."""
         job.life = life
-        self._order(life, {"job": job.name, "text": job.text, "voice": job.voice, "after": job.after})
+        order = {"job": job.name, "text": job.text, "voice": job.voice, "after": job.after, "whole": job.whole}
+        self._order(life, order)
 
     @staticmethod
     def _order(life: Life, order: dict[str, Any]) -> None:

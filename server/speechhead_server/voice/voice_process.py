@@ -1,10 +1,10 @@
 """The process that speaks: text in, sound out, apart from the server so that an engine's crash is not the server's.
 
 Run by `speaker.Speaker` as `python -m speechhead_server.voice.voice_process`. Lines of JSON come in on stdin: {"job",
-"text", "voice", "after"}, where `after` is the number of the last piece that is not wanted again, -1 for none;
-{"voice"} to open one; or {"cancel": job}. Records go out on stdout: four bytes of length, a JSON head, and, where it
-has "samples", that many float32. {"job", "turn": true} goes before the work at a piece and {"job", "turn": false}
-after it, so that the server knows what a process that hangs was working at.
+"text", "voice", "after", "whole"}, where `after` is the number of the last piece that is not wanted again, -1 for none,
+and `whole` asks for sentences from the first on; {"voice"} to open one; or {"cancel": job}. Records go out on stdout:
+four bytes of length, a JSON head, and, where it has "samples", that many float32. {"job", "turn": true} goes before the
+work at a piece and {"job", "turn": false} after it, so that the server knows what a process that hangs was working at.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ class Speakers:
             return self._open[name]
 
 
-def speak(voice: Voice, text: str, after: int = -1) -> Work:
-    """Heads and sounds of a text, piece by piece, from the one after number `after` on."""
+def speak(voice: Voice, text: str, after: int = -1, whole: bool = False) -> Work:
+    """Heads and sounds of a text, piece by piece, from the one after number `after` on; `whole` as in `pieces`."""
     engine_voice, language = voice, ""
     if isinstance(voice, ReadingVoice):
         engine_voice, language = voice.engine_voice, voice.language
-    for number, piece in enumerate(pieces(read(text, language))):
+    for number, piece in enumerate(pieces(read(text, language), whole)):
         if number <= after:
             continue
         spoken = list(engine_voice.speak(piece.text)) if piece.text else []
@@ -220,7 +220,7 @@ def main() -> None:
 
 
 def _job(voices: Speakers, order: dict[str, Any]) -> Work:
-    yield from speak(voices.get(order["voice"]), order["text"], order["after"])
+    yield from speak(voices.get(order["voice"]), order["text"], order["after"], order.get("whole", False))
 
 
 def _open(voices: Speakers, name: str) -> Work:

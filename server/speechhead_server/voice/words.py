@@ -25,12 +25,13 @@ _BEFORE = re.compile(
 _SPACE = re.compile(r"\s+")
 
 
-def pieces(blocks: Iterable[Piece]) -> Iterator[Piece]:
+def pieces(blocks: Iterable[Piece], whole: bool = False) -> Iterator[Piece]:
     """Cut blocks of text into what is synthesised in one go: a few words first, then a clause, then sentences.
 
     A cut falls after a comma where there is one, else before a small word, where speakers breathe too, else at a space.
+    `whole` gives sentences from the first on, for a text that is heard later.
     """
-    limits = [FIRST, SECOND]
+    limits = [] if whole else [FIRST, SECOND]
     for piece in split_blocks(blocks):
         rest = piece.text
         while limits and len(rest) > limits[0]:

@@ -51,7 +51,7 @@ SERVER = f"""
 import logging, os, sys
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "server")!r}, {str(ROOT / "tests")!r}]
 from speechhead_server.core.config import from_environment
-from speechhead_server.http import app
+from speechhead_server.http import app, streams
 from speechhead_server.http.serve import serve
 from speechhead_server.live.session import Session
 from speechhead_server.voice.speaker import Speaker
@@ -61,20 +61,20 @@ if os.environ["LEVEL"] == "DEBUG":  # all that any library has to say, uvicorn's
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     logging.getLogger("uvicorn.access").setLevel = lambda *_: None
 
-say, pcm, real = Session.say, app.serve_pcm, app.Server
+say, pcm, real = Session.say, streams.serve_pcm, app.Server
 speaker = Speaker([sys.executable, "-c", {VOICE!r}])
 
-def fail(self, text, *rest):
-    if text.startswith("explode"):
-        raise RuntimeError("no way to say " + text)
-    return say(self, text, *rest)
+def fail(self, parts, *rest):
+    if parts[0].text.startswith("explode"):
+        raise RuntimeError("no way to say " + parts[0].text)
+    return say(self, parts, *rest)
 
 async def break_down(socket, sessions, name):
     if name == "explode":
         raise RuntimeError("broken: " + str(socket.url) + str(dict(socket.headers)))
     await pcm(socket, sessions, name)
 
-Session.say, app.serve_pcm = fail, break_down
+Session.say, streams.serve_pcm = fail, break_down
 app.Server = lambda settings: real(settings, fakes.FakeGenerator, fakes.FakeSpeech(), speaker)
 serve(from_environment({{"port": 0, "size": 128, "max_sessions": 4}}))
 """

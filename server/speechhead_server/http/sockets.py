@@ -1,0 +1,142 @@
+"""What all WebSockets of a session have in common: how many there are, orders in JSON, and how one ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import WebSocket, WebSocketDisconnect
+
+from speechhead_server.core.problems import Refused, one_line
+from speechhead_server.live.session import Session
+from speechhead_server.live.sessions import Sessions
+from speechhead_server.stage.events import Message
+
+log = logging.getLogger("speechhead.server")
+
+SOCKETS = 8
+"""Of one session at a time."""
+
+UNREAD = 2000
+"""Messages that wait for a client that does not read them, beyond which its socket is closed."""
+
+
+@contextlib.asynccontextmanager
+async def open_socket(socket: WebSocket, sessions: Sessions, name: str, kind: str) -> AsyncIterator[Session]:
+    """A socket's session while the socket is served; it is told in one line why it ends."""
+    await socket.accept()
+    try:
+        session = sessions.get(name)
+        if len(session.listeners) >= SOCKETS:
+            raise Refused(429, f"session {name} has {SOCKETS} sockets already. Close one.")
+        yield session
+    except Refused as refused:
+        await _refuse(socket, refused)
+    except WebSocketDisconnect:
+        return
+    except Exception as error:
+        log.exception("%s: socket failed", kind)
+        await _refuse(socket, error, 1011)
+
+
+async def _refuse(socket: WebSocket, error: Exception, code: int = 1008) -> None:
+    text = one_line(error) if code == 1008 else "the server failed at this; its log says why."
+    if isinstance(error, Refused) and error.status == 413:
+        code = 1009
+    with contextlib.suppress(Exception):
+        await socket.send_json({"type": "error", "error": text})
+        await socket.close(code)
+
+
+def order_of(text: str, known: dict[str, type]) -> dict[str, Any]:
+    """A message as {name: value}.
+
+    Parameters
+    ----------
+    known : names that it may have, and of which type each is
+
+    Raises
+    ------
+    Refused (400) for anything else.
+    """
+    try:
+        order = json.loads(text)
+    except (ValueError, RecursionError):
+        order = None
+    wanted = ", ".join(known)
+    if not isinstance(order, dict) or not order:
+        raise Refused(400, f"the message is no JSON object. Send one with one of {wanted}.")
+    for name, value in order.items():
+        if name not in known:
+            raise Refused(400, f"{str(name)[:30]!r} is unknown. Use {wanted}.")
+        if not isinstance(value, known[name]):
+            raise Refused(400, f"{name} is not usable. Give {'a text' if known[name] is str else 'true or false'}.")
+    return order
+
+
+class Reader:
+    """Messages of a socket, one after the other; to look for one and to find none loses nothing."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._coming: asyncio.Task[Any] | None = None
+
+    async def next(self, seconds: float) -> Any:
+        """The next message, None if none comes in so many seconds; WebSocketDisconnect at the end."""
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._socket.receive())
+        await asyncio.wait([self._coming], timeout=max(0.0, seconds))
+        if not self._coming.done():
+            return None
+        coming, self._coming = self._coming, None
+        message = coming.result()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1000))
+        return message
+
+    def close(self) -> None:
+        """Wait no more."""
+        if self._coming is not None:
+            self._coming.cancel()
+
+
+class Teller:
+    """Sends what happens in its order; a client that does not read it loses its socket."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._news: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._task = asyncio.create_task(self._run())
+        self._last = False
+
+    def tell(self, message: Message) -> None:
+        """Send this in its turn."""
+        self._news.put_nowait(message)
+
+    def tell_end(self, error: str) -> None:
+        """Send a last line, and close."""
+        self.tell({"type": "error", "error": error})
+        self._last = True
+        self._news.put_nowait(None)
+
+    def check(self) -> None:
+        """Refused (429) for a client that does not read what it is sent."""
+        if self._news.qsize() > UNREAD:
+            raise Refused(429, f"{UNREAD} messages wait and are not read. Read what is sent.")
+
+    async def _run(self) -> None:
+        with contextlib.suppress(Exception):
+            while (message := await self._news.get()) is not None:
+                await self._socket.send_text(json.dumps(message))
+            if self._last:
+                await self._socket.close(1001)
+
+    async def close(self) -> None:
+        """Send what waits for a moment longer, then no more."""
+        self._news.put_nowait(None)
+        await asyncio.wait([self._task], timeout=0.5)
+        self._task.cancel()
