@@ -11,7 +11,7 @@ from .text import serve_text
 
 STREAMS = (
     "Besides what is listed here there are WebSockets, which OpenAPI can not describe: `/sessions/{name}/text` takes "
-    'a text as it is written (`{"text": "..."}`, `{"end": true}`, `{"clear": true}`) and speaks it sentence by sentence, '
+    'a text as it is written (`{"text": "..."}`, `{"end": true}`, `{"clear": true}`) and speaks it by sentences, '
     "`/sessions/{name}/pcm` takes live sound. server/PROTOCOL.md has their messages."
 )
 """What OpenAPI says of them."""
