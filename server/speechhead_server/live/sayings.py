@@ -53,7 +53,7 @@ class Sayings:
         self._task = asyncio.create_task(self._run())
 
     def check_room(self, count: int, most: int) -> None:
-        """Refuse so many characters, for which there is no room beside those that wait, of which there may be `most`."""
+        """Refuse so many characters where there is no room beside those that wait; `most` of both may."""
         minutes = f"about {most / SPEED / 60:.0f} minutes of speech"
         if count > most:
             remedy = "Split it, send it over WS /sessions/ID/text, or have SPEECHHEAD_TEXT_LIMIT raised"
