@@ -11,7 +11,6 @@ import numpy as np
 from speechhead.audio.features import MFCC, whisper_mel
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
-from speechhead.core.errors import WeightsError
 from speechhead.core.stages import stage
 from speechhead.engines.onnx import load_session
 
@@ -63,8 +62,16 @@ class WindowConfig:
         return self.left_samples // POSITION
 
 
+TRANSFORMERS = "transformers:"
+"""Names of encoders begin so that the transformers package runs; what follows is a model of its hub, or a folder."""
+
+
 class Encoder(Protocol):
-    """Anything that turns one window of sound into features of its block's video frames."""
+    """Anything that turns one window of sound into features of its block's video frames.
+
+    name : for `open_encoder`. An `identity`, where it has one, tells apart encoders of one name or of one width:
+    weights that were trained with one refuse every other.
+    """
 
     name: str
     window: WindowConfig
@@ -96,7 +103,7 @@ class WhisperWindowEncoder:
     def __call__(self, window: Array) -> Array:
         """float32 [window_samples] -> float32 [block + ahead, channels]."""
         features = self._session.run(None, {"mel": whisper_mel(window)[None]})[0][0]
-        return _frames(features, self.window)
+        return frames_of(features, self.window)
 
 
 class MfccEncoder:
@@ -114,65 +121,6 @@ class MfccEncoder:
         rows = self._mfcc.whole(window)[2 * self.window.first_position :]
         count = self.window.block + self.window.ahead
         return rows[: 4 * count].reshape(count, self.channels)
-
-
-class TransformersEncoder:
-    """wav2vec2, HuBERT or Whisper from the transformers package, which downloads the weights on first use.
-
-    Parameters
-    ----------
-    model : a name on the model hub, a folder, or an already made transformers model
-    """
-
-    name = "transformers"
-
-    def __init__(self, model: Any, window: WindowConfig | None = None, device: str = "cpu") -> None:
-        try:
-            import torch
-            from transformers import AutoModel
-        except ImportError as error:
-            raise WeightsError(
-                f"encoder '{model}': needs torch and transformers. pip install 'speechhead[train]' transformers."
-            ) from error
-        self._torch = torch
-        network = AutoModel.from_pretrained(model) if isinstance(model, str) else model
-        self.window = window or WindowConfig()
-        self._is_whisper = network.config.model_type == "whisper"
-        self._network = (network.get_encoder() if self._is_whisper else network).eval().to(device)
-        config = network.config
-        self.channels = 2 * int(config.d_model if self._is_whisper else config.hidden_size)
-
-    def __call__(self, window: Array) -> Array:
-        """float32 [window_samples] -> float32 [block + ahead, channels]."""
-        torch = self._torch
-        positions = self.window.window_samples // POSITION
-        if self._is_whisper:
-            # transformers accepts only its full length; silence after the window stands for the rest.
-            mel = whisper_mel(np.pad(window, (0, self._network.config.max_source_positions * POSITION - len(window))))
-            inputs = torch.from_numpy(mel)
-        else:
-            inputs = torch.from_numpy((window - window.mean()) / (window.std() + 1e-5))
-        with torch.inference_mode():
-            hidden = self._network(inputs[None].to(self._network.device)).last_hidden_state[0].float().cpu().numpy()
-        # wav2vec2's convolutions eat the last position's margin: repeat what is there.
-        hidden = hidden[np.minimum(np.arange(positions), len(hidden) - 1)]
-        return _frames(hidden, self.window)
-
-
-def open_encoder(name: str, window: WindowConfig | None = None, threads: int | None = None) -> Encoder:
-    """Encoder by name: 'whisper' (shipped), 'mfcc', or 'transformers:MODEL'.
-
-    Raises
-    ------
-    WeightsError if the name is unknown, the weights are missing or a package is.
-    """
-    if name == "whisper":
-        return WhisperWindowEncoder(window, threads=threads)
-    if name == "mfcc":
-        return MfccEncoder(window)
-    if name.startswith("transformers:"):
-        return TransformersEncoder(name.split(":", 1)[1], window)
-    raise WeightsError(f"encoder '{name}' is unknown. Use whisper, mfcc or transformers:MODEL.")
 
 
 class WindowStream:
@@ -208,7 +156,12 @@ class WindowStream:
         self._restart()
 
 
-def _frames(positions: Array, window: WindowConfig) -> Array:
+def identity_of(encoder: Encoder) -> str:
+    """What tells an encoder apart from all others: what it says itself, or its name."""
+    return str(getattr(encoder, "identity", encoder.name))
+
+
+def frames_of(positions: Array, window: WindowConfig) -> Array:
     """50 Hz features [P, width] of a window -> [block + ahead, 2 width] of its video frames."""
     count = window.block + window.ahead
     kept = positions[window.first_position : window.first_position + 2 * count]

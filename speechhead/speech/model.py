@@ -19,7 +19,8 @@ from speechhead.core.errors import AudioError, ControlError, LandmarkError, Weig
 from speechhead.core.stages import staged
 from speechhead.engines.onnx import load_session
 
-from .encoders import Encoder, WindowConfig, WindowStream, open_encoder
+from .encoders import Encoder, WindowConfig, WindowStream, identity_of
+from .open import open_encoder
 from .smoothing import Smoothing
 
 
@@ -28,7 +29,8 @@ class ModelConfig:
     """The JSON file beside the ONNX file.
 
     encoder: name for `open_encoder`; window: block, left and right of `WindowConfig`;
-    channels: features per video frame; width: of the recurrent state; smooth: see `Smoothing`.
+    channels: features per video frame; width: of the recurrent state; smooth: see `Smoothing`; identity: of the encoder
+    that it was trained with, see `identity_of`; its name where there is none.
     """
 
     encoder: str
@@ -36,6 +38,7 @@ class ModelConfig:
     channels: int
     width: int
     smooth: tuple[float, float, float]
+    identity: str = ""
 
     @property
     def lookahead(self) -> float:
@@ -59,6 +62,7 @@ class ModelConfig:
                 int(values["channels"]),
                 int(values["width"]),
                 (before, here, after),
+                str(values.get("identity", "")),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(f"{path}: model config not readable ({error!r}). Reinstall speechhead.") from error
@@ -98,6 +102,12 @@ class Speech2Landmarks:
             raise WeightsError(
                 f"{model}: trained for {wanted[0]} channels of {wanted[1]}, the encoder '{self.encoder.name}' gives "
                 f"{given[0]} of {given[1]}. Use the encoder '{self.config.encoder}'."
+            )
+        trained, heard = self.config.identity or self.config.encoder, identity_of(self.encoder)
+        if trained not in (heard, self.encoder.name):
+            raise WeightsError(
+                f"{model}: trained with the encoder '{trained}', but is given '{heard}': features of the same size "
+                f"mean something else. Use the encoder '{self.config.encoder}'."
             )
         self._session = load_session(model, threads=1)  # too small to be shared between cores
 

@@ -13,8 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from speechhead.core.clocks import frames_in
 from speechhead.core.errors import AudioError, ControlError, LandmarkError, WeightsError
-from speechhead.speech.encoders import MfccEncoder, TransformersEncoder, WindowConfig, WindowStream, open_encoder
+from speechhead.speech.encoders import MfccEncoder, WindowConfig, WindowStream
 from speechhead.speech.model import Speech2Landmarks, emotion_vector
+from speechhead.speech.open import open_encoder
 
 WINDOW = WindowConfig()
 FRAMES = WINDOW.block + WINDOW.ahead
@@ -156,31 +157,3 @@ def test_mfcc_windows_cover_every_frame(sound: np.ndarray) -> None:
     blocks = [*stream.push(sound), *stream.flush()]
     assert len(blocks) == -(-frames_in(len(sound)) // WINDOW.block)
     assert {block.shape for block in blocks} == {(FRAMES, 52)}
-
-
-@pytest.mark.parametrize("kind", ["Wav2Vec2", "Hubert", "Whisper"])
-def test_transformers_encoders(kind: str, sound: np.ndarray) -> None:
-    pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    small = {
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-        "num_conv_pos_embeddings": 16,
-    }
-    small |= {"num_conv_pos_embedding_groups": 2, "conv_dim": (8,) * 7}
-    if kind == "Whisper":
-        small = {
-            "d_model": 16,
-            "encoder_layers": 1,
-            "decoder_layers": 1,
-            "encoder_attention_heads": 2,
-            "decoder_attention_heads": 2,
-        }
-        small |= {"encoder_ffn_dim": 16, "decoder_ffn_dim": 16, "vocab_size": 20, "max_source_positions": 100}
-        small |= {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
-    network = getattr(transformers, f"{kind}Model")(getattr(transformers, f"{kind}Config")(**small))
-    encoder = TransformersEncoder(network)
-    features = encoder(sound[: WINDOW.window_samples])
-    assert features.shape == (FRAMES, 32) and encoder.channels == 32 and np.isfinite(features).all()

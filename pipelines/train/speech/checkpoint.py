@@ -63,7 +63,8 @@ def load_onnx(path: Path) -> Network:
     model = ModelConfig.load(path.with_suffix(".json"))
     project, vector = state["project.weight"].shape
     config = NetworkConfig(
-        encoder=model.encoder, window=model.window, channels=model.channels, positions=model.channels // vector,
+        encoder=model.encoder, identity=model.identity,
+        window=model.window, channels=model.channels, positions=model.channels // vector,
         project=project, width=model.width, modes=len(state["basis"]), face_codes=state["face_basis"].shape[1],
         smooth=model.smooth,
     )  # fmt: skip

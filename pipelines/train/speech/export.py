@@ -54,7 +54,8 @@ def export(networks: Sequence[Network], path: Path, shares: Sequence[float] = ()
     """
     first = networks[0].config
     for network in networks:
-        if (network.config.encoder, network.config.window) != (first.encoder, first.window):
+        config = network.config
+        if (config.encoder, config.identity, config.window) != (first.encoder, first.identity, first.window):
             raise ConfigError(f"{path}: networks of several encoders or windows. Export those of one.")
     width = sum(network.config.width for network in networks)
     inputs = {
@@ -71,7 +72,7 @@ def export(networks: Sequence[Network], path: Path, shares: Sequence[float] = ()
         "channels": first.channels,
         "width": width,
         "smooth": first.smooth,
-    }
+    } | ({"identity": first.identity} if first.identity else {})
     path.with_suffix(".json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 

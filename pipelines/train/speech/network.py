@@ -22,14 +22,16 @@ POINTS = 70
 class NetworkConfig:
     """Everything needed to rebuild the network; stored inside the checkpoint.
 
-    encoder: name for `open_encoder`; window: how sound is cut for it; channels: its features per video
-    frame; positions: feature vectors per video frame (2 at 50 Hz); project: width per feature vector;
+    encoder: name for `open_encoder`; identity: what tells it from others of its name or size; window: how sound is
+    cut for it; channels: its features per video frame; positions: feature vectors per video frame (2 at 50 Hz);
+    project: width per feature vector;
     width: of the recurrent state; modes: of the motion basis; face_codes: of the neutral face's basis;
     visemes: classes of the auxiliary head; dropout_*: of input channels and of hidden units; smooth: weights of the
     frame before, the frame and the frame after in what is shown.
     """
 
     encoder: str = "whisper"
+    identity: str = ""
     window: WindowConfig = field(default_factory=WindowConfig)
     channels: int = 768
     positions: int = 2

@@ -22,10 +22,9 @@ from speechhead.audio.io import Samples, load_audio, save_wav
 from speechhead.speech.encoders import WindowConfig
 
 from .augment import VoiceChange, change_speed, degrade, nobody_speaks
+from .listeners import Listener, note_encoder, open_listener
 from .recordings import list_recordings, write_meshes
 from .visemes import read_phonemes
-from .whisper import WhisperEncoder, packaged_model
-from .windows import window_features
 
 
 def voice_of(copy: int, rng: np.random.Generator, vary_speed: bool = True) -> VoiceChange:
@@ -40,8 +39,7 @@ def prepare(
     recordings: Mapping[str, Callable[[], Samples]],
     folder: Path,
     copies: list[int],
-    config: WindowConfig,
-    layers: tuple[int, ...],
+    listener: Listener,
     vary_speed: bool = True,
 ) -> None:
     """Write `folder/copy/stem.npy` (float16 [blocks, positions, channels]) and `.json` (the voice); existing ones stay.
@@ -49,9 +47,8 @@ def prepare(
     Parameters
     ----------
     recordings : what gives the sound (float32 [n], 16 kHz), by stem
-    layers : encoder layers kept side by side; the encoder is cut after the highest
+    listener : makes the features
     """
-    encoder = WhisperEncoder.from_ctranslate2(packaged_model(), max(layers))
     sounds = {stem: sound() for stem, sound in recordings.items()}
     babble = np.concatenate(list(sounds.values()))
     for copy in copies:
@@ -64,7 +61,7 @@ def prepare(
             voice = voice_of(copy, rng, vary_speed)
             if copy > 0:
                 sound = degrade(change_speed(sound, voice.speed), rng, babble)
-            features = window_features(sound, encoder, config, voice.warp, layers)
+            features = listener.features(sound, voice.warp)
             target.with_suffix(".json").write_text(json.dumps(asdict(voice) | {"samples": len(sound)}))
             np.save(target, features)
 
@@ -83,15 +80,21 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for landmarks and features.")],
     speech: Annotated[Path | None, typer.Option(help="Folder of wav files with phonemes in JSON beside them.")] = None,
     copies: Annotated[int, typer.Option(help="Of each clip, in voices of their own.")] = 5,
-    layers: Annotated[int, typer.Option(help="Of the encoder; features are those of the last.")] = 3,
+    layers: Annotated[int, typer.Option(help="Of the shipped encoder; features are those of the last.")] = 3,
+    encoder: Annotated[
+        str,
+        typer.Option(help="whisper, or transformers:MODEL: a wav2vec2, HuBERT or Whisper of its hub, or a folder."),
+    ] = "whisper",
+    device: Annotated[str, typer.Option(help="Of that: cpu or cuda.")] = "cpu",
 ) -> None:
     """Landmarks and features of the clips; features of speech with phonemes, without, and of nobody speaking."""
     torch.set_num_threads(1)
+    listener, numbers = open_listener(encoder, WindowConfig(), (layers,), device), list(range(copies))
+    note_encoder(out, listener)
     recordings = list_recordings(media)
     write_meshes(recordings, out / "meshes")
-    kept, window, numbers = (layers,), WindowConfig(), list(range(copies))
-    prepare({one.stem: one.sound for one in recordings}, out / "clips", numbers, window, kept)
-    prepare(write_nobody(out / "nobody"), out / "labelled", numbers[:2], window, kept, vary_speed=False)
+    prepare({one.stem: one.sound for one in recordings}, out / "clips", numbers, listener)
+    prepare(write_nobody(out / "nobody"), out / "labelled", numbers[:2], listener, vary_speed=False)
     spoken: dict[str, dict[str, Callable[[], Samples]]] = {"labelled": {}, "unlabelled": {}}
     for path in sorted(speech.glob("*.wav")) if speech else ():
         phonemes = path.with_suffix(".json")
@@ -99,7 +102,7 @@ def main(
         spoken["labelled" if known else "unlabelled"][path.stem] = partial(load_audio, path)
     for kind, sounds in spoken.items():
         if sounds:
-            prepare(sounds, out / kind, numbers[:3], window, kept)
+            prepare(sounds, out / kind, numbers[:3], listener)
 
 
 app = command(main)

@@ -18,6 +18,7 @@ from .checkpoint import load_checkpoint, load_onnx, save_checkpoint
 from .data import SpeechClip, SpeechFeatures, load_speech_clips, motion_modes
 from .evaluate import evaluate_clips, predict, table
 from .learner import SpeechLearner, running
+from .listeners import as_heard
 from .losses import point_weights
 from .network import Network, NetworkConfig
 from .recordings import list_recordings
@@ -271,6 +272,7 @@ def train_one(settings: SpeechTraining, minutes: float | None, resume: Path | No
     """One network of a config: trained, measured, saved and exported."""
     from .export import export
 
+    settings = replace(settings, network=as_heard(settings.network, settings.features))
     recordings = list_recordings(settings.media)
     clips = load_speech_clips(recordings, settings.features / "meshes", settings.lags, settings.lead)
     pairs = attach_features(settings, clips)

@@ -16,15 +16,23 @@ from .whisper import WhisperEncoder
 FFT, HOP = 400, 160
 
 
+def read_at(warp: float, bins: int) -> np.ndarray:
+    """Where on the frequency axis each of `bins` is read, in bins: at `warp` times its own frequency.
+
+    Above 6.4 kHz the axis bends back so that both ends of the band stay.
+    """
+    last = bins - 1
+    knee = 0.8 * last / max(warp, 1.0)
+    return np.interp(np.arange(bins), [0, knee, last], [0, knee * warp, last])
+
+
 @cache
 def mel_filters(warp: float = 1.0) -> Tensor:
     """float [80, 201] slaney mel filters that read the spectrum at `warp` times each frequency."""
     filters = librosa.filters.mel(sr=16_000, n_fft=FFT, n_mels=80)
     if warp != 1.0:
         bins = np.arange(filters.shape[1])
-        # Above 6.4 kHz the axis bends back so that both ends of the band stay.
-        knee = 160 / max(warp, 1.0)
-        read = np.interp(bins, [0, knee, 200], [0, knee * warp, 200])
+        read = read_at(warp, len(bins))
         filters = np.stack([np.interp(bins, read, row) for row in filters])
     return torch.from_numpy(filters.astype(np.float32))
 
@@ -35,6 +43,14 @@ def log_mel(windows: Tensor, warp: float = 1.0) -> Tensor:
     mel = (mel_filters(warp) @ spectrum[..., :-1].abs() ** 2).clamp(min=1e-10).log10()
     mel = torch.maximum(mel, mel.amax(dim=(1, 2), keepdim=True) - 8.0)
     return (mel + 4.0) / 4.0
+
+
+def windows_of(audio: np.ndarray, config: WindowConfig) -> np.ndarray:
+    """The windows of a recording [n], one for each block: float32 [blocks, window_samples]."""
+    blocks = -(-len(audio) // config.block_samples)
+    padded = np.zeros(config.left_samples + blocks * config.block_samples + config.right_samples, np.float32)
+    padded[config.left_samples : config.left_samples + len(audio)] = audio
+    return np.lib.stride_tricks.sliding_window_view(padded, config.window_samples)[:: config.block_samples].copy()
 
 
 def window_features(
@@ -56,12 +72,7 @@ def window_features(
     -------
     float16 [blocks, kept positions, width * max(1, len(layers))]; positions from the block's start to the window's end
     """
-    blocks = -(-len(audio) // config.block_samples)
-    padded = np.zeros(config.left_samples + blocks * config.block_samples + config.right_samples, np.float32)
-    padded[config.left_samples : config.left_samples + len(audio)] = audio
-    windows = torch.from_numpy(
-        np.lib.stride_tricks.sliding_window_view(padded, config.window_samples)[:: config.block_samples].copy()
-    )
+    windows = torch.from_numpy(windows_of(audio, config))
     kept = []
     with torch.inference_mode():
         for part in windows.split(batch):
