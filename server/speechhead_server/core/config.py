@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from speechhead.core.errors import DeviceError, ImageError, ServerError
-from speechhead.core.options import ENGINES, check_device
+from speechhead.core.options import ENGINES, GRAPHS, PRECISIONS, check_device
 from speechhead.core.options import SIZES as CROP_SIZES
 from speechhead.core.records import check, entries, option
 
@@ -65,6 +65,8 @@ class ServerSettings:
     )
     engine: str = option("auto", help="What runs the networks", choices=ENGINES, metavar="NAME", error=DeviceError)
     device: str = option("auto", help="Where they run: auto, cpu or cuda", metavar="NAME", error=DeviceError)
+    precision: str = hidden("auto", help="Numbers in which a family draws", choices=PRECISIONS, error=DeviceError)
+    graph: str = hidden("auto", help="How a family's networks are launched", choices=GRAPHS, error=DeviceError)
     token: str = setting(
         "", help="Secret that every request must carry", note="seen in ps, so better --token-file", secret=True
     )

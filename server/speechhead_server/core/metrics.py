@@ -18,6 +18,9 @@ class Metrics:
         self.late = Counter("speechhead_late_frames", "Pictures left out since the start.", registry=registry)
         self.skew = Gauge("speechhead_skew_seconds", "Largest skew of picture after sound.", registry=registry)
         self.draw = Gauge("speechhead_draw_seconds", "Core time per picture, mean of sessions.", registry=registry)
+        device = ["device"]
+        self.calls = Counter("speechhead_device_calls", "Calls of a device.", device, registry=registry)
+        self.pictures = Counter("speechhead_device_pictures", "Pictures drawn in them.", device, registry=registry)
         self.restarts = Counter("speechhead_voice_restarts", "Times the voice process died.", registry=registry)
         self.ended = Counter("speechhead_sessions_ended", "Sessions ended, by reason.", ["reason"], registry=registry)
         self.lost = Gauge("speechhead_viewer_loss", "Largest share of lost packets of a viewer.", registry=registry)

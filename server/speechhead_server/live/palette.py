@@ -108,7 +108,8 @@ class GeneratorPalette:
         if self._make is not None:
             made: Generator = self._make(size)
             return made
-        return open_generator(name, size, self._settings.engine, self._settings.device)
+        given = self._settings
+        return open_generator(name, size, given.engine, given.device, 1, given.precision, given.graph)
 
     def forget(self, name: str, size: int) -> None:
         """Let go of a size that no session will have."""

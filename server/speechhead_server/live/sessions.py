@@ -328,6 +328,9 @@ class Sessions:
         metrics.rise(metrics.late, self._past_late + sum(s.stage.pictures.late for s in sessions))
         metrics.draw.set(sum(s.stage.pictures.cost for s in sessions) / max(1, len(sessions)))
         late = [v.pictures.punctuality.mean - v.sound.punctuality.mean for s in sessions for v in s.viewers.values()]
+        for queue in self.studio.drawing.queues:
+            metrics.rise(metrics.calls.labels(queue.name), queue.calls)
+            metrics.rise(metrics.pictures.labels(queue.name), queue.pictures)
         metrics.skew.set(max(late, key=abs, default=0.0))
         metrics.rise(metrics.restarts, self.speaker.restarts)
         paths = [v.path for s in sessions for v in s.viewers.values() if v.state == "connected"]

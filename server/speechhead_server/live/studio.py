@@ -107,7 +107,7 @@ class Studio:
         for name in self.palette.names:
             generator = self.palette.generator(name, given or SIZES[0])
             device, native = on_device(generator), getattr(generator, "native", None)
-            tried = SIZES if device is None else tuple(sorted({SIZES[0], native or SIZES[0]}, reverse=True))
+            tried = SIZES if native is None else tuple(sorted({SIZES[0], native}, reverse=True))
             where = CORES if device is None else device.device
             offered = self.offered[name] = Offered(name, where, device is not None, given or tried[-1], [])
             if given is None or self.settings.max_sessions is None:

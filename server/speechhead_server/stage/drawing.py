@@ -86,6 +86,12 @@ class Drawing:
                 self._queues[device] = DeviceQueue(device)
             return self._queues[device]
 
+    @property
+    def queues(self) -> list[DeviceQueue]:
+        """The queues of all devices."""
+        with self._lock:
+            return list(self._queues.values())
+
     def try_out(self, renderer: Renderer) -> None:
         """Draw a picture of what is to be a further stage on its device; raises DeviceError where that fails."""
         generator = on_device(renderer.generator)
@@ -95,7 +101,7 @@ class Drawing:
 
     def close(self) -> None:
         """Stop drawing."""
-        for queue in self._queues.values():
+        for queue in self.queues:
             queue.close()
         self.pool.shutdown(wait=True, cancel_futures=True)
 

@@ -111,6 +111,8 @@ def test_a_device_is_measured_and_offered():
         stats = (await client.get(f"/sessions/{first['id']}/stats")).json()
         assert stats["generator"] == "compact"
         one_line(await client.post("/sessions", json={"generator": "fomm"}), 422)
+        numbers = (await client.get("/metrics")).text
+        assert 'speechhead_device_calls_total{device="fake:0"} 2.0' in numbers  # the two were tried out
 
     play(scenario, generator=made, max_sessions=None, size=None)
 
