@@ -10,6 +10,7 @@ import { Notices } from "./notices.js";
 import { Portraits } from "./portraits.js";
 import { Readout } from "./readout.js";
 import { Recorder } from "./recorder.js";
+import { endSession, openSession } from "./sessions.js";
 import { followTheme } from "./theme.js";
 import { fillVoices } from "./voices.js";
 
@@ -77,11 +78,8 @@ async function start() {
   try {
     await release();
     const body = { avatar: portraits.chosen.id, ...drawn.chosen, controls: controls.values };
-    const made = await api.json("POST", "/sessions", body);
-    if (mine !== turn) {
-      api.send("DELETE", `/sessions/${made.id}`).catch(() => {});
-      return;
-    }
+    const made = await openSession(api, body);
+    if (mine !== turn) return void endSession(api, made).catch(() => {});
     session = made;
     await connect(mine);
   } catch (error) {
@@ -171,7 +169,7 @@ async function release(vanishing = false) {
   $("video").srcObject = null;
   $("video").classList.remove("seen");
   closed?.close(false);
-  if (ended) await api.send("DELETE", `/sessions/${ended.id}`, { keepalive: vanishing }).catch(() => {});
+  if (ended) await endSession(api, ended, vanishing).catch(() => {});
 }
 
 async function live() {

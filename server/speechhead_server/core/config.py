@@ -92,6 +92,11 @@ class ServerSettings:
     max_sessions: int | None = setting(
         None, help="Sessions at a time", positive=True, whole=True, unset="what the machine holds"
     )
+    push: tuple[str, ...] = setting(
+        (),
+        help="Send a session that is always on to rtmp://..., udp://... or a virtual camera, /dev/video10",
+        note="may be repeated; an address with a key is seen in ps, so better SPEECHHEAD_PUSH",
+    )
     log_format: str = setting("text", help="How the log is written", choices=("text", "json"))
     avatars_folder: str = setting(
         "", help="Folder in which portraits of visitors outlive a restart", flag="--avatars", unset="they are forgotten"

@@ -37,6 +37,24 @@ class TicketResult(Result):
     expires: str
 
 
+class OutletBody(Body):
+    """Where a session is sent to."""
+
+    target: str = Field(max_length=1000)
+
+
+class OutletResult(Result):
+    """An address that a session is sent to; of an address only the host is shown."""
+
+    id: str
+    target: str
+    state: str
+    error: str
+    seconds: float
+    tries: int
+    left_out: int
+
+
 class VisitResult(Result):
     """A session as its operator sees it; ticket: name of the one it was opened with; left: seconds until its end."""
 
@@ -52,6 +70,7 @@ class VisitResult(Result):
     ticket: str | None
     characters: int
     viewers: list[dict[str, Any]]
+    outlets: list[OutletResult]
 
 
 class VisitsResult(Result):
@@ -75,6 +94,7 @@ async def visit(session: Session) -> dict[str, Any]:
     shown = {**session.describe(), "opened": session.opened.isoformat(timespec="seconds"), "left": left}
     shown |= {"address": caller.address, "ticket": caller.ticket.name if caller.ticket else None}
     shown |= {name: stats[name] for name in ("state", "uptime", "fps", "late", "draw_ms", "queued", "viewers")}
+    shown |= {"outlets": session.outlets.describe()}
     return {**shown, "characters": session.characters}
 
 
@@ -110,6 +130,27 @@ def add_admin(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> Non
     async def end_viewer(name: str, viewer: str) -> None:
         """End one viewer, and the session that was made for it alone."""
         await sessions.end_viewer(sessions.get(name), viewer)
+
+    @api.post(
+        "/admin/sessions/{name}/outlets",
+        status_code=201,
+        tags=["administration"],
+        response_model=OutletResult,
+        responses=refusals(400, 403, 404),
+    )
+    async def send(name: str, body: OutletBody) -> dict[str, Any]:
+        """Send a session to rtmp://, rtmps:// or udp://, or to a virtual camera, /dev/videoN, until it ends."""
+        return sessions.get(name).outlets.add(body.target).describe()
+
+    @api.delete(
+        "/admin/sessions/{name}/outlets/{outlet}",
+        status_code=204,
+        tags=["administration"],
+        responses=refusals(403, 404),
+    )
+    async def end_outlet(name: str, outlet: str) -> None:
+        """Send it there no more."""
+        await sessions.get(name).outlets.end(outlet)
 
     @api.post(
         "/tickets",

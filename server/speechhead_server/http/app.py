@@ -105,6 +105,7 @@ class Server:
         await self.gallery.staged(None, self.studio.size)
         await self.sessions.speaker.start()
         self.sessions.start()
+        await self.sessions.go_on_air()
         self.offline.start()
         yield
         await self.offline.close()

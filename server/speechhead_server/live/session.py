@@ -21,7 +21,7 @@ from speechhead.tts.text import Piece
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused, for_log, one_line
-from speechhead_server.core.tracing import Span
+from speechhead_server.rtc.outlet import Outlets
 from speechhead_server.rtc.sdp import check_offer
 from speechhead_server.rtc.tracks import skew
 from speechhead_server.rtc.viewer import Viewer
@@ -36,6 +36,7 @@ from speechhead_server.voice.speaker import Speaker
 from .sayings import Sayings
 from .script import Script
 from .terms import NOTICE, Role, Terms
+from .traces import Traces
 
 log = logging.getLogger("speechhead.server")
 
@@ -68,6 +69,7 @@ class Session:
         self._events = Events(self.clock, self._tell)
         self.stage = Stage(renderer, drawing, self.clock, self._events.put)
         self.viewers: dict[str, Viewer] = {}
+        self.outlets = Outlets(self.stage, self.size)
         self.listeners: set[Callable[[Message], None]] = set()
         self.state = "idle"
         self.said: str | None = None  # utterance that is said now
@@ -77,8 +79,7 @@ class Session:
         self._coming = 0  # viewers on their way
         self.first_frame_ms: float | None = None
         self._asked: dict[str, float] = {}  # when texts were sent, by utterance
-        self._span = Span("session", session=self.name, size=self.size)
-        self._spans: dict[str, Span] = {}  # by utterance
+        self._traces = Traces(self.name, self.size)
         self._sayings = Sayings(self.stage, speaker, self._failed)
         self.closed = False
 
@@ -145,7 +146,7 @@ class Session:
         if self.stage.queued >= self._settings.queue_limit:
             raise Refused(429, f"{self._settings.queue_limit} utterances wait already. Interrupt, or wait.", 5)
         self.stage.enqueue(segment)
-        self._spans[segment.name] = Span("utterance", self._span, utterance=segment.name, kind=segment.kind)
+        self._traces.begin(segment)
 
     def interrupt(self) -> bool:
         """Stop all that is said and waits; whether there was anything."""
@@ -174,7 +175,7 @@ class Session:
 
     def _tell(self, message: Message) -> None:
         kind, name = message["type"], message.get("utterance")
-        self._trace(kind, message)
+        self._traces.follow(message)
         if kind == "state":
             if message["state"] == "idle" and (self.said or self.state == "thinking"):
                 return
@@ -195,17 +196,6 @@ class Session:
             self.state = "thinking" if waits else "listening" if self.stage.listening else "idle"
             following = next(iter(self._asked)) if waits else None
             self._send({"type": "state", "state": self.state, "utterance": following, "clock": self._now})
-
-    def _trace(self, kind: str, message: Message) -> None:
-        """Let the span of an utterance follow it."""
-        span = self._spans.get(message.get("utterance") or "")
-        if span is None:
-            return
-        if kind == "state" and message["state"] == "speaking":
-            span.event("first frame")
-        elif kind == "done":
-            span.end(seconds=message.get("position"), interrupted=bool(message.get("interrupted")))
-            del self._spans[message["utterance"]]
 
     def _send(self, message: Message) -> None:
         for viewer in list(self.viewers.values()):
@@ -288,7 +278,7 @@ class Session:
 
     def abandoned(self, seconds: float) -> bool:
         """Whether nobody has looked, or sent live sound, for so long; what `/whep` made ends with its viewer."""
-        if self.viewers or self._coming:
+        if self.viewers or self._coming or self.outlets:
             self.seen_at = time.monotonic()
             return False
         return time.monotonic() - self.seen_at > (1.0 if self.terms.single else seconds)
@@ -347,11 +337,11 @@ class Session:
         self.closed = True
         self._sayings.close()
         self._send({"type": "error", "utterance": None, "error": why})
-        await asyncio.gather(*(viewer.close() for viewer in list(self.viewers.values())), return_exceptions=True)
+        leaving = [viewer.close() for viewer in list(self.viewers.values())]
+        await asyncio.gather(*leaving, self.outlets.close(), return_exceptions=True)
         self._events.close()
         await asyncio.get_running_loop().run_in_executor(None, self.stage.stop)
-        for span in (*self._spans.values(), self._span):
-            span.end(frames=self.stage.pictures.drawn, late=self.stage.pictures.late)
+        self._traces.end(self.stage.pictures)
         self.listeners.clear()
 
 

@@ -194,6 +194,16 @@ class Sessions:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.studio.errands, self.studio.renderer, staged, controls, generator)
 
+    async def go_on_air(self) -> Session | None:
+        """Open the session that is always on and send it where the settings say, if they say so."""
+        if not self.settings.push:
+            return None
+        session = await self.open(caller=Caller(operator=True))
+        for target in self.settings.push:
+            session.outlets.add(target)
+        log.info("session %s: on air, at /?session=%s", session.name, session.name)
+        return session
+
     def check_size(self, size: int | None, generator: str | None = None) -> int:
         """A size that this server offers of a generator; 422 for any other."""
         offered = self.studio.offer(generator)
