@@ -183,9 +183,19 @@ def precision(name: str, device: torch.device) -> torch.dtype:
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
 
 
-def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> Path:
-    """Train as a JSON file says, to its last step or for `minutes`; the path of the weights."""
-    return train(FamilyTraining.read(config), minutes, resume)
+def main(
+    config: Path,
+    minutes: float | None = None,
+    resume: Path | None = None,
+    clips: Path | None = None,
+    output: Path | None = None,
+) -> Path:
+    """Train as a JSON file says, to its last step or for `minutes`; the path of the weights.
+
+    clips, output : folders in the place of the file's
+    """
+    given = {name: str(path) for name, path in (("clips", clips), ("output", output)) if path is not None}
+    return train(dataclasses.replace(FamilyTraining.read(config), **given), minutes, resume)  # type: ignore[arg-type]
 
 
 def train(options: FamilyTraining, minutes: float | None = None, resume: Path | None = None) -> Path:

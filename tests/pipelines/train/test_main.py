@@ -32,11 +32,14 @@ CONFIGS = ROOT / "pipelines" / "configs"
         ("generator --config absent.json", "absent.json: no such file."),
         ("generator --bogus", "No such option: --bogus"),
         ("generator --minutes x", "Invalid value for '--minutes'"),
+        ("generator --config CONFIG --clips absent", "absent: no such folder."),
+        ("speech2landmarks --config CONFIG --clips .", "--clips and -o go with --generator, or a family's config."),
         ("landmarks2latents --generator x", "--generator goes with landmarks2latents and --clips DIR"),
     ],
 )
 def test_bad_input_is_one_clear_error(arguments: str, said: str) -> None:
-    result = CliRunner().invoke(app, arguments.split())
+    words = [str(CONFIGS / "fomm_small.json") if word == "CONFIG" else word for word in arguments.split()]
+    result = CliRunner().invoke(app, words)
     assert result.exit_code == 2 and result.output.startswith(said) and result.output.count("\n") == 1
 
 

