@@ -15,6 +15,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("librosa")
 
 import torch
+from support.paths import ROOT
 
 from pipelines.data.curves import correlation
 from pipelines.train.config import ConfigError
@@ -33,6 +34,7 @@ from speechhead.speech.encoders import WindowConfig
 from speechhead.speech.model import Speech2Landmarks
 from speechhead.speech.smoothing import Smoothing
 
+CONFIGS = ROOT / "pipelines" / "configs"
 LIPS = np.array([0, -1, -1, -1, -1, -1, 0, 1, 1, 1, 1, 1, 0, -1, -1, -1, 0, 1, 1, 1], np.float32)
 NETWORK = NetworkConfig(
     encoder="mfcc", channels=52, positions=4, project=8, width=16, modes=3, face_codes=1, dropout=0.0
@@ -131,6 +133,17 @@ def test_trains_saves_and_exports(tmp_path: Path) -> None:
     assert np.allclose(smooth, (0.75 * motion + 0.25 * theirs)[: len(smooth)], atol=3e-3)
     with pytest.raises(ConfigError, match="2 networks. Start from the checkpoint of one."):
         load_onnx(tmp_path / "both.onnx")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("speech2landmarks*.json")), ids=lambda path: path.stem)
+def test_a_shipped_config_trains(path: Path, tmp_path: Path) -> None:
+    """Two steps with its own losses, on few small crops."""
+    torch.set_num_threads(1)
+    pairs, labelled = corpus(tmp_path)
+    run = SpeechTraining.load(path).runs()[0]
+    small = {"batch": 4, "label_batch": 2, "blocks": 12, "steps": 2, "network": NETWORK, "teachers": (), "start": None}
+    network = train(replace(run, **small), pairs, labelled, report=0)  # type: ignore[arg-type]
+    assert all(torch.isfinite(parameter).all() for parameter in network.parameters())
 
 
 def test_people_are_drawn_by_emphasis(tmp_path: Path) -> None:
