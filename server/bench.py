@@ -214,6 +214,20 @@ async def punctuality(url: str, seconds: float, pid: int) -> dict[str, Any]:
     }
 
 
+async def crowd(url: str, seconds: float, pid: int, count: int) -> dict[str, Any]:
+    """What each of several viewers gets who watch sessions of their own at the same time."""
+    found = await asyncio.gather(*(punctuality(url, seconds, pid) for _ in range(count)))
+    rates = sorted(one["fps"] for one in found)
+    return {
+        "sessions": count,
+        "fps_least": rates[0],
+        "fps_median": round(statistics.median(rates), 2),
+        "left_out": sum(one["left_out"] for one in found),
+        "draw_ms": round(statistics.median(one["draw_ms"] for one in found), 2),
+        "longest_gap_ms": max(one["longest_gap_ms"] or 0 for one in found),
+    }
+
+
 async def lip_sync(url: str, seconds: float) -> dict[str, Any]:
     """Lag of the mouth, as the picture shows it, after the sound, as they arrive."""
     session = await open_session(url, controls=STILL)
@@ -313,7 +327,9 @@ def memory(pid: int) -> float | None:
 async def run(arguments: argparse.Namespace, url: str, pid: int) -> dict[str, Any]:
     """All measurements that were asked for."""
     found: dict[str, Any] = {"health": json.loads(call("GET", f"{url}/healthz")[0]), "mb_at_start": memory(pid)}
-    if arguments.seconds:
+    if arguments.sessions:
+        found["sessions"] = [await crowd(url, arguments.seconds, pid, count) for count in sorted(arguments.sessions)]
+    elif arguments.seconds:
         found["punctuality"] = await punctuality(url, arguments.seconds, pid)
     if arguments.sync:
         found["lip_sync"] = await lip_sync(url, arguments.sync)
@@ -333,12 +349,18 @@ def main() -> None:
     parser.add_argument("--says", type=int, default=20, help="texts for the latencies of say and interrupt")
     parser.add_argument("--cycles", type=int, default=200, help="connections for the growth of memory")
     parser.add_argument("--size", type=int, help="of the picture; else as the server chooses")
+    parser.add_argument("--sessions", type=int, nargs="+", default=[], help="watched at the same time, instead of one")
+    parser.add_argument("--generator", help="of the server; else its default")
+    parser.add_argument("--device", help="of the server's networks; else as it chooses")
     arguments = parser.parse_args()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "speechhead", "serve", "--port", str(port)]
-    command += ["--size", str(arguments.size)] if arguments.size else []
+    most = max(arguments.sessions, default=None)
+    for name, value in {**vars(arguments), "max-sessions": most and most + 1}.items():
+        if name in ("size", "generator", "device", "max-sessions") and value:
+            command += [f"--{name}", str(value)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=Path(__file__).parent.parent, env=os.environ)
     url = f"http://127.0.0.1:{port}"
     try:

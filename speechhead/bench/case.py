@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import product
 
+from speechhead.core.clocks import FPS
 from speechhead.core.errors import ControlError, DeviceError
 from speechhead.core.options import (
     ENGINES,
@@ -26,6 +27,13 @@ LENGTHS = (1.0, 3600.0)
 SAMPLE = 2.0
 """Seconds of speech that are drawn in one run; of longer speech it is a sample."""
 
+LEAST = 0.2
+"""Seconds of speech that are drawn however slow that is, and before anything is measured: caches fill, kernels are
+chosen."""
+
+PATIENCE = 8.0
+"""Seconds that the drawing of one run should not exceed."""
+
 MOST_SESSIONS, MOST_RUNS = 64, 50
 
 
@@ -35,7 +43,7 @@ class BenchCase:
 
     generator, engine, device, precision, graph, size : as for `say`
     sessions : numbers of portraits that speak at the same time, each measured
-    seconds : length of the speech, of which SAMPLE are drawn at most
+    seconds : length of the speech, of which a `sample` is drawn
     runs : how often all is done; figures are medians over them
 
     Raises
@@ -67,10 +75,9 @@ class BenchCase:
                 f"sessions {list(self.sessions)} is out of range. Use numbers from 1 to {MOST_SESSIONS}."
             )
 
-    @property
-    def drawn(self) -> float:
-        """Seconds of speech that one run draws."""
-        return min(self.seconds, SAMPLE)
+    def sample(self, frame: float) -> float:
+        """Seconds of speech that one run draws where a frame takes `frame` seconds: less of what is slow."""
+        return min(self.seconds, SAMPLE, max(LEAST, PATIENCE / max(frame, 1e-9) / FPS))
 
 
 @dataclass(frozen=True)
@@ -123,6 +130,7 @@ class CaseResult:
 
     weights : "own", or "random" where a family has none here and its full-size network was filled with noise
     device, running : where the networks were, and how
+    drawn : seconds of speech that each run drew
     startup : seconds of import, load, face, prepare, and until the first frame from the start of the process
     stages : of a run in one thread; accounted : part of that run that stages account for
     frames_per_second, realtime : of `say`, drawing and encoding beside each other; seconds of video in a second
@@ -135,6 +143,7 @@ class CaseResult:
     weights: str
     device: str
     running: str
+    drawn: float
     startup: dict[str, float]
     stages: tuple[StageTime, ...]
     accounted: float
@@ -178,7 +187,7 @@ class BenchOptions:
     sessions: str = option("1", help="Portraits that speak at the same time", metavar="N,N")
     seconds: float = option(
         10.0, help="Length of the speech", unit="seconds", low=LENGTHS[0], high=LENGTHS[1],
-        note=f"{SAMPLE:g} of it are drawn", metavar="S",
+        note=f"{SAMPLE:g} of it are drawn at most", metavar="S",
     )  # fmt: skip
     runs: int = option(
         3, help="How often all is done", whole=True, low=1, high=MOST_RUNS, note="figures are medians", metavar="N"

@@ -58,7 +58,7 @@ def _overview(results: Sequence[CaseResult]) -> BenchTable:
             "-" if result.plain is None else f"{result.plain:.1f}",
             f"{result.track:.1f}",
             f"{result.memory:.0f}" + ("" if result.gpu_memory is None else f" + {result.gpu_memory:.0f}"),
-            f"{result.case.drawn:g} of {result.case.seconds:g}",
+            f"{result.drawn:.3g} of {result.case.seconds:g}",
             f"{result.whole:.0f}",
         )
         for result in results

@@ -44,8 +44,7 @@ class BenchReport:
     @staticmethod
     def _record(result: CaseResult) -> dict[str, Any]:
         each = [{**dataclasses.asdict(rate), "each": rate.each} for rate in result.sessions]
-        drawn = {"drawn_seconds": result.case.drawn, "whole_seconds": result.whole}
-        return {**dataclasses.asdict(result), "sessions": each, **drawn}
+        return {**dataclasses.asdict(result), "sessions": each, "whole": result.whole}
 
 
 def bench(asked: Iterable[BenchCase], progress: Callable[[BenchCase], None] | None = None) -> BenchReport:

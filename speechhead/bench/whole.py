@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,15 +20,12 @@ from speechhead.generators.protocol import Generator
 from speechhead.render.stream import Renderer
 from speechhead.speech.model import Speech2Landmarks
 
-from .case import BenchCase, CaseResult, NetworkCost, SessionRate
+from .case import LEAST, BenchCase, CaseResult, NetworkCost, SessionRate
 from .cost import family_cost, shipped, timed
 from .measure import followed, moves, said, stage_times, staged, together
 from .subject import babble
 
 MIB = 1024 * 1024
-
-WARM = 0.4
-"""Seconds of speech that are drawn before anything is measured, so that caches are full and kernels are chosen."""
 
 
 class StartClock:
@@ -87,7 +85,7 @@ def measure(case: BenchCase, name: str, whose: str, start: StartClock, target: P
     avatar.source(generator)
     start.lap("prepare")
     first = Renderer(avatar, None, generator, speech)
-    for faces, poses in moves(first, babble(WARM)):
+    for faces, poses in moves(first, babble(LEAST)):
         if len(faces):
             first.draw(faces[0], poses[0])
             break
@@ -95,20 +93,24 @@ def measure(case: BenchCase, name: str, whose: str, start: StartClock, target: P
 
     device = str(getattr(generator, "device", "cpu"))
     settle = _settle(device)
-    staged(Renderer(avatar, None, generator, speech), babble(WARM), target, settle)
-    sound, runs, rates = babble(case.drawn), [], []
+    staged(Renderer(avatar, None, generator, speech), babble(LEAST), target, settle)  # kernels are chosen
+    warm = staged(Renderer(avatar, None, generator, speech), babble(LEAST), target, settle)
+    drawn = case.sample(warm.wall / warm.frames)
+    sound, runs, rates = babble(drawn), [], []
     for _ in range(case.runs):
         runs.append(staged(Renderer(avatar, None, generator, speech), sound, target, settle))
         rates.append(said(Renderer(avatar, None, generator, speech), sound, target))
     stages, accounted = stage_times(runs)
     memory, gpu_memory = _memory(), _gpu_memory(device)
-    many = [_many(case, avatar, generator, speech, count) for count in case.sessions]
+    sessions = partial(_many, avatar, generator, speech)
+    many = [sessions(count, max(LEAST, drawn / count), case.runs) for count in case.sessions]
     plain, notes = _plain(case, name, avatar, speech)
     return CaseResult(
         case=case,
         weights=whose,
         device=device,
         running=str(getattr(generator, "running", "onnxruntime")),
+        drawn=drawn,
         startup=startup,
         stages=stages,
         accounted=accounted,
@@ -124,10 +126,9 @@ def measure(case: BenchCase, name: str, whose: str, start: StartClock, target: P
     )
 
 
-def _many(case: BenchCase, avatar: Avatar, generator: Generator, speech: Any, count: int) -> SessionRate:
-    """The median rate of some sessions; of many, each speaks less."""
-    sound = babble(max(WARM, case.drawn / count))
-    rates = [together(avatar, generator, speech, sound, count) for _ in range(case.runs)]
+def _many(avatar: Avatar, generator: Generator, speech: Any, count: int, seconds: float, runs: int) -> SessionRate:
+    """The median rate of some sessions, each of which speaks so many seconds."""
+    rates = [together(avatar, generator, speech, babble(seconds), count) for _ in range(runs)]
     return sorted(rates, key=lambda rate: rate.frames_per_second)[len(rates) // 2]
 
 

@@ -27,6 +27,7 @@ RESULT = CaseResult(
     weights="own",
     device="cpu",
     running="onnxruntime",
+    drawn=2.0,
     startup={"import": 0.9, "load": 0.2, "first_frame": 1.9},
     stages=(StageTime("draw", 1.0, 20.0, 30.0, 21.0, 0.95), StageTime("other", 1.0, 1.1, 1.1, 1.1, 0.05)),
     accounted=0.95,
@@ -57,10 +58,11 @@ def test_cases_check_themselves() -> None:
 
 
 def test_long_speech_is_sampled_and_its_length_is_told() -> None:
-    assert RESULT.case.drawn == 2.0 and BenchCase(seconds=1.5).drawn == 1.5
+    assert RESULT.case.sample(0.04) == 2.0 and BenchCase(seconds=1.5).sample(0.04) == 1.5
+    assert RESULT.case.sample(1.0) == pytest.approx(0.32) and RESULT.case.sample(60.0) == 0.2, "less of what is slow"
     assert RESULT.whole == pytest.approx(1.9 + 1800)
     record = BenchReport(machine(), (RESULT,)).record["results"][0]
-    assert (record["drawn_seconds"], record["whole_seconds"]) == (2.0, RESULT.whole)
+    assert (record["drawn"], record["whole"]) == (2.0, RESULT.whole)
     assert "2 of 3600" in markdown(BenchReport(machine(), (RESULT,)), "speechhead bench")
 
 
