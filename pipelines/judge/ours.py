@@ -17,6 +17,7 @@ from speechhead.face.smoothing import with_calm_poses
 from speechhead.generators.compact.matte import Matte
 from speechhead.generators.protocol import Generator
 from speechhead.motion.compose import Motion
+from speechhead.motion.surroundings import Surroundings
 
 from .clips import JudgedClip
 from .performers import WholeSpeech
@@ -83,9 +84,14 @@ def reenacted(clip: JudgedClip, rendered: Rendered) -> Frames:
     return rendered.frames(*with_calm_poses(clip.truth.normalised, clip.truth.poses))
 
 
-def spoken(clip: JudgedClip, speech: WholeSpeech, controls: Controls) -> tuple[Array, list[Pose]]:
-    """Landmarks [T, 70, 3] and poses (pixels of the clip) that the clip's sound gives the person of its first frame."""
+def spoken(
+    clip: JudgedClip, speech: WholeSpeech, controls: Controls, surroundings: Surroundings | None = None
+) -> tuple[Array, list[Pose]]:
+    """Landmarks [T, 70, 3] and poses (pixels of the clip) that the clip's sound gives the person of its first frame.
+
+    With `surroundings` faces have its rows too.
+    """
     assert clip.audio is not None
-    motion = Motion(clip.truth.normalised[0], clip.truth.poses[0], controls)
+    motion = Motion(clip.truth.normalised[0], clip.truth.poses[0], controls, surroundings)
     displacement = speech.whole(clip.audio, neutral=motion.rest)
     return motion.step(displacement, clip.audio)

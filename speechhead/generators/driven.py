@@ -27,6 +27,7 @@ from speechhead.generators.families.full_resolution import Rest, full_size
 from speechhead.generators.families.latents import FamilyLatents
 from speechhead.generators.families.registry import spec
 from speechhead.media.image import Picture, border_ramp
+from speechhead.motion.surroundings import Surroundings
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,11 @@ class DrivenGenerator:
         return str(self.running.device)
 
     @property
+    def surroundings(self) -> Surroundings:
+        """What of their past faces have to carry for it."""
+        return self.latents.config.surroundings
+
+    @property
     def native(self) -> int:
         """Side of the pictures that the family was made for; at other sizes they are scaled."""
         return self.model.image_size
@@ -126,7 +132,8 @@ class DrivenGenerator:
         Parameters
         ----------
         source : from `prepare`
-        normalised : float32 [70, 3]; driving landmarks in normalised space, of the portrait's proportions
+        normalised : float32 [70, 3], or with the rows of `surroundings`; driving landmarks in normalised space, of the
+            portrait's proportions
         pose : driving head pose in crop pixels
 
         Returns

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from speechhead.core.arrays import Array
 from speechhead.face.landmarks import Pose
 from speechhead.media.image import Picture
+from speechhead.motion.surroundings import Surroundings
 
 
 class Generator(Protocol):
@@ -53,6 +54,18 @@ class DeviceGenerator(Generator, Protocol):
 
     def sized(self, size: int) -> DeviceGenerator:
         """The same networks, in memory once, for square crops of another size."""
+
+
+@runtime_checkable
+class ListeningGenerator(Protocol):
+    """A generator that wants to know what was before a frame: faces carry it in rows after their 70 landmarks.
+
+    So `normalised` is [70 + rows, 3] in all its calls; it takes plain landmarks too, of faces that held in silence.
+    """
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What faces carry for it."""
 
 
 @runtime_checkable

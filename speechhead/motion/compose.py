@@ -34,6 +34,7 @@ from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
 from .pose import EASY, EASY_ROOM, HEAD_RANGE, REAL_RANGE, Nods, drawn, turned
 from .rest import rest_face
 from .stillness import Stillness
+from .surroundings import Surroundings, SurroundingsStream
 
 FADE_SECONDS = 0.5
 """Time in which changed controls take effect."""
@@ -65,13 +66,20 @@ class Motion:
     neutral : float32 [70, 3], the portrait's landmarks in normalised space; it may smile or have its mouth open
     base_pose : the portrait's pose, in the pixels of the picture to render
     controls : see Controls; replaceable while running by `update`
+    surroundings : what of their past faces carry, for generators that want to know; nothing if None
 
     Raises
     ------
     LandmarkError if `neutral` is not [70, 3] or not finite.
     """
 
-    def __init__(self, neutral: npt.ArrayLike, base_pose: Pose, controls: Controls | None = None) -> None:
+    def __init__(
+        self,
+        neutral: npt.ArrayLike,
+        base_pose: Pose,
+        controls: Controls | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
         face = np.asarray(neutral, np.float32)
         if face.shape != (70, 3) or not np.isfinite(face).all():
             raise LandmarkError(f"neutral face of shape {face.shape} is not usable. Give finite landmarks [70, 3].")
@@ -91,6 +99,7 @@ class Motion:
         self._prosody = ProsodyStream()
         self._faded = LowPass(FADE_SECONDS, self._targets())
         self._stillness = Stillness()
+        self._surroundings = SurroundingsStream(surroundings) if surroundings and surroundings.rows else None
         self._speech = np.zeros((70, 3), np.float32)
         self._before_reset = self._speech
         self._since_reset = self._glide = INTERRUPT_FRAMES
@@ -141,7 +150,7 @@ class Motion:
 
         Returns
         -------
-        float32 [k, 70, 3] in normalised space, and k poses in the pixels of `base_pose`.
+        float32 [k, 70, 3] in normalised space, [k, 70 + rows, 3] with `surroundings`; k poses in pixels of `base_pose`
 
         Raises
         ------
@@ -155,10 +164,12 @@ class Motion:
         if missing < 0:
             raise AudioError(f"{len(samples)} samples for {len(motion)} frames. Give at most 640 per frame.")
         blocks = np.pad(samples, (0, missing)).reshape(-1, SAMPLES_PER_FRAME)
-        faces = np.empty_like(motion)
+        carried = self._surroundings.surroundings.rows if self._surroundings else 0
+        faces = np.empty((len(motion), motion.shape[1] + carried, 3), np.float32)
         poses = []
         for frame, (displacement, block) in enumerate(zip(motion, blocks, strict=True)):
-            faces[frame], pose = self._frame(displacement, block)
+            face, pose = self._frame(displacement, block)
+            faces[frame] = self._surroundings.step(face, block) if self._surroundings else face
             poses.append(pose)
         return faces, poses
 

@@ -27,9 +27,11 @@ class FrameClock:
     def _start(self) -> None:
         self._in = self._out = 0
         self._last: tuple[Array, Pose] | None = None
+        self._none: Array = np.zeros((0, 70, 3), np.float32)
 
     def push(self, faces: Array, poses: list[Pose]) -> tuple[Array, list[Pose]]:
-        """Frames that are ready after these: landmarks [k, 70, 3] and their poses."""
+        """Frames that are ready after these: faces [k, 70, 3], or with more rows, and their poses."""
+        self._none = faces[:0]
         if self._step == 1:
             return faces, poses
         moved: list[tuple[Array, Pose]] = []
@@ -40,7 +42,7 @@ class FrameClock:
                 moved.append((face, pose) if self._last is None else between(self._last, (face, pose), share))
                 self._out += 1
             self._last = face, pose
-        return _stacked(moved, faces)
+        return _stacked(moved, self._none)
 
     def flush(self) -> tuple[Array, list[Pose]]:
         """The frames after the last landmarks, which hold."""
@@ -49,8 +51,9 @@ class FrameClock:
             while self._out * self._step < self._in - 1e-9:
                 moved.append(self._last)
                 self._out += 1
-            self._start()
-        return _stacked(moved, np.zeros((0, 70, 3), np.float32))
+        ready = _stacked(moved, self._none)
+        self._start()
+        return ready
 
 
 def _stacked(moved: list[tuple[Array, Pose]], like: Array) -> tuple[Array, list[Pose]]:

@@ -17,7 +17,7 @@ from speechhead.core.controls import Controls
 from speechhead.core.kept import opened
 from speechhead.core.stages import stage
 from speechhead.face.landmarks import Pose
-from speechhead.generators.protocol import Generator
+from speechhead.generators.protocol import Generator, ListeningGenerator
 from speechhead.media.image import Picture
 from speechhead.motion.compose import Motion
 
@@ -80,7 +80,8 @@ class Renderer:
             from .head import directed
 
             controls = directed(controls)
-        self.motion = Motion(avatar.neutral, avatar.pose, controls)
+        surroundings = self.generator.surroundings if isinstance(self.generator, ListeningGenerator) else None
+        self.motion = Motion(avatar.neutral, avatar.pose, controls, surroundings)
         self._model = speech2landmarks
         self._speech = self.open_stream()
         feel_ahead(self._speech, controls)
@@ -126,7 +127,7 @@ class Renderer:
         return self._model.stream(self.motion.rest, dict(self.motion.controls.emotion))
 
     def draw(self, face: Array, pose: Pose) -> Picture:
-        """The picture of landmarks [70, 3] in a pose; may be called from several threads."""
+        """The picture of a face, as `motion` gives it, in a pose; may be called from several threads."""
         with stage("draw"):
             return self.laid(self.generator.render(self.source, face, pose))
 

@@ -71,7 +71,7 @@ class StudioRenderer(Renderer):
 
     def _pictures(self, faces: Array, poses: Sequence[Pose]) -> Iterator[NDArray[np.uint8]]:
         if self.log is not None:
-            self.log.add(faces, poses)
+            self.log.add(faces[:, :70], poses)
         return super()._pictures(faces, poses)
 
     def _shown(self, points: Array) -> Array:

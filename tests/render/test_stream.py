@@ -14,6 +14,7 @@ from speechhead.core.errors import DeviceError, MediaError, WeightsError
 from speechhead.core.head_track import HeadTrack
 from speechhead.core.threads import WORKERS
 from speechhead.generators.open import open_generator
+from speechhead.motion.surroundings import Surroundings
 from speechhead.render.clock import FrameClock
 from speechhead.render.stream import Renderer
 
@@ -50,6 +51,33 @@ def test_chunks_give_the_frames_of_the_whole(avatar, milliseconds):
     assert len(frames) == frames_in(len(sound)) == len(expected)
     assert (np.stack(frames) == expected).all()
     assert len({frame.tobytes() for frame in frames}) > 50  # it moves
+
+
+class Listening(FakeGenerator):
+    """Draws all that faces carry: any difference in what was before a frame is a difference in pixels."""
+
+    surroundings = Surroundings(past=1, sound=2)
+
+    def render(self, source, normalised, pose):
+        assert normalised.shape == (70 + self.surroundings.rows, 3)
+        frame = super().render(source, normalised[:70], pose)
+        heard = np.frombuffer(np.round(normalised[70:] * 4).astype(np.int8).tobytes(), np.uint8)
+        frame[8 : 8 + len(heard) // 96, :96] = heard[: len(heard) // 96 * 96].reshape(-1, 96, 1)
+        return frame
+
+
+@pytest.mark.parametrize("fps", [25, 30])
+def test_what_faces_carry_is_the_same_for_any_chunks(avatar, fps):
+    sound = speech_like(2.0)
+
+    def frames(chunk):
+        speaker = Renderer(avatar, None, Listening(128), FakeSpeech(), paste=False, fps=fps)
+        shown = [frame for start in range(0, len(sound), chunk) for frame in speaker.push(sound[start : start + chunk])]
+        return np.stack([*shown, *speaker.flush()])
+
+    expected = frames(len(sound))
+    assert len(expected) == 2 * fps and (frames(700) == expected).all()
+    assert len({frame[8:12].tobytes() for frame in expected}) > 20
 
 
 @pytest.mark.parametrize("milliseconds", [33, 500])

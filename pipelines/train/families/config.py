@@ -21,6 +21,7 @@ class Losses:
 
     perceptual : multi-scale perceptual pyramid
     pixels : mean absolute difference; in none of the papers, helps small runs
+    lips : mean absolute difference around the mouth; in none of the papers, lets small pictures speak
     adversarial, matching : of the discriminator (`gan` of the config), and matching of its features
     equivariance_value, equivariance_jacobian : under random thin-plate warps
     prior : keypoints apart, at mean depth 0.33
@@ -31,6 +32,7 @@ class Losses:
 
     perceptual: float = 10.0
     pixels: float = 0.0
+    lips: float = 0.0
     adversarial: float = 0.0
     matching: float = 10.0
     equivariance_value: float = 0.0

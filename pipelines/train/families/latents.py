@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pipelines.judge.clips import ClipEntry, list_clips
+from pipelines.judge.family_speech import SIZE, LipFigures, LipJudge, judged
+from speechhead.core.arrays import Array
+from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.generators.checkpoints import imported, stored
+from speechhead.generators.driven import DrivenGenerator
 from speechhead.generators.families.family import Family
-from speechhead.generators.families.latents import FamilyLatents, LatentsConfig, motion_features
+from speechhead.generators.families.latents import FamilyLatents, LatentsConfig, context_features, motion_features
+from speechhead.motion.surroundings import COEFFICIENTS, Surroundings
 
 from .caching import load_family_clips
-from .sources import FamilyClip
+from .sources import HELD_OUT, TRAIN, FamilyClip
 
 STEPS = 4000
 BATCH = 256
 TELL = 10.0
 """Seconds between two lines about motion that is read."""
 
+MARKS = ("normalised", "rotation", "translation", "scale")
 LEARNING_RATE = 1e-3
 JITTER = 0.01
 """Noise on driving landmarks in outer eye distances: tracked ones tremble by a third of it, spoken ones are new."""
 CHUNK = 16
+LIP_CLIPS = 4
+LIP_SECONDS = 3.0
+"""Clips, and how much of each, whose lips are looked at after the fit."""
+
+SURROUNDINGS = Surroundings(past=2, sound=3)
+"""What the network sees of a frame's past."""
+
+ALONE = 0.25
+"""Share of drivers that are seen without it: silence and plain landmarks must work too."""
+
+LOUDNESS = 0.1
+"""Deviation of the first coefficient, the level of sound: three and a half decibels."""
 
 
 @dataclass
 class Talk:
-    """What is known of the frames of one clip: landmarks, pose in crop units, and the family's latents [N, D]."""
+    """What is known of the frames of one clip: landmarks, pose in crop units, and the family's latents [N, D].
+
+    before : [N, past, 70, 3] landmarks of the frames before; sound : [N, 48 * sound], see `Surroundings`
+    """
 
     normalised: Tensor
+    before: Tensor
+    sound: Tensor
     rotation: Tensor
     translation: Tensor
     scale: Tensor
@@ -52,7 +76,9 @@ class Talk:
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
 
 
-def read_latents(family: Family, clips: list[FamilyClip], seconds: float | None = None) -> list[Talk]:
+def read_latents(
+    family: Family, clips: list[FamilyClip], seconds: float | None = None, surroundings: Surroundings = SURROUNDINGS
+) -> list[Talk]:
     """The family's motion of every frame with a face, or of as many, evenly spread, as fit into `seconds`."""
     began = time.monotonic()
     device = next(family.parameters()).device
@@ -80,15 +106,36 @@ def read_latents(family: Family, clips: list[FamilyClip], seconds: float | None 
     talks = []
     for clip, found in zip(clips, latents):
         shown = sorted(found)
-        marks = {name: torch.from_numpy(clip.track[name][shown]) for name in clip.track if name != "landmarks"}
+        _, before, sound = surroundings.split(surrounded(clip, surroundings)[shown])
+        marks = {name: torch.from_numpy(clip.track[name][shown]) for name in MARKS}
+        marks |= {"before": torch.from_numpy(before.copy()), "sound": torch.from_numpy(sound)}
         talks.append(Talk(latents=torch.stack([found[row] for row in shown]), **marks))
     return talks
 
 
-def split(talks: list[Talk]) -> tuple[list[Talk], list[Talk]]:
-    """Clips to learn from and to judge by: every fifth clip, or of fewer than five the last fifth of each."""
-    if len(talks) >= 5:
-        return [talk for n, talk in enumerate(talks) if n % 5], talks[::5]
+def surrounded(clip: FamilyClip, surroundings: Surroundings) -> Array:
+    """Faces of a clip [T, 70 + rows, 3] as they will be driven; where the face is lost, the one before it holds."""
+    lost = ~np.isfinite(clip.track["scale"])
+    held = np.maximum.accumulate(np.where(lost, -1, np.arange(len(lost))))
+    held[held < 0] = clip.usable[0]
+    sound = clip.waveform()
+    if sound is None:
+        sound = np.zeros(len(lost) * SAMPLES_PER_FRAME, np.float32)
+    return surroundings.around(np.asarray(clip.track["normalised"])[held], sound)
+
+
+def held_out(clips: Sequence[FamilyClip]) -> list[bool]:
+    """Which clips judge: those of the catalogue's validation people, else every fifth; of fewer than five none."""
+    known = [clip.split == HELD_OUT for clip in clips]
+    if any(known) and not all(known):
+        return known
+    return [len(clips) >= 5 and number % 5 == 0 for number in range(len(clips))]
+
+
+def split(talks: list[Talk], held: Sequence[bool]) -> tuple[list[Talk], list[Talk]]:
+    """Talks to learn from and to judge by: those that are held out, or where none is the last fifth of each."""
+    if any(held):
+        return [talk for talk, out in zip(talks, held) if not out], [talk for talk, out in zip(talks, held) if out]
     cuts = [len(talk) * 4 // 5 for talk in talks]
     return (
         [talk.rows(slice(cut)) for talk, cut in zip(talks, cuts)],
@@ -97,15 +144,28 @@ def split(talks: list[Talk]) -> tuple[list[Talk], list[Talk]]:
 
 
 def predict(network: FamilyLatents, source: Talk, driver: Talk, jitter: float = 0.0) -> Tensor:
-    """Latents of drivers from sources, both [N]."""
+    """Latents of drivers from sources, both [N]; `jitter` shakes what the drivers look and sound like."""
     driving = driver.normalised + jitter * torch.randn_like(driver.normalised)
+    before, sound = driver.before + jitter * torch.randn_like(driver.before), driver.sound
+    if jitter:
+        alone = torch.rand(len(driving)) < ALONE
+        before = torch.where(alone[:, None, None, None], driving[:, None], before)
+        sound = torch.where(alone[:, None], 0.0, louder(sound, LOUDNESS * torch.randn(len(sound))))
     motion, portrait = motion_features(
         driving,
         (driver.rotation, driver.translation, driver.scale),
         source.normalised,
         (source.rotation, source.translation, source.scale),
     )
-    return network(motion, portrait, source.latents)
+    return network(torch.cat([motion, context_features(driving, before, sound)], 1), portrait, source.latents)
+
+
+def louder(sound: Tensor, change: Tensor) -> Tensor:
+    """Sound [N, 48 * sound] of `Surroundings` at other levels [N]; silence stays silent."""
+    coefficients = sound.reshape(len(sound), -1, COEFFICIENTS).clone()
+    level = coefficients[..., 0]
+    coefficients[..., 0] = torch.where(level > 0, (level + change[:, None]).clamp_min(0), level)
+    return coefficients.reshape(sound.shape)
 
 
 def pairs(talks: list[Talk], random: np.random.Generator, count: int = BATCH) -> Iterator[tuple[Talk, Talk]]:
@@ -127,9 +187,17 @@ def error(network: FamilyLatents, talks: list[Talk], count: int = 2048) -> float
     return float(missed.abs().mean() / moved.abs().mean().clamp_min(1e-9))
 
 
-def fit(
-    family: Family, clips: list[FamilyClip], minutes: float | None = None, steps: int = STEPS, seed: int = 0
-) -> tuple[FamilyLatents, float]:
+@dataclass(frozen=True)
+class Fitting:
+    """How a network is fitted. minutes : of both reading and learning, None for all steps"""
+
+    minutes: float | None = None
+    steps: int = STEPS
+    seed: int = 0
+    surroundings: Surroundings = SURROUNDINGS
+
+
+def fit(family: Family, clips: list[FamilyClip], how: Fitting = Fitting()) -> tuple[FamilyLatents, float]:
     """Fit a network to a family on tracked clips, each of the family's picture size.
 
     Returns
@@ -137,23 +205,30 @@ def fit(
     The network, and its `error` on frames that it has not seen: 0 is perfect, 1 is a face that does not move.
     """
     began = time.monotonic()
-    budget = None if minutes is None else 60 * minutes
-    torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
-    talks = read_latents(family, clips, None if budget is None else budget / 2)
-    learnt, judged = split(talks)
+    seconds = None if how.minutes is None else 30 * how.minutes
+    talks = read_latents(family, clips, seconds, how.surroundings)
+    return learn(family.name, *split(talks, held_out(clips)), how, time.monotonic() - began)
+
+
+def learn(
+    family: str, learnt: list[Talk], judged: list[Talk], how: Fitting = Fitting(), used: float = 0.0
+) -> tuple[FamilyLatents, float]:
+    """Fit a network of the named family to talks, as `fit` does; `used` seconds of its minutes are over."""
+    began = time.monotonic() - used
+    torch.manual_seed(how.seed)
+    random = np.random.default_rng(how.seed)
     everything = Talk.join(learnt).latents
     within = torch.cat([talk.latents - talk.latents.mean(0) for talk in learnt])
-    network = FamilyLatents(LatentsConfig(family.name, everything.shape[1]))
+    network = FamilyLatents(LatentsConfig(family, everything.shape[1], **asdict(how.surroundings)))
     network.centre.copy_(everything.mean(0))
     # A number that hardly moves must not be blown up: noise is not motion.
     spread = within.std(0)
     network.spread.copy_(spread.clamp_min(float(spread.median()) * 0.05 + 1e-6))
     optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     stream = pairs(learnt, random)
-    for step in range(steps):
-        spent = time.monotonic() - began
-        done = step / steps if budget is None else max(step / steps, spent / budget)
+    for step in range(how.steps):
+        spent = (time.monotonic() - began) / (60 * how.minutes) if how.minutes else 0.0
+        done = max(step / how.steps, spent)
         if done >= 1:
             break
         for group in optimiser.param_groups:
@@ -181,13 +256,31 @@ def main(
     family = stored.open_family(path)
     if torch.cuda.is_available():
         family = family.cuda()
-    found = load_family_clips(clips, family.image_size, cache or Path("runs/families/cache"), tracked=True)
-    network, missed = fit(family, found, minutes)
+    found = load_family_clips(clips, family.image_size, cache or Path("runs/families/cache"), True, (TRAIN, HELD_OUT))
+    network, missed = fit(family, found, Fitting(minutes))
     output = output or imported.latents_path(path)
     network.save(output, generator=path.name, clips=str(len(found)), error=f"{missed:.3f}")
     print(f"error {missed:.3f} of the motion on frames that were held out")
+    tell_lips(DrivenGenerator(family, network, SIZE), clips, [c.name for c, out in zip(found, held_out(found)) if out])
     print(output)
     return output
+
+
+def tell_lips(generator: DrivenGenerator, clips: Path, held: Sequence[str]) -> None:
+    """Print how lips follow speech in a few of the held-out clips of a folder of videos, beside a still picture."""
+    entries = list_clips(clips) if clips.is_dir() else [ClipEntry(clips, clips.stem)]
+    stems = {Path(name).stem for name in held}
+    chosen = [entry for entry in entries if entry.path.stem in stems] or entries
+    figures = []
+    for _, one in judged(chosen, LipJudge.of(generator), seconds=LIP_SECONDS):
+        figures.append(one)
+        if len(figures) == LIP_CLIPS:
+            break
+    if figures:
+        which = "held-out" if held else "seen"
+        print(LipFigures.mean(figures).line(f"{len(figures)} {which} clips"))
+    else:
+        print("no video with sound to judge lips by: use python -m pipelines.judge.family_speech --clips DIR")
 
 
 def generator_file(generator: str) -> Path:

@@ -110,6 +110,23 @@ def angles(rotation: Tensor) -> Tensor:
     return torch.rad2deg(torch.stack([yaw, pitch, roll], 1))
 
 
+def around_lips(made: Tensor, real: Tensor, marks: Tensor) -> Tensor:
+    """Mean absolute difference of pictures around the mouth, where a hundredth of the pixels says everything.
+
+    Parameters
+    ----------
+    made, real : float32 [B, 3, S, S]
+    marks : float32 [B, 70, 3]; landmarks of `real` in [-1, 1]; the weight of a pixel is a Gaussian as wide as its lips
+    """
+    lips = marks[:, 48:68, :2]
+    centre = lips.mean(1)
+    wide = 0.5 * (lips.amax(1) - lips.amin(1))[:, 0].clamp_min(0.02)
+    axis = (torch.arange(made.shape[-1], device=made.device) + 0.5) * (2 / made.shape[-1]) - 1
+    across, down = (torch.exp(-0.5 * ((axis - centre[:, i, None]) / wide[:, None]) ** 2) for i in (0, 1))
+    weight = (down[:, :, None] * across[:, None])[:, None]
+    return ((made - real).abs() * weight).sum() / (made.shape[1] * weight.sum())
+
+
 def wing(error: Tensor, width: float = 0.1, curvature: float = 0.02) -> Tensor:
     """Wing loss (Feng et al., 2018, eq. 5): w ln(1 + |x| / e) below w, |x| - C above. Elementwise.
 

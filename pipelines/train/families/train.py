@@ -205,7 +205,7 @@ def train(options: FamilyTraining, minutes: float | None = None, resume: Path | 
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     stage = objective_class(options.stage)
-    tracked = bool(options.losses.head_pose or options.losses.guidance) or stage.tracked
+    tracked = bool(options.losses.head_pose or options.losses.guidance or options.losses.lips) or stage.tracked
     trainer = Trainer(options, workers)  # before clips are read: what is wrong with the config is said at once
     learnt, held = learnt_and_held_out(options, tracked, workers)
     pairs = FamilyPairs(learnt, options.seed, options.augment, stage.neighbours)

@@ -1,4 +1,5 @@
-"""Landmarks2Latents of the torch families: driving landmarks to any generator's keypoints (SPACE, sec. 3.2)."""
+"""Landmarks2Latents of the torch families: driving landmarks, what was before them and what is heard with them, to any
+generator's keypoints (SPACE, sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.errors import LandmarkError, WeightsError
 from speechhead.core.weights import read_metadata
 from speechhead.face.landmarks import REFERENCE, Pose
+from speechhead.motion.surroundings import SOUND_ROWS, Surroundings
 
 from .crops import crop_pose
 from .family import Family, Motion
@@ -31,31 +33,44 @@ class LatentsConfig:
     family : name of the generator family, as in `registry.names`
     latent : D, numbers in the family's latent
     hidden : width of the two hidden layers
+    past, sound : frames before a frame whose landmarks are read, and frames of sound up to it; 0 in files of before
     """
 
     family: str
     latent: int
     hidden: int = 256
+    past: int = 0
+    sound: int = 0
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What faces have to carry."""
+        return Surroundings(self.past, self.sound)
 
 
 class FamilyLatents(nn.Module):
     """latent = source latent + linear(motion) + mlp(motion, portrait) - mlp(0, portrait).
 
     Motion is what the landmarks do relative to the portrait's own, seen twice: in normalised space (expression) and
-    posed in the crop (where keypoints of FOMM and DaGAN live), with the change of the pose itself. No motion gives
-    exactly the portrait's own latent.
+    posed in the crop (where keypoints of FOMM and DaGAN live), with the change of the pose itself; and, squeezed, how
+    they came there and what is heard. A portrait that stays as it is, in silence, gives exactly its own latent.
     """
 
     MOTION = 210 + 210 + 9 + 3 + 1
     PORTRAIT = 210 + 9 + 3 + 1
+    AROUND = 48
+    """Numbers that past and sound are squeezed into."""
 
     def __init__(self, config: LatentsConfig) -> None:
         super().__init__()
         self.config = config
-        self.linear = nn.Linear(self.MOTION, config.latent, bias=False)
+        around = context_width(config.surroundings)
+        self.around = nn.Linear(around, self.AROUND, bias=False) if around else None
+        moved = self.MOTION + (self.AROUND if around else 0)
+        self.linear = nn.Linear(moved, config.latent, bias=False)
         last = nn.Linear(config.hidden, config.latent)
         self.mlp = nn.Sequential(
-            nn.Linear(self.MOTION + self.PORTRAIT + config.latent, config.hidden),
+            nn.Linear(moved + self.PORTRAIT + config.latent, config.hidden),
             nn.GELU(),
             nn.Linear(config.hidden, config.hidden),
             nn.GELU(),
@@ -71,7 +86,12 @@ class FamilyLatents(nn.Module):
     spread: Tensor
 
     def forward(self, motion: Tensor, portrait: Tensor, source: Tensor) -> Tensor:
-        """Latents [B, D] from motion [B, 433] and portrait [B, 223] (see `motion_features`), source latents [B, D]."""
+        """Latents [B, D] from motion [B, 433] and portrait [B, 223] (see `motion_features`), source latents [B, D].
+
+        Behind the motion come the `context_features`, if the network reads any.
+        """
+        if self.around is not None:
+            motion = torch.cat([motion[:, : self.MOTION], self.around(motion[:, self.MOTION :])], 1)
         face = torch.cat([portrait, (source - self.centre) / self.spread], 1)
         bend = self.mlp(torch.cat([motion, face], 1)) - self.mlp(torch.cat([torch.zeros_like(motion), face], 1))
         return source + self.spread * (self.linear(motion) + bend)
@@ -90,7 +110,8 @@ class FamilyLatents(nn.Module):
 
         Parameters
         ----------
-        normalised : float32 [B, 70, 3]; driving landmarks in normalised space, of the portrait's proportions
+        normalised : float32 [B, 70, 3], or with the rows of `config.surroundings`; driving landmarks in normalised
+            space, of the portrait's proportions
         poses : one driving head pose, or B of them, in pixels of the portrait's crop
         source_normalised, source_pose : the portrait's own
         source_latent : float32 [1, D]; `Family.to_latent` of the portrait's motion
@@ -104,15 +125,14 @@ class FamilyLatents(nn.Module):
         ------
         LandmarkError if shapes or counts do not fit.
         """
-        driving = np.asarray(normalised, np.float32)
-        if driving.ndim != 3 or driving.shape[1:] != (70, 3):
-            raise LandmarkError(f"landmarks have shape {driving.shape}, need [B, 70, 3]. Give normalised landmarks.")
+        driving, before, sound = self.config.surroundings.split(normalised)
         poses = [poses] * len(driving) if isinstance(poses, Pose) else list(poses)
         if len(poses) != len(driving):
             raise LandmarkError(f"{len(poses)} poses for {len(driving)} frames. Give one pose, or one for each frame.")
         still, own = stack([source_normalised], [crop_pose(source_pose, size)])
         moved, turned = stack(driving, [crop_pose(pose, size) for pose in poses])
         motion, portrait = motion_features(moved, turned, still, own)
+        motion = torch.cat([motion, context_features(moved, torch.from_numpy(before), torch.from_numpy(sound))], 1)
         device = self.spread.device
         many = portrait.to(device).expand(len(motion), -1)
         return self(motion.to(device), many, source_latent.to(device).expand(len(motion), -1))
@@ -180,6 +200,16 @@ class FamilyLatents(nn.Module):
                 f"{path}: Landmarks2Latents of {network.config.family}, not of {family}. Fit one for {family}."
             )
         return network.eval().requires_grad_(False)
+
+
+def context_width(surroundings: Surroundings) -> int:
+    """Numbers of `context_features`."""
+    return 210 * surroundings.past + 3 * SOUND_ROWS * surroundings.sound
+
+
+def context_features(driving: Tensor, before: Tensor, sound: Tensor) -> Tensor:
+    """How driving landmarks [B, 70, 3] came from those before [B, past, 70, 3], and sound [B, 48 * sound], [B, C]."""
+    return torch.cat([10 * (before - driving[:, None]).flatten(1), sound], 1)
 
 
 Placement = tuple[Tensor, Tensor, Tensor]

@@ -49,6 +49,8 @@ class Reenactment(Objective):
             if self._perceptual:
                 found["perceptual"] = self._perceptual[0](made, real)
             found["pixels"] = (made - real).abs().mean()
+            if self.weights.lips:
+                found["lips"] = losses.around_lips(made, real, batch["driver_landmarks"])
             found |= self._pose_losses(batch, source_motion, driving)
         if weights.equivariance_value or weights.equivariance_jacobian:
             found |= self._equivariance(driver, source_motion, driving, number)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import load_file, save_file  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from pipelines.train.__main__ import app  # noqa: E402
@@ -16,11 +19,13 @@ from pipelines.train.families import latents as fitting  # noqa: E402
 from pipelines.train.families.caching import load_family_clips  # noqa: E402
 from pipelines.train.families.sources import FamilyClip  # noqa: E402
 from speechhead.core.errors import LandmarkError, WeightsError  # noqa: E402
+from speechhead.core.weights import read_metadata  # noqa: E402
 from speechhead.face.landmarks import REFERENCE, Pose, rotation_matrix, to_pixels  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
 from speechhead.generators.families import registry  # noqa: E402
 from speechhead.generators.families.crops import crop_pose  # noqa: E402
 from speechhead.generators.families.latents import FamilyLatents, LatentsConfig  # noqa: E402
+from speechhead.motion.surroundings import COEFFICIENTS, Surroundings  # noqa: E402
 
 CONFIG = {
     "num_kp": 4,
@@ -36,10 +41,10 @@ CONFIG = {
 }
 
 
-def lively(latent: int = 6) -> FamilyLatents:
+def lively(latent: int = 6, **seen: int) -> FamilyLatents:
     """A network with random weights: it does move latents."""
     torch.manual_seed(0)
-    network = FamilyLatents(LatentsConfig("fomm", latent)).eval()
+    network = FamilyLatents(LatentsConfig("fomm", latent, **seen)).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     return network
@@ -94,6 +99,53 @@ def test_weights_carry_their_config(tmp_path: Path) -> None:
         FamilyLatents.open(foreign)
 
 
+def test_a_network_of_before_sees_no_past_and_a_new_one_does(tmp_path: Path) -> None:
+    before = lively()
+    assert "around.weight" not in before.state_dict() and before.config.surroundings.rows == 0
+    old = before.save(tmp_path / "old.latents.safetensors")
+    metadata = {**read_metadata(old), "config": json.dumps({"family": "fomm", "latent": 6, "hidden": 256})}
+    save_file(load_file(old), old, metadata)
+    assert FamilyLatents.open(old).config == LatentsConfig("fomm", 6)
+    new, own = lively(past=2, sound=3), torch.rand(1, 6)
+    surroundings = new.config.surroundings
+    faces = REFERENCE * np.float32([1, 1.05, 1]) ** np.arange(4, dtype=np.float32)[:, None, None]
+    plain = new.latent(faces, pose(), REFERENCE, pose(), own, 256)
+    held = np.stack([surroundings.around(face[None], np.zeros(0, np.float32))[0] for face in faces])
+    assert torch.allclose(new.latent(held, pose(), REFERENCE, pose(), own, 256), plain, atol=1e-6)
+    assert torch.allclose(plain[:1], own, atol=1e-6)  # still and silent: the portrait's own
+    noise = np.random.default_rng(0).normal(0, 0.1, 2560).astype(np.float32)
+    for carried in (surroundings.around(faces, np.zeros(0, np.float32)), surroundings.around(faces, noise)):
+        moved = new.latent(carried, pose(), REFERENCE, pose(), own, 256)
+        assert (moved - plain)[1:].abs().max() > 0.01
+        plain = moved
+
+
+def test_what_is_heard_gets_louder_and_silence_stays() -> None:
+    sound = torch.zeros(3, 2 * COEFFICIENTS)
+    sound[:2, 0] = 1.0
+    louder = fitting.louder(sound, torch.tensor([0.5, -2.0, 0.5]))
+    assert louder[0, 0] == 1.5 and louder[1, 0] == 0 and not louder[2].any() and not louder[:, 1:].any()
+
+
+def test_clips_of_validation_people_are_held_out_else_every_fifth() -> None:
+    clips = [talking(number, 10)[0] for number in range(6)]
+    assert fitting.held_out(clips) == [True, False, False, False, False, True]
+    assert fitting.held_out(clips[:4]) == [False] * 4
+    talks = [fitting.Talk(**dict.fromkeys(fitting.Talk.__dataclass_fields__, torch.zeros(10, 1)))] * 4
+    learnt, judged = fitting.split(talks, [False] * 4)
+    assert [len(talk) for talk in (*learnt, *judged)] == [8] * 4 + [2] * 4
+
+
+def test_where_a_face_is_lost_the_one_before_holds() -> None:
+    clip = talking(0, 12)[0]
+    clip.track["scale"][[0, 5, 6]] = np.nan
+    usable = np.flatnonzero(np.isfinite(clip.track["scale"]))
+    clip = dataclasses.replace(clip, usable=usable)
+    faces = fitting.surrounded(clip, Surroundings(past=1))
+    assert (faces[0, :70] == clip.track["normalised"][1]).all()
+    assert (faces[6, 70:] == clip.track["normalised"][4]).all()
+
+
 def config():
     return stored.config_from_json(registry.config_class("fomm"), CONFIG)
 
@@ -145,8 +197,8 @@ def test_a_fit_on_talking_faces_drives_unseen_ones() -> None:
     clips = [talking(number) for number in range(6)]
     family = Follower()
     family.table = torch.cat([keypoints for _, keypoints in clips])
-    network, error = fitting.fit(family, [clip for clip, _ in clips], steps=150)
-    assert network.config == LatentsConfig("fomm", 8)
+    network, error = fitting.fit(family, [clip for clip, _ in clips], fitting.Fitting(steps=150))
+    assert network.config == LatentsConfig("fomm", 8, past=2, sound=3)
     assert error < 0.35  # of the motion; clips 0 and 5 were held out
 
 
