@@ -209,7 +209,10 @@ def test_the_command_needs_weights_and_clips(tmp_path: Path) -> None:
         assert result.exit_code == 2 and "Traceback" not in result.output
 
 
-def test_the_command_fits_imported_weights_to_a_folder(shared: Path, tmp_path: Path) -> None:
+def test_the_command_fits_imported_weights_to_a_folder(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fitting, "LIP_SECONDS", 0.4)
     clip = shared / "media" / "GRID_s1_061d89.mp4"
     if not clip.is_file():
         pytest.skip("no clip")
@@ -218,6 +221,7 @@ def test_the_command_fits_imported_weights_to_a_folder(shared: Path, tmp_path: P
     weights = stored.save_family(registry.build("fomm", config()), tmp_path / "mine.safetensors")
     done = fitting.main(str(weights), tmp_path / "clips", minutes=0.02, cache=tmp_path / "cache")
     assert done == tmp_path / "mine.latents.safetensors"
+    assert "1 seen clips: lips from speech r" in capsys.readouterr().out
     network = FamilyLatents.open(done, "fomm")
     family = stored.open_family(weights)
     found = load_family_clips(tmp_path / "clips", 32, tmp_path / "cache", tracked=True)[0]

@@ -145,3 +145,15 @@ def test_depth_learns_from_a_moving_camera() -> None:
     loss.backward()
     assert all(d.grad is not None and d.grad.abs().sum() > 0 for d in disparities)
     assert network.motion.weight.grad is not None and network.motion.weight.grad.abs().sum() > 0
+
+
+def test_the_loss_of_lips_sees_the_mouth_and_little_else() -> None:
+    marks = torch.full((1, 70, 3), -0.8)
+    marks[:, 48:68, 0], marks[:, 48:68, 1] = torch.linspace(-0.2, 0.2, 20), 0.3
+    real = torch.zeros(1, 3, 32, 32)
+    mouth, corner = real.clone(), real.clone()
+    mouth[..., 19:23, 14:18] = 1
+    corner[..., :4, :4] = 1
+    assert losses.around_lips(real, real, marks) == 0
+    assert losses.around_lips(mouth, real, marks) > 0.2 > 1000 * losses.around_lips(corner, real, marks)
+    assert losses.around_lips(torch.ones_like(real), real, marks) == pytest.approx(1)
