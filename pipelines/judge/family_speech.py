@@ -1,4 +1,4 @@
-"""Do a family's lips follow speech? Its pictures of clips, driven by their own landmarks and by their sound alone.
+"""Do a family's lips follow speech, in pictures that a clip's landmarks or its sound alone drive?
 
     python -m pipelines.judge.family_speech --generator NAME_OR_FILE --clips DIR [--split val] [--sheets DIR]
 
