@@ -1,4 +1,4 @@
-"""Do a family's lips follow speech, in pictures that a clip's landmarks or its sound alone drive?
+"""Do the lips of a family follow speech, in pictures driven by landmarks or by sound alone?
 
     python -m pipelines.judge.family_speech --generator NAME_OR_FILE --clips DIR [--split val] [--sheets DIR]
 
