@@ -7,13 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from speechhead.core.arrays import Array
-from speechhead.core.errors import DeviceMemoryError
+from speechhead.core.clocks import FPS
+from speechhead.core.errors import DeviceError, DeviceMemoryError
 from speechhead.face.landmarks import Pose
 from speechhead.generators.protocol import DeviceGenerator
 from speechhead.media.image import Picture
@@ -36,6 +38,10 @@ FOLLOW = 0.2
 FORGIVEN = 0.9
 """What is left of an expected time each time that it kept a picture from being drawn: one slow call, such as the first,
 must not keep out all that follow."""
+
+
+PATIENCE = 60.0
+"""Seconds that the first picture of a session may take."""
 
 
 class Owner(Protocol):
@@ -105,9 +111,9 @@ class Pace:
         self._seconds = {count: FORGIVEN * seconds for count, seconds in self._seconds.items()}
 
     def fitting(self, wishes: Sequence[Wish], now: float) -> list[Wish]:
-        """As many as one call holds without making the first one late; at least that one."""
+        """As many of the first ones as one call holds without making any late; at least one."""
         count = min(self.most, len(wishes))
-        while count > 1 and now + self.seconds(count) > wishes[0].due:
+        while count > 1 and now + self.seconds(count) > min(wish.due for wish in wishes[:count]):
             count -= 1
         return list(wishes[:count])
 
@@ -125,6 +131,7 @@ class DeviceQueue:
         self._waiting: list[Wish] = []
         self._paces: dict[int, tuple[DeviceGenerator, Pace]] = {}
         self._owners: list[tuple[Owner, DeviceGenerator]] = []  # in the order in which they came
+        self._served: dict[int, float] = {}  # when owners last got a picture
         self._leaving: Owner | None = None
         self._wake = threading.Condition()
         self._closed = False
@@ -141,6 +148,7 @@ class DeviceQueue:
         with self._wake:
             self._owners = [entry for entry in self._owners if entry[0] is not owner]
             self._waiting = [wish for wish in self._waiting if wish.owner is not owner]
+            self._served.pop(id(owner), None)
             if self._leaving is owner:
                 self._leaving = None
             for _, pace in self._paces.values():
@@ -170,7 +178,10 @@ class DeviceQueue:
                 drawn.set_result(picture)
 
         self.ask(Wish(generator, source, face, pose, time.monotonic() + 1.0, done))
-        return drawn.result(60)
+        try:
+            return drawn.result(PATIENCE)
+        except FutureTimeout:
+            raise DeviceError(f"device '{self.name}' drew nothing in {PATIENCE:.0f} s. Restart the server.") from None
 
     def pace(self, generator: DeviceGenerator) -> Pace:
         """What is known of a generator, which is kept with it."""
@@ -181,8 +192,11 @@ class DeviceQueue:
         """Draw no more."""
         with self._wake:
             self._closed = True
+            trials = [wish for wish in self._waiting if wish.owner is None]
             self._waiting.clear()
             self._wake.notify()
+        for wish in trials:
+            wish.done(DeviceError(f"device '{self.name}' draws no more. Start the server again."), 0.0)
         self._thread.join(10)
 
     def _pace(self, generator: DeviceGenerator) -> Pace:
@@ -194,7 +208,7 @@ class DeviceQueue:
         while not self._closed:
             late, batch = self._take()
             for wish in late:
-                wish.done(None, 0.0)
+                tell(wish, None, 0.0)
             if batch:
                 self._draw(batch)
 
@@ -215,6 +229,7 @@ class DeviceQueue:
                 pause = self._patience(batch, now)
                 if pause <= 0:
                     self._waiting = [wish for wish in self._waiting if wish not in batch]
+                    self._served.update({id(wish.owner): now for wish in batch if wish.owner is not None})
                     return [], batch
                 self._wake.wait(pause)
         return [], []
@@ -223,10 +238,20 @@ class DeviceQueue:
         return wish.owner is not None and now + self._pace(wish.generator).seconds(1) > wish.due
 
     def _batch(self, now: float) -> list[Wish]:
-        """The picture that is due first, and those of the same generator that find room beside it."""
-        first = min(self._waiting, key=lambda wish: wish.due)
-        same = [w for w in self._waiting if w.generator is first.generator and w.planar == first.planar]
-        return self._pace(first.generator).fitting(sorted(same, key=lambda wish: wish.due), now)
+        """The picture that is due first, and those of the same generator that find room beside it.
+
+        Where a device can not draw all, whose frames fall due just before another's must not get all it draws: of those
+        that are due in the time of one frame, who waited longest comes first.
+        """
+        soonest = min(wish.due for wish in self._waiting)
+
+        def turn(wish: Wish) -> tuple[int, float, float]:
+            return int((wish.due - soonest) * FPS), self._served.get(id(wish.owner), 0.0), wish.due
+
+        ordered = sorted(self._waiting, key=turn)
+        first = ordered[0]
+        same = [w for w in ordered if w.generator is first.generator and w.planar == first.planar]
+        return self._pace(first.generator).fitting(same, now)
 
     def _patience(self, batch: list[Wish], now: float) -> float:
         """Seconds to wait for company; none where nobody else could come, or a picture would be late."""
@@ -234,7 +259,7 @@ class DeviceQueue:
         others = {id(owner) for owner, wanted in self._owners if wanted is generator} - {id(w.owner) for w in batch}
         if len(batch) >= pace.most or not others:
             return 0.0
-        last = batch[0].due - pace.seconds(len(batch) + 1) - MARGIN
+        last = min(wish.due for wish in batch) - pace.seconds(len(batch) + 1) - MARGIN
         return min(min(wish.asked for wish in batch) + COMPANY, last) - now
 
     def _draw(self, batch: list[Wish]) -> None:
@@ -249,7 +274,7 @@ class DeviceQueue:
                 for wish in batch:
                     self._draw([wish])
             else:
-                batch[0].done(error, 0.0)
+                tell(batch[0], error, 0.0)
             return
         seconds = time.monotonic() - begin
         with self._wake:
@@ -257,7 +282,7 @@ class DeviceQueue:
             self.calls += 1
             self.pictures += len(batch)
         for wish, picture in zip(batch, pictures):
-            wish.done(picture, seconds / len(batch))
+            tell(wish, picture, seconds / len(batch))
 
     def _make_room(self, batch: list[Wish], error: DeviceMemoryError) -> None:
         """Ask for less at once; where a single picture is too much, whoever came last has to go."""
@@ -275,7 +300,7 @@ class DeviceQueue:
                 leaving = self._leaving = self._owners[-1][0]
         if leaving is not None:
             leaving.give_way(error)
-        batch[0].done(error, 0.0)
+        tell(batch[0], error, 0.0)
 
 
 def called(batch: Sequence[Wish]) -> Sequence[Picture]:
@@ -284,4 +309,14 @@ def called(batch: Sequence[Wish]) -> Sequence[Picture]:
     draw = generator.render_planar if batch[0].planar else generator.render_many
     faces = np.stack([wish.face for wish in batch])
     drawn: Sequence[Picture] = draw([wish.source for wish in batch], faces, [wish.pose for wish in batch])
+    if len(drawn) != len(batch):
+        raise RuntimeError(f"{generator.family}: {len(drawn)} pictures came of {len(batch)}")
     return drawn
+
+
+def tell(wish: Wish, picture: Picture | BaseException | None, seconds: float) -> None:
+    """Say what came of a wish. Nothing that its owner does then ends the thread, by which all sessions live."""
+    try:
+        wish.done(picture, seconds)
+    except Exception:
+        log.exception("drawing: a picture was drawn and not taken")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from speechhead_server.stage.portrait import on_stage, to_i420
 from speechhead_server.stage.stage import Stage
 
 from speechhead.avatar.portrait import Avatar
-from speechhead.core.errors import DeviceMemoryError
+from speechhead.core.errors import DeviceError, DeviceMemoryError
 from speechhead.render.stream import Renderer
 
 SIZE = 128
@@ -134,6 +135,20 @@ def test_what_would_come_too_late_is_left_out(queue, staged):
     until(lambda: len(device.calls) > 1)
 
 
+def test_who_falls_due_first_does_not_get_all_that_a_slow_device_draws(queue, staged):
+    device, owners = FakeDevice(SIZE, call=0.07), [Owner(), Owner()]
+    for owner in owners:
+        queue.join(owner, device)
+    queue.pace(device).limit = queue.pace(device).most = 1
+    for _ in range(40):
+        for owner, pause in zip(owners, (0.005, 0.02)):
+            queue.ask(wish(device, owner, 0.16, staged))
+            time.sleep(pause)
+    until(lambda: all(len(owner.got) == 40 for owner in owners))
+    first, second = (sum(picture is not None for _, picture in owner.got) for owner in owners)
+    assert abs(first - second) <= 3 and first + second > 5, (first, second)
+
+
 def test_a_call_is_only_as_large_as_time_and_memory_allow(staged):
     pace, owner = Pace(), Owner()
     pace.took(1, 0.010)
@@ -190,6 +205,34 @@ def test_a_trial_tells_what_the_device_says(drawing, staged):
     assert device.calls == [1]
 
 
+def test_a_trial_ends_with_its_device(queue, staged, monkeypatch):
+    device = FakeDevice(SIZE, call=0.3)
+    monkeypatch.setattr("speechhead_server.stage.device.PATIENCE", 0.05)
+    with pytest.raises(DeviceError, match="drew nothing in 0 s. Restart"):
+        queue.trial(device, staged.crop, staged.neutral, staged.pose)
+    monkeypatch.undo()
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(queue.trial, device, staged.crop, staged.neutral, staged.pose)
+        until(lambda: queue._waiting)
+        queue.close()
+        with pytest.raises(DeviceError, match="draws no more"):
+            waits.result(5)
+
+
+def test_a_device_that_returns_too_little_goes_on(queue, staged):
+    device, owner = FakeDevice(SIZE), Owner()
+    draw, device.render_many = device.render_many, lambda *_: []
+    queue.ask(wish(device, owner, 20, staged))
+    until(lambda: owner.got)
+    assert "0 pictures came of 1" in str(owner.got[0][1])
+    device.render_many = draw
+    broken = wish(device, owner, 20, staged)
+    broken.done = lambda *_: 1 / 0
+    queue.ask(broken)
+    queue.ask(wish(device, owner, 20, staged))
+    until(lambda: len(owner.got) == 2)
+
+
 def test_sixteen_sessions_on_one_device(drawing, staged):
     """One picture takes 8 ms: alone they would fill three devices; together they need a third of one."""
     device = FakeDevice(SIZE, call=0.0075, each=0.0005)
@@ -205,7 +248,7 @@ def test_sixteen_sessions_on_one_device(drawing, staged):
         for stage in show:
             stage.stop()
     assert np.mean(device.calls) > 2
-    assert min(rates) > 0.6 * max(rates) and np.mean(rates) > 10, rates  # 25 where nothing else runs; one by one 7.8
+    assert min(rates) > 0.4 * max(rates) and np.mean(rates) > 10, rates  # 25 where nothing else runs; one by one 7.8
 
 
 def test_frames_are_taken_back_and_a_stage_ends_while_it_is_drawn(drawing, staged):
