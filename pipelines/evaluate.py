@@ -32,6 +32,7 @@ from pipelines.judge.portraits import PortraitJudge, PortraitSettings
 from pipelines.judge.run import NO_GENERATOR, EvaluationSettings, Evaluator, Row, mean
 from speechhead.core import weights
 from speechhead.core.errors import SpeechheadError
+from speechhead.core.options import check_landmarks
 
 from .judge import closeness, detail, earlier, failures, markdown, portraits, shifts, speaking, tables, targets
 
@@ -177,6 +178,7 @@ class EvaluateOptions:
     detail: Annotated[
         list[Path] | None, typer.Option(help="Pictures to measure detail on; the shipped ones if not given.")
     ] = None
+    landmarks: Annotated[str, typer.Option(help="What finds landmarks: mesh or face-alignment.")] = "mesh"
     workers: Annotated[int, typer.Option(help="Processes; one per core if not given.")] = os.cpu_count() or 1
 
 
@@ -238,7 +240,12 @@ def shown(name: str, rows: Iterator[Row], count: int) -> list[Row]:
 def measure(options: EvaluateOptions) -> tuple[Measured, EvaluationSettings]:
     """Everything that is asked for, and what it was measured with."""
     settings = EvaluationSettings(
-        options.generator, options.size, options.limit_seconds, options.sheets, before=options.weights_before
+        options.generator,
+        options.size,
+        options.limit_seconds,
+        options.sheets,
+        before=options.weights_before,
+        landmarks=check_landmarks(options.landmarks),
     )
     revision, judged = options.weights_before_rev, settings.generator != NO_GENERATOR
     if options.portraits is not None and judged:

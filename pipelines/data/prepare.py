@@ -18,6 +18,7 @@ from rich.progress import track
 
 from pipelines.command import command
 from pipelines.data.footage.landmarks import landmark_arrays
+from speechhead.core.options import check_landmarks
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
@@ -30,7 +31,7 @@ def read_frames(path: Path) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-def prepare_clip(path: Path, output: Path, meshes: Path | None = None) -> int:
+def prepare_clip(path: Path, output: Path, meshes: Path | None = None, landmarks: str = "mesh") -> int:
     """Write `<stem>.npy` (frames, uint8 [T, H, W, 3]) and `<stem>.npz` (landmarks) for one clip.
 
     The npz holds what `landmark_arrays` gives, and index [T] (the frame each row belongs to). Frames without a face
@@ -39,19 +40,20 @@ def prepare_clip(path: Path, output: Path, meshes: Path | None = None) -> int:
     Parameters
     ----------
     meshes : folder of `<stem>.npz` with raw `mesh` [T, 478, 3] from an earlier tracking run, or None to track
+    landmarks : what finds them, 'mesh' or 'face-alignment'
 
     Returns
     -------
     int : frames with a face
     """
-    from speechhead.face.tracker import FaceTracker
+    from speechhead.face.open import open_tracker
 
     frames = read_frames(path)
     if meshes is not None and (meshes / f"{path.stem}.npz").is_file():
         mesh = np.load(meshes / f"{path.stem}.npz")["mesh"]
     else:
         lost = np.full((478, 3), np.nan, np.float32)
-        mesh = np.stack([lost if face is None else face.mesh for face in FaceTracker().track(iter(frames))])
+        mesh = np.stack([lost if face is None else face.mesh for face in open_tracker(landmarks).track(iter(frames))])
     index = np.flatnonzero(np.isfinite(mesh).all((1, 2)))
     if len(index) < 8:
         return 0
@@ -83,8 +85,10 @@ def main(
     split: Annotated[str, typer.Option(help="Which split of the catalogue; 'all' takes every clip.")] = "train",
     meshes: Annotated[Path | None, typer.Option(help="Landmarks of an earlier tracking run.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    landmarks: Annotated[str, typer.Option(help="What finds landmarks: mesh or face-alignment.")] = "mesh",
 ) -> None:
     """Prepare the clips of a folder for the trainers."""
+    check_landmarks(landmarks)
     output.mkdir(parents=True, exist_ok=True)
     paths = sorted(path for path in clips.iterdir() if path.suffix in CLIP_SUFFIXES)
     catalogue = clips / "catalog.csv"
@@ -95,7 +99,7 @@ def main(
         paths = [path for path in paths if split == "all" or path.name in chosen]
         describe(rows, output / "catalog.csv")
     with ProcessPoolExecutor(workers) as pool:
-        jobs = [pool.submit(prepare_clip, path, output, meshes) for path in paths]
+        jobs = [pool.submit(prepare_clip, path, output, meshes, landmarks) for path in paths]
         total = sum(job.result() for job in track(jobs, "Preparing"))
     print(f"{output}: {len(paths)} clips, {total} frames")
 

@@ -15,7 +15,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
 from speechhead.face.landmarks import apply_pose, eye_opening, mouth_opening
-from speechhead.face.tracker import FaceTracker
+from speechhead.face.open import open_tracker
 
 from . import baselines, closeness, failures, motion, ours, picture, pucker, sheets, shifts, speaking, sync, turn_bins
 from .clips import ClipEntry, FaceTrack, JudgedClip, load, track
@@ -37,7 +37,8 @@ class EvaluationSettings:
     generator: name, or 'none'; size: side of its face crop in pixels, the clip's own resolution if None;
     seconds: of each clip, all if None; sheets: folder for contact sheets, none if None; threads: of each network call;
     before: folder of other weights, which are evaluated too, as `earlier`; revision: the same, folder of an unpacked
-    revision, run by its own code; life_only: nothing but how close the faces that the sound moves are to real ones.
+    revision, run by its own code; life_only: nothing but how close the faces that the sound moves are to real ones;
+    landmarks: what finds them, in truth and in ours, 'mesh' or 'face-alignment'.
     """
 
     generator: str = "compact"
@@ -48,6 +49,7 @@ class EvaluationSettings:
     before: Path | None = None
     revision: Path | None = None
     life_only: bool = False
+    landmarks: str = "mesh"
 
 
 def picture_metrics(frames: Frames, clip: JudgedClip) -> Row:
@@ -114,7 +116,7 @@ class Evaluator:
 
     def __init__(self, settings: EvaluationSettings) -> None:
         self.settings = settings
-        self.tracker = FaceTracker(threads=settings.threads)
+        self.tracker = open_tracker(settings.landmarks, threads=settings.threads)
         self.performers: dict[str, Performer] = {}
         if settings.generator != NO_GENERATOR:
             self.performers = performers(settings.generator, settings.before, settings.revision, settings.threads)

@@ -83,19 +83,31 @@ class Avatar:
 
         Raises
         ------
-        ControlError if an avatar is asked for another face or size, which it has already; and as `from_image`.
+        ControlError if an avatar is asked for another face, size or landmarks, which it has already; and as
+        `from_image`.
         """
         # With crop, size is the side of the video, which any avatar can have.
         asked = None if options.crop else options.size
+        saved = isinstance(portrait, Avatar) or (
+            isinstance(portrait, (str, Path)) and bool(portrait) and cls.is_saved(portrait)
+        )
+        if saved and options.landmarks != RenderOptions.landmarks:
+            raise ControlError(f"landmarks '{options.landmarks}': the avatar has its landmarks already. Leave it out.")
         if isinstance(portrait, Avatar):
             return portrait.as_prepared(asked, options.face_number)
+        tracker = None if saved else _tracker(options)
         if isinstance(portrait, np.ndarray):
-            return cls.from_image(portrait, options.size or PORTRAIT_SIZE, options.face_number)
-        saved = portrait is not None and cls.is_saved(portrait)
-        return cls.open(portrait, asked if saved else options.size, options.face_number)
+            return cls.from_image(portrait, options.size or PORTRAIT_SIZE, options.face_number, tracker=tracker)
+        return cls.open(portrait, asked if saved else options.size, options.face_number, tracker)
 
     @classmethod
-    def open(cls, portrait: str | Path | None, size: int | None = None, face: int | None = None) -> Avatar:
+    def open(
+        cls,
+        portrait: str | Path | None,
+        size: int | None = None,
+        face: int | None = None,
+        tracker: FaceTracker | None = None,
+    ) -> Avatar:
         """An avatar from whatever names one: a shipped name, a saved `.avatar` file, or a picture.
 
         Other parameters as in `from_image`; the size is PORTRAIT_SIZE if None.
@@ -112,7 +124,7 @@ class Avatar:
             portrait = next(iter(table))
         if str(portrait) in table and not Path(portrait).is_file():
             entry = table[str(portrait)]
-            avatar = cls.from_image(entry.path, size, face)
+            avatar = cls.from_image(entry.path, size, face, tracker=tracker)
             return dataclasses.replace(avatar, name=entry.name, voice=entry.voices)
         path = Path(portrait)
         if portrait == "":
@@ -122,7 +134,7 @@ class Avatar:
                 raise ImageError(fault)
             names = ", ".join(table)
             raise ImageError(f"{portrait}: no such picture, and no shipped avatar. Choose {names}, or a file.")
-        return cls.from_image(path, size, face)
+        return cls.from_image(path, size, face, tracker=tracker)
 
     @staticmethod
     def is_saved(portrait: str | Path) -> bool:
@@ -358,3 +370,9 @@ def _resized(square: Picture, side: int, smaller: int = cv2.INTER_CUBIC) -> Pict
         return square
     how = cv2.INTER_LANCZOS4 if present < side else smaller
     return np.asarray(cv2.resize(square, (side, side), interpolation=how), np.uint8)
+
+
+def _tracker(options: RenderOptions) -> FaceTracker:
+    from speechhead.face.open import open_tracker
+
+    return open_tracker(options.landmarks, options.device)

@@ -25,6 +25,9 @@ PORTRAIT_SIZE = 512
 """Largest side of a portrait's face crop where none is asked for, pixels."""
 
 ENGINES = ("auto", "onnx", "torch")
+LANDMARKS = ("mesh", "face-alignment")
+"""What finds landmarks in pictures: the shipped mesh network, or the package of that name."""
+
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 GRAPHS = ("auto", "none", "compile")
@@ -113,6 +116,13 @@ class RenderOptions:
         whole=True,
         unset="all",
         metavar="N",
+    )
+    landmarks: str = option(
+        "mesh",
+        help="What finds the face's landmarks: mesh or face-alignment",
+        choices=LANDMARKS,
+        metavar="NAME",
+        note="face-alignment is a package with 68 landmarks, which knows no gaze",
     )
     crop: bool = option(False, help="Show the face crop, SIZE x SIZE, instead of the full picture")
     watermark: str | None = option(None, help="Text to draw into the corner of the video", metavar="TEXT")
@@ -236,3 +246,10 @@ def check_device(device: str) -> str:
 def check_engine(engine: str) -> str:
     """A known engine's name; DeviceError otherwise."""
     return str(check_field(RenderOptions, "engine", engine))
+
+
+def check_landmarks(name: str) -> str:
+    """The name of what finds landmarks; ControlError for another."""
+    if name not in LANDMARKS:
+        raise ControlError(f"landmarks '{name}' is unknown. Use {' or '.join(LANDMARKS)}.")
+    return name

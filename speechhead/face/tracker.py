@@ -56,11 +56,11 @@ class Face:
         return float(max(self.box[2] - self.box[0], self.box[3] - self.box[1]))
 
 
-class LandmarkBackend(Protocol):
-    """What finds landmarks: `FaceTracker` here, or the adapter of the face-alignment package."""
+class MeshFinder(Protocol):
+    """What finds the mesh of a face in a square of a picture: `FaceMesh`, or the adapter of face-alignment."""
 
-    def landmarks(self, image: Picture) -> list[Array]:
-        """Landmarks [70, 3] px of every face in an RGB picture [H, W, 3], largest face first."""
+    def __call__(self, image: Picture, roi: Roi) -> tuple[Array, float]:
+        """Mesh [478, 3] in pixels of an RGB picture [H, W, 3], and how sure it is that there is a face, 0..1."""
         ...
 
 
@@ -71,11 +71,12 @@ class FaceTracker:
     ----------
     smooth : calm the tracked points (see `smoothing`); the values stay causal
     threads : of each network call; all cores if None
+    mesh : finds the mesh; the shipped network if None
     """
 
-    def __init__(self, smooth: bool = False, threads: int | None = None) -> None:
+    def __init__(self, smooth: bool = False, threads: int | None = None, mesh: MeshFinder | None = None) -> None:
         self._detector = FaceDetector(threads)
-        self._mesh = FaceMesh(threads)
+        self._mesh: MeshFinder = mesh or FaceMesh(threads)
         self._smooth = smooth
 
     def faces(self, image: Picture, zoom: bool = True) -> list[Face]:

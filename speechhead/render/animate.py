@@ -8,14 +8,15 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from speechhead.avatar.face import find_face
+from speechhead.avatar.face import PortraitFace, find_face
 from speechhead.avatar.named import named_portraits
 from speechhead.avatar.portrait import MAX_SIDE
 from speechhead.core.errors import ControlError
 from speechhead.core.options import DriveOptions, Progress, RenderOptions
 from speechhead.core.threads import WORKERS, background, in_order
 from speechhead.engines.need import need_torch
-from speechhead.face.tracker import Face, FaceTracker
+from speechhead.face.open import open_tracker
+from speechhead.face.tracker import Face
 from speechhead.media.formats import is_form, open_writer
 from speechhead.media.h264 import H264
 from speechhead.media.image import Picture, read_picture, scaled_down
@@ -92,7 +93,7 @@ def _compact(
         weights = drive.weights
         raise ControlError(f"{weights}: the compact generator has its own weights. Choose a family by --generator.")
     reader = VideoReader(driver, options.fps)
-    return CompactPuppet(source, reader, first_face(reader), options, drive), reader
+    return CompactPuppet(source, reader, first_face(reader, options.landmarks), options, drive), reader
 
 
 def _family(
@@ -115,8 +116,8 @@ def _family(
     model, running = open_running(name, drive.weights, options.engine, running, options.device)
     check_options(model, drive)
     reader = VideoReader(driver, options.fps)
-    start = Start(0, next(reader.frames(0, 1))) if drive.whole else first_face(reader)
-    portrait = _portrait(source, options.face_number, drive.whole)
+    start = Start(0, next(reader.frames(0, 1))) if drive.whole else first_face(reader, options.landmarks)
+    portrait = _portrait(source, options, drive.whole)
     return FamilyPuppet(FamilyEngine(model, running), portrait, reader, start, options, drive, planar), reader
 
 
@@ -131,7 +132,7 @@ def _check_weights(name: str, given: str | Path | None) -> None:
     read_metadata(find_generator(name) if given is None else given)
 
 
-def _portrait(source: str | Path, face: int | None, whole: bool) -> tuple[Picture, Face | None]:
+def _portrait(source: str | Path, options: RenderOptions, whole: bool) -> tuple[Picture, Face | None]:
     """The source picture, its sides at most MAX_SIDE, and its face unless it is taken whole."""
     known = named_portraits()
     path = known[str(source)].path if str(source) in known and not Path(source).is_file() else Path(source)
@@ -139,7 +140,11 @@ def _portrait(source: str | Path, face: int | None, whole: bool) -> tuple[Pictur
     factor = MAX_SIDE / max(picture.shape[:2])
     if factor < 1:
         picture = scaled_down(picture, factor)
-    found = None if whole else find_face(picture, FaceTracker(), face, str(source))
+    found = None if whole else _found(picture, source, options)
     for note in (*notes, *(found.notes if found else ())):
         log.warning("%s", note)
     return (found.picture, found.face) if found else (picture, None)
+
+
+def _found(picture: Picture, source: str | Path, options: RenderOptions) -> PortraitFace:
+    return find_face(picture, open_tracker(options.landmarks, options.device), options.face_number, str(source))

@@ -46,7 +46,7 @@ class CompactPuppet:
         self.device = getattr(self.generator, "device", "cpu")
         self.drive, self._options = drive, options
         if drive.find_best:
-            start = best_start(reader, self.avatar.neutral, self.avatar.pose) or start
+            start = best_start(reader, self.avatar.neutral, self.avatar.pose, options.landmarks) or start
         assert start.face is not None
         shapes, poses = remove_pose(start.face.landmarks[None])
         self._first, self._first_rest = poses[0], rest_face(shapes[0])
@@ -64,7 +64,7 @@ class CompactPuppet:
         """Landmarks and pose of the portrait; where the driver's face is lost, they hold, and glide on from there."""
         last = held = self._carried(self._first_rest, self._first)
         since = FOUND_AGAIN
-        for _, face in tracked(pictures, smooth=True):
+        for _, face in tracked(pictures, True, self._options.landmarks):
             if face is None:
                 held, since = last, 0
             else:

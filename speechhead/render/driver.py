@@ -12,7 +12,8 @@ import numpy as np
 from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError
 from speechhead.face.landmarks import Pose
-from speechhead.face.tracker import Face, FaceTracker
+from speechhead.face.open import open_tracker
+from speechhead.face.tracker import Face
 from speechhead.media.decoding import address
 from speechhead.media.image import Picture
 from speechhead.media.reader import VideoReader
@@ -30,14 +31,14 @@ class Start:
     face: Face | None = None
 
 
-def first_face(reader: VideoReader) -> Start:
-    """The driver's first frame that shows a face.
+def first_face(reader: VideoReader, landmarks: str = "mesh") -> Start:
+    """The driver's first frame that shows a face; `landmarks` as in `open_tracker`.
 
     Raises
     ------
     FaceError if there is none within SEARCH_SECONDS.
     """
-    tracker = FaceTracker()
+    tracker = open_tracker(landmarks)
     last = max(1, round(SEARCH_SECONDS * reader.fps))
     for number, picture in enumerate(islice(reader.frames(0, last), last)):
         found = tracker.faces(picture)
@@ -58,7 +59,7 @@ def length_and_sound(reader: VideoReader) -> tuple[int | None, bool]:
         return (round(seconds * reader.fps) if seconds else None), bool(container.streams.audio)
 
 
-def best_start(reader: VideoReader, neutral: Array, pose: Pose) -> Start | None:
+def best_start(reader: VideoReader, neutral: Array, pose: Pose, landmarks: str = "mesh") -> Start | None:
     """The frame whose face is most like a portrait's: landmarks in the plane, centre and size removed, as the papers'
     demonstrations choose it.
 
@@ -74,7 +75,7 @@ def best_start(reader: VideoReader, neutral: Array, pose: Pose) -> Start | None:
 
     wanted = flat(neutral @ pose.rotation.T)
     best, least = None, np.inf
-    for number, (picture, face) in enumerate(tracked(reader.frames())):
+    for number, (picture, face) in enumerate(tracked(reader.frames(), landmarks=landmarks)):
         if face is not None:
             distance = float(((flat(face.landmarks) - wanted) ** 2).sum())
             if distance < least:
@@ -82,8 +83,10 @@ def best_start(reader: VideoReader, neutral: Array, pose: Pose) -> Start | None:
     return best
 
 
-def tracked(pictures: Iterable[Picture], smooth: bool = False) -> Iterator[tuple[Picture, Face | None]]:
-    """Pictures with their faces, holding only a few."""
+def tracked(
+    pictures: Iterable[Picture], smooth: bool = False, landmarks: str = "mesh"
+) -> Iterator[tuple[Picture, Face | None]]:
+    """Pictures with their faces, holding only a few; `landmarks` as in `open_tracker`."""
     seen: list[Picture] = []
 
     def remembered() -> Iterator[Picture]:
@@ -91,5 +94,5 @@ def tracked(pictures: Iterable[Picture], smooth: bool = False) -> Iterator[tuple
             seen.append(picture)
             yield picture
 
-    for face in FaceTracker(smooth=smooth).track(remembered()):
+    for face in open_tracker(landmarks, smooth=smooth).track(remembered()):
         yield seen.pop(0), face

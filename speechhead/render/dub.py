@@ -52,12 +52,13 @@ ROLES = 6
 """Takes that are held ready to be drawn: the shots on both sides of a cut, as several pictures are drawn at a time."""
 
 
-def look(pictures: Iterable[Picture], fps: float, name: str) -> Survey:
+def look(pictures: Iterable[Picture], fps: float, name: str, landmarks: str = "mesh") -> Survey:
     """Look at a film for the first time; only what is found is kept of its pictures.
 
     Parameters
     ----------
     pictures : uint8 [H, W, 3] RGB; fps : of them per second; name : of the film, for messages
+    landmarks : what finds them, as in `open_tracker`
 
     Returns
     -------
@@ -67,12 +68,13 @@ def look(pictures: Iterable[Picture], fps: float, name: str) -> Survey:
     ------
     FaceError if there is no face, or none that is large enough.
     """
-    from speechhead.face.tracker import SMALLEST_FACE, FaceTracker
+    from speechhead.face.open import open_tracker
+    from speechhead.face.tracker import SMALLEST_FACE
 
     surveyor = Surveyor(fps)
     with ExitStack() as undone:
         undone.callback(surveyor.scratch.close)
-        surveyor.watch(pictures, FaceTracker())
+        surveyor.watch(pictures, open_tracker(landmarks))
         survey = surveyor.survey()
         if not survey.takes:
             raise FaceError(f"{name}: no face found in {survey.count} frames. Use a video of one frontal face.")

@@ -87,7 +87,7 @@ class FamilyPuppet:
         self._paste = Pasting(even, crop)
         if drive.find_best and face is not None:
             shapes, poses = remove_pose(face.landmarks[None])
-            start = best_start(reader, shapes[0], poses[0]) or start
+            start = best_start(reader, shapes[0], poses[0], options.landmarks) or start
         self._there: Crop = middle_square(start.picture)
         if start.face is not None:
             self._there = self._known.crop(start.face.mesh, True)

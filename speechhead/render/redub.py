@@ -63,7 +63,10 @@ def redub(
     wanted = film_options or FilmOptions()
     reel = Reel(source, audio, options, wanted)
     told = {"inputs": [told_of(source), told_of(audio)], "options": told_of_options(options, wanted, controls)}
-    with FilmJob(output, told) as job, closing(look(reel.pictures(), reel.fps, str(source))) as survey:
+    with (
+        FilmJob(output, told) as job,
+        closing(look(reel.pictures(), reel.fps, str(source), options.landmarks)) as survey,
+    ):
         cast = choose(survey, options.face, str(source), lambda: _own_opening(source, reel.begin, survey, options))
         note = summary(survey, cast)
         if note:

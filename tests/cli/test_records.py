@@ -24,6 +24,7 @@ SPEAKING = {
     "--graph": "NAME auto",
     "--encoder": "NAME auto",
     "--face": "N",
+    "--landmarks": "NAME mesh",
     "--crop": False,
     "--watermark": "TEXT",
     "--speaker": "N",
@@ -62,7 +63,7 @@ RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", "--json":
 ANIMATE = {
     "--source -s": "IMG",
     "--driver -d": "VIDEO",
-    **{name: SPEAKING[name] for name in list(SPEAKING)[:12]},
+    **{name: SPEAKING[name] for name in list(SPEAKING)[:13]},
     "--weights": "FILE",
     "--relative --absolute": True,
     "--adapt-scale --no-adapt-scale": True,
