@@ -35,6 +35,7 @@ speechhead_server.core
 speechhead_server.stage
 speechhead_server.voice speechhead_server.rtc speechhead_server.uploads
 speechhead_server.live speechhead_server.offline
+speechhead_server.talk
 speechhead_server.agents speechhead_server.http
 pipelines.command
 pipelines.data pipelines.make

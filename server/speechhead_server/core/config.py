@@ -112,6 +112,28 @@ class ServerSettings:
     turn_seconds: float = hidden(
         3600.0, help="How long credentials made of the TURN secret last", unit="seconds", low=60, high=86400
     )
+    llm: str = setting(
+        "",
+        help="Who answers visitors: address of a service with OpenAI's interface for chats, or echo",
+        note="its key is SPEECHHEAD_LLM_KEY; no conversations if not given",
+        metavar="URL|echo",
+    )
+    llm_model: str = setting("default", help="Name of the model there")
+    llm_key: str = hidden("", help="Key of that service", secret=True)
+    llm_prompt: str = hidden("", help="What the model is told of itself", unset="a friendly person in a video call")
+    llm_timeout: float = hidden(30.0, help="Silence of such a service", unit="seconds", positive=True)
+    llm_turns: int = hidden(20, help="Turns of a visitor that the model is told of", positive=True, whole=True)
+    llm_characters: int = hidden(12_000, help="Text of a conversation that it is told of, and of one answer",
+                                 unit="characters", positive=True, whole=True)  # fmt: skip
+    asr: str = setting(
+        "",
+        help="Who writes down what visitors say: address of a service with OpenAI's interface, local, or a folder",
+        note="local is Whisper on this machine; its key is SPEECHHEAD_ASR_KEY",
+        metavar="URL|local",
+    )
+    asr_model: str = setting("whisper-1", help="Name of the model there")
+    asr_key: str = hidden("", help="Key of that service", unset="that of --llm, where it is the same service",
+                          secret=True)  # fmt: skip
     max_viewers: int = hidden(4, help="Viewers of a session", positive=True)
     text_limit: int = hidden(100_000, help="Text that waits in a session", unit="characters", positive=True)
     upload_limit: int = hidden(10 * 1024 * 1024, help="Size of a portrait", unit="bytes", positive=True)

@@ -33,6 +33,7 @@ from speechhead_server.live.sessions import Sessions
 from speechhead_server.live.studio import Studio
 from speechhead_server.offline.queue import OfflineQueue
 from speechhead_server.rtc.ports import use_ports
+from speechhead_server.talk.partners import partners
 from speechhead_server.uploads.decode import UploadDecoder, unless_gone
 from speechhead_server.voice.speaker import Speaker
 
@@ -58,6 +59,7 @@ from .results import (
     refusals,
 )
 from .streams import STREAMS, add_streams
+from .talk import Conversations
 from .whep import add_whep
 
 log = logging.getLogger("speechhead.server")
@@ -91,6 +93,7 @@ class Server:
         if speaker is None:
             self.sessions.speaker = Speaker(warm=(self.sessions.check_voice(None),))
         self.offline = OfflineQueue(settings)
+        self.conversations = Conversations(self.sessions, partners(settings))
         api = self._api()
         files = {f"/{path.relative_to(CLIENT).as_posix()}" for path in CLIENT.rglob("*") if path.is_file()}
         folders = {name.removesuffix("index.html") for name in files if name.endswith("/index.html")}
@@ -107,8 +110,10 @@ class Server:
         self.sessions.start()
         await self.sessions.go_on_air()
         self.offline.start()
+        self.conversations.start()
         yield
         await self.offline.close()
+        await self.conversations.close()
         self.decoder.close()
         await self.sessions.close()
         await self.sessions.speaker.close()
@@ -142,7 +147,7 @@ class Server:
         self._sessions(api)
         add_whep(api, self.sessions, self.settings)
         self._speech(api)
-        add_streams(api, self.sessions)
+        add_streams(api, self.sessions, self.conversations)
         add_offline(api, self.offline, self.sessions)
         add_admin(api, self.sessions, self.settings)
         if CLIENT.is_dir():
@@ -184,7 +189,8 @@ class Server:
                 limits |= {"offline": settings.offline_limit, "offline_seconds": int(settings.offline_seconds)}
             shown = {"version": speechhead.__version__, "size": self.studio.size, "sizes": sessions.sizes, "fps": FPS}
             shown["generators"] = sessions.describe_generators()
-            return {**shown, "ice_servers": settings.ice_servers, "emotions": list(EMOTIONS), "limits": limits}
+            shown |= {"emotions": list(EMOTIONS), "limits": limits, "talk": self.conversations.config}
+            return {**shown, "ice_servers": settings.ice_servers}
 
         @api.get("/voices", tags=["operation"], response_model=VoicesResult)
         async def voices() -> dict[str, Any]:

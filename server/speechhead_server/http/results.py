@@ -107,6 +107,7 @@ class ConfigResult(Result):
     ice_servers: list[dict[str, Any]]
     emotions: list[str]
     limits: dict[str, int]
+    talk: dict[str, bool] | None
 
 
 class ControlsResult(Result):

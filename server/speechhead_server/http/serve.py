@@ -12,7 +12,7 @@ from typing import Any
 from speechhead.cli.records import as_parameter, file_parameter, with_parameters
 from speechhead.core.errors import ServerError
 from speechhead.core.records import entries
-from speechhead_server.core.config import ServerSettings, from_environment, is_loopback
+from speechhead_server.core.config import SECRETS, ServerSettings, from_environment, is_loopback
 from speechhead_server.core.logs import begin_logs
 from speechhead_server.core.redaction import private_logs
 
@@ -52,7 +52,7 @@ def serve(settings: ServerSettings) -> None:
     if not settings.token and not is_loopback(settings.host):
         log.warning("anybody who reaches %s may use this server. Give --token-file to change that.", settings.host)
     with (
-        private_logs([settings.token, settings.turn_password, settings.turn_secret]),
+        private_logs([getattr(settings, name) for name in SECRETS]),
         contextlib.suppress(KeyboardInterrupt, SystemExit),  # the signal that ended it, raised again by uvicorn
     ):
         running.run([listener])

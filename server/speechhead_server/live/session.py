@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+from speechhead.audio.io import Samples
 from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
 from speechhead.core.head_track import ANGLES, check_angles
@@ -71,6 +72,7 @@ class Session:
         self.viewers: dict[str, Viewer] = {}
         self.outlets = Outlets(self.stage, self.size)
         self.listeners: set[Callable[[Message], None]] = set()
+        self.ears: Callable[[Samples], None] | None = None  # of a conversation, which viewers' microphones go to
         self.state = "idle"
         self.said: str | None = None  # utterance that is said now
         self.seen_at = time.monotonic()  # when somebody last looked, or sent live sound
@@ -241,7 +243,7 @@ class Session:
             most = self._settings.max_viewers
             raise Refused(503, f"session {self.name} has {most} viewers already. Make a session of your own.", 10)
         viewer = Viewer(self._settings, self.stage, self.size, self._gone, self._heard)
-        viewer.hello = self.hello
+        viewer.hello, viewer.hears = self.hello, self._listened
         self.viewers[viewer.name] = viewer
         try:
             answer = await viewer.answer(offer)
@@ -262,6 +264,11 @@ class Session:
     def _gone(self, viewer: Viewer) -> None:
         self.viewers.pop(viewer.name, None)
         self.seen_at = time.monotonic()
+
+    def _listened(self, samples: Samples) -> bool:
+        if self.ears is not None:
+            self.ears(samples)
+        return self.ears is not None
 
     def steer(self, angles: Any) -> None:
         """Turn the head to (yaw, pitch, roll) in degrees, given live; ControlError for what is no pose."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections.abc import Callable
 
 import av
 import numpy as np
@@ -20,10 +21,15 @@ from speechhead_server.stage.stage import Stage
 
 
 class Microphone:
-    """A viewer's microphone drives the face; its sound goes back to all viewers in time with the lips."""
+    """A viewer's microphone drives the face; its sound goes back to all viewers in time with the lips.
 
-    def __init__(self, track: MediaStreamTrack, stage: Stage) -> None:
-        self._track, self._stage = track, stage
+    Parameters
+    ----------
+    hears : is given float32 [n] at 16 kHz, and returns whether it takes it: then it drives nothing
+    """
+
+    def __init__(self, track: MediaStreamTrack, stage: Stage, hears: Callable[[Samples], bool] | None = None) -> None:
+        self._track, self._stage, self._hears = track, stage, hears
         self.segment = Segment(uuid.uuid4().hex, "microphone")
         self._task = asyncio.create_task(self._listen())
         stage.attach(self.segment)
@@ -38,7 +44,9 @@ class Microphone:
                 frame.pts = None  # lost packets leave gaps in time that the resampler would object to
                 for part in mono.resample(frame):
                     audio = part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-                    self.segment.push(down.push(audio), audio)
+                    speech = down.push(audio)
+                    if self._hears is None or not self._hears(speech):
+                        self.segment.push(speech, audio)
         self._stage.attach(None)
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ from aiortc import (
 )
 from aiortc.sdp import candidate_from_sdp
 
+from speechhead.audio.io import Samples
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused, for_log, one_line
 from speechhead_server.stage.events import Message
@@ -90,6 +91,7 @@ class Viewer:
         self.codec: str | None = None
         self.microphone: Microphone | None = None
         self.hello: Callable[[], Message] | None = None
+        self.hears: Callable[[Samples], bool] | None = None  # of the microphone's sound, see there
         self._channel: RTCDataChannel | None = None
         self._closed = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -263,7 +265,7 @@ class Viewer:
 
     def _track_came(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio" and self.microphone is None:
-            self.microphone = Microphone(track, self.stage)
+            self.microphone = Microphone(track, self.stage, self.hears)
 
     def _channel_opened(self, channel: RTCDataChannel) -> None:
         if channel.label != CHANNEL or self._channel is not None:

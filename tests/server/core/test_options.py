@@ -16,7 +16,7 @@ def test_the_command_has_the_settings_as_its_options():
     shown = [entry for entry in entries(ServerSettings) if entry.option.command]
     files = {f"{name}_file" for name in SECRETS}
     assert set(parameters) - {"help"} == {entry.name for entry in shown} | files
-    assert files == {"token_file", "turn_password_file", "turn_secret_file"}
+    assert files == {f"{name}_file" for name in ("token", "turn_password", "turn_secret", "llm_key", "asr_key")}
     for entry in shown:
         assert parameters[entry.name].help.startswith(entry.option.meaning)
         assert not parameters[entry.name].default  # what is not given is looked for in the environment

@@ -1,0 +1,1 @@
+"""Conversations: what a visitor says or writes, who answers, and whose turn it is."""
