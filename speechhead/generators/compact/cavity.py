@@ -134,10 +134,13 @@ def lit(opening: Opening, across: Array, face: Array, rest: Array) -> tuple[Arra
     return upper * np.float32(CAVITY.lower), upper
 
 
-def wide(face: Array, rest: Array) -> float:
-    """How much light comes in between lips that are less wide than at rest, 0..1; arguments of `lit`."""
-    breadth = float((face[64, 0] - face[60, 0]) - (rest[64, 0] - rest[60, 0]))
-    return min(max(1 + CAVITY.rounded * breadth, CAVITY.dimmest), 1.0)
+def wide(face: Array, rest: Array) -> Array:
+    """How much light [...] comes in between lips that are less wide than at rest, 0..1.
+
+    face, rest : float32 [..., 70, 3], as of `lit`
+    """
+    breadth = (face[..., 64, 0] - face[..., 60, 0]) - (rest[..., 64, 0] - rest[..., 60, 0])
+    return np.asarray(np.clip(1 + CAVITY.rounded * breadth, CAVITY.dimmest, 1), np.float32)
 
 
 def reddened(light: Array) -> Array:

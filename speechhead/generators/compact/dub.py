@@ -174,7 +174,7 @@ class MouthDubber:
         """The mesh to show [478, 3], normalised space: all that follows the mouth comes from its rest, not from what
         the mouth does in this frame."""
         rest = from_mesh(frame.rest)
-        deep = deepened(frame.driven, rest, mouth_width(rest))
+        deep = deepened(frame.driven, rest, float(mouth_width(rest)))
         shown = self._latents.keypoints(deep[None], frame.rest)[0]
         weight = follows().copy()
         weight[MESH_TO_70[48:68]] = 1

@@ -124,16 +124,17 @@ class Lid:
 
 
 def closures(source: Array, driving: Array, lids: tuple[Lid | None, ...]) -> Array:
-    """How far the lids are closed [2] beside the portrait's, of landmarks [70, 3] in normalised space; 0 for an eye
+    """How far the lids are closed [..., 2] beside the portrait's [70, 3], of driving landmarks [..., 70, 3]; 0 for one
     that has no layers."""
     found = []
     for lid, pairs in zip(lids, (LID_PAIRS[:2], LID_PAIRS[2:])):
         if lid is None:
-            found.append(0.0)
+            found.append(np.zeros(driving.shape[:-2], np.float32))
             continue
-        open_, now = (np.stack([f[low] - f[up] for up, low in pairs])[:, :2] for f in (source, driving))
-        found.append(1 - float((now * open_).sum() / max(float((open_ * open_).sum()), 1e-9)))
-    return np.clip(np.array(found, np.float32), 0, 1)
+        up, low = (list(side) for side in zip(*pairs))
+        open_, now = ((f[..., low, :] - f[..., up, :])[..., :2] for f in (source, driving))
+        found.append(1 - (now * open_).sum((-2, -1)) / np.maximum((open_ * open_).sum(), 1e-9))
+    return np.clip(np.stack(found, -1), 0, 1).astype(np.float32)
 
 
 def drawn(closure: Array) -> Array:
@@ -143,27 +144,30 @@ def drawn(closure: Array) -> Array:
 
 
 def held_open(source: Array, driving: Array, closure: Array) -> Array:
-    """Driving landmarks [70, 3] with lids no further closed than `drawn`; the same array where they are not."""
+    """Driving landmarks [..., 70, 3] with lids no further closed than `drawn`; the same array where they are not.
+
+    closure : [..., 2], of `closures`
+    """
     if (closure <= BEGIN).all():
         return driving
     face, left = driving.copy(), closure - drawn(closure)
     for number, (upper, lower) in enumerate(LID_PAIRS):
-        more = left[number // 2] * (source[lower] - source[upper])
-        face[upper] -= (1 - MEETING) * more
-        face[lower] += MEETING * more
+        more = left[..., number // 2, None] * (source[lower] - source[upper])
+        face[..., upper, :] -= (1 - MEETING) * more
+        face[..., lower, :] += MEETING * more
     return face
 
 
 def steadied(source: Array, driving: Array, lids: tuple[Lid | None, ...]) -> Array:
-    """Driving landmarks [70, 3] whose irises look aside no further than the warp draws well, if there are not two
+    """Driving landmarks [..., 70, 3] whose irises look aside no further than the warp draws well, if there are not two
     eyeballs; the same array where they do not."""
-    moved = driving[IRISES] - source[IRISES]
-    far = np.linalg.norm(moved[:, :2], axis=1)
+    moved = driving[..., IRISES, :] - source[IRISES]
+    far = np.linalg.norm(moved[..., :2], axis=-1)
     if all(lid is not None and lid.ball is not None for lid in lids) or (far <= WARPED[0]).all():
         return driving
     face, room = driving.copy(), WARPED[1] - WARPED[0]
     less = np.where(far > WARPED[0], WARPED[1] - room * np.exp(-np.maximum(far - WARPED[0], 0) / room), far)
-    face[IRISES] = source[IRISES] + moved * (less / np.maximum(far, 1e-9))[:, None]
+    face[..., IRISES, :] = source[IRISES] + moved * (less / np.maximum(far, 1e-9))[..., None]
     return face
 
 
@@ -201,7 +205,7 @@ class Lids:
         closure : float32 [2], of `closures`
         keypoints : float32 [478, 3], driving, held open, in normalised space; pose : driving, in crop pixels
         """
-        for lid, part in zip(lids, left_over(closure)):
+        for lid, part in zip(lids, left_over(closure).tolist()):
             if lid is None:
                 continue
             ball = turned(lid, part, keypoints, pose)
@@ -234,10 +238,10 @@ class LaidLid:
     share: float
 
 
-def left_over(closure: Array) -> list[float]:
-    """What of closures [2] the networks leave, 0..1 of what they leave open."""
+def left_over(closure: Array) -> Array:
+    """What of closures [..., 2] the networks leave, 0..1 of what they leave open."""
     networks = drawn(closure)
-    return [float(part) for part in (closure - networks) / (1 - networks)]
+    return np.asarray((closure - networks) / (1 - networks), np.float32)
 
 
 def closing(lid: Lid, part: float, keypoints: Array, pose: Pose) -> LaidLid | None:

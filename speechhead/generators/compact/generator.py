@@ -67,7 +67,7 @@ class Source:
     @cached_property
     def rest_width(self) -> float:
         """Width of the portrait's mouth at rest, outer eye distances."""
-        return mouth_width(rest_face(self.landmarks))
+        return float(mouth_width(rest_face(self.landmarks)))
 
 
 class CompactGenerator:

@@ -100,13 +100,13 @@ FITTED = Fitted()
 class Habit:
     """How much more is seen of one mouth: logarithm of the light on the upper and on the lower row and on the tongue,
     how far further down the jaw and the upper row's edge stand, outer eye distances; jaw_share: of what the rules tell
-    of the jaw."""
+    of the jaw. Of several moments, each is of all of them [...]."""
 
-    upper: float = 0.0
-    lower: float = 0.0
-    tongue: float = 0.0
-    jaw: float = 0.0
-    bite: float = 0.0
+    upper: float | Array = 0.0
+    lower: float | Array = 0.0
+    tongue: float | Array = 0.0
+    jaw: float | Array = 0.0
+    bite: float | Array = 0.0
     jaw_share: float = 1.0
 
     @classmethod
@@ -132,41 +132,41 @@ class Habit:
 
     @classmethod
     def from_numbers(cls, numbers: Array, jaw_share: float) -> Habit:
-        """Of float32 [5] in the order of `Fitted`."""
-        upper, lower, tongue, jaw, bite = numbers.tolist()
+        """Of float32 [..., 5] in the order of `Fitted`."""
+        upper, lower, tongue, jaw, bite = (numbers[..., k] for k in range(5))
         return cls(upper, lower, tongue, jaw, bite, jaw_share)
 
     def now(self, face: Array, rest: Array) -> Habit:
-        """What is seen in one moment; face, rest: float32 [70, 3], landmarks of the driving and of the closed mouth in
-        normalised space."""
+        """What is seen in moments; face, rest: float32 [..., 70, 3] and [70, 3], normalised landmarks of the driving
+        and of the closed mouth."""
         told = told_by(of_moment(face, rest), FITTED.moment_mean, FITTED.moment_spread, FITTED.moment)
         mine = np.array([self.upper, self.lower, self.tongue, self.jaw, self.bite], np.float32) + told
-        mine[:2] = np.clip(mine[:2], *FITTED.light)
+        mine[..., :2] = np.clip(mine[..., :2], *FITTED.light)
         return Habit.from_numbers(mine, self.jaw_share)
 
 
 def told_by(measured: Array, mean: Array, spread: Array, tells: tuple[Array, ...]) -> Array:
-    """What measured numbers [n] tell, float32 [5] (`Fitted`)."""
+    """What measured numbers [..., n] tell, float32 [..., 5] (`Fitted`)."""
     away = np.clip((measured - mean) / spread, -FITTED.far, FITTED.far)
     return np.asarray(away @ np.stack(tells), np.float32)
 
 
 def of_moment(face: Array, rest: Array) -> Array:
-    """What tells how much of teeth a moment shows, float32 [8], outer eye distances.
+    """What tells how much of teeth a moment shows, float32 [..., 8], outer eye distances.
 
     How far down from rest the upper lip, the lower one, the chin and the mouth's corners are, how much wider the mouth
     is, how far the lips are apart, and how much higher than at rest the red of the upper and of the lower lip is.
 
     Parameters
     ----------
-    face, rest : float32 [70, 3]; landmarks of the driving and of the closed mouth, normalised space
+    face, rest : float32 [..., 70, 3]; landmarks of the driving and of the closed mouth, normalised space
     """
     moved = face - rest
-    down = [float(moved[points, 1].mean()) for points in (UPPER_MIDDLE, LOWER_MIDDLE, CHIN, ENDS)]
-    upper, lower = (float(moved[points, 1].mean()) for points in (UPPER_EDGE, LOWER_EDGE))
-    apart = float(face[LOWER_MIDDLE, 1].mean() - face[UPPER_MIDDLE, 1].mean())
-    wider = float(moved[ENDS[1], 0] - moved[ENDS[0], 0])
-    return np.array([*down, wider, apart, down[0] - upper, lower - down[1]], np.float32)
+    parts = UPPER_MIDDLE, LOWER_MIDDLE, CHIN, ENDS, UPPER_EDGE, LOWER_EDGE
+    *down, upper, lower = (moved[..., points, 1].mean(-1) for points in parts)
+    apart = face[..., LOWER_MIDDLE, 1].mean(-1) - face[..., UPPER_MIDDLE, 1].mean(-1)
+    wider = moved[..., ENDS[1], 0] - moved[..., ENDS[0], 0]
+    return np.stack([*down, wider, apart, down[0] - upper, lower - down[1]], -1).astype(np.float32)
 
 
 def sharpness(crop: NDArray[np.uint8], mesh: Array, scale: float) -> float:

@@ -36,13 +36,13 @@ class Follow:
 FOLLOW = Follow()
 
 
-def dropped(face: Array, rest: Array) -> float:
-    """How far the lower teeth stand below where they are with the mouth closed, outer eye distances, never negative.
+def dropped(face: Array, rest: Array) -> Array:
+    """How far [...] the lower teeth stand below where they are with the mouth closed, outer eye distances, 0 at least.
 
     Parameters
     ----------
-    face, rest : float32 [70, 3]; landmarks of the driving and of the closed mouth, normalised space
+    face, rest : float32 [..., 70, 3]; landmarks of the driving and of the closed mouth, normalised space
     """
-    chin, lip = (float(np.mean(face[points, 1] - rest[points, 1])) for points in (CHIN, LOWER_MIDDLE))
-    jaw = FOLLOW.chin * max(chin - FOLLOW.slack, 0.0) + FOLLOW.lip * lip
-    return min(max(jaw, 0.0), max(FOLLOW.most * lip, 0.0))
+    chin, lip = ((face[..., points, 1] - rest[..., points, 1]).mean(-1) for points in (CHIN, LOWER_MIDDLE))
+    jaw = FOLLOW.chin * np.maximum(chin - FOLLOW.slack, 0) + FOLLOW.lip * lip
+    return np.asarray(np.minimum(np.maximum(jaw, 0), np.maximum(FOLLOW.most * lip, 0)), np.float32)

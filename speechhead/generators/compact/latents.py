@@ -43,28 +43,28 @@ class Told:
 TOLD = Told()
 
 
-def mouth_width(face: Array) -> float:
-    """Distance of the mouth's corners of landmarks [70, 3] across the face."""
-    return float(face[CORNERS[1], 0] - face[CORNERS[0], 0])
+def mouth_width(face: Array) -> Array:
+    """Distance [...] of the mouth's corners of landmarks [..., 70, 3] across the face."""
+    return np.asarray(face[..., CORNERS[1], 0] - face[..., CORNERS[0], 0], np.float32)
 
 
 def deepened(driving: Array, source: Array, rest_width: float) -> Array:
-    """Driving landmarks [70, 3] with what trackers hold back of rounded and rolled-in lips; `source` stays itself.
+    """Driving landmarks [..., 70, 3] with what trackers hold back of rounded and rolled-in lips; `source` stays itself.
 
     Parameters
     ----------
-    driving, source : float32 [70, 3]; normalised landmarks, the second the portrait's
+    driving : float32 [..., 70, 3]; normalised landmarks; source : float32 [70, 3]; the portrait's
     rest_width : of the portrait's mouth at rest (`mouth_width`): a smile that ends is no pucker
     """
     face, width = driving.copy(), mouth_width(driving)
-    narrowed = [max(0.0, rest_width - mouth_width(one)) for one in (driving, source)]
+    narrowed = [np.maximum(0, rest_width - mouth_width(one)) for one in (driving, source)]
     more = [TOLD.narrow * by / (1 + by / TOLD.deepest) for by in narrowed]
-    middle = (driving[CORNERS[0], 0] + driving[CORNERS[1], 0]) / 2
-    share = 1 - (more[0] - more[1]) / max(width, 1e-3)
-    face[LIPS, 0] = middle + np.float32(max(share, 0.5)) * (driving[LIPS, 0] - middle)
+    middle = (driving[..., CORNERS[0], 0] + driving[..., CORNERS[1], 0])[..., None] / 2
+    share = 1 - (more[0] - more[1]) / np.maximum(width, 1e-3)
+    face[..., LIPS, 0] = middle + np.maximum(share, 0.5)[..., None] * (driving[..., LIPS, 0] - middle)
     for (outer, inner), gain in ((UPPER, TOLD.upper), (LOWER, TOLD.lower)):
-        red, own = (float(f[outer[1:4], 1].mean() - f[inner, 1].mean()) for f in (driving, source))
-        face[outer, 1] += TAPER * np.float32(gain * (red - own))
+        red, own = (f[..., outer[1:4], 1].mean(-1) - f[..., inner, 1].mean(-1) for f in (driving, source))
+        face[..., outer, 1] += TAPER * (gain * (red - own))[..., None]
     return face
 
 

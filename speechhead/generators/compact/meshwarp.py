@@ -128,9 +128,7 @@ class MeshWarp:
 
     def _vertices(self, normalised: Array, pose: Pose, still: Array | None) -> Array:
         """All vertices [478 + 2 * 36 + 2 * 16, 3]: x and y in [-1, 1] of the crop, z in the same unit."""
-        irises = [normalised[iris] + edge for (_, iris), edge in zip(_EYES, self._irises)]
-        moving = to_pixels(np.concatenate([normalised, self._head_ring, *irises]), pose) * np.float32(2 / self.size)
-        moving = moving - np.array([1, 1, 0], np.float32)
+        moving = to_pixels(self.moving(normalised), pose) * np.float32(2 / self.size) - np.array([1, 1, 0], np.float32)
         if still is None:
             oval = moving[OVAL]
             centre = oval.mean(0)
@@ -140,9 +138,12 @@ class MeshWarp:
             still = np.concatenate([still[:, :2] * reach, still[:, 2:]], 1)
         return np.concatenate([moving, still]).astype(np.float32)
 
-    def driven(self, normalised: Array, pose: Pose) -> Array:
-        """Vertices of a driving face, in the order of `source`: x and y in [-1, 1] of the crop, z in the same unit."""
-        return self._vertices(normalised, pose, self._still)
+    def moving(self, normalised: Array) -> Array:
+        """Vertices [..., 478 + 36 + 32, 3] that go with meshes [..., 478, 3], in normalised space: the mesh, the ring
+        around the head and the rims of the irises; the first of `source`."""
+        ring = np.broadcast_to(self._head_ring, (*normalised.shape[:-2], *self._head_ring.shape))
+        irises = [normalised[..., iris, None, :] + edge for (_, iris), edge in zip(_EYES, self._irises)]
+        return np.concatenate([normalised, ring, *irises], -2)
 
     def flow(self, normalised: Array, pose: Pose, resolution: int = 128) -> tuple[Array, Array]:
         """Backward flow of a driving face.
@@ -158,7 +159,7 @@ class MeshWarp:
         flow : float32 [N, N, 2]; where to read the source minus where the pixel is, in [-1, 1] units of the crop
         coverage : float32 [N, N]; 1 on the face mesh, 0.5 on the ring that moves with the head, 0 elsewhere
         """
-        driving = self.driven(normalised, pose)
+        driving = self._vertices(normalised, pose, self._still)
         triangles, rings, holes = topology()
         corners, origin = driving[triangles], self.source[triangles]
         # Affine map of each triangle: source = origin0 + M (z - corner0); here as displacement, M - 1.

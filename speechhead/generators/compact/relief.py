@@ -114,31 +114,45 @@ class Relief:
 
         Where a turn hides the rim it keeps its depth, and goes behind the face.
         """
-        slides = between(self.pose, pose)[2]  # how what lies deep goes aside
-        towards = self._outwards @ slides / (np.linalg.norm(slides) + 1e-6)
-        return np.asarray(keypoints + smoothstep32(towards, *RELIEF.uncovered)[:, None] * self._front, np.float32)
+        return np.asarray(keypoints + self.lift(between(self.pose, pose)), np.float32)
+
+    def lift(self, skull: Array) -> Array:
+        """What `raised` adds [..., 478, 3], as the skull [..., 4, 2] moves, of `ways`."""
+        slides = skull[..., 2, :]  # how what lies deep goes aside
+        towards = slides @ self._outwards.T / (np.linalg.norm(slides, axis=-1, keepdims=True) + 1e-6)
+        return np.asarray(smoothstep32(towards, *RELIEF.uncovered)[..., None] * self._front, np.float32)
+
+    def ways(self, pose: Pose) -> tuple[Array, Array]:
+        """How places of the portrait move with its skull and with its body, [4, 2] each, see `between`."""
+        return between(self.pose, pose), between(self.pose, followed(self.pose, pose))
 
     @staticmethod
     def _read(layer: Array, at: Array) -> Array:
         read = cv2.remap(layer, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(read[:, 0], np.float32)
 
-    def driven(self, edge: Array, pose: Pose) -> Array:
-        """What moves the places: of the skull, of the body and of the face's edge, float32 [44, 2] in crop pixels.
+    def driven(self, edge: Array, ways: tuple[Array, Array]) -> Array:
+        """What moves the places: of the skull, of the body and of the face's edge, float32 [..., 44, 2] in crop pixels.
+
+        Parameters
+        ----------
+        edge : float32 [..., 36, 2]; the face's edge in the driving picture, crop pixels
+        ways : float32 [..., 4, 2] each, of `ways`
+        """
+        skull, body = ways
+        carried = self._edge_rigid * (self._edge @ skull) + (1 - self._edge_rigid) * (self._edge @ body)
+        rest = edge - self._edge[:, :2] - carried
+        return np.concatenate([skull, body, rest], -2).astype(np.float32)
+
+    def moves(self, edge: Array, pose: Pose) -> Array:
+        """Where all places go, float32 [N, N, 2] in crop pixels.
 
         Parameters
         ----------
         edge : float32 [36, 2]; the face's edge in the driving picture, crop pixels; pose : driving
         """
-        skull, body = between(self.pose, pose), between(self.pose, followed(self.pose, pose))
-        carried = self._edge_rigid * (self._edge @ skull) + (1 - self._edge_rigid) * (self._edge @ body)
-        rest = edge - self._edge[:, :2] - carried
-        return np.concatenate([skull, body, rest]).astype(np.float32)
-
-    def moves(self, edge: Array, pose: Pose) -> Array:
-        """Where all places go, float32 [N, N, 2] in crop pixels; arguments as in `driven`."""
         count = RELIEF.resolution
-        return np.asarray((self.places @ self.driven(edge, pose)).reshape(count, count, 2), np.float32)
+        return np.asarray((self.places @ self.driven(edge, self.ways(pose))).reshape(count, count, 2), np.float32)
 
     def flow(self, edge: Array, pose: Pose) -> Array:
         """Backward flow of the surroundings, float32 [N, N, 2] in [-1, 1] units; arguments as in `moves`."""

@@ -103,23 +103,23 @@ class Inside:
         """float32 [3], middle of the resting lips in normalised space."""
         return np.asarray(self.rest[MIDDLE].mean(0), np.float32)
 
-    def edges(self, jaw: float, further: float = 0.0) -> tuple[Array, Array]:
-        """Where the edges of the lower and of the upper front teeth are, float32 [3] each, normalised space; jaw: how
-        far it is down; further: how much further than `bite` the upper row's edge is."""
-        heights = ARCHES.lower_bite + jaw, self.bite + further
-        below = np.array([[0, height, ARCHES.behind] for height in heights], np.float32)
-        lower, upper = self.seam + below
+    def edges(self, jaw: float | Array, further: float | Array = 0.0) -> tuple[Array, Array]:
+        """Where the edges of the lower and of the upper front teeth are, float32 [..., 3] each, normalised space; jaw
+        [...]: how far it is down; further [...]: how much further than `bite` the upper row's edge is."""
+        down, back = np.array([0, 1, 0], np.float32), np.array([0, 0, ARCHES.behind], np.float32)
+        heights = (np.asarray(height, np.float32) for height in (ARCHES.lower_bite + jaw, self.bite + further))
+        lower, upper = (self.seam + back + down * height[..., None] for height in heights)
         return lower, upper
 
     def now(self, face: Array) -> TeethNow:
-        """How it stands where landmarks [70, 3] in normalised space drive."""
+        """How it stands where landmarks [..., 70, 3] in normalised space drive."""
         habit = Habit() if self.habit is None else self.habit.now(face, self.rest)
-        jaw = max(habit.jaw_share * dropped(face, self.rest) + habit.jaw, 0.0)
-        lip = float(face[LOWER_MIDDLE, 1].mean() - self.seam[1])
-        jaw = max(jaw, lip - ARCHES.lower_bite - ARCHES.bared)
+        lip = face[..., LOWER_MIDDLE, 1].mean(-1) - self.seam[1]
+        jaw = np.maximum(habit.jaw_share * dropped(face, self.rest) + habit.jaw, 0)
+        lower, upper = self.edges(np.maximum(jaw, lip - ARCHES.lower_bite - ARCHES.bared), habit.bite)
         middle = self.seam + np.array([0, 0, ARCHES.behind], np.float32)
-        even = float(np.exp(habit.lower)), float(np.exp(habit.upper))
-        return TeethNow(*self.edges(jaw, habit.bite), middle, float(np.exp(habit.tongue)), even)
+        even = np.exp(np.stack([habit.lower, habit.upper], -1)).astype(np.float32)
+        return TeethNow(lower, upper, middle, np.exp(np.asarray(habit.tongue, np.float32)), even)
 
     @property
     def white(self) -> Array:
@@ -134,18 +134,18 @@ class Inside:
 
 @dataclass(frozen=True)
 class TeethNow:
-    """How the inside of a mouth stands and is lit in one frame.
+    """How the inside of a mouth stands and is lit in one frame, or in several [...].
 
-    lower, upper, middle: float32 [3] in normalised space, where the edges of the two rows' front teeth and the middle
-    between them are; tongue: light on it beside the usual; even: light on the lower and on the upper row beside that
-    of the place
+    lower, upper, middle: float32 [..., 3] in normalised space, where the edges of the two rows' front teeth and the
+    middle between them are; tongue: float32 [...], light on it beside the usual; even: float32 [..., 2], light on the
+    lower and on the upper row beside that of the place
     """
 
     lower: Array
     upper: Array
     middle: Array
-    tongue: float
-    even: tuple[float, float]
+    tongue: Array
+    even: Array
 
 
 class Teeth:
@@ -215,7 +215,7 @@ class Teeth:
         """What `draw` lays over a frame of `size` pixels a side: where, colours [h, w, 3] in 0..255, and how much of
         them [h, w, 1] in 0..1; None where the lips are shut or the mouth is out of the frame."""
         face = from_mesh(keypoints)
-        shown = parted(face)
+        shown = float(parted(face))
         if shown <= 0:
             return None
         opening = Opening.between(to_pixels(between(keypoints), pose)[:, :2], pose.scale, size)
@@ -236,7 +236,7 @@ class Teeth:
         )
         light = lit(opening, unprojected(*opening.places, now.middle, pose, 0.0)[0], face, inside.rest)
         place = unprojected(*opening.places, now.lower, pose, 0.0)
-        out = behind(place, light[1], inside.light.skin, now.tongue)
+        out = behind(place, light[1], inside.light.skin, float(now.tongue))
         for row, even, more in zip((lower, upper), light, now.even):
             bright = even * np.float32(more)
             lit_row = inside.light.bounded(row[..., :3] * (reddened(bright) * (inside.white / np.float32(235))))
@@ -246,10 +246,10 @@ class Teeth:
         return out
 
 
-def parted(face: Array) -> float:
-    """How much of the inside of a mouth is drawn, 0..1, of landmarks [70, 3] in normalised space."""
-    gap = float(face[LOWER_MIDDLE, 1].mean() - face[UPPER_MIDDLE, 1].mean())
-    return float(smoothstep32(gap, *ARCHES.apart))
+def parted(face: Array) -> Array:
+    """How much [...] of the inside of a mouth is drawn, 0..1, of landmarks [..., 70, 3] in normalised space."""
+    gap = face[..., LOWER_MIDDLE, 1].mean(-1) - face[..., UPPER_MIDDLE, 1].mean(-1)
+    return smoothstep32(gap, *ARCHES.apart)
 
 
 def seen_row(row: Row, unit: float, edge: Array, pose: Pose, places: tuple[Array, Array]) -> Array:
@@ -266,16 +266,16 @@ def seen_row(row: Row, unit: float, edge: Array, pose: Pose, places: tuple[Array
 
 
 def between(keypoints: Array) -> Array:
-    """Outline float32 [n, 3] of what is seen between the inner lips of keypoints [478, 3], in normalised space.
+    """Outline float32 [..., n, 3] of what is seen between the inner lips of keypoints [..., 478, 3], normalised space.
 
     Lips are round and overhang a little: teeth that were seen up to the line at which lips meet would make a mouth look
     further open than it is.
     """
-    upper, lower = keypoints[UPPER_INNER_LIP].copy(), keypoints[LOWER_INNER_LIP].copy()
-    share = np.minimum(1, np.maximum(lower[:, 1] - upper[:, 1], 0) / sum(ARCHES.lips))
-    upper[:, 1] += ARCHES.lips[0] * share
-    lower[:, 1] -= ARCHES.lips[1] * share
-    return np.concatenate([upper, lower[-2:0:-1]])
+    upper, lower = keypoints[..., UPPER_INNER_LIP, :].copy(), keypoints[..., LOWER_INNER_LIP, :].copy()
+    share = np.minimum(1, np.maximum(lower[..., 1] - upper[..., 1], 0) / sum(ARCHES.lips))
+    upper[..., 1] += ARCHES.lips[0] * share
+    lower[..., 1] -= ARCHES.lips[1] * share
+    return np.concatenate([upper, lower[..., -2:0:-1, :]], -2)
 
 
 def unprojected(x: Array, y: Array, edge: Array, pose: Pose, curve: float) -> tuple[Array, Array]:

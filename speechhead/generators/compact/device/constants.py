@@ -28,6 +28,18 @@ def _cavity(name: str) -> NDArray[np.generic]:
     return values
 
 
+def _layers() -> NDArray[np.generic]:
+    """Depth of the triangles of the lips that puts skin before the upper sheet, that before the lower one, and in both
+    what is behind the edge before the lip."""
+    sheets = sheet_topology()
+    lips = [np.full(sheets.edges, 1.0), np.full(sheets.sheet - sheets.edges, 0.0)]
+    places = np.concatenate([np.full(sheets.skin, 4.0), *(part + 2 for part in lips), *lips])
+    return np.asarray(LAYER * places, np.float32)
+
+
+LAYER = 1e5
+"""Pixels of depth that part what is drawn before from what is drawn after."""
+
 _TABLES = {
     "taper": lambda side: border_taper(int(side)),
     "middle": lambda sides: pixel_grid(*map(int, sides.split("x"))),
@@ -35,8 +47,11 @@ _TABLES = {
     "cavity": _cavity,
     "edge": lambda window: WINDOWS[window].edge(),
     "sheets": lambda _: sheet_topology().triangles,
+    "layers": lambda _: _layers(),
+    "sheet_starts": lambda _: sheet_topology().skin + np.array([0, sheet_topology().sheet])[:, None, None, None],
     "face": lambda _: topology()[0][topology()[1] // 2 :],
     "blur": lambda weights: np.array(weights.split(), np.float32) / 16,
 }
 """Of these kinds: a frame's border, middles of pixels, weights of channels, colours of a mouth, a window's border,
-triangles of the lips and of the face with the ring around it, and weights of blurs in sixteenths."""
+triangles of the lips, what is drawn of them before what and where each lip's begin, triangles of the face with the ring
+around it, and weights of blurs in sixteenths."""

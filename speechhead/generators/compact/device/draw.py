@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -87,9 +88,21 @@ def covered(outline: Tensor, x: Tensor, y: Tensor, finer: int = 1) -> Tensor:
 
     finer : in how many parts of a pixel OpenCV draws it, each way; x, y : as in `distance`
     """
-    away = distance(outline, x, y)
+    return softly(distance(outline, x, y), finer)
+
+
+def softly(away: Tensor, finer: int = 1) -> Tensor:
+    """How much of a pixel so far outside an outline is covered, as `covered`."""
     ramp = RAMP if finer == 1 else 1 + RAMP / (2 * finer)
     return (0.5 + (FAT / finer - away) / ramp).clamp(0, 1)
+
+
+def distances(outlines: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """As `distance` of several outlines each, [B, k, h, w]; shorter ones get their last point again."""
+    most, count = max(outline.shape[1] for outline in outlines), len(outlines)
+    filled = [torch.cat([o, o[:, -1:].expand(-1, most - o.shape[1], -1)], 1) for o in outlines]
+    places = (at.repeat_interleave(count, 0) if len(at) > 1 else at for at in (x, y))
+    return distance(torch.stack(filled, 1).flatten(0, 1), *places).unflatten(0, (-1, count))
 
 
 def triangles(corners: Tensor, drawn: Tensor, shape: tuple[int, int], reach: int) -> Tensor:

@@ -15,9 +15,6 @@ from speechhead.core.arrays import Array
 
 from .draw import Boxes
 
-Box = tuple[int, int, int, int]
-"""x0, y0, x1, y1: pixels of a frame."""
-
 Parts = dict[str, Tensor]
 """All that is drawn from, by name: [B, ...], or [1, ...] for all of a batch."""
 
@@ -28,19 +25,19 @@ HELD, NUMBERS, PLACES = "held.", "numbers", "places"
 
 
 @dataclass(frozen=True)
-class BatchRow:
-    """What is drawn in one go: a frame, or a layer of an eye in one.
+class BatchRows:
+    """What is drawn of one portrait in one go: T frames, or T layers of an eye in some.
 
-    held : what the portrait holds, on the device; numbers : float32 of any shape, the same for all rows of a batch
-    most : counts of which a batch takes the largest; boxes : the pixels that parts of it may change
-    frame : in which frame of the batch it is
+    held : what the portrait holds, on the device; numbers : float32 [T, ...]; most : counts of which a batch takes the
+    largest; boxes : int [T, 4], the pixels x0, y0, x1, y1 of a frame that parts of it may change; frames : which of
+    the batch they are
     """
 
     held: Mapping[str, Tensor]
     numbers: Mapping[str, Array]
     most: Mapping[str, int]
-    boxes: Mapping[str, Box]
-    frame: int = 0
+    boxes: Mapping[str, NDArray[np.int64]]
+    frames: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -56,16 +53,17 @@ class Sizes:
     numbers: tuple[tuple[str, tuple[int, tuple[int, ...]]], ...]
 
     @classmethod
-    def of(cls, rows: Sequence[BatchRow], size: int) -> Sizes:
+    def of(cls, rows: Sequence[BatchRows], size: int) -> Sizes:
         """Of the rows of a batch of frames of `size` a side: the largest of all."""
         first, start, numbers = rows[0], 0, []
         for name, value in first.numbers.items():
-            numbers.append((name, (start, value.shape or (1,))))
-            start += value.size
+            shape = value.shape[1:] or (1,)
+            numbers.append((name, (start, shape)))
+            start += int(np.prod(shape))
         most = tuple((name, max(row.most[name] for row in rows)) for name in first.most)
         boxes = []
         for name in first.boxes:
-            x0, y0, x1, y1 = np.array([row.boxes[name] for row in rows]).T
+            x0, y0, x1, y1 = np.concatenate([row.boxes[name] for row in rows]).T
             width, height = (min(-(-int(far.max()) // STEP) * STEP, size) for far in (x1 - x0, y1 - y0))
             boxes.append((name, (max(width, min(STEP, size)), max(height, min(STEP, size)))))
         return cls(most, tuple(boxes), tuple(numbers))
@@ -78,18 +76,27 @@ class Sizes:
         return Sizes(more, wider, other.numbers)
 
 
-def packed(rows: Sequence[BatchRow], sizes: Sizes, size: int, device: torch.device) -> Parts:
-    """Rows on a device, each thing of all of them in one tensor."""
-    flat = [np.concatenate([np.ravel(row.numbers[name]) for name, _ in sizes.numbers]) for row in rows]
-    places = [[row.frame] for row in rows]
+def packed(rows: Sequence[BatchRows], sizes: Sizes, size: int, device: torch.device, count: int = 0) -> Parts:
+    """Rows on a device in the order of their frames, each thing of all of them in one tensor; the last one is there
+    again until they are `count`."""
+    frames = np.concatenate([row.frames for row in rows]).astype(np.int64)
+    order = np.argsort(frames, kind="stable")
+    order = np.concatenate([order, np.repeat(order[-1:], max(count - len(order), 0))])
+    flat = [np.concatenate([_flat(row.numbers[name]) for name, _ in sizes.numbers], 1) for row in rows]
+    places = [frames[:, None]]
     for name, sides in sizes.boxes:
-        for place, row in zip(places, rows):
-            place += [max(0, min(row.boxes[name][k], size - side)) for k, side in enumerate(sides)]
+        corners = np.concatenate([row.boxes[name][:, :2] for row in rows])
+        places.append(np.clip(corners, 0, size - np.array(sides)))
+    held = [row.held for row in rows for _ in row.frames]
     parts = {
-        NUMBERS: _upload(np.stack(flat).astype(np.float32), device),
-        PLACES: _upload(np.array(places, np.int64), device),
+        NUMBERS: _upload(np.concatenate(flat)[order], device),
+        PLACES: _upload(np.concatenate(places, 1)[order].astype(np.int64), device),
     }
-    return parts | {HELD + name: together([row.held[name] for row in rows]) for name in rows[0].held}
+    return parts | {HELD + name: together([held[k][name] for k in order]) for name in held[0]}
+
+
+def _flat(values: Array) -> Array:
+    return np.asarray(values, np.float32).reshape(len(values), -1)
 
 
 class Batch:
@@ -147,6 +154,7 @@ def _upload(array: NDArray[np.generic], device: torch.device) -> Tensor:
 
 
 def spans(points: Array) -> int:
-    """The most pixels that a triangle of [F, 3, 2] covers either way, and a few more, in steps of 4."""
-    widest = float((points.max(1) - points.min(1)).max())
-    return -(-(int(np.ceil(widest)) + 2) // 4) * 4
+    """The most pixels that a triangle of [..., 3, 2] covers either way, and a few more, in steps of 4."""
+    first, second, third = (points[..., k, :] for k in range(3))
+    widest = np.maximum(np.maximum(first, second), third) - np.minimum(np.minimum(first, second), third)
+    return -(-(int(np.ceil(widest.max())) + 2) // 4) * 4

@@ -20,16 +20,18 @@ from speechhead.engines.steady import Steady
 from speechhead.face.landmarks import Pose
 from speechhead.generators.compact.eyes import closures, held_open, steadied
 from speechhead.generators.compact.generator import CompactGenerator, Source
+from speechhead.generators.compact.latents import deepened
 from speechhead.media.image import Picture
 
+from .eye_moment import eye_rows
 from .flow import matte
-from .frames import Batch, BatchRow, Parts
-from .moment import Driven, eye_rows, frame_row
+from .frames import NUMBERS, Batch, BatchRows, Parts
+from .moment import Driven, frame_rows
 from .networks import window_painters
 from .picture import Plan, drawn, planned, uploaded
 from .portrait import HeldSource, hold
 
-Rows = tuple[list[BatchRow], list[BatchRow], list[BatchRow]]
+Rows = tuple[list[BatchRows], list[BatchRows], list[BatchRows]]
 """Of the frames of a batch, of their eyeballs and of their lids."""
 
 MOST = 6
@@ -150,7 +152,7 @@ class CompactOnDevice(CompactGenerator):
             plan = self._plan = plan if self._plan is None else self._plan.grown(plan)
             with stage("networks"):
                 parts = uploaded(plan, *rows, self.running.device)
-                return self._recorded(plan, planar)(parts, len(rows[0])).cpu().numpy()
+                return self._recorded(plan, planar)(parts, len(parts[NUMBERS])).cpu().numpy()
 
     def _recorded(self, plan: Plan, planar: bool) -> Callable[[Parts, int], Tensor]:
         found = self._steady.get((plan, planar))
@@ -172,22 +174,22 @@ class CompactOnDevice(CompactGenerator):
             steady.free()
 
     def _rows(self, sources: Sequence[Source], normalised: Array, poses: Sequence[Pose]) -> Rows:
-        frames: list[BatchRow] = []
-        balls: list[BatchRow] = []
-        lids: list[BatchRow] = []
-        for number, (source, face, pose) in enumerate(zip(sources, normalised, poses)):
-            held = cast(HeldSource, source)
-            driven = self._driven(held, face, pose)
-            frames.append(frame_row(held, driven, number))
-            for rows, more in zip((balls, lids), eye_rows(held, driven, number)):
-                rows += more
-        return frames, balls, lids
+        rows: Rows = [], [], []
+        for source in {id(source): cast(HeldSource, source) for source in sources}.values():
+            frames = [number for number, other in enumerate(sources) if other is source]
+            driven = self._driven(source, normalised, poses, frames)
+            for some, more in zip(rows, ([frame_rows(source, driven)], *eye_rows(source, driven))):
+                some += more
+        return rows
 
-    def _driven(self, source: Source, normalised: Array, pose: Pose) -> Driven:
-        normalised = steadied(source.landmarks, normalised, source.lids)
-        closure = closures(source.landmarks, normalised, source.lids)
-        keypoints = self.keypoints(source, held_open(source.landmarks, normalised, closure))
-        return Driven(keypoints, closure, pose, self.size)
+    def _driven(self, source: Source, normalised: Array, poses: Sequence[Pose], frames: Sequence[int]) -> Driven:
+        """What drives frames of one portrait; landmarks and poses are those of all frames."""
+        own = source.landmarks
+        faces = steadied(own, np.stack([normalised[number] for number in frames]), source.lids)
+        closed = closures(own, faces, source.lids)
+        faces = deepened(held_open(own, faces, closed), own, source.rest_width)
+        keypoints = self._latents.keypoints(faces, source.canonical)
+        return Driven(keypoints, closed, [poses[number] for number in frames], self.size, frames)
 
 
 def _bytes(frames: Tensor) -> Tensor:

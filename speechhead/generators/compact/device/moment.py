@@ -1,18 +1,17 @@
-"""The few numbers of a frame, worked out on the CPU with the compact generator's own functions."""
+"""The few numbers of frames, worked out on the CPU with the compact generator's own functions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from speechhead.core.arrays import Array
-from speechhead.face.landmarks import Pose, from_mesh, to_pixels
+from speechhead.core.arrays import Array, Array64
+from speechhead.face.landmarks import REFERENCE, Pose, from_mesh
 from speechhead.generators.compact.cavity import CAVITY, wide
-from speechhead.generators.compact.eye_frame import box, edges
-from speechhead.generators.compact.eyeball import GLINT
-from speechhead.generators.compact.eyes import LaidLid, Lid, TurnedBall, closing, left_over, lid_edges, turned
 from speechhead.generators.compact.lips import LaidLips, sheet_topology
 from speechhead.generators.compact.meshwarp import (
     EYE_LEFT,
@@ -30,66 +29,108 @@ from speechhead.generators.compact.shown import PRIOR_RESOLUTION
 from speechhead.generators.compact.teeth import between, parted
 from speechhead.generators.compact.windows import WINDOWS, Window
 
-from .frames import BatchRow, Box, spans
-from .portrait import HeldSource, Tensors, moving_vertices
+from .frames import BatchRows, spans
+from .portrait import HeldSource
 
 INNER_LIPS = UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]
-NOWHERE: Box = (0, 0, 1, 1)
+OUTLINES = {
+    "mouth": (np.array(INNER_LIPS), np.array(OUTER_LIP)),
+    "eyes": (np.array([EYE_LEFT, EYE_RIGHT]), np.array([IRIS_LEFT, IRIS_RIGHT])),
+}
+"""Vertices of the two masks that each window's network is shown, see `Window.shapes`."""
 
-Numbers = dict[str, Array]
-Counts = dict[str, int]
-Places = dict[str, Box]
+NOWHERE = (0, 0, 1, 1)
+"""The box of what is out of the frame."""
 
 
 @dataclass(frozen=True)
 class Driven:
-    """What drives one frame: keypoints float32 [478, 3] in normalised space, how far the lids are closed [2], pose, and
-    the side of the frame."""
+    """What drives T frames of one portrait.
+
+    keypoints : float32 [T, 478, 3] in normalised space; closures : float32 [T, 2], how far the lids are closed
+    poses : T; size : side of the frames; frames : which of the batch they are
+    """
 
     keypoints: Array
-    closure: Array
-    pose: Pose
+    closures: Array
+    poses: Sequence[Pose]
     size: int
+    frames: Sequence[int]
+    turns: Array64 = field(init=False)
+    """float64 [T, 3, 3], rotation times scale."""
+    shifts: Array64 = field(init=False)
+    """float64 [T, 3]."""
+
+    def __post_init__(self) -> None:
+        turns = np.stack([pose.rotation.astype(np.float64) * pose.scale for pose in self.poses])
+        object.__setattr__(self, "turns", turns)
+        object.__setattr__(self, "shifts", np.stack([pose.translation for pose in self.poses]).astype(np.float64))
+
+    def pixels(self, points: Array) -> Array:
+        """Points [T, n, 3] or [n, 3] of normalised space in crop pixels, float32 [T, n, 3]."""
+        return (points.astype(np.float64) @ self.turns.swapaxes(1, 2) + self.shifts[:, None]).astype(np.float32)
 
 
-def frame_row(source: HeldSource, driven: Driven, number: int) -> BatchRow:
-    """All of a frame but its eyes."""
-    numbers: Numbers = {}
-    most: Counts = {}
-    boxes: Places = {}
-    for part in (_mesh, _lips, _smile, _windows, _inside):
-        part(source, driven, numbers, most, boxes)
-    return BatchRow(source.held, numbers, most, boxes, number)
+@dataclass(frozen=True)
+class MomentParts:
+    """What is gathered of T frames, see `BatchRows`."""
+
+    numbers: dict[str, Array] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
+    boxes: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
-def _mesh(source: HeldSource, driven: Driven, numbers: Numbers, most: Counts, _: Places) -> None:
-    pose, size = driven.pose, driven.size
-    solid = source.relief.raised(driven.keypoints, pose)
-    vertices = source.warper.driven(solid, pose)[: moving_vertices()]
-    posed = to_pixels(solid, pose)[:, :2]
-    triangles, rings, _holes = topology()
-    hull = cv2.convexHull(posed * np.float32(PRIOR_RESOLUTION / size) - np.float32(0.5))[:, 0]
-    numbers["vertices"] = vertices
-    numbers["around"] = source.relief.driven(posed[OVAL], pose)
-    numbers["hull"] = np.concatenate([hull, np.repeat(hull[-1:], len(posed) - len(hull), 0)])[: len(OVAL) * 2]
-    cells = vertices[:, :2] * np.float32(PRIOR_RESOLUTION / 2)
-    most["face"], most["ring"] = spans(cells[triangles[rings:]]), spans(cells[triangles[rings // 2 : rings]])
+def frame_rows(source: HeldSource, driven: Driven) -> BatchRows:
+    """All of frames but their eyes."""
+    wanted = MomentParts()
+    mesh, outlines = driven.pixels(driven.keypoints), driven.pixels(between(driven.keypoints))
+    _mesh(source, driven, wanted)
+    _lips(source, driven, wanted, mesh, outlines)
+    _windows(source, driven, wanted, mesh)
+    _inside(source, driven, wanted, outlines)
+    amounts = [_smile(source, keypoints) for keypoints in driven.keypoints]
+    wanted.numbers["smile"] = np.array(amounts, np.float32)
+    wanted.most["smile"] = int(max(amounts) > 0)
+    return BatchRows(source.held, wanted.numbers, wanted.most, wanted.boxes, driven.frames)
 
 
-def _lips(source: HeldSource, driven: Driven, numbers: Numbers, most: Counts, boxes: Places) -> None:
-    pose, sheets = driven.pose, source.lips
-    mesh = to_pixels(driven.keypoints, pose)
-    laid = sheets.placed(mesh, to_pixels(between(driven.keypoints), pose), pose, driven.size)
-    there = laid is not None
-    laid = laid or _no_lips(len(sheets.vertices))
-    tall, wide_ = sheets.plate.upper.shape[:2]
-    numbers["lip_driving"], numbers["lip_line"] = laid.driving, laid.line
-    numbers["lip_between"], numbers["lip_dark"] = laid.between, laid.dark
-    numbers["lip_tone"] = sheets.plate.line
-    numbers["lips"] = np.array([laid.shown, laid.soft, laid.reach, laid.fade, there, wide_ - 1, tall - 1], np.float32)
-    most["lip_soft"] = int(np.ceil(4 * laid.soft))
-    most["lip_triangles"] = spans(laid.driving[sheet_topology().triangles, :2])
-    boxes["lips"] = laid.box
+def _mesh(source: HeldSource, driven: Driven, wanted: MomentParts) -> None:
+    ways = [np.stack(each) for each in zip(*(source.relief.ways(pose) for pose in driven.poses))]
+    solid = driven.keypoints + source.relief.lift(ways[0])
+    vertices = driven.pixels(source.warper.moving(solid))
+    posed = np.ascontiguousarray(vertices[:, : solid.shape[1], :2])
+    cells = np.float32(PRIOR_RESOLUTION / driven.size)
+    wanted.numbers["around"] = source.relief.driven(posed[:, OVAL], (ways[0], ways[1]))
+    wanted.numbers["hull"] = np.stack([_hull(places) for places in posed * cells - np.float32(0.5)])
+    wanted.numbers["vertices"] = vertices * np.float32(2 / driven.size) - np.array([1, 1, 0], np.float32)
+    triangles, rings, _ = topology()
+    flat = vertices[..., :2] * cells
+    wanted.most["face"] = spans(flat[:, triangles[rings:]])
+    wanted.most["ring"] = spans(flat[:, triangles[rings // 2 : rings]])
+
+
+def _hull(points: Array) -> Array:
+    """The outline around points [n, 2], float32 [72, 2]; its last point is there several times."""
+    hull = cv2.convexHull(points)[:, 0]
+    return np.concatenate([hull, np.repeat(hull[-1:], max(2 * len(OVAL) - len(hull), 0), 0)])[: 2 * len(OVAL)]
+
+
+def _lips(source: HeldSource, driven: Driven, wanted: MomentParts, mesh: Array, outlines: Array) -> None:
+    sheets, numbers = source.lips, wanted.numbers
+    tall, broad = sheets.plate.upper.shape[:2]
+    found = [sheets.placed(*one, driven.size) for one in zip(mesh, outlines, driven.poses)]
+    laid = [one or _no_lips(len(sheets.vertices)) for one in found]
+    for name in ("driving", "line", "between", "dark"):
+        numbers[f"lip_{name}"] = np.stack([getattr(one, name) for one in laid])
+    numbers["lip_tone"] = np.broadcast_to(sheets.plate.line, (len(laid), 3))
+    scalars = [
+        (one.shown, one.soft, one.reach, one.fade, there is not None, broad - 1, tall - 1)
+        for one, there in zip(laid, found)
+    ]
+    numbers["lips"] = np.array(scalars, np.float32)
+    wanted.most["lip_soft"] = int(np.ceil(4 * max(one.soft for one in laid)))
+    wanted.most["lip_triangles"] = spans(numbers["lip_driving"][:, sheet_topology().triangles, :2])
+    wanted.boxes["lips"] = np.array([one.box for one in laid])
 
 
 def _no_lips(vertices: int) -> LaidLips:
@@ -99,125 +140,74 @@ def _no_lips(vertices: int) -> LaidLips:
     return LaidLips(NOWHERE, driving, line, outline, outline, 0.0, 1.0, 1, 3)
 
 
-def _smile(source: HeldSource, driven: Driven, numbers: Numbers, most: Counts, _: Places) -> None:
-    amount = 0.0 if source.smile is None else source.smile.amount(from_mesh(driven.keypoints))
-    numbers["smile"] = np.array([amount if amount >= FAINT else 0.0], np.float32)
-    most["smile"] = int(amount >= FAINT)
+def _smile(source: HeldSource, keypoints: Array) -> float:
+    """How much of the smile is taken out of a frame."""
+    amount = 0.0 if source.smile is None else source.smile.amount(from_mesh(keypoints))
+    return amount if amount >= FAINT else 0.0
 
 
-def _windows(source: HeldSource, driven: Driven, numbers: Numbers, _: Counts, boxes: Places) -> None:
-    pose, size = driven.pose, driven.size
-    posed, driving = to_pixels(driven.keypoints, pose), from_mesh(driven.keypoints)
+def _windows(source: HeldSource, driven: Driven, wanted: MomentParts, mesh: Array) -> None:
+    numbers, count = wanted.numbers, len(driven.frames)
     for name, window in WINDOWS.items():
-        matrix = window.matrix(window.centre(source.canonical), pose, size)
-        pixels = window.pixels(posed, matrix, size)
-        if name == "mouth":
-            numbers["mouth_first"], numbers["mouth_second"] = pixels[INNER_LIPS], pixels[OUTER_LIP]
-        else:
-            numbers["eyes_first"] = np.stack([pixels[EYE_LEFT], pixels[EYE_RIGHT]])
-            numbers["eyes_second"] = pixels[[IRIS_LEFT, IRIS_RIGHT]]
-        numbers[f"{name}_matrix"] = matrix
-        numbers[f"{name}_motion"] = window.motion(source.seen, driving, source.pose, pose)
-        numbers[f"{name}_to"], boxes[name] = _place(window, matrix, size)
+        centre = window.centre(source.canonical)
+        matrices = np.stack([window.matrix(centre, pose, driven.size) for pose in driven.poses])
+        to, wanted.boxes[name] = _places(window, matrices, driven.size)
+        for part, vertices in zip(("first", "second"), OUTLINES[name]):
+            places = mesh[:, vertices, :2].reshape(count, -1, 2) - np.float32(0.5)
+            pixels = places @ to[:, :, :2].swapaxes(1, 2) + to[:, None, :, 2]
+            numbers[f"{name}_{part}"] = pixels.reshape(count, *vertices.shape, 2)
+        numbers[f"{name}_matrix"], numbers[f"{name}_to"] = matrices, to
+        numbers[f"{name}_motion"] = _motions(source, driven, window)
     white = source.inside.white
-    numbers["tone"] = white / max(float(white.mean()), 1.0)
-    numbers["grey"] = np.array([source.inside.grey], np.float32)
+    numbers["tone"] = np.broadcast_to(white / max(float(white.mean()), 1.0), (count, 3))
+    numbers["grey"] = np.full(count, source.inside.grey)
 
 
-def _place(window: Window, matrix: Array, size: int) -> tuple[Array, Box]:
-    """Map [2, 3] from a frame's pixels to a window's, and the box that the window lies in."""
+def _motions(source: HeldSource, driven: Driven, window: Window) -> Array:
+    """`Window.motion` of T frames."""
+    still = window.motion(source.seen, source.seen, source.pose, source.pose)
+    half = len(still) // 2
+    moved = 5 * (from_mesh(driven.keypoints) - REFERENCE)[:, list(window.points)].reshape(len(driven.frames), -1)
+    angles = np.array([pose.angles[:2] for pose in driven.poses]) / 30
+    return np.concatenate([moved, angles, np.broadcast_to(still[half:], (len(angles), half))], 1)
+
+
+def _places(window: Window, matrices: Array, size: int) -> tuple[Array, NDArray[np.int64]]:
+    """Maps [T, 2, 3] from a frame's pixels to a window's, and the boxes [T, 4] that the window lies in."""
     half = np.array([window.width / 2, window.height / 2])
     ends = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-    corners = (ends @ matrix[:, :2].T + matrix[:, 2] + 1) * (size / 2)
-    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, size - 1).tolist()
-    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, (x0 + 1, y0 + 1), size).tolist()
-    linear = np.diag(half) @ np.linalg.inv(matrix[:, :2]) * (2 / size)
-    offset = linear @ (0.5 - (matrix[:, 2] + 1) * (size / 2)) + half - 0.5
-    return np.column_stack([linear, offset]), (x0, y0, x1, y1)
+    corners = (ends @ matrices[:, :, :2].swapaxes(1, 2) + matrices[:, None, :, 2] + 1) * (size / 2)
+    low = np.clip(np.floor(corners.min(1)).astype(int), 0, size - 1)
+    high = np.clip(np.ceil(corners.max(1)).astype(int) + 1, low + 1, size)
+    linear = half[:, None] * np.linalg.inv(matrices[:, :, :2]) * (2 / size)
+    offset = np.einsum("tij,tj->ti", linear, 0.5 - (matrices[:, :, 2] + 1) * (size / 2)) + half - 0.5
+    return np.concatenate([linear, offset[..., None]], 2), np.concatenate([low, high], 1)
 
 
-def _inside(source: HeldSource, driven: Driven, numbers: Numbers, most: Counts, boxes: Places) -> None:
-    inside, pose, size = source.inside, driven.pose, driven.size
-    face = from_mesh(driven.keypoints)
-    now, scale = inside.now(face), pose.scale
-    outline = to_pixels(between(driven.keypoints), pose)[:, :2]
-    matrix = np.asarray(pose.rotation * scale, np.float32)
-    shade, soft = 2 * round(CAVITY.shade * scale / 2) + 1, inside.soft * scale
-    margin = round(CAVITY.shade * scale) + 2
-    x0, y0 = np.maximum(np.floor(outline.min(0)).astype(int) - margin, 0).tolist()
-    x1, y1 = np.minimum(np.ceil(outline.max(0)).astype(int) + margin, size).tolist()
-    there = x1 - x0 >= 4 and y1 - y0 >= 4
-    shown = parted(face) if there else 0.0
-    numbers["in_outline"], numbers["in_soft"] = outline, np.array([soft])
-    numbers["in_shown"], numbers["in_shade"] = np.array([shown]), np.array([float(shade)])
-    numbers["in_skin"], numbers["in_white"] = inside.light.skin, inside.white
-    numbers["in_most"], numbers["in_grey"] = np.array([inside.light.most]), np.array([inside.grey])
-    numbers["in_even"], numbers["in_tongue"] = np.array(now.even), np.array([now.tongue])
-    numbers["in_wide"] = np.array([wide(face, inside.rest)])
-    numbers["in_matrix"], numbers["in_inverse"] = matrix, np.linalg.inv(matrix[:2, :2])
-    for name, edge in (("lower", now.lower), ("upper", now.upper), ("middle", now.middle)):
-        numbers[f"in_{name}"] = to_pixels(edge, pose)
+def _inside(source: HeldSource, driven: Driven, wanted: MomentParts, outlines: Array) -> None:
+    inside, numbers, size = source.inside, wanted.numbers, driven.size
+    faces = from_mesh(driven.keypoints)
+    now, scales = inside.now(faces), np.array([pose.scale for pose in driven.poses], np.float32)
+    outlines = outlines[..., :2]
+    shades = 2 * np.round(CAVITY.shade * scales / 2) + 1
+    margins = np.round(CAVITY.shade * scales)[:, None] + 2
+    low = np.maximum(np.floor(outlines.min(1)) - margins, 0).astype(int)
+    high = np.minimum(np.ceil(outlines.max(1)) + margins, size).astype(int)
+    there = (high - low >= 4).all(1)
+    shown = parted(faces) * there
+    numbers["in_outline"], numbers["in_soft"] = outlines, np.float32(inside.soft) * scales
+    numbers["in_shown"], numbers["in_shade"] = shown, np.asarray(shades, np.float32)
+    numbers["in_even"], numbers["in_tongue"], numbers["in_wide"] = now.even, now.tongue, wide(faces, inside.rest)
+    turns = np.asarray(driven.turns, np.float32)
+    numbers["in_matrix"], numbers["in_inverse"] = turns, np.linalg.inv(turns[:, :2, :2])
+    edges = driven.pixels(np.stack([now.lower, now.upper, np.broadcast_to(now.middle, now.lower.shape)], 1))
+    for k, name in enumerate(("lower", "upper", "middle")):
+        numbers[f"in_{name}"] = edges[:, k]
+    light = inside.light
     for name, row in (("lower", inside.lower), ("upper", inside.upper)):
-        numbers[f"in_{name}_row"] = np.array([row.curve, *row.edge, inside.unit])
-    most["in_soft"], most["in_shade"], most["open"] = int(np.ceil(4 * soft)), (shade + 1) // 2 + 1, int(shown > 0)
-    boxes["inside"] = (x0, y0, x1, y1) if there else NOWHERE
-
-
-def eye_rows(source: HeldSource, driven: Driven, number: int) -> tuple[list[BatchRow], list[BatchRow]]:
-    """The eyeballs of a frame that look aside, and its lids that close."""
-    balls, covers = [], []
-    for lid, ball, cover, part in zip(source.lids, source.balls, source.covers, left_over(driven.closure)):
-        if lid is None or cover is None:
-            continue
-        aside = turned(lid, part, driven.keypoints, driven.pose)
-        if aside is not None and ball is not None:
-            balls.append(_ball_row(lid, aside, ball, driven.size, number))
-        shut = closing(lid, part, driven.keypoints, driven.pose)
-        if shut is not None:
-            covers.append(_lid_row(lid, shut, cover, driven.size, number))
-    return [row for row in balls if row is not None], [row for row in covers if row is not None]
-
-
-def _ball_row(lid: Lid, aside: TurnedBall, held: Tensors, size: int, number: int) -> BatchRow | None:
-    ball = lid.ball
-    where = None if ball is None else _eye_box(aside.matrix, ball.white.shape, size)
-    if ball is None or where is None:
-        return None
-    upper, lower = edges(aside.points - ball.corner, ball.white.shape[1])
-    scalars = float(upper.mean()), ball.unit, max(ball.soft, 1.0) + 0.004 * ball.unit
-    numbers = {
-        "to": aside.matrix,
-        "share": np.array([aside.share]),
-        "turn": cv2.invertAffineTransform(np.asarray(ball.turn(aside.moved), np.float64)),
-        "glint_moved": GLINT * aside.moved,
-        "upper": _long(upper, size),
-        "lower": _long(lower, size),
-        "ball": np.array(scalars),
-    }
-    return BatchRow(held, numbers, {}, {"eye": where}, number)
-
-
-def _lid_row(lid: Lid, shut: LaidLid, held: Tensors, size: int, number: int) -> BatchRow | None:
-    where = _eye_box(shut.matrix, lid.laid.shape, size)
-    if where is None:
-        return None
-    upper, lower, late = lid_edges(lid, shut.part)
-    numbers = {
-        "to": shut.matrix,
-        "share": np.array([shut.share]),
-        "upper": _long(upper, size),
-        "lower": _long(lower, size),
-        "line": _long(lid.line, size),
-        "lid": np.array([shut.part, late, lid.soft, lid.breadth, lid.unit]),
-        "dark": lid.dark,
-    }
-    return BatchRow(held, numbers, {}, {"eye": where}, number)
-
-
-def _eye_box(matrix: Array, shape: tuple[int, ...], size: int) -> Box | None:
-    x0, y0, x1, y1 = box(matrix, shape, size)
-    return None if x1 - x0 < 2 or y1 - y0 < 2 else (x0, y0, x1, y1)
-
-
-def _long(values: Array, size: int) -> Array:
-    return np.pad(np.asarray(values, np.float32), (0, size - len(values)))
+        numbers[f"in_{name}_row"] = np.tile([row.curve, *row.edge, inside.unit], (len(faces), 1))
+    for name, value in (("skin", light.skin), ("white", inside.white), ("most", [light.most]), ("grey", [light.grey])):
+        numbers[f"in_{name}"] = np.tile(value, (len(faces), 1))
+    wanted.most["in_soft"] = int(np.ceil(4 * numbers["in_soft"].max()))
+    wanted.most["in_shade"], wanted.most["open"] = int(shades.max() + 1) // 2 + 1, int(shown.max() > 0)
+    wanted.boxes["inside"] = np.where(there[:, None], np.concatenate([low, high], 1), NOWHERE)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import eyes, flow, inside, lips, windows
-from .frames import Batch, BatchRow, Parts, Sizes, packed
+from .frames import Batch, BatchRows, Parts, Sizes, packed
 from .networks import WindowPainter
 
 BALLS, LIDS = "balls.", "lids."
@@ -34,21 +34,21 @@ class Plan:
         return Plan(self.size, self.frames.grown(other.frames), balls, lids)
 
 
-def planned(frames: Sequence[BatchRow], balls: Sequence[BatchRow], lids: Sequence[BatchRow], size: int) -> Plan:
+def planned(frames: Sequence[BatchRows], balls: Sequence[BatchRows], lids: Sequence[BatchRows], size: int) -> Plan:
     """What is drawn of the rows of frames, eyeballs and lids."""
     aside, shut = (Sizes.of(rows, size) if rows else None for rows in (balls, lids))
     return Plan(size, Sizes.of(frames, size), aside, shut)
 
 
 def uploaded(
-    plan: Plan, frames: Sequence[BatchRow], balls: Sequence[BatchRow], lids: Sequence[BatchRow], device: torch.device
+    plan: Plan, frames: Sequence[BatchRows], balls: Sequence[BatchRows], lids: Sequence[BatchRows], device: torch.device
 ) -> Parts:
     """All tensors of a batch. Eyes are as many as there are powers of two: the last is laid once more, the same."""
     parts = packed(frames, plan.frames, plan.size, device)
     for name, rows, sizes in ((BALLS, balls, plan.balls), (LIDS, lids, plan.lids)):
         if rows and sizes is not None:
-            more = [*rows, *[rows[-1]] * ((1 << (len(rows) - 1).bit_length()) - len(rows))]
-            parts |= {name + key: part for key, part in packed(more, sizes, plan.size, device).items()}
+            count = 1 << (sum(len(row.frames) for row in rows) - 1).bit_length()
+            parts |= {name + key: part for key, part in packed(rows, sizes, plan.size, device, count).items()}
     return parts
 
 

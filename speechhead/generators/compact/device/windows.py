@@ -13,7 +13,7 @@ from speechhead.generators.compact.shown import KNOWN
 from speechhead.generators.compact.windows import WINDOWS, Window
 
 from .constants import constant
-from .draw import FAT, RAMP, covered, grid, read
+from .draw import FAT, RAMP, distances, grid, read, softly
 from .frames import Batch
 from .networks import WindowPainter
 
@@ -74,8 +74,8 @@ def _shapes(batch: Batch, name: str, window: Window) -> Tensor:
     first, second = batch.number(f"{name}_first"), batch.number(f"{name}_second")
     x, y = grid(window.height, window.width, first)
     if name == "mouth":
-        return torch.stack([covered(first, x, y), covered(second, x, y)], 1)
-    lids = torch.maximum(covered(first[:, 0], x, y), covered(first[:, 1], x, y))
+        return softly(distances([first, second], x, y))
+    lids = softly(distances([first[:, 0], first[:, 1]], x, y)).amax(1)
     radius = WARP.iris_radius / window.half[0] * window.width / 2
     away = [torch.hypot(x - second[:, k, 0, None, None], y - second[:, k, 1, None, None]) for k in (0, 1)]
     irises = (0.5 + (radius + FAT - torch.minimum(*away)) / RAMP).clamp(0, 1)

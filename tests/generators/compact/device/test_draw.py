@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from speechhead.generators.compact.device import draw  # noqa: E402
-from speechhead.generators.compact.device.frames import BatchRow, Sizes, packed, together  # noqa: E402
+from speechhead.generators.compact.device.frames import BatchRows, Sizes, packed, together  # noqa: E402
 
 SIDE = 40
 
@@ -54,13 +54,14 @@ def test_an_affine_map_takes_a_triangle_onto_another() -> None:
 
 
 def test_boxes_of_a_batch_are_of_one_size_and_within_the_frame() -> None:
+    first, other = torch.ones(2, 3), torch.ones(3, 2)
     rows = [
-        BatchRow({"a": torch.ones(2, 3)}, {"n": np.array([1.0])}, {"k": 3}, {"box": (4, 30, 12, 39)}, 0),
-        BatchRow({"a": torch.ones(3, 2)}, {"n": np.array([2.0])}, {"k": 5}, {"box": (0, 0, 20, 6)}, 1),
+        BatchRows({"a": first}, {"n": np.ones(1)}, {"k": 3}, {"box": np.array([[4, 30, 12, 39]])}, [1]),
+        BatchRows({"a": other}, {"n": np.ones(1)}, {"k": 5}, {"box": np.array([[0, 0, 20, 6]])}, [0]),
     ]
     sizes = Sizes.of(rows, SIDE)
     assert dict(sizes.boxes) == {"box": (32, 16)} and dict(sizes.most) == {"k": 5}
     parts = packed(rows, sizes, SIDE, torch.device("cpu"))
-    assert parts["places"].tolist() == [[0, 4, 24], [1, 0, 0]] and parts["held.a"].shape == (2, 3, 3)
-    one = rows[0].held["a"]
-    assert together([one, one]).shape == (1, 2, 3)
+    assert parts["places"].tolist() == [[0, 0, 0], [1, 4, 24]] and parts["held.a"].shape == (2, 3, 3)
+    assert together([first, first]).shape == (1, 2, 3)
+    assert packed(rows, sizes, SIDE, torch.device("cpu"), 4)["numbers"].shape == (4, 1)
