@@ -2,6 +2,7 @@
 
     python -m pipelines.judge.full_resolution PORTRAITS [--names FILE] [--network 64] [--json OUT] [--sheet OUT]
     python -m pipelines.judge.full_resolution CLIPS --generator NAME_OR_FILE
+    python -m pipelines.judge.full_resolution grace_hopper.jpg --network 128 --picture docs/full_size.jpg
 
 With portraits, a perfect network stands in for a family's: the compact generator's own pictures made small, and its
 flow on a grid as coarse as FOMM's. Its pictures at full size are the truth, so that what is measured is the joining
@@ -233,23 +234,43 @@ def strip(shot: FullSizeShot, side: int) -> Picture:
     return np.hstack([np.asarray(cv2.resize(p, (side, side), interpolation=cv2.INTER_AREA)) for p in shown])
 
 
+def illustration(shot: FullSizeShot) -> Picture:
+    """Photo, plain and ours at full size, and below a close-up of an eye and the mouth of each, twice as large."""
+    shown = (shot.photo, shot.plain, shot.ours)
+    size, mesh = shot.ours.shape[0], FaceTracker(threads=1).locate(shot.truth).mesh
+    half = size // 4
+    closer = []
+    for picture in shown:
+        x, y = mesh[[33, 291], :2].mean(0).astype(int)
+        x, y = (int(np.clip(v, half, size - half)) for v in (x, y))
+        cut = picture[y - half : y + half, x - half : x + half]
+        closer.append(np.asarray(cv2.resize(cut, (size, size), interpolation=cv2.INTER_CUBIC)))
+    return np.vstack([np.hstack(shown), np.hstack(closer)])
+
+
 def main(
-    folder: Annotated[Path, typer.Argument(help="Portraits, or with --generator clips.")],
+    folder: Annotated[Path, typer.Argument(help="Portraits, or with --generator clips; or one of them.")],
     names: Annotated[Path | None, typer.Option(help="File with a file's name in each line.")] = None,
     generator: Annotated[str | None, typer.Option(help="Imported weights of a family, or a file of them.")] = None,
     network: Annotated[int, typer.Option(help="Side of the stand-in's pictures, pixels.")] = 64,
     size: Annotated[int, typer.Option(help="Largest side of the face crop, pixels.")] = 512,
     output: Annotated[Path | None, typer.Option("--json", help="File for the rows and their summary.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Picture of all moves to write.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="JPEG to write of the last move of the largest face, with a close-up.")
+    ] = None,
 ) -> None:
     """Measure, and print the summary."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     tracker = FaceTracker(threads=1)
     model = open_model(generator, None, device="cpu").eval() if generator else None
-    chosen = names.read_text().split() if names else sorted(path.name for path in folder.iterdir() if path.is_file())
+    chosen = [folder.name] if folder.is_file() else sorted(path.name for path in folder.iterdir() if path.is_file())
+    folder = folder.parent if folder.is_file() else folder
+    chosen = names.read_text().split() if names else chosen
     rows: list[FullSizeRow] = []
     strips: list[Picture] = []
+    best: FullSizeShot | None = None
     for name in chosen:
         try:
             if model is not None:
@@ -258,6 +279,8 @@ def main(
                 shots = portrait_shots(name, Avatar.from_image(folder / name, size, tracker=tracker), network)
             for shot, row in rows_of_shots(shots, tracker):
                 rows.append(row)
+                if best is None or shot.ours.shape[0] >= best.ours.shape[0]:
+                    best = shot
                 strips += [strip(shot, min(size, 256))] if sheet else []
         except SpeechheadError as error:
             print(f"left out: {name}: {error}")
@@ -265,6 +288,8 @@ def main(
         raise FaceError(f"{folder}: nothing could be measured; the reasons are above. Give others.")
     if sheet:
         Image.fromarray(np.vstack(strips)).save(sheet)
+    if picture and best:
+        Image.fromarray(illustration(best)).save(picture, quality=52, optimize=True)
     found = summary(rows)
     if output:
         output.write_text(json.dumps({"summary": found, "rows": [asdict(row) for row in rows]}, indent=1))

@@ -39,9 +39,12 @@ def test_portraits_are_sharper_and_nearer_than_enlarged_ones(tmp_path, monkeypat
     shutil.copy(shipped()["benjamin_hilliard"].path, tmp_path / "a.jpg")
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     judge.main(tmp_path, network=48, size=160, output=tmp_path / "out.json", sheet=tmp_path / "sheet.png")
+    judge.main(tmp_path / "a.jpg", network=48, size=160, picture=tmp_path / "page.jpg")
     printed = capsys.readouterr().out
     found = json.loads((tmp_path / "out.json").read_text())["summary"]
     assert "left out: b.jpg" in printed and "rest: skin ours" in printed and (tmp_path / "sheet.png").is_file()
+    with judge.Image.open(tmp_path / "page.jpg") as page:
+        assert page.size[0] == 3 * page.size[1] // 2
     assert found["pictures"] == 2
     for move in ("rest", "open"):
         assert found[f"{move}: skin ours"] > 0.8 > 0.4 > found[f"{move}: skin plain"]
