@@ -65,6 +65,21 @@ class Cutout:
         return avatar.face(frame, self._crop) if self._crop else avatar.paste(frame)
 
 
+def before(avatar: Avatar, background: str) -> Avatar:
+    """A portrait whose person is before another background, a colour or a picture's path, for any generator.
+
+    Raises
+    ------
+    ImageError if the background is neither.
+    """
+    alpha, wall = whole_matte(avatar)
+    share = 1 - alpha[..., None].astype(np.float32) / 255
+    behind_it = backdrop(background, wall.shape[:2]).astype(np.float32)
+    picture = _levels(avatar.picture.astype(np.float32) + share * (behind_it - wall))
+    fresh = Avatar.cut(picture, avatar.box, avatar.mesh, avatar.size)
+    return replace(fresh, name=avatar.name, voice=avatar.voice, notes=avatar.notes)
+
+
 def whole_matte(avatar: Avatar) -> tuple[NDArray[np.uint8], Picture]:
     """How much of each pixel of the portrait is the person, uint8 [H, W], and the picture [H, W, 3] behind it."""
     picture = avatar.picture

@@ -22,7 +22,9 @@ const api = new Api();
 const captions = new Captions($("captions"), $("spoken"));
 const recorder = new Recorder();
 const notices = new Notices(document);
-const drawn = new Drawn($("generator"), $("size"), () => stage().phase !== "off" && start());
+const drawn = new Drawn(
+  { generator: $("generator"), size: $("size"), background: $("background"), colour: $("background-colour") }, () => stage().phase !== "off" && start(),
+);
 const readout = new Readout(document, () => api.get(`/sessions/${session.id}/stats`));
 const portraits = new Portraits(
   api,

@@ -1,10 +1,17 @@
-/** What draws the portrait, and how large: the choice of generator is shown only where there are several. */
+/** What draws the portrait, how large and before what: the choice of generator is shown only where there are several. */
 
 export class Drawn {
-  /** Two <select>; `changed` is called when the visitor chooses another generator or size. */
-  constructor(generator, size, changed) {
+  /** Three <select> and the field of any other colour; `changed` is called when the visitor chooses differently. */
+  constructor({ generator, size, background, colour }, changed) {
     this.generator = generator;
     this.size = size;
+    this.background = background;
+    this.colour = colour;
+    background.addEventListener("change", () => {
+      colour.hidden = background.value !== "other";
+      changed();
+    });
+    colour.addEventListener("change", changed);
     this.offered = [];
     generator.addEventListener("change", () => {
       this.fillSizes();
@@ -29,6 +36,8 @@ export class Drawn {
 
   /** As fields of a new session. */
   get chosen() {
-    return { generator: this.generator.value, size: Number(this.size.value) };
+    const [picked, own] = [this.background.value, this.colour.value];
+    const background = picked === "other" ? own : picked || undefined;
+    return { generator: this.generator.value, size: Number(this.size.value), background };
   }
 }

@@ -1,5 +1,7 @@
 /** Recording of what is seen and heard to a file on the visitor's machine. */
 
+import { disclosed } from "./disclosure.js";
+
 const KINDS = [
   ["video/mp4;codecs=avc1.42E01F,mp4a.40.2", "mp4"],
   ["video/webm;codecs=vp8,opus", "webm"],
@@ -29,8 +31,8 @@ export class Recorder {
     const parts = [];
     const recorder = (this.#recorder = new MediaRecorder(stream, { mimeType, videoBitsPerSecond: 2_500_000 }));
     recorder.ondataavailable = ({ data }) => data.size && parts.push(data);
-    recorder.onstop = () => {
-      const file = new Blob(parts, { type: mimeType.split(";")[0] });
+    recorder.onstop = async () => {
+      const file = await disclosed(new Blob(parts, { type: mimeType.split(";")[0] }));
       const name = `speechhead-${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}.${ending}`;
       const link = document.createElement("a");
       link.href = URL.createObjectURL(file);

@@ -97,6 +97,9 @@ class ServerSettings:
         help="Send a session that is always on to rtmp://..., udp://... or a virtual camera, /dev/video10",
         note="may be repeated; an address with a key is seen in ps, so better SPEECHHEAD_PUSH",
     )
+    watermark: str = setting(
+        "", help="Text to draw into the corner of every live picture", metavar="TEXT", unset="none"
+    )
     log_format: str = setting("text", help="How the log is written", choices=("text", "json"))
     avatars_folder: str = setting(
         "", help="Folder in which portraits of visitors outlive a restart", flag="--avatars", unset="they are forgotten"

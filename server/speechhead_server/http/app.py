@@ -260,10 +260,8 @@ class Server:
         )
         async def open_session(request: Request, response: Response, body: SessionBody | None = None) -> dict[str, Any]:
             """Make a session; then POST an SDP offer to its `whep`."""
-            body = body or SessionBody.model_validate({})
-            changes = body.controls.changes() if body.controls else None
-            caller, wanted = request.scope.get(CALLER), (body.avatar, body.voice, body.size)
-            session = await sessions.open(*wanted, changes, caller=caller, generator=body.generator)
+            wanted = (body or SessionBody.model_validate({})).wanted()
+            session = await sessions.open(wanted, caller=request.scope.get(CALLER))
             response.headers["Location"] = f"/sessions/{session.name}"
             return session.describe()
 

@@ -11,6 +11,7 @@ from speechhead_server.core.problems import Refused
 from speechhead_server.core.tickets import CALLER
 from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
+from speechhead_server.live.wanted import Wanted
 
 from .results import refusals
 
@@ -53,11 +54,12 @@ def add_whep(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> None
         voice: str | None = None,
         size: int | None = None,
         generator: str | None = None,
+        background: str | None = None,
     ) -> Response:
         """WHEP for players: makes a session that ends with its viewer."""
         offer = await _offer(request)
-        caller = request.scope.get(CALLER)
-        made = await sessions.open(avatar, voice, size, single=True, caller=caller, generator=generator)
+        wanted = Wanted(avatar, voice, size, generator, background)
+        made = await sessions.open(wanted, single=True, caller=request.scope.get(CALLER))
         try:
             return await _view(made, offer, settings)
         except BaseException:

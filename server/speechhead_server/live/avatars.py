@@ -129,6 +129,19 @@ class Gallery:
                     await self._in(self._studio.errands, self._stage, entry, size, key[0])
         return entry.staged[key]
 
+    async def dressed(self, name: str | None, size: int, generator: str, background: str | None) -> Avatar:
+        """A portrait ready for the stage before a colour, which nobody else gets; as `staged` without one."""
+        staged = await self.staged(name, size, generator)
+        if background is None:
+            return staged
+        avatar = self.get(name).avatar
+        assert avatar is not None
+        async with self._one:
+            dressed: Avatar = await self._in(
+                self._studio.errands, self._studio.prepare, avatar, size, generator, background
+            )
+        return dressed
+
     def release(self, generator: str, shown: Container[Avatar]) -> None:
         """Free what a generator has read off portraits, but of those that are shown."""
         for entry in self._entries.values():

@@ -17,6 +17,7 @@ from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
 from speechhead.core.head_track import ANGLES, check_angles
 from speechhead.core.keyframes import Keyframe
+from speechhead.media.writer import COMMENT
 from speechhead.render.stream import Renderer
 from speechhead.tts.text import Piece
 from speechhead_server.core.config import ServerSettings
@@ -220,7 +221,7 @@ class Session:
 
     def hello(self) -> Message:
         """The first message of a data channel."""
-        return {"type": "hello", "session": self.name, "clock": self._now}
+        return {"type": "hello", "session": self.name, "notice": COMMENT, "clock": self._now}
 
     # Viewers.
 

@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from speechhead.core.clocks import SAMPLE_RATE
@@ -33,6 +34,7 @@ from .script import parts
 from .session import Session
 from .studio import Studio
 from .terms import Role, Terms, terms
+from .wanted import Wanted
 
 log = logging.getLogger("speechhead.server")
 
@@ -118,16 +120,7 @@ class Sessions:
         """A portrait as JSON, with the voice of a session that names none, where any can speak."""
         return entry.describe(self.check_voice(None, entry.name) if self.voices else None)
 
-    async def open(
-        self,
-        avatar: str | None = None,
-        voice: str | None = None,
-        size: int | None = None,
-        controls: dict[str, Any] | None = None,
-        single: bool = False,
-        caller: Caller | None = None,
-        generator: str | None = None,
-    ) -> Session:
+    async def open(self, wanted: Wanted | None = None, single: bool = False, caller: Caller | None = None) -> Session:
         """A new session.
 
         Raises
@@ -137,10 +130,12 @@ class Sessions:
         """
         self.refuse_if_closing()
         self.refuse_if_resting()
-        generator = self.studio.palette.check(generator)
-        size = self.check_size(size, generator)
-        voice = self.check_voice(voice, avatar)
-        entry = self.gallery.get(avatar)
+        wanted = wanted or Wanted()
+        generator = self.studio.palette.check(wanted.generator)
+        size = self.check_size(wanted.size, generator)
+        voice = self.check_voice(wanted.voice, wanted.avatar)
+        wanted = replace(wanted, generator=generator, size=size)
+        entry = self.gallery.get(wanted.avatar)
         agreed = self._agree(caller or Caller(), single)
         try:
             load = self._room.admit(size, generator, list(self._sessions.values()))
@@ -151,8 +146,8 @@ class Sessions:
         self._agreed.append(agreed)
         self.speaker.warm(voice)
         try:
-            chosen = Controls(**{"seed": secrets.randbelow(2**31), **(controls or {})})  # no two blink in step
-            renderer = await self._set_up(avatar, size, generator, chosen)
+            controls = Controls(**{"seed": secrets.randbelow(2**31), **wanted.controls})  # no two blink in step
+            renderer = await self._set_up(wanted, size, generator, controls)
             self.refuse_if_closing()
             role = Role(entry.name, voice, generator)
             session = Session(self.settings, renderer, self.studio.drawing, self.speaker, self.metrics, role, agreed)
@@ -170,17 +165,17 @@ class Sessions:
         """The terms of a new session of this caller, or a refusal; its oldest one that nobody looks at gives way."""
         return terms(self.settings, caller, single, [s.terms for s in self._sessions.values()] + self._agreed)
 
-    async def _set_up(self, avatar: str | None, size: int, generator: str, controls: Controls) -> Renderer:
+    async def _set_up(self, wanted: Wanted, size: int, generator: str, controls: Controls) -> Renderer:
         """What draws a session; 503 where its device has no room, even when all that nobody needs is freed."""
         try:
-            return await self._renderer(avatar, size, generator, controls)
+            return await self._renderer(wanted, size, generator, controls)
         except DeviceMemoryError:
             await self._make_room()
             self._free(generator)
         except DeviceError as error:
             raise Refused(503, str(error), 10) from None
         try:
-            return await self._renderer(avatar, size, generator, controls)
+            return await self._renderer(wanted, size, generator, controls)
         except DeviceError as error:
             self._free(generator)
             raise Refused(503, str(error), 10) from None
@@ -189,8 +184,8 @@ class Sessions:
         """Let go of portraits that a generator has read and no session shows."""
         self.gallery.release(generator, [session.stage.renderer.avatar for session in self._sessions.values()])
 
-    async def _renderer(self, avatar: str | None, size: int, generator: str, controls: Controls) -> Renderer:
-        staged = await self.gallery.staged(avatar, size, generator)
+    async def _renderer(self, wanted: Wanted, size: int, generator: str, controls: Controls) -> Renderer:
+        staged = await self.gallery.dressed(wanted.avatar, size, generator, wanted.background)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.studio.errands, self.studio.renderer, staged, controls, generator)
 

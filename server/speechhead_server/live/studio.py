@@ -14,11 +14,13 @@ from speechhead.core.clocks import FPS
 from speechhead.core.controls import Controls
 from speechhead.core.errors import DeviceMemoryError
 from speechhead.generators.protocol import Generator
+from speechhead.render.cutout import before
 from speechhead.render.stream import Renderer
 from speechhead.speech.protocol import SpeechModel
 from speechhead_server.core.config import SIZES, ServerSettings
 from speechhead_server.stage.device import MOST
 from speechhead_server.stage.drawing import Drawing, on_device
+from speechhead_server.stage.mark import Mark
 from speechhead_server.stage.portrait import fills_picture, on_stage, to_i420
 
 from .palette import CORES, DEVICE_SHARE, SHARE, GeneratorPalette, Offered
@@ -50,7 +52,7 @@ class Studio:
         speech: SpeechModel | None = None,
     ) -> None:
         self.settings = settings
-        self.drawing = Drawing(settings.workers)
+        self.drawing = Drawing(settings.workers, Mark(settings.watermark) if settings.watermark else None)
         # Opening sessions must not wait for pictures that are drawn, nor they for it; neither waits for uploads.
         self.errands = ThreadPoolExecutor(2, thread_name_prefix="errand")
         self.uploads = ThreadPoolExecutor(1, thread_name_prefix="upload")
@@ -90,9 +92,11 @@ class Studio:
     def _renderer(self, avatar: Avatar, controls: Controls | None, name: str) -> Renderer:
         return Renderer(avatar, controls, self.palette.generator(name, avatar.size), self.speech)
 
-    def prepare(self, avatar: Avatar, size: int, name: str | None = None) -> Avatar:
-        """A portrait made ready for the stage: cut, scaled, and its appearance features extracted."""
+    def prepare(self, avatar: Avatar, size: int, name: str | None = None, background: str | None = None) -> Avatar:
+        """A portrait made ready for the stage: cut, scaled, before a colour, and its appearance features extracted."""
         staged = on_stage(avatar, size)
+        if background is not None:
+            staged = before(staged, background)
         staged.source(self.palette.generator(self.palette.check(name), size))
         return staged
 

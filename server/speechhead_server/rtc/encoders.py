@@ -22,6 +22,8 @@ from av.frame import Frame
 from speechhead.core.clocks import FPS
 from speechhead_server.stage.clock import PACKET, RATE
 
+from .disclosure import with_notice
+
 BITS_PER_PIXEL = 0.18
 """Of the video's full rate: 1.2 Mbit/s for 512 px at 25 fps, which leaves teeth and lashes intact."""
 
@@ -61,7 +63,7 @@ class PortraitH264(H264Encoder):
         frame.pict_type = kinds.I if force_keyframe else kinds.NONE
         data = b"".join(bytes(packet) for packet in codec.encode(frame))
         if data:
-            yield from self._split_bitstream(data)
+            yield from with_notice(self._split_bitstream(data))
 
     def _open(self, frame: av.VideoFrame) -> Any:
         codec: Any = av.CodecContext.create("libx264", "w")

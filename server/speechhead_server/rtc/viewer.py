@@ -29,6 +29,7 @@ from speechhead_server.core.problems import Refused, for_log, one_line
 from speechhead_server.stage.events import Message
 from speechhead_server.stage.stage import Stage
 
+from .disclosure import titled
 from .encoders import equip
 from .microphone import Microphone
 from .sdp import announce, credentials, lenient, read_fragment
@@ -138,7 +139,7 @@ class Viewer:
             raise Refused(400, f"the SDP offer is not usable ({one_line(error)[:120]}). Send a complete one.") from None
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(CONNECT, self._not_connected)
-        return announce(connection.localDescription.sdp, self._settings.public_ip)
+        return titled(announce(connection.localDescription.sdp, self._settings.public_ip))
 
     def _wait_for_hello(self) -> None:
         """Be the server of DTLS where the offer leaves the choice: aiortc's client knows no cipher for RSA keys, which

@@ -23,6 +23,7 @@ from speechhead.render.stream import Renderer
 
 from .clock import FRAME, Clock
 from .device import DeviceQueue, Wish
+from .mark import Mark
 from .portrait import fills_picture, to_i420
 
 log = logging.getLogger("speechhead.server")
@@ -66,8 +67,9 @@ class Drawing:
     What is drawn on a device, several pictures in one call, waits in the device's own queue; the cores finish it.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(self, workers: int | None = None, mark: Mark | None = None) -> None:
         self.workers = workers or os.cpu_count() or 1
+        self._mark = mark
         self.pool = ThreadPoolExecutor(self.workers, thread_name_prefix="draw")
         self._queues: dict[str, DeviceQueue] = {}
         self._lock = threading.Lock()
@@ -99,6 +101,10 @@ class Drawing:
             faces, poses = renderer.motion.snapshot().step(np.zeros((1, 70, 3), np.float32), np.zeros(0, np.float32))
             self.queue(generator.device).trial(generator, renderer.source, faces[0], poses[0])
 
+    def marked(self, planar: Planar) -> Planar:
+        """A picture with the mark that all have, if any."""
+        return planar if self._mark is None else self._mark.lay(planar)
+
     def close(self) -> None:
         """Stop drawing."""
         for queue in self.queues:
@@ -119,7 +125,7 @@ class Easel:
         self._lock = threading.Lock()
         self._ready: dict[int, Planar] = {}
         self._wanted: dict[int, tuple[object, Cancellable]] = {}
-        self._last = to_i420(renderer.avatar.picture)
+        self._last = drawing.marked(to_i420(renderer.avatar.picture))
         self._last_frame = -1
         self._closed = False
         self.watched = 0  # viewers; nothing is drawn for nobody
@@ -164,6 +170,7 @@ class Easel:
 
     def _hang(self, frame: int, wish: object, planar: Planar) -> None:
         """Keep a picture for its time, if it is still wanted."""
+        planar = self._drawing.marked(planar)
         if self._granted(frame, wish):
             with self._lock:
                 self.drawn += 1

@@ -334,3 +334,16 @@ def test_utterances_do_not_pile_up():
         one_line(answers[-1], 429)
 
     play(scenario, queue_limit=3)
+
+
+def test_a_person_before_another_colour():
+    async def scenario(client, server):
+        plain, green = [(await session(client, background=colour))["id"] for colour in (None, "#00b140")]
+        shown = [server.sessions.get(name).stage.renderer.avatar.picture for name in (plain, green)]
+        assert abs(shown[1][:8, :8].reshape(-1, 3).mean(0) - (0, 0xB1, 0x40)).max() < 12
+        middle = slice(44, 84)
+        assert abs(shown[0][middle, middle].astype(int) - shown[1][middle, middle]).mean() < 2  # the face is as it was
+        for wrong in ("/etc/passwd", "nocolour", "#12"):
+            assert "is no colour" in one_line(await client.post("/sessions", json={"background": wrong}), 422)
+
+    play(scenario)

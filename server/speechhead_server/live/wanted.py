@@ -1,0 +1,47 @@
+"""What a session is asked to be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import ImageColor
+
+from speechhead_server.core.problems import Refused
+
+WORDS = re.compile(r"#?[0-9a-zA-Z(),.% ]{1,40}")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A session that somebody asks for; None leaves the choice to the server.
+
+    avatar, voice, generator: by their names
+    size: of the square picture, in pixels
+    background: a colour that is to be behind the person
+    controls: changes of the defaults, by field of Controls
+
+    Raises
+    ------
+    Refused (422) for a background that is no colour.
+    """
+
+    avatar: str | None = None
+    voice: str | None = None
+    size: int | None = None
+    generator: str | None = None
+    background: str | None = None
+    controls: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.background is None:
+            return
+        try:
+            if not WORDS.fullmatch(self.background):
+                raise ValueError
+            ImageColor.getrgb(self.background)
+        except ValueError:
+            shown = self.background[:40]
+            raise Refused(422, f"background {shown!r} is no colour. Give #rrggbb or the name of one.") from None
