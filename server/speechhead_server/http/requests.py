@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from speechhead.core.controls import Controls, Emotions, parse_emotion
 from speechhead.core.keyframes import Keyframe
 from speechhead_server.core.problems import Refused
-from speechhead_server.live.wanted import Wanted
+from speechhead_server.live.wish import SessionWish
 
 from .control_fields import FIELDS, fields_of_controls
 
@@ -49,10 +49,10 @@ class SessionBody(Body):
     background: str | None = Field(None, max_length=100)
     controls: ControlsBody | None = None
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> SessionWish:
         """As the server's own record; Refused (422) for a background that is no colour."""
         changes = self.controls.changes() if self.controls else {}
-        return Wanted(self.avatar, self.voice, self.size, self.generator, self.background, changes)
+        return SessionWish(self.avatar, self.voice, self.size, self.generator, self.background, changes)
 
 
 class SayBody(Body):

@@ -11,7 +11,7 @@ from speechhead_server.core.problems import Refused
 from speechhead_server.core.tickets import CALLER
 from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
-from speechhead_server.live.wanted import Wanted
+from speechhead_server.live.wish import SessionWish
 
 from .results import refusals
 
@@ -58,7 +58,7 @@ def add_whep(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> None
     ) -> Response:
         """WHEP for players: makes a session that ends with its viewer."""
         offer = await _offer(request)
-        wanted = Wanted(avatar, voice, size, generator, background)
+        wanted = SessionWish(avatar, voice, size, generator, background)
         made = await sessions.open(wanted, single=True, caller=request.scope.get(CALLER))
         try:
             return await _view(made, offer, settings)

@@ -34,7 +34,7 @@ from .script import parts
 from .session import Session
 from .studio import Studio
 from .terms import Role, Terms, terms
-from .wanted import Wanted
+from .wish import SessionWish
 
 log = logging.getLogger("speechhead.server")
 
@@ -120,7 +120,9 @@ class Sessions:
         """A portrait as JSON, with the voice of a session that names none, where any can speak."""
         return entry.describe(self.check_voice(None, entry.name) if self.voices else None)
 
-    async def open(self, wanted: Wanted | None = None, single: bool = False, caller: Caller | None = None) -> Session:
+    async def open(
+        self, wanted: SessionWish | None = None, single: bool = False, caller: Caller | None = None
+    ) -> Session:
         """A new session.
 
         Raises
@@ -130,7 +132,7 @@ class Sessions:
         """
         self.refuse_if_closing()
         self.refuse_if_resting()
-        wanted = wanted or Wanted()
+        wanted = wanted or SessionWish()
         generator = self.studio.palette.check(wanted.generator)
         size = self.check_size(wanted.size, generator)
         voice = self.check_voice(wanted.voice, wanted.avatar)
@@ -165,7 +167,7 @@ class Sessions:
         """The terms of a new session of this caller, or a refusal; its oldest one that nobody looks at gives way."""
         return terms(self.settings, caller, single, [s.terms for s in self._sessions.values()] + self._agreed)
 
-    async def _set_up(self, wanted: Wanted, size: int, generator: str, controls: Controls) -> Renderer:
+    async def _set_up(self, wanted: SessionWish, size: int, generator: str, controls: Controls) -> Renderer:
         """What draws a session; 503 where its device has no room, even when all that nobody needs is freed."""
         try:
             return await self._renderer(wanted, size, generator, controls)
@@ -184,7 +186,7 @@ class Sessions:
         """Let go of portraits that a generator has read and no session shows."""
         self.gallery.release(generator, [session.stage.renderer.avatar for session in self._sessions.values()])
 
-    async def _renderer(self, wanted: Wanted, size: int, generator: str, controls: Controls) -> Renderer:
+    async def _renderer(self, wanted: SessionWish, size: int, generator: str, controls: Controls) -> Renderer:
         staged = await self.gallery.dressed(wanted.avatar, size, generator, wanted.background)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.studio.errands, self.studio.renderer, staged, controls, generator)

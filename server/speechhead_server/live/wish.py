@@ -15,7 +15,7 @@ WORDS = re.compile(r"#?[0-9a-zA-Z(),.% ]{1,40}")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SessionWish:
     """A session that somebody asks for; None leaves the choice to the server.
 
     avatar, voice, generator: by their names
