@@ -113,6 +113,16 @@ def sound() -> Finding:
     return Finding("torchaudio", version("torchaudio"), True, {"usable": True})
 
 
+def _family_place() -> str:
+    """The device of a family, and how it would run there."""
+    from speechhead.engines.running import Running
+
+    try:
+        return str(Running.of())
+    except (SpeechheadError, RuntimeError) as error:
+        return " ".join(str(error).split())[:100]
+
+
 def networks(torch: dict[str, Any]) -> Finding:
     """The device that each network would use where none is asked for."""
     from speechhead.generators.checkpoints.imported import imported
@@ -124,8 +134,8 @@ def networks(torch: dict[str, Any]) -> Finding:
             places[name] = str(getattr(open_generator(name, 64), "device", "cpu"))
         except SpeechheadError as error:
             places[name] = str(error)
-    family = ("cuda" if torch.get("usable") else "cpu") if torch else "needs torch"
-    places |= dict.fromkeys(imported(), family)
+    if own := imported():
+        places |= dict.fromkeys(own, _family_place() if torch else "needs torch")
     groups: dict[str, list[str]] = {}
     for name, place in places.items():
         groups.setdefault(place, []).append(name)

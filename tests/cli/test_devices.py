@@ -86,6 +86,14 @@ def test_without_torch_the_report_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
     assert "speechhead[gpu]" in found["torch"].state and found["networks"].data["devices"]["compact"] == "cpu"
 
 
+def test_families_have_the_device_that_they_would_draw_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr("speechhead.generators.checkpoints.imported.imported", lambda: {"mine": None})
+    places = devices.networks({"version": "2"}).data["devices"]
+    assert places["mine"].endswith("fp32") or places["mine"].startswith("cuda")
+    assert devices.networks({}).data["devices"]["mine"] == "needs torch"
+
+
 def test_a_broken_install_ends_in_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "render_speed", lambda: 25.0)
     monkeypatch.setattr(onnx, "overwritten", lambda: True)
