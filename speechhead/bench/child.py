@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,12 @@ def measured(asked: dict[str, Any], begun: float) -> Any:
     from speechhead.bench.case import BenchCase
     from speechhead.bench.subject import named_weights
 
+    imported = time.time()
     case = BenchCase(**{**asked, "sessions": tuple(asked["sessions"])})
     with named_weights(case.generator) as (name, whose), tempfile.TemporaryDirectory() as folder:
         from speechhead.bench.whole import StartClock, measure
 
+        begun += time.time() - imported  # weights of noise are no part of a start
         return measure(case, name, whose, StartClock(begun), Path(folder) / "bench.mp4")
 
 
