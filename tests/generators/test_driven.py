@@ -21,8 +21,9 @@ from speechhead.face.landmarks import Pose  # noqa: E402
 from speechhead.generators.checkpoints import imported  # noqa: E402
 from speechhead.generators.families.latents import FamilyLatents, LatentsConfig  # noqa: E402
 from speechhead.generators.open import open_generator  # noqa: E402
-from speechhead.generators.protocol import DeviceGenerator  # noqa: E402
+from speechhead.generators.protocol import DeviceGenerator, ListeningGenerator  # noqa: E402
 from speechhead.media.reader import VideoReader  # noqa: E402
+from speechhead.motion.surroundings import Surroundings  # noqa: E402
 from speechhead.render.stream import Renderer  # noqa: E402
 
 
@@ -74,6 +75,27 @@ def test_speech_becomes_frames(home, avatar):
     renderer = Renderer(avatar, generator=open_generator("fomm", avatar.size), speech2landmarks=FakeSpeech())
     frames = [*renderer.push(speech_like(0.4)), *renderer.flush()]
     assert len(frames) == 10 and frames[0].shape == avatar.picture.shape
+
+
+def test_what_was_before_and_what_is_heard_reach_the_picture_in_any_chunks(home, avatar):
+    installed("fomm", home, past=2, sound=2)
+    generator = open_generator("fomm", avatar.size)
+    assert isinstance(generator, ListeningGenerator) and generator.surroundings.rows == 140 + 32
+
+    def frames(sound, chunk):
+        renderer = Renderer(avatar, generator=generator, speech2landmarks=FakeSpeech(), paste=False)
+        shown = [
+            frame for start in range(0, len(sound), chunk) for frame in renderer.push(sound[start : start + chunk])
+        ]
+        return np.stack([*shown, *renderer.flush()]), renderer
+
+    sound = speech_like(0.4)
+    whole, renderer = frames(sound, len(sound))
+    assert (frames(sound, 500)[0] == whole).all()
+    silent = np.zeros_like(sound)
+    heard, deaf = (Surroundings(2, 2).around(np.repeat(avatar.neutral[None], 10, 0), each) for each in (sound, silent))
+    assert (renderer.draw(heard[5], avatar.pose) != renderer.draw(deaf[5], avatar.pose)).any()
+    assert (renderer.draw(deaf[5], avatar.pose) == renderer.draw(avatar.neutral, avatar.pose)).all()
 
 
 def test_what_is_missing_is_said(home, avatar):

@@ -129,14 +129,14 @@ def _parts(model, names: list[str], prefix: str = "") -> dict[str, dict[str, tor
     return {name: dict(model.get_submodule(name).state_dict(prefix=prefix)) for name in names}
 
 
-def installed(name: str, home: Path, latents: bool = True, seed: int = 0) -> Path:
-    """A small model in the user's folder of weights, its Landmarks2Latents not fitted but alive."""
+def installed(name: str, home: Path, latents: bool = True, seed: int = 0, **seen: int) -> Path:
+    """A small model in the user's folder of weights, its Landmarks2Latents not fitted but alive; `seen` is its past."""
     model = small(name, seed)
     path = stored.save_family(model, home / f"{name}.safetensors")
     if latents:
         with torch.no_grad():
             size = model.to_latent(model.motion(torch.rand(1, 3, model.image_size, model.image_size))).shape[1]
-            network = FamilyLatents(LatentsConfig(name, size, 16))
+            network = FamilyLatents(LatentsConfig(name, size, 16, **seen))
             network.linear.weight.normal_(std=0.01)
         network.save(imported.latents_path(path))
     return path
