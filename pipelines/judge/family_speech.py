@@ -24,13 +24,12 @@ from pipelines.data.curves import correlation
 from speechhead.core.arrays import Array
 from speechhead.core.errors import MediaError, SpeechheadError
 from speechhead.face.landmarks import mouth_opening
-from speechhead.face.smoothing import with_calm_poses
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.driven import DrivenGenerator
 from speechhead.speech.model import Speech2Landmarks
 
 from .clips import ClipEntry, JudgedClip, list_clips, load, track
-from .ours import LIPS_ONLY, Rendered, spoken
+from .ours import LIPS_ONLY, Rendered, reenacted, spoken
 from .performers import WholeSpeech
 from .picture import Frames
 
@@ -93,13 +92,9 @@ class LipJudge:
     def judge(self, clip: JudgedClip) -> tuple[LipFigures, dict[str, Frames]]:
         """Figures of a clip with sound, and the pictures that were judged."""
         assert clip.audio is not None
-        rendered, surroundings = Rendered(clip, self.generator, SIZE), self.generator.surroundings
-        own, poses = with_calm_poses(clip.truth.normalised, clip.truth.poses)
-        said = spoken(clip, self.speech, LIPS_ONLY, surroundings)
-        videos = {
-            "landmarks": rendered.frames(surroundings.around(own, clip.audio), poses),
-            "speech": rendered.frames(*said),
-        }
+        rendered = Rendered(clip, self.generator, SIZE)
+        said = spoken(clip, self.speech, LIPS_ONLY, rendered.surroundings)
+        videos = {"landmarks": reenacted(clip, rendered), "speech": rendered.frames(*said)}
         truth = mouth_opening(clip.truth.normalised)
         seen = {name: self._opening(frames) for name, frames in videos.items()}
         opening, faces = seen["speech"]

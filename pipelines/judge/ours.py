@@ -15,7 +15,7 @@ from speechhead.face.crop import CROP_EYES
 from speechhead.face.landmarks import Pose
 from speechhead.face.smoothing import with_calm_poses
 from speechhead.generators.compact.matte import Matte
-from speechhead.generators.protocol import Generator
+from speechhead.generators.protocol import Generator, ListeningGenerator
 from speechhead.motion.compose import Motion
 from speechhead.motion.surroundings import Surroundings
 
@@ -67,9 +67,10 @@ class Rendered:
         self.generator = generator
         self.avatar = Avatar.from_face(clip.frames[0], clip.truth.mesh[0], size, shrink=False)
         self.source = self.avatar.source(generator)
+        self.surroundings = generator.surroundings if isinstance(generator, ListeningGenerator) else None
 
     def frames(self, normalised: Array, poses: Sequence[Pose]) -> Frames:
-        """Full pictures [T, H, W, 3] for normalised landmarks [T, 70, 3] under poses in pixels of the clip."""
+        """Full pictures [T, H, W, 3] for normalised faces [T, 70, 3] under poses in pixels of the clip."""
         left, top, side = self.avatar.box
         factor = self.avatar.size / side
         pictures = []
@@ -81,7 +82,11 @@ class Rendered:
 
 def reenacted(clip: JudgedClip, rendered: Rendered) -> Frames:
     """The clip remade from its first frame by its own landmarks, under calm poses: uint8 [T, H, W, 3]."""
-    return rendered.frames(*with_calm_poses(clip.truth.normalised, clip.truth.poses))
+    faces, poses = with_calm_poses(clip.truth.normalised, clip.truth.poses)
+    if rendered.surroundings is not None:
+        silence = np.zeros(0, np.float32)
+        faces = rendered.surroundings.around(faces, silence if clip.audio is None else clip.audio)
+    return rendered.frames(faces, poses)
 
 
 def spoken(

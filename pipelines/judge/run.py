@@ -138,7 +138,7 @@ class Evaluator:
         if clip.audio is None:
             return None
         take = Controls(seed=crc32(clip.entry.path.name.encode()) % 1000)
-        faces, poses = ours.spoken(clip, self.performers["ours"].speech, take)
+        faces, poses = ours.spoken(clip, self.performers["ours"].speech, take, rendered.surroundings)
         frames = rendered.frames(faces, poses)
         seen = track(frames, self.tracker)
         if seen is None:
@@ -211,9 +211,9 @@ class Evaluator:
         }
         talking = {}
         for name, own in rendered.items():
-            faces, poses = ours.spoken(clip, self.performers[name].speech, ours.LIPS_ONLY)
+            carried, poses = ours.spoken(clip, self.performers[name].speech, ours.LIPS_ONLY, own.surroundings)
+            faces, frames = carried[:, :70], own.frames(carried, poses)
             rows[f"{name}_landmarks"] = speech_metrics(faces, clip)
-            frames = own.frames(faces, poses)
             alive, turned = ours.spoken(clip, self.performers[name].speech, Controls())
             life = life_metrics(alive, np.array([pose.angles for pose in turned], np.float32))
             rows[name] = self._seen_row(frames, faces, clip) | life
