@@ -23,7 +23,7 @@ def sent(made: Tensor) -> Callable[[], Bytes]:
         return lambda: np.asarray(made.numpy())
     host, event = _pinned(made), _event()
     host.copy_(made, non_blocking=True)
-    event.record()
+    event.record(torch.cuda.current_stream(made.device))
 
     def wait() -> Bytes:
         event.synchronize()

@@ -71,7 +71,8 @@ class Running:
             precision = "fp32" if not quick else "bf16" if modern else "fp16"
         if graph == "auto":
             graph = "cuda" if quick else "none"
-        return cls(place, DTYPES[precision], quick, graph, quick)
+        channels_last = quick or precision != "fp32"  # measured by `python -m pipelines.judge.running`
+        return cls(place, DTYPES[precision], channels_last, graph, quick)
 
     def __str__(self) -> str:
         """One line for a reader, as 'cuda:0, bf16, channels-last, CUDA graphs'."""

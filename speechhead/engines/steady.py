@@ -33,20 +33,20 @@ WARM = 3
 class Recorder(Protocol):
     """What makes a graph of the launches of a function."""
 
-    def __call__(self, run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+    def __call__(self, run: Callable[[], Tensor], device: torch.device) -> tuple[Callable[[], None], Tensor]:
         """How to launch them again, and the tensor into which they write."""
 
 
-def record_cuda(run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-    """A CUDA graph of a function of tensors that stay where they are."""
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    side.wait_stream(torch.cuda.current_stream())
+def record_cuda(run: Callable[[], Tensor], device: torch.device) -> tuple[Callable[[], None], Tensor]:
+    """A CUDA graph of a function of tensors that stay where they are; other threads may use the GPU meanwhile."""
+    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(side):
         for _ in range(WARM):
             run()
-    torch.cuda.current_stream().wait_stream(side)
+    torch.cuda.current_stream(device).wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
         made = run()
     return graph.replay, made
 
@@ -81,7 +81,7 @@ class Steady:
         backend: str | Callable[..., Any] = "inductor",
     ) -> None:
         self._function, self._name, self._recorder, self._backend = function, name, recorder, backend
-        self.graph = running.graph
+        self.graph, self._device = running.graph, running.device
         self._compiled: Function | None = None
         self._recorded: OrderedDict[tuple[object, ...], _Recorded] = OrderedDict()
 
@@ -118,7 +118,7 @@ class Steady:
         if recorded is None:
             with torch.inference_mode():
                 inputs = {name: value.clone() for name, value in parts.items()}
-            replay, output = self._recorder(lambda: self._function(inputs))
+            replay, output = self._recorder(lambda: self._function(inputs), self._device)
             recorded = self._recorded[key] = _Recorded(inputs, replay, output)
             while len(self._recorded) > MOST:
                 self._recorded.popitem(last=False)

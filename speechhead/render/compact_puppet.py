@@ -42,7 +42,9 @@ class CompactPuppet:
         self.avatar = Avatar.of(source, options)
         for note in self.avatar.notes:
             log.warning("%s", note)
-        self.generator = open_generator("compact", self.avatar.size, options.engine, options.device)
+        self.generator = open_generator(
+            "compact", self.avatar.size, options.engine, options.device, 1, options.precision, options.graph
+        )
         self.device = getattr(self.generator, "device", "cpu")
         self.drive, self._options = drive, options
         if drive.find_best:

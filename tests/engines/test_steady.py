@@ -30,7 +30,7 @@ def asked(count, one=3.0):
 def recorder(runs):
     """A graph as CUDA records it: the same memory is read and written at every launch."""
 
-    def record(run):
+    def record(run, device):
         made = run()
         runs.append(tuple(made.shape))
         return (lambda: made.copy_(run())), made
@@ -112,17 +112,18 @@ def test_a_cuda_graph_is_warmed_up_and_captured(monkeypatch):
             done.append(f"{self.name} waits")
 
     fake = types.SimpleNamespace(
-        Stream=lambda: Noted("side"),
-        current_stream=lambda: Noted("main"),
+        Stream=lambda device: Noted("side"),
+        current_stream=lambda device: Noted("main"),
         stream=lambda side: side,
         CUDAGraph=lambda: types.SimpleNamespace(replay=lambda: done.append("replay")),
-        graph=lambda graph: Noted("capture"),
+        graph=lambda graph, stream, capture_error_mode: Noted(f"capture on {stream.name}, {capture_error_mode}"),
     )
     monkeypatch.setattr(steady.torch, "cuda", fake)
-    replay, made = steady.record_cuda(lambda: (done.append("run"), torch.zeros(1))[1])
+    replay, made = steady.record_cuda(lambda: (done.append("run"), torch.zeros(1))[1], torch.device("cuda:1"))
     replay()
     warm = ["side waits", "in side", *["run"] * steady.WARM, "out of side", "main waits"]
-    assert done == [*warm, "in capture", "run", "out of capture", "replay"] and made.shape == (1,)
+    capture = "capture on side, thread_local"
+    assert done == [*warm, f"in {capture}", "run", f"out of {capture}", "replay"] and made.shape == (1,)
 
 
 def test_results_arrive_in_order_while_the_next_is_computed(monkeypatch):
@@ -148,12 +149,13 @@ def test_results_arrive_in_order_while_the_next_is_computed(monkeypatch):
 
 def test_a_copy_from_a_gpu_is_waited_for_by_its_event(monkeypatch):
     done = []
-    event = types.SimpleNamespace(record=lambda: done.append("recorded"), synchronize=lambda: done.append("waited"))
+    monkeypatch.setattr(outlet.torch.cuda, "current_stream", lambda device: f"stream of {device}")
+    event = types.SimpleNamespace(record=done.append, synchronize=lambda: done.append("waited"))
     monkeypatch.setattr(outlet, "_event", lambda: event)
     monkeypatch.setattr(outlet, "_pinned", lambda like: torch.empty(like.shape, dtype=like.dtype))
 
     class OnGpu:
-        device, shape, dtype = torch.device("cuda"), (3,), torch.uint8
+        device, shape, dtype = torch.device("cuda:1"), (3,), torch.uint8
 
         def __torch_function__(self, *_):
             raise AssertionError
@@ -164,6 +166,6 @@ def test_a_copy_from_a_gpu_is_waited_for_by_its_event(monkeypatch):
         torch.Tensor, "copy_", lambda self, other, non_blocking=False: copied(self, made if non_blocking else other)
     )
     wait = outlet.sent(OnGpu())
-    assert done == ["recorded"]
+    assert done == ["stream of cuda:1"]
     np.testing.assert_array_equal(wait(), [1, 2, 3])
-    assert done == ["recorded", "waited"]
+    assert done == ["stream of cuda:1", "waited"]

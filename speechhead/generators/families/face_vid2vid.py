@@ -19,6 +19,7 @@ from speechhead.generators.nets.layers import (
     UpBlock,
     batch_norm,
     conv,
+    exact,
     soft_argmax,
     widths,
 )
@@ -303,7 +304,7 @@ class VolumeGenerator(VolumeEncoder):
         """Warped features to pictures in [0, 1]."""
         if self.decoder is not None:
             return self.decoder(features)
-        return torch.sigmoid(self.final(self.up_blocks(self.resblocks_2d(features))))
+        return torch.sigmoid(exact(self.final(self.up_blocks(self.resblocks_2d(features)))))
 
     def generate(self, volume: Tensor, driving: Tensor, source: Tensor) -> tuple[Tensor, MotionField]:
         """Pictures from f_s [B, C, D, h, w] and keypoints [B, K, 3], and the field that was used."""

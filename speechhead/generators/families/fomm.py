@@ -167,7 +167,7 @@ class OcclusionAwareGenerator(nn.Module):
         features = self.bottleneck(features)
         for block in self.up_blocks:
             features = block(features)
-        return torch.sigmoid(self.final(features))
+        return torch.sigmoid(exact(self.final(features)))
 
 
 class Fomm(Family):

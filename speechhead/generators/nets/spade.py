@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .layers import exact
+
 
 class _Spectral(nn.Module):
     """Spectral normalisation of a convolution's weight (Miyato et al., 2018): W / sigma, sigma = u^T W v.
@@ -153,4 +155,4 @@ class SpadeDecoder(nn.Module):
             x = self.get_submodule(f"G_middle_{index}")(x, segmentation)
         x = self.up_0(F.interpolate(x, scale_factor=2, mode="nearest"), segmentation)
         x = self.up_1(F.interpolate(x, scale_factor=2, mode="nearest"), segmentation)
-        return torch.sigmoid(self.conv_img(F.leaky_relu(x, 0.2)))
+        return torch.sigmoid(exact(self.conv_img(F.leaky_relu(x, 0.2))))  # half precision has steps of a level
