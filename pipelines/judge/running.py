@@ -1,9 +1,10 @@
-"""What batches, half precision and the order of memory cost and change: one family, one frame after the other as truth.
+"""What batches, half precision and the order of memory cost a family, and change in it.
 
     python -m pipelines.judge.running WEIGHTS CLIP [--frames 4] [--device cpu]
     python -m pipelines.judge.running FAMILY CLIP --full
 
-Time is that of the processor on a CPU, of the clock on a GPU; all ways are measured in turn, and medians are told.
+One frame after the other is what all are compared with. Time is that of the processor on a CPU, of the clock on a GPU;
+all ways are measured in turn, and medians are told.
 With `--full` the family is of its published size with weights of chance: its time is right, its pictures are nothing.
 """
 
