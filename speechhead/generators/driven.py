@@ -34,7 +34,7 @@ from speechhead.motion.surroundings import Surroundings
 class DrivenSource:
     """A portrait, prepared once: its crop, what the family's networks read off it, and its landmarks and pose.
 
-    shown : the crop on the device, float32 [1, 3, S, S] in 0..1; latent : the family's own latent of it, [1, D]
+    shown : the crop on the device, float32 [1, 3, S, S] in 0..1; latent : the family's latent of it, [1, D], on the CPU
     rest : what is drawn of it at rest, for frames of the crop's size
     """
 
@@ -67,7 +67,7 @@ class DrivenGenerator:
         self.engine = engine or FamilyEngine(model, Running(next(model.parameters()).device))
         self.running = self.engine.running
         self.model, self._settle = model, spec(model.name).settle
-        self.latents = latents.to(self.running.device)
+        self.latents = latents.cpu()  # small: a GPU would wait for each of its launches
         ramp = border_ramp(size, size, FADE)[None, None]
         self._ramp = on_device(ramp, self.running.device)
         self._pictures = self.engine.drawing(lambda drawn, beside: as_bytes(self._mixed(drawn, beside)))
@@ -122,7 +122,7 @@ class DrivenGenerator:
             appearance, motion = self.engine.appearance(seen), self.engine.motion(seen)
             shown = on_device(crop, self.running.device).permute(2, 0, 1)[None].float() / 255
             with self.running.exact():
-                latent = self.model.to_latent(motion)
+                latent = self.model.to_latent(motion).cpu()
             rest = self.engine.at_rest(appearance, motion, shown)
         return DrivenSource(crop, appearance, motion, normalised[0], poses[0], shown, latent, rest)
 
@@ -192,7 +192,8 @@ class DrivenGenerator:
                 found = self.latents.latent(moved, turned, own.normalised, own.pose, own.latent, self.size)
                 for i, latent in zip(places, found):
                     latents[i] = latent
-            driving = self.model.from_latent(torch.stack(latents), spread(motion, len(sources)))
+            there = torch.stack(latents).to(self.running.device, non_blocking=True)
+            driving = self.model.from_latent(there, spread(motion, len(sources)))
             return self._settle(self.model, motion, driving)
 
     def _mixed(self, drawn: Drawn, beside: Parts) -> Tensor:

@@ -14,6 +14,7 @@ from support.small_families import PUBLISHED, small  # noqa: E402
 
 from speechhead.avatar.portrait import Avatar  # noqa: E402
 from speechhead.core.errors import DeviceError, DeviceMemoryError  # noqa: E402
+from speechhead.engines import running  # noqa: E402
 from speechhead.engines.running import Running  # noqa: E402
 from speechhead.face.landmarks import Pose  # noqa: E402
 from speechhead.generators.driven import DrivenGenerator  # noqa: E402
@@ -31,14 +32,14 @@ def avatars():
     return [Avatar.open(name, 128) for name in ("grace_hopper", "eileen_collins")]
 
 
-def driven(name: str, running: Running = CPU) -> DrivenGenerator:
+def driven(name: str, how: Running = CPU) -> DrivenGenerator:
     """A small family with Landmarks2Latents that move it, always the same."""
     model = small(name)
     size = model.to_latent(model.motion(torch.rand(1, 3, model.image_size, model.image_size))).shape[1]
     torch.manual_seed(1)
     network = FamilyLatents(LatentsConfig(name, size, 16)).eval().requires_grad_(False)
     network.linear.weight.normal_(std=0.05)
-    return DrivenGenerator(model, network, 128, FamilyEngine(model, running))
+    return DrivenGenerator(model, network, 128, FamilyEngine(model, how))
 
 
 def asked(generator, avatars, count=4):
@@ -114,6 +115,22 @@ def test_memory_that_ends_is_a_refusal_and_frees(avatars, monkeypatch):
     ) as failed:
         generator.render_many(*given)
     assert "\n" not in str(failed.value) and not any(taken() is not None for taken in held)
+
+
+def test_what_suits_a_device(monkeypatch):
+    assert Running.of("cpu") == CPU and Running.of("cpu", "bf16") == replace(
+        CPU, dtype=torch.bfloat16, channels_last=True
+    )
+    monkeypatch.setattr(running, "torch_device", torch.device)
+    for capability, dtype in (((9, 0), torch.bfloat16), ((7, 5), torch.float16)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, found=capability: found)
+        there = Running.of("cuda:1")
+        assert there == Running(torch.device("cuda:1"), dtype, True, "cuda", True)
+        assert Running.of("cuda:1", "fp32", "none") == replace(there, dtype=torch.float32, graph="none")
+    before = torch.backends.cudnn.allow_tf32
+    with there.exact():
+        assert not torch.backends.cudnn.allow_tf32 and not torch.is_autocast_enabled("cuda")
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 def test_what_can_not_be_had_is_said():
