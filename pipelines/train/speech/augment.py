@@ -10,6 +10,8 @@ from scipy import signal
 
 from speechhead.audio.io import Samples
 
+from .torch_sound import convolved, resampled
+
 RATE = 16_000
 
 
@@ -29,7 +31,7 @@ def change_speed(x: Samples, speed: float) -> Samples:
     """Resample, so that time, pitch and formants change together; speed in hundredths."""
     up, down = 100, round(100 * speed)
     shared = gcd(up, down)
-    return signal.resample_poly(x, up // shared, down // shared).astype(np.float32)
+    return resampled(x, up // shared, down // shared)
 
 
 def coloured_noise(n: int, slope: float, rng: np.random.Generator) -> Samples:
@@ -79,7 +81,7 @@ def tilt(x: Samples, rng: np.random.Generator) -> Samples:
     """A smooth random equaliser of +-8 dB."""
     knots = np.array([0, 0.02, 0.06, 0.15, 0.4, 1.0])
     response = signal.firwin2(129, knots, 10 ** (rng.uniform(-8, 8, len(knots)) / 20))
-    return signal.oaconvolve(x, response)[64 : 64 + len(x)].astype(np.float32)
+    return convolved(x, response)[64 : 64 + len(x)]
 
 
 def coarse(x: Samples, rng: np.random.Generator) -> Samples:
@@ -101,7 +103,7 @@ def degrade(x: Samples, rng: np.random.Generator, babble: Samples | None = None)
     """
     n = len(x)
     if rng.random() < 0.45:
-        x = signal.oaconvolve(x, room(rng))[:n].astype(np.float32)
+        x = convolved(x, room(rng))[:n]
     if rng.random() < 0.6:
         x = tilt(x, rng)
     if rng.random() < 0.3:

@@ -46,8 +46,8 @@ class WhisperListener:
 
     name = identity = "whisper"
 
-    def __init__(self, window: WindowConfig, layers: tuple[int, ...]) -> None:
-        self._encoder = WhisperEncoder.from_ctranslate2(packaged_model(), max(layers))
+    def __init__(self, window: WindowConfig, layers: tuple[int, ...], device: str = "cpu") -> None:
+        self._encoder = WhisperEncoder.from_ctranslate2(packaged_model(), max(layers)).to(device)
         self._window, self._layers = window, layers
         self.channels = 2 * len(layers) * int(self._encoder.positions.shape[1])
 
@@ -77,7 +77,7 @@ def open_listener(name: str, window: WindowConfig, layers: tuple[int, ...], devi
     ConfigError for another name; WeightsError as `TransformersEncoder`.
     """
     if name == "whisper":
-        return WhisperListener(window, layers)
+        return WhisperListener(window, layers, device)
     if not name.startswith(TRANSFORMERS):
         raise ConfigError(f"encoder '{name}' is unknown. Use whisper or {TRANSFORMERS}MODEL.")
     encoder = open_encoder(name, window, device=device)

@@ -85,7 +85,7 @@ def main(
         str,
         typer.Option(help="whisper, or transformers:MODEL: a wav2vec2, HuBERT or Whisper of its hub, or a folder."),
     ] = "whisper",
-    device: Annotated[str, typer.Option(help="Of that: cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Of the encoder: cpu or cuda.")] = "cpu",
 ) -> None:
     """Landmarks and features of the clips; features of speech with phonemes, without, and of nobody speaking."""
     torch.set_num_threads(1)

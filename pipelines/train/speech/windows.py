@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 
-import librosa
 import numpy as np
 import torch
 from torch import Tensor
 
 from speechhead.speech.encoders import WindowConfig
 
+from .torch_sound import mel_bank
 from .whisper import WhisperEncoder
 
 FFT, HOP = 400, 160
@@ -29,7 +29,7 @@ def read_at(warp: float, bins: int) -> np.ndarray:
 @cache
 def mel_filters(warp: float = 1.0) -> Tensor:
     """float [80, 201] slaney mel filters that read the spectrum at `warp` times each frequency."""
-    filters = librosa.filters.mel(sr=16_000, n_fft=FFT, n_mels=80)
+    filters = mel_bank()
     if warp != 1.0:
         bins = np.arange(filters.shape[1])
         read = read_at(warp, len(bins))
@@ -39,8 +39,9 @@ def mel_filters(warp: float = 1.0) -> Tensor:
 
 def log_mel(windows: Tensor, warp: float = 1.0) -> Tensor:
     """float [N, samples] -> Whisper's log-mel [N, 80, samples // 160], each window by its own maximum."""
-    spectrum = torch.stft(windows, FFT, HOP, window=torch.hann_window(FFT), center=True, return_complex=True)
-    mel = (mel_filters(warp) @ spectrum[..., :-1].abs() ** 2).clamp(min=1e-10).log10()
+    hann = torch.hann_window(FFT, device=windows.device)
+    spectrum = torch.stft(windows, FFT, HOP, window=hann, center=True, return_complex=True)
+    mel = (mel_filters(warp).to(windows.device) @ spectrum[..., :-1].abs() ** 2).clamp(min=1e-10).log10()
     mel = torch.maximum(mel, mel.amax(dim=(1, 2), keepdim=True) - 8.0)
     return (mel + 4.0) / 4.0
 
@@ -76,8 +77,8 @@ def window_features(
     kept = []
     with torch.inference_mode():
         for part in windows.split(batch):
-            states = encoder.hidden(log_mel(part, warp))
+            states = encoder.hidden(log_mel(part.to(encoder.positions.device), warp))
             chosen = [states[i] for i in (layers or (len(states) - 1,))]
             normal = [torch.nn.functional.layer_norm(s[:, config.first_position :], (s.shape[-1],)) for s in chosen]
-            kept.append(torch.cat(normal, -1).half().numpy())
+            kept.append(torch.cat(normal, -1).half().cpu().numpy())
     return np.concatenate(kept)
