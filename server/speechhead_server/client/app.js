@@ -10,6 +10,7 @@ import { Notices } from "./notices.js";
 import { Portraits } from "./portraits.js";
 import { Readout } from "./readout.js";
 import { Recorder } from "./recorder.js";
+import { Talk } from "./talk.js";
 import { endSession, openSession } from "./sessions.js";
 import { followTheme } from "./theme.js";
 import { fillVoices } from "./voices.js";
@@ -35,6 +36,13 @@ const portraits = new Portraits(
   { chosen: choosePortrait, failed: tell, ready: (avatar) => announce(`${avatar.name} is ready`) },
 );
 
+const talk = new Talk(document, {
+  api, tell, announce,
+  sound: applySound,
+  live: async () => ((await live()) ? session : null),
+  microphone: (on) => (on ? openSound() : endMicrophone()),
+});
+
 let config = null;
 let controls = null;
 let session = null;
@@ -58,6 +66,7 @@ async function begin() {
   }
   drawn.offer(config.generators);
   $("text").maxLength = config.limits.text;
+  talk.offer(config.talk);
   controls ??= new Controls(
     { sliders: $("sliders"), reset: $("reset"), emotions: $("emotions"), intensities: $("intensities") }, config.emotions, sendControls);
   await showPoster(portraits.chosen);
@@ -112,6 +121,7 @@ async function connect(mine) {
     video.play().catch(() => {});
   });
   show("live");
+  talk.follow(session);
   readout.start(made);
   announce("Connected");
 }
@@ -165,6 +175,7 @@ async function release(vanishing = false) {
   recorder.stop();
   readout.stop();
   captions.clear();
+  talk.leave();
   endMicrophone();
   const [ended, closed] = [session, connection];
   session = connection = null;
@@ -248,14 +259,7 @@ async function toggleMicrophone() {
     return;
   }
   try {
-    const track = await openMicrophone();
-    if (!(await live())) {
-      track.stop();
-      return;
-    }
-    track.addEventListener("ended", endMicrophone); // unplugged, or taken back in the browser's bar
-    await connection.speak(track);
-    applySound();
+    if (!(await openSound())) return;
     $("mic").setAttribute("aria-pressed", "true");
     announce("Microphone on: the avatar speaks with you, its sound is muted here");
   } catch (error) {
@@ -263,7 +267,22 @@ async function toggleMicrophone() {
   }
 }
 
+/** Send the microphone's sound; false if there is no connection to send it by. */
+async function openSound() {
+  if (connection?.microphone?.readyState === "live") return true;
+  const track = await openMicrophone();
+  if (!(await live())) {
+    track.stop();
+    return false;
+  }
+  track.addEventListener("ended", endMicrophone); // unplugged, or taken back in the browser's bar
+  await connection.speak(track);
+  applySound();
+  return true;
+}
+
 function endMicrophone() {
+  if (talk.open) talk.deaf();
   const track = connection?.microphone;
   if (track) {
     track.stop();
@@ -273,11 +292,14 @@ function endMicrophone() {
   applySound();
 }
 
-/** No echo: the avatar is silent here while it repeats the microphone, and the microphone while it says something. */
+/**
+ * No echo: the avatar is silent here while it repeats the microphone, and the microphone while it says something. In a
+ * conversation both are heard, so that the visitor may interrupt; the browser takes the avatar's voice out of the microphone.
+ */
 function applySound() {
   const microphone = connection?.microphone;
-  if (microphone) microphone.enabled = state !== "speaking";
-  $("video").muted = muted || Boolean(microphone?.enabled);
+  if (microphone) microphone.enabled = talk.active ? talk.hears : state !== "speaking";
+  $("video").muted = muted || (!talk.active && Boolean(microphone?.enabled));
   $("mute").setAttribute("aria-pressed", String(muted));
   $("mute").querySelector("use").setAttribute("href", muted ? "#i-mute" : "#i-sound");
 }

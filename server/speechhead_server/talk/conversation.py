@@ -72,7 +72,7 @@ class Conversation:
     def hold(self, on: bool) -> None:
         """A key is pressed while the visitor speaks."""
         self._check_ears()
-        self._take_microphone(on)
+        self._take_microphone()
         self._heard(self.ears.hold() if on else self.ears.release())
 
     def write(self, text: str) -> None:
@@ -90,14 +90,15 @@ class Conversation:
         """Begin anew."""
         self.stop()
         self._history.forget()
+        self._tell({"type": "forgotten"})
 
     def _check_ears(self) -> None:
         if not self.partners.listens:
             raise Refused(409, "this server writes down no speech. Write, or start it with --asr.")
 
-    def _take_microphone(self, held: bool = False) -> None:
-        """The session's microphone comes here while somebody listens; else it drives the face."""
-        self.session.ears = self.hear if self.ears.open or held else None
+    def _take_microphone(self) -> None:
+        """The session's microphone comes here from now on, and no more drives the face; until nobody is here."""
+        self.session.ears = self.hear
 
     # Turns.
 

@@ -102,6 +102,7 @@ def test_what_is_written_is_answered_sentence_by_sentence_and_remembered():
                 said[2]["content"] == "[happy:0.5] Hello  there. How *are* you?" and service.keys[0] == "bearer sk-key"
             )
             await talker.send(forget=True)
+            await until(lambda: talker.of("forgotten"))
             await talker.send(text="Anew.")
             await until(lambda: len(service.asked) == 3)
             assert [m["content"] for m in service.asked[2][1:]] == ["Anew."]
