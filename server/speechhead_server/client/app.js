@@ -304,19 +304,6 @@ function applySound() {
   $("mute").querySelector("use").setAttribute("href", muted ? "#i-mute" : "#i-sound");
 }
 
-function toggleRecording() {
-  if (recorder.running) {
-    recorder.stop();
-    return;
-  }
-  recorder.start(connection.stream, (name, size) => {
-    showRecording();
-    announce(`Recording saved as ${name}, ${(size / 2 ** 20).toFixed(1)} megabytes`);
-  });
-  showRecording();
-  announce("Recording");
-}
-
 // What is on the screen.
 
 function stage() {
@@ -341,18 +328,6 @@ function showState(now) {
   applySound();
 }
 
-function showRecording() {
-  const on = recorder.running;
-  $("record").setAttribute("aria-pressed", String(on));
-  $("record").setAttribute("aria-label", on ? "Stop the recording and save it" : "Record");
-  $("record").dataset.time = on ? clockTime(recorder.seconds) : "";
-  if (on) setTimeout(showRecording, 500);
-}
-
-function clockTime(seconds) {
-  return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
-}
-
 /** Show a problem with a way out of it; a missing token is asked for instead. */
 function tell(error, again = begin) {
   if (error.status === 401) notices.ask(api, again);
@@ -374,7 +349,7 @@ $("start").addEventListener("click", start);
 $("leave").addEventListener("click", stop);
 $("interrupt").addEventListener("click", interrupt);
 $("mic").addEventListener("click", toggleMicrophone);
-$("record").addEventListener("click", toggleRecording);
+recorder.follow($("record"), () => connection.stream, announce);
 $("mute").addEventListener("click", () => {
   muted = !muted;
   applySound();

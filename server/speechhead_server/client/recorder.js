@@ -48,4 +48,31 @@ export class Recorder {
   stop() {
     if (this.running) this.#recorder.stop();
   }
+
+  /** Begin and end by a button. `stream`: what to record; `announce`: for screen readers. */
+  follow(button, stream, announce) {
+    const show = () => {
+      const on = this.running;
+      button.setAttribute("aria-pressed", String(on));
+      button.setAttribute("aria-label", on ? "Stop the recording and save it" : "Record");
+      button.dataset.time = on ? clockTime(this.seconds) : "";
+      if (on) setTimeout(show, 500);
+    };
+    button.addEventListener("click", () => {
+      if (this.running) {
+        this.stop();
+        return;
+      }
+      this.start(stream(), (name, size) => {
+        show();
+        announce(`Recording saved as ${name}, ${(size / 2 ** 20).toFixed(1)} megabytes`);
+      });
+      show();
+      announce("Recording");
+    });
+  }
+}
+
+function clockTime(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 }
