@@ -28,7 +28,7 @@ from .flow import matte
 from .frames import NUMBERS, Batch, BatchRows, Parts
 from .moment import Driven, frame_rows
 from .networks import window_painters
-from .picture import Plan, drawn, planned, uploaded
+from .picture import Plan, drawn, planned, unmarked, uploaded
 from .portrait import HeldSource, hold
 
 Rows = tuple[list[BatchRows], list[BatchRows], list[BatchRows]]
@@ -165,8 +165,9 @@ class CompactOnDevice(CompactGenerator):
         return found
 
     def _finished(self, parts: Parts, plan: Plan, planar: bool) -> Tensor:
+        mark = stage if self.running.graph == "none" else unmarked
         with self.running.exact():
-            made = _bytes(drawn(parts, plan, self._painters)[0])
+            made = _bytes(drawn(parts, plan, self._painters, mark)[0])
             return i420(made, BT601, averaged=False) if planar else made
 
     def _free(self) -> None:
@@ -188,7 +189,8 @@ class CompactOnDevice(CompactGenerator):
         faces = steadied(own, np.stack([normalised[number] for number in frames]), source.lids)
         closed = closures(own, faces, source.lids)
         faces = deepened(held_open(own, faces, closed), own, source.rest_width)
-        keypoints = self._latents.keypoints(faces, source.canonical)
+        with stage("latents"):
+            keypoints = self._latents.keypoints(faces, source.canonical)
         return Driven(keypoints, closed, [poses[number] for number in frames], self.size, frames)
 
 

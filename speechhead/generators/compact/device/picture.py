@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,20 +54,37 @@ def uploaded(
     return parts
 
 
-def drawn(parts: Parts, plan: Plan, painters: Mapping[str, WindowPainter]) -> tuple[Tensor, Tensor]:
-    """Frames [B, 3, S, S] in 0..255, and the flow [B, 2, n, n] that their persons were read through."""
+def unmarked(_: str) -> AbstractContextManager[Any]:
+    """No stage: nothing is waited for while a graph is made."""
+    return nullcontext()
+
+
+def drawn(
+    parts: Parts,
+    plan: Plan,
+    painters: Mapping[str, WindowPainter],
+    mark: Callable[[str], AbstractContextManager[Any]] = unmarked,
+) -> tuple[Tensor, Tensor]:
+    """Frames [B, 3, S, S] in 0..255, and the flow [B, 2, n, n] that their persons were read through.
+
+    mark : marks stages, as `speechhead.core.stages.stage`
+    """
     batch = Batch(parts, plan.frames, plan.size)
-    moves = flow.flow(batch)
-    frames = flow.person(batch, moves)
-    lips.laid(batch, frames)
-    if batch.most("smile"):
-        frames = flow.rested(batch, frames, moves)
-    windows.painted(batch, frames, painters)
-    if batch.most("open"):
-        inside.shown(batch, frames)
-    for name, sizes, layers in ((BALLS, plan.balls, eyes.balls), (LIDS, plan.lids, eyes.lids)):
-        if sizes is not None:
-            own = {key.removeprefix(name): part for key, part in parts.items() if key.startswith(name)}
-            each = Batch(own, sizes, plan.size)
-            eyes.lay(each, frames, layers(each))
+    with mark("warps"):
+        moves = flow.flow(batch)
+        frames = flow.person(batch, moves)
+    with mark("composite"):
+        lips.laid(batch, frames)
+        if batch.most("smile"):
+            frames = flow.rested(batch, frames, moves)
+    with mark("networks"):
+        windows.painted(batch, frames, painters)
+    with mark("composite"):
+        if batch.most("open"):
+            inside.shown(batch, frames)
+        for name, sizes, layers in ((BALLS, plan.balls, eyes.balls), (LIDS, plan.lids, eyes.lids)):
+            if sizes is not None:
+                own = {key.removeprefix(name): part for key, part in parts.items() if key.startswith(name)}
+                each = Batch(own, sizes, plan.size)
+                eyes.lay(each, frames, layers(each))
     return frames, moves

@@ -19,8 +19,9 @@ from speechhead.engines.running import Running  # noqa: E402
 from speechhead.engines.steady import Steady  # noqa: E402
 from speechhead.face.landmarks import Pose  # noqa: E402
 from speechhead.generators.compact.device import generator as module  # noqa: E402
-from speechhead.generators.compact.device import picture  # noqa: E402
+from speechhead.generators.compact.device import picture, portrait  # noqa: E402
 from speechhead.generators.compact.device.generator import CompactOnDevice  # noqa: E402
+from speechhead.generators.compact.device.networks import window_painters  # noqa: E402
 from speechhead.generators.compact.device.portrait import HeldSource  # noqa: E402
 from speechhead.generators.compact.generator import CompactGenerator  # noqa: E402
 from speechhead.generators.open import open_generator  # noqa: E402
@@ -172,15 +173,27 @@ def test_a_graph_is_made_once_for_all_frames_of_a_kind(
     assert 1 <= len(recorded) <= 3
 
 
+def test_nothing_is_left_on_the_cpu(there: CompactOnDevice, held_smile: HeldSource) -> None:
+    """The meta device mixes with the CPU as little as CUDA does."""
+    meta = torch.device("meta")
+    source = portrait.hold(held_smile, meta)
+    base, pose = source.landmarks, source.pose
+    drives = [moved(base, pose)[k] for k in (1, 2, 4)]
+    rows = there._rows([source] * 3, np.stack([face for face, _ in drives]), [pose for _, pose in drives])
+    plan = picture.planned(*rows, SIZE)
+    frames, flow = picture.drawn(picture.uploaded(plan, *rows, meta), plan, window_painters(meta))
+    assert frames.shape == (3, 3, SIZE, SIZE) and frames.device == flow.device == meta
+
+
 def test_full_memory_halves_a_batch_and_then_says_so(
     monkeypatch: pytest.MonkeyPatch, there: CompactOnDevice, plain: Avatar, held: HeldSource
 ) -> None:
     whole, most = picture.drawn, 1
 
-    def drawn(parts: Any, plan: Any, painters: Any) -> Any:
+    def drawn(parts: Any, plan: Any, painters: Any, mark: Any) -> Any:
         if len(parts["numbers"]) > most:
             raise torch.OutOfMemoryError("full")
-        return whole(parts, plan, painters)
+        return whole(parts, plan, painters, mark)
 
     monkeypatch.setattr(module, "drawn", drawn)
     faces, poses = np.stack([held.landmarks] * 3), [plain.pose] * 3
