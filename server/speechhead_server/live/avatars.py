@@ -109,7 +109,8 @@ class Gallery:
         if not entry.picture:
             if not entry.shipped:
                 raise Refused(409, f"avatar {name!r} has no picture ({entry.state}). Ask for its state first.")
-            await self.staged(name, self._studio.size)
+            with contextlib.suppress(DeviceError):  # the preview needs no device, and comes before what does
+                await self.staged(name, self._studio.size)
         return entry.picture
 
     async def staged(self, name: str | None, size: int, generator: str | None = None) -> Avatar:

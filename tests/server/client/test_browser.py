@@ -238,6 +238,33 @@ def test_the_microphone_moves_the_mouth(serving, tmp_path):
     asyncio.run(visit())
 
 
+def test_a_choice_of_what_draws():
+    async def visit():
+        async with fakes(generators=("compact", "mine")) as client, chromium.browser() as page:
+            await page.open(str(client.base_url))
+            await page.until("!document.querySelector('#start').disabled")
+            choice = "document.querySelector('#generator')"
+            assert not await page.run(f"{choice}.closest('label').hidden")
+            assert await page.run(f"[...{choice}.options].map((option) => option.value).join()") == "compact,mine"
+            await page.click("#start")
+            await page.until(SEEN, 40)
+            used = "performance.getEntriesByType('resource').map(({name}) => name).filter((n) => n.endsWith('/whep'))"
+            first = (await page.run(used))[-1].rsplit("/", 2)[1]
+            assert (await client.get(f"/sessions/{first}")).json()["generator"] == "compact"
+            await page.run(f"{choice}.value = 'mine', {choice}.dispatchEvent(new Event('change', {{bubbles: true}}))")
+            await page.until(f"{used}.at(-1).split('/').at(-2) !== '{first}'", 40)
+            second = (await page.run(used))[-1].rsplit("/", 2)[1]
+            assert (await client.get(f"/sessions/{second}")).json()["generator"] == "mine"
+            await sessions(client, 1)
+            assert page.errors == []
+        async with fakes() as client, chromium.browser() as page:
+            await page.open(str(client.base_url))
+            await page.until("!document.querySelector('#start').disabled")
+            assert await page.run(f"{choice}.closest('label').hidden")
+
+    asyncio.run(visit())
+
+
 def test_refusals_say_what_to_do():
     async def visit():
         async with fakes(token="secret", max_sessions=1) as client, chromium.browser() as page:

@@ -158,6 +158,7 @@ def test_a_device_without_memory_refuses_the_newest_and_goes_on():
         assert message == "device 'fake:0' has no memory left. Open fewer sessions."
         assert len(server.sessions) == 1 and server.sessions._room.coming == []
         assert server.gallery.get("eileen_collins").staged == {}
+        assert (await client.get("/avatars/mara/picture")).status_code == 200
         second = await session(client)  # of a portrait that is there already
         other = await Watcher(client, second["whep"]).connect(3)
         for generator in made.all:
