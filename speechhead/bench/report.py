@@ -132,9 +132,8 @@ def summary(report: BenchReport) -> str:
 
 def markdown(report: BenchReport, command: str) -> str:
     """The report as a part of a page: machine, command, tables, notes."""
-    notes = dict.fromkeys(note for result in report.results for note in result.notes)
     parts = [summary(report), f"```bash\n{command}\n```", *(table.markdown for table in tables(report))]
-    return "\n\n".join([*parts, *(f"- {note}" for note in notes)])
+    return "\n\n".join([*parts, *(f"- {note}" for note in report.notes)])
 
 
 def write_into(page: Path, text: str) -> Path:

@@ -26,10 +26,12 @@ LONGEST = 1800.0
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What `speechhead bench` found. machine: what it ran on, by name; results: of the cases, in their order."""
+    """What `speechhead bench` found. machine: what it ran on, by name; results: of the cases, in their order; failed:
+    a line for each case that could not be measured."""
 
     machine: dict[str, Any]
     results: tuple[CaseResult, ...]
+    failed: tuple[str, ...] = ()
 
     @property
     def record(self) -> dict[str, Any]:
@@ -39,7 +41,13 @@ class BenchReport:
             "version": __version__,
             "machine": self.machine,
             "results": [self._record(result) for result in self.results],
+            "failed": list(self.failed),
         }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be measured, and why, each once."""
+        return tuple(dict.fromkeys([*self.failed, *(note for result in self.results for note in result.notes)]))
 
     @staticmethod
     def _record(result: CaseResult) -> dict[str, Any]:
@@ -48,7 +56,7 @@ class BenchReport:
 
 
 def bench(asked: Iterable[BenchCase], progress: Callable[[BenchCase], None] | None = None) -> BenchReport:
-    """Measure cases one after the other.
+    """Measure cases one after the other; one that fails hinders no other.
 
     Parameters
     ----------
@@ -56,14 +64,20 @@ def bench(asked: Iterable[BenchCase], progress: Callable[[BenchCase], None] | No
 
     Raises
     ------
-    DeviceError with what a case's process says, or where it dies or takes too long.
+    DeviceError where none could be measured, with what the first one's process says, or that it died or took too long.
     """
-    results = []
+    results: list[CaseResult] = []
+    errors: list[DeviceError] = []
     for case in asked:
         if progress is not None:
             progress(case)
-        results.append(one(case))
-    return BenchReport(machine(), tuple(results))
+        try:
+            results.append(one(case))
+        except DeviceError as error:
+            errors.append(error)
+    if errors and not results:
+        raise errors[0]
+    return BenchReport(machine(), tuple(results), tuple(map(str, errors)))
 
 
 def one(case: BenchCase) -> CaseResult:

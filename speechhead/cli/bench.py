@@ -39,6 +39,8 @@ def bench(
         print(notation.dumps(report.record))
     elif markdown is None:
         show(report)
+    if report.failed:
+        raise typer.Exit(1)
 
 
 def _tell(case: BenchCase) -> None:
@@ -63,5 +65,5 @@ def show(report: BenchReport) -> None:
         for row in one.rows:
             table.add_row(*row)
         console.print(table)
-    for note in dict.fromkeys(note for result in report.results for note in result.notes):
+    for note in report.notes:
         console.print(note, highlight=False, markup=False)

@@ -134,6 +134,12 @@ def test_a_process_that_fails_is_an_error_in_one_line(monkeypatch: pytest.Monkey
     answered(monkeypatch, json.dumps({"error": "device 'cuda': no GPU here."}))
     with pytest.raises(DeviceError, match="no GPU here"):
         bench([BenchCase()])
+    told = [json.dumps({"error": "device 'cuda': no GPU here."}), json.dumps(dataclasses.asdict(RESULT))]
+    told.append("")  # the driver lists no GPU
+    instead(monkeypatch, lambda *_, **__: SimpleNamespace(stdout=told.pop(0), stderr="", returncode=0))
+    report = bench([BenchCase(device="cuda"), BenchCase()])
+    assert report.results == (RESULT,) and report.failed == ("device 'cuda': no GPU here.",)
+    assert report.record["failed"] == list(report.failed) and report.notes == (*report.failed, "a note")
     answered(monkeypatch, "", "Traceback\nMemoryError", 1)
     with pytest.raises(DeviceError, match=r"died \(MemoryError\)"):
         bench([BenchCase()])
