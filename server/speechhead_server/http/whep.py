@@ -12,6 +12,7 @@ from speechhead_server.core.tickets import CALLER
 from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.live.wish import SessionWish
+from speechhead_server.rtc.sdp import read_fragment
 
 from .results import refusals
 
@@ -23,7 +24,7 @@ OFFER: dict[str, Any] = {"requestBody": {"required": True, "content": {SDP: {"sc
 
 CANDIDATES: dict[str, Any] = {
     "requestBody": {"required": True, "content": {FRAGMENT: {"schema": {"type": "string"}}}},
-    "parameters": [{"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}}],
+    "parameters": [{"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}}],
 }
 ANSWER: dict[int | str, Any] = {
     201: {"description": "The answer.", "content": {SDP: {"schema": {"type": "string"}}}},
@@ -84,12 +85,12 @@ def add_whep(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> None
         """WHEP: candidates that come after the offer, under the answer's ETag. ICE restarts are not supported."""
         _check_type(request, FRAGMENT, "Accept-Patch")
         watcher = sessions.get(name).viewer(viewer)
-        matched = request.headers.get("if-match", "").strip()
-        if not matched:
-            raise Refused(428, "If-Match is missing. Send the ETag of the answer.")
-        if matched not in ("*", watcher.etag):
+        matched, text = request.headers.get("if-match", "").strip(), await _text(request)
+        if not matched and not read_fragment(text).ufrag:  # some players name the ICE session by its own name alone
+            raise Refused(428, "If-Match is missing. Send the ETag of the answer, or a=ice-ufrag.")
+        if matched and matched not in ("*", watcher.etag):
             raise Refused(412, f"If-Match {matched[:40]} is not this ICE session's. Send the ETag of the answer.")
-        await watcher.trickle(await _text(request))
+        await watcher.trickle(text)
         return Response(status_code=204)
 
 

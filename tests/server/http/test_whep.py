@@ -39,13 +39,14 @@ def test_candidates_may_come_after_the_offer():
         known = "".join(re.search(rf"a=ice-{name}:\S+\r\n", sdp)[0] for name in ("ufrag", "pwd"))
         body = f"{known}m=video 9 X 0\r\na=mid:{mids[0]}\r\n" + "".join(late)
         for match, content, status in (
-            (None, body, 428),
+            (None, body.replace(known, ""), 428),
             ('"another"', body, 412),
             (tag, "nothing", 400),
             (tag, "a=candidate:x\r\n", 400),
             (tag, "a=ice-ufrag:new\r\na=ice-pwd:new\r\n" + late[0], 422),  # an ICE restart
             ("*", body, 204),  # as MediaMTX's page sends it
             (tag, body, 204),
+            (None, body, 204),  # as whip-whep sends it: the session is named by its own ufrag
         ):
             headers = FRAGMENT | ({"If-Match": match} if match else {})
             assert (await client.patch(path, content=content, headers=headers)).status_code == status, (match, content)
