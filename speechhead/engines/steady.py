@@ -6,6 +6,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import torch
@@ -97,7 +98,7 @@ class Steady:
             if ran_out(error) or isinstance(error, SpeechheadError):
                 raise
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
-        log.warning("%s: graph '%s' can not be made (%s); it runs without.", self._name, self.graph, reason)
+        _note(f"{self._name}: graph '{self.graph}' can not be made ({reason}); it runs without.")
         self.graph = "none"
         self.free()
         return self._function(parts)
@@ -128,6 +129,12 @@ class Steady:
                 recorded.inputs[name].copy_(value)
         recorded.replay()
         return recorded.output
+
+
+@cache
+def _note(line: str) -> None:
+    """Warn once, however many functions of a model fail alike."""
+    log.warning("%s", line)
 
 
 def _filled(parts: Parts, count: int, size: int) -> Parts:

@@ -63,9 +63,11 @@ def fails(*_):
 @pytest.mark.parametrize("running", ["compile", "cuda"])
 def test_what_can_not_be_made_is_said_once_and_runs_without(running, caplog):
     caplog.set_level(logging.WARNING, "speechhead")
-    graph = Steady(doubled, Running(CPU, graph=running), "toy", fails, backend=fails)
+    steady._note.cache_clear()
     for count in (2, 3):
+        graph = Steady(doubled, Running(CPU, graph=running), "toy", fails, backend=fails)
         assert torch.equal(graph(asked(count), count), doubled(asked(count)))
+        assert torch.equal(graph(asked(4), 4), doubled(asked(4)))
     assert len(caplog.messages) == 1 and graph.graph == "none"
     assert (
         caplog.messages[0].startswith(f"toy: graph '{running}' can not be made (") and "\n" not in caplog.text.strip()
