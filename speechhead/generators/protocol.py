@@ -31,6 +31,14 @@ class Generator(Protocol):
 
 
 @runtime_checkable
+class SizedGenerator(Protocol):
+    """A generator whose networks serve crops of every size."""
+
+    def sized(self, size: int) -> Generator:
+        """The same networks, in memory once, for square crops of another size."""
+
+
+@runtime_checkable
 class DeviceGenerator(Generator, Protocol):
     """A generator whose networks are on a device that draws several pictures, of several portraits, in one call.
 

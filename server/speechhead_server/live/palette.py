@@ -8,7 +8,7 @@ from typing import Any
 
 from speechhead.core.clocks import FPS
 from speechhead.generators.open import open_generator
-from speechhead.generators.protocol import DeviceGenerator, Generator
+from speechhead.generators.protocol import Generator, SizedGenerator
 from speechhead_server.core.config import SIZES, ServerSettings
 from speechhead_server.core.problems import Refused
 
@@ -103,7 +103,7 @@ class GeneratorPalette:
 
     def _sized(self, name: str, size: int) -> Generator:
         for (known, _), generator in self._open.items():
-            if known == name and isinstance(generator, DeviceGenerator):
+            if known == name and isinstance(generator, SizedGenerator):
                 return generator.sized(size)
         if self._make is not None:
             made: Generator = self._make(size)

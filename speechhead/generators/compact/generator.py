@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -97,6 +98,12 @@ class CompactGenerator:
     def load(cls, size: int = 512, threads: int | None = None) -> CompactGenerator:
         """The shipped weights, for square crops of `size` pixels."""
         return cls(size, threads)
+
+    def sized(self, size: int) -> CompactGenerator:
+        """The same networks, in memory once, for square crops of another size."""
+        other = copy.copy(self)
+        other.size = size
+        return other
 
     def prepare(self, crop: NDArray[np.uint8], mesh: Array) -> Source:
         """Everything about a portrait that does not change from frame to frame.

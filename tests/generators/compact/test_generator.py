@@ -80,3 +80,11 @@ def test_latents_keep_the_portrait_at_rest_and_follow_landmarks_exactly(source: 
     assert np.allclose(keypoints[MESH_TO_70], driving)
     below_the_lip = 200  # a vertex between lower lip and chin, which is no landmark
     assert keypoints[below_the_lip, 1] - source.canonical[below_the_lip, 1] > 0.07
+
+
+def test_sizes_share_their_networks_and_draw_as_if_opened_alone(generator: CompactGenerator) -> None:
+    small, alone, avatar = generator.sized(128), CompactGenerator.load(128, threads=1), Avatar.default(128)
+    assert (small.size, generator.size) == (128, SIZE) and small._windows is generator._windows
+    driving = opened(avatar.neutral)
+    frames = [one.render(one.prepare(avatar.crop, avatar.mesh), driving, avatar.pose) for one in (small, alone)]
+    assert (frames[0] == frames[1]).all()
