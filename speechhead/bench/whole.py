@@ -105,6 +105,7 @@ def measure(case: BenchCase, name: str, whose: str, start: StartClock, target: P
     sessions = partial(_many, avatar, generator, speech)
     many = [sessions(count, max(LEAST, drawn / count), case.runs) for count in case.sessions]
     plain, notes = _plain(case, name, avatar, speech)
+    networks, uncounted = _costs(generator)
     return CaseResult(
         case=case,
         weights=whose,
@@ -118,11 +119,11 @@ def measure(case: BenchCase, name: str, whose: str, start: StartClock, target: P
         realtime=median(rates) / FPS,
         track=followed(runs[-1].pictures),
         sessions=tuple(many),
-        networks=tuple(_costs(generator)),
+        networks=tuple(networks),
         memory=memory,
         gpu_memory=gpu_memory,
         plain=plain,
-        notes=notes,
+        notes=notes + uncounted,
     )
 
 
@@ -136,8 +137,13 @@ def _plain(case: BenchCase, name: str, avatar: Avatar, speech: Any) -> tuple[flo
     """Ms a frame of the plain torch graph, and why there is none."""
     try:
         generator = open_generator(name, avatar.size, "torch", case.device, 1, "fp32", "none")
-    except SpeechheadError as error:
-        return None, (f"no plain torch graph: {error}",)
+        return _timed_alone(generator, avatar, speech), ()
+    except (SpeechheadError, RuntimeError) as error:
+        return None, (f"no plain torch graph: {' '.join(str(error).split())[:200]}",)
+
+
+def _timed_alone(generator: Generator, avatar: Avatar, speech: Any) -> float:
+    """Ms of a frame that is drawn alone."""
     renderer = Renderer(avatar, None, generator, speech)
     faces, poses = next((faces, poses) for faces, poses in moves(renderer, babble(1.0)) if len(faces))
     source, settle = avatar.source(generator), _settle(str(getattr(generator, "device", "cpu")))
@@ -147,12 +153,17 @@ def _plain(case: BenchCase, name: str, avatar: Avatar, speech: Any) -> tuple[flo
         if settle is not None:
             settle()
 
-    return timed(draw), ()
+    return timed(draw)
 
 
-def _costs(generator: Generator) -> list[NetworkCost]:
-    """Networks that ship, and the family's own."""
-    return shipped() + ([] if generator.family in GENERATORS else family_cost(generator))
+def _costs(generator: Generator) -> tuple[list[NetworkCost], tuple[str, ...]]:
+    """Networks that ship, and the family's own; and why those could not be counted."""
+    if generator.family in GENERATORS:
+        return shipped(), ()
+    try:
+        return [*shipped(), *family_cost(generator)], ()
+    except RuntimeError as error:  # such as no memory for a second copy of what a frame needs
+        return shipped(), (f"the networks of {generator.family} are not counted: {' '.join(str(error).split())[:200]}",)
 
 
 def _settle(device: str) -> Callable[[], None] | None:
@@ -161,7 +172,7 @@ def _settle(device: str) -> Callable[[], None] | None:
         return None
     import torch
 
-    return torch.cuda.synchronize
+    return lambda: torch.cuda.synchronize(device)
 
 
 def _memory() -> float:
@@ -180,4 +191,4 @@ def _gpu_memory(device: str) -> float | None:
         return None
     import torch
 
-    return torch.cuda.max_memory_allocated() / MIB
+    return torch.cuda.max_memory_allocated(device) / MIB

@@ -172,6 +172,19 @@ def test_a_case_is_measured_from_start_to_end(
     assert result.plain is not None or result.notes
 
 
+def test_what_can_not_be_counted_leaves_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*words: object) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    for name, made in (("family_cost", full), ("open_generator", full), ("shipped", list)):
+        monkeypatch.setattr(whole, name, made)
+    networks, notes = whole._costs(SimpleNamespace(family="fomm"))
+    assert networks == [] and "fomm are not counted: CUDA out of memory" in notes[0]
+    avatar = SimpleNamespace(size=64)
+    plain, notes = whole._plain(BenchCase(size=64), "compact", avatar, None)
+    assert plain is None and "CUDA out of memory" in notes[0]
+
+
 @pytest.mark.slow
 def test_the_process_prints_one_object() -> None:
     result = run.one(BenchCase(size=128, seconds=1.0, runs=1))
