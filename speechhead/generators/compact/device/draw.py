@@ -78,7 +78,7 @@ def distance(outline: Tensor, x: Tensor, y: Tensor) -> Tensor:
     px, py = x - ax, y - ay
     t = ((px * ex + py * ey) / (ex * ex + ey * ey).clamp_min(1e-12)).clamp(0, 1)
     away = torch.hypot(px - t * ex, py - t * ey).amin(1)
-    level = torch.where(ey == 0, 1.0, ey)
+    level = ey.masked_fill(ey == 0, 1)
     crossed = ((ay > y) != (by > y)) & (px < ex * py / level)
     return torch.where(crossed.sum(1) % 2 == 1, -away, away)
 
@@ -101,7 +101,7 @@ def distances(outlines: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
     """As `distance` of several outlines each, [B, k, h, w]; shorter ones get their last point again."""
     most, count = max(outline.shape[1] for outline in outlines), len(outlines)
     filled = [torch.cat([o, o[:, -1:].expand(-1, most - o.shape[1], -1)], 1) for o in outlines]
-    places = (at.repeat_interleave(count, 0) if len(at) > 1 else at for at in (x, y))
+    places = (at[:, None].expand(-1, count, -1, -1).flatten(0, 1) if len(at) > 1 else at for at in (x, y))
     return distance(torch.stack(filled, 1).flatten(0, 1), *places).unflatten(0, (-1, count))
 
 
@@ -133,7 +133,7 @@ def triangles(corners: Tensor, drawn: Tensor, shape: tuple[int, int], reach: int
     place = (y.long() * width)[..., :, None] + x.long()[..., None, :]
     number = torch.arange(1, count + 1, device=corners.device, dtype=torch.int32)[:, None, None]
     seen = torch.zeros(len(corners), height * width, dtype=torch.int32, device=corners.device)
-    place, number = place.clamp(0, height * width - 1), torch.where(inside, number, 0)
+    place, number = place.clamp(0, height * width - 1), number * inside
     seen.scatter_reduce_(1, place.flatten(1), number.flatten(1), "amax")
     return seen.view(-1, height, width).long()
 
@@ -151,7 +151,7 @@ def affine(corners: Tensor, origin: Tensor, wide: Tensor) -> Tensor:
     """
     (ax, ay), (bx, by) = ((corners[..., k, :] - corners[..., 0, :]).unbind(-1) for k in (1, 2))
     (sx, sy), (tx, ty) = ((origin[..., k, :] - origin[..., 0, :]).unbind(-1) for k in (1, 2))
-    scale = wide / torch.where(wide, ax * by - bx * ay, 1.0)
+    scale = wide / (ax * by - bx * ay).masked_fill(~wide, 1)
     xx, xy = (sx * by - tx * ay) * scale, (tx * ax - sx * bx) * scale
     yx, yy = (sy * by - ty * ay) * scale, (ty * ax - sy * bx) * scale
     ox, oy = torch.where(wide[..., None], origin[..., 0, :], origin.mean(2)).unbind(-1)
@@ -179,7 +179,7 @@ def filtered(picture: Tensor, across: Tensor, down: Tensor) -> Tensor:
     batch, channels, height, width = picture.shape
     flat, groups = picture.reshape(1, batch * channels, height, width), batch * channels
     row, column = (
-        weights.repeat_interleave(channels, 0).view(groups, 1, *shape)
+        weights[:, None].expand(-1, channels, -1).reshape(groups, 1, *shape)
         for weights, shape in ((across, (1, -1)), (down, (-1, 1)))
     )
     flat = F.conv2d(flat, row, padding=(0, across.shape[1] // 2), groups=groups)

@@ -12,7 +12,7 @@ from speechhead.generators.compact.eyes import LaidLid, Lid, TurnedBall, closing
 
 from .frames import BatchRows
 from .moment import Driven
-from .portrait import HeldSource, Tensors
+from .portrait import WIDTHS, HeldSource, Tensors
 
 
 def eye_rows(source: HeldSource, driven: Driven) -> tuple[list[BatchRows], list[BatchRows]]:
@@ -77,6 +77,6 @@ def _row(held: Tensors, numbers: dict[str, Array], where: tuple[int, int, int, i
 
 
 def _long(values: Array, size: int) -> Array:
-    out = np.zeros(size, np.float32)
+    out = np.zeros(size + -size % WIDTHS, np.float32)  # as far as what a portrait holds of an eye may go
     out[: len(values)] = values
     return out

@@ -16,6 +16,9 @@ from speechhead.generators.compact.meshwarp import topology
 
 Tensors = dict[str, Tensor]
 
+WIDTHS = 64
+"""Steps of the sides of what is as large as a mouth or an eye is: portraits have few different ones, and few graphs."""
+
 
 def moving_vertices() -> int:
     """How many of a `MeshWarp`'s vertices move with the face; the rest is the ring that stands still."""
@@ -46,11 +49,11 @@ def hold(source: Source, device: torch.device) -> HeldSource:
         "light": light[None],
         "places": source.relief.places,
         "vertices": source.warper.source[: moving_vertices()],
-        "lip_upper": _planes(plate.upper),
-        "lip_lower": _planes(plate.lower),
+        "lip_upper": _wide(_planes(plate.upper)),
+        "lip_lower": _wide(_planes(plate.lower)),
         "lip_vertices": source.lips.vertices,
-        "lower": _planes(inside.lower.colour),
-        "upper": _planes(inside.upper.colour),
+        "lower": _wide(_planes(inside.lower.colour)),
+        "upper": _wide(_planes(inside.upper.colour)),
         "tones": inside.light.tone.table,
         **{name: value[0] for name, value in source.features.items()},
     }
@@ -70,17 +73,20 @@ def _ball(lid: Lid) -> dict[str, Array] | None:
     if ball is None:
         return None
     there = np.ones(ball.white.shape[:2], np.float32)
-    return {
-        "white": _planes(ball.white),
-        "disc": _planes(ball.disc),
-        "glint": _planes(ball.glint),
-        "there": there,
-    }
+    pictures = {"white": ball.white, "disc": ball.disc, "glint": ball.glint}
+    return {name: _wide(_planes(picture)) for name, picture in pictures.items()} | {"there": _wide(there)}
 
 
 def _cover(lid: Lid) -> dict[str, Array]:
     there = np.ones(lid.laid.shape, np.float32)
-    return {"plate": _planes(lid.plate), "laid": lid.laid, "dome": lid.dome, "above": lid.above, "there": there}
+    maps = {"plate": _planes(lid.plate), "laid": lid.laid, "dome": lid.dome, "above": lid.above, "there": there}
+    return {name: _wide(values) for name, values in maps.items()}
+
+
+def _wide(values: Array) -> Array:
+    """Maps [..., h, w] filled up with 0 to steps of `WIDTHS`."""
+    more = [(0, 0)] * (values.ndim - 2) + [(0, -side % WIDTHS) for side in values.shape[-2:]]
+    return np.pad(values, more)
 
 
 def _planes(picture: Array | NDArray[np.uint8]) -> Array:
