@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,11 +69,10 @@ class DrivenGenerator:
         self.running = self.engine.running
         self.model, self._settle = model, spec(model.name).settle
         self.latents = latents.cpu()  # small: a GPU would wait for each of its launches
-        ramp = border_ramp(size, size, FADE)[None, None]
-        self._ramp = on_device(ramp, self.running.device)
-        self._pictures = self.engine.drawing(lambda drawn, beside: as_bytes(self._mixed(drawn, beside)))
+        ramp = on_device(border_ramp(size, size, FADE)[None, None], self.running.device)
+        self._pictures = self.engine.drawing(partial(_mixed, ramp))
         self._planes = self.engine.drawing(
-            lambda drawn, beside: i420(as_bytes(self._mixed(drawn, beside)), BT601, averaged=False)
+            lambda drawn, beside: i420(_mixed(ramp, drawn, beside), BT601, averaged=False)
         )
 
     @classmethod
@@ -196,13 +196,15 @@ class DrivenGenerator:
             driving = self.model.from_latent(there, spread(motion, len(sources)))
             return self._settle(self.model, motion, driving)
 
-    def _mixed(self, drawn: Drawn, beside: Parts) -> Tensor:
-        """Frames of the family at the crop's size, fading into the portrait at its border."""
-        return torch.lerp(beside["shown"], full_size(drawn, Rest.from_parts(beside, self.size)), self._ramp)
-
     def _alone(self) -> AbstractContextManager[Any]:
         """On a GPU one thread at a time: graphs write into memory of their own. A CPU draws in several."""
         return nullcontext() if self.running.graph == "none" else self.engine.lock
+
+
+def _mixed(ramp: Tensor, drawn: Drawn, beside: Parts) -> Tensor:
+    """Frames of the family at the crop's size, bytes [B, S, S, 3], fading into the portrait at its border."""
+    made = full_size(drawn, Rest.from_parts(beside, ramp.shape[-1]))
+    return as_bytes(torch.lerp(beside["shown"], made, ramp))
 
 
 def _different(sources: Sequence[DrivenSource]) -> Sequence[DrivenSource]:

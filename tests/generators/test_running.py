@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from dataclasses import replace
 
@@ -115,6 +116,18 @@ def test_memory_that_ends_is_a_refusal_and_frees(avatars, monkeypatch):
     ) as failed:
         generator.render_many(*given)
     assert "\n" not in str(failed.value) and not any(taken() is not None for taken in held)
+
+
+def test_a_generator_that_nobody_has_goes_at_once(avatars):
+    generator = driven("fomm")
+    generator.render_many(*asked(generator, avatars))
+    held = [weakref.ref(one) for one in (generator, generator.engine, generator.model)]
+    gc.disable()
+    try:
+        del generator
+        assert not any(one() is not None for one in held)
+    finally:
+        gc.enable()
 
 
 def test_what_suits_a_device(monkeypatch):

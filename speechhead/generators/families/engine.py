@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -87,8 +88,9 @@ class FamilyDrawing:
     """Frames of a family from keypoints to what leaves the device, over and over for batches of few sizes."""
 
     def __init__(self, engine: FamilyEngine, finish: Finish) -> None:
-        self._engine, self._finish = engine, finish
-        self._steady = Steady(self._draw, engine.running, engine.model.name)
+        self._engine = engine
+        # No method of this object: a cycle would hold a device's memory until it is collected.
+        self._steady = Steady(partial(_draw, engine, finish), engine.running, engine.model.name)
 
     def __call__(self, appearance: Appearance, source: Motion, driving: Motion, beside: Parts | None = None) -> Tensor:
         """Finished frames of a batch, on the device.
@@ -128,15 +130,18 @@ class FamilyDrawing:
         # Copies: a graph writes the second half where the first one is.
         return torch.cat([self._halved(_cut(parts, rows, count), some).clone() for rows, some in halves])
 
-    def _draw(self, parts: Parts) -> Tensor:
-        def of(group: str) -> Parts:
-            return {key.removeprefix(group): value for key, value in parts.items() if key.startswith(group)}
 
-        with self._engine.running.quick():
-            drawn = self._engine.model.draw(of(APPEARANCE), of(SOURCE), of(DRIVING))
-        with torch.inference_mode():
-            field = (None if part is None else part.float() for part in drawn[1:])
-            return self._finish(Drawn(drawn.picture.float(), *field), of(BESIDE))
+def _draw(engine: FamilyEngine, finish: Finish, parts: Parts) -> Tensor:
+    """Finished frames of a batch whose tensors go by group and name."""
+
+    def of(group: str) -> Parts:
+        return {key.removeprefix(group): value for key, value in parts.items() if key.startswith(group)}
+
+    with engine.running.quick():
+        drawn = engine.model.draw(of(APPEARANCE), of(SOURCE), of(DRIVING))
+    with torch.inference_mode():
+        field = (None if part is None else part.float() for part in drawn[1:])
+        return finish(Drawn(drawn.picture.float(), *field), of(BESIDE))
 
 
 def _cut(parts: Parts, rows: slice, count: int) -> Parts:
