@@ -113,15 +113,13 @@ def learnt_and_held_out(
     if options.validation is None:
         clips = load(options.clips, TRAIN, HELD_OUT)
         held = [clip for clip in clips if clip.split == HELD_OUT]
-        if len(held) == len(clips):  # few people, whom no catalogue divides
-            held = []
     else:
         clips = load(options.clips, TRAIN)
         held = load(options.validation, TRAIN, HELD_OUT)
     people = {clip.identity for clip in held}
     learnt = [clip for clip in clips if clip.identity not in people]
     if not learnt:
-        raise MediaError(f"{options.clips}: everybody there is in {options.validation} too. Name other people's clips.")
+        raise MediaError(f"{options.clips}: everybody there is held out. Name clips of other people.")
     if workers.first:
         print(f"to learn from: {_counted(learnt)}; held out: {_counted(held)}", flush=True)
     return learnt, held

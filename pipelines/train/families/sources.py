@@ -269,8 +269,11 @@ def _in_folder(folder: Path) -> Iterator[ClipSource]:
                 yield PreparedSource(path.stem, *known, path.with_suffix(".npy"))
         return
     if folder.is_dir():
-        for entry in list_footage(folder):
-            yield VideoSource(entry.name, entry.identity, entry.split, entry.path)
+        entries = list_footage(folder)
+        # Of few people the hash may leave nobody to learn from; a catalogue means what it says.
+        few = not (folder / "catalog.csv").is_file() and all(entry.split == HELD_OUT for entry in entries)
+        for entry in entries:
+            yield VideoSource(entry.name, entry.identity, TRAIN if few else entry.split, entry.path)
 
 
 def _catalogue(folder: Path) -> dict[str, dict[str, str]]:

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 from numpy.lib.format import open_memmap  # noqa: E402
 from support.films import write  # noqa: E402
 
-from pipelines.data.footage import shards  # noqa: E402
+from pipelines.data.footage import catalogue, shards  # noqa: E402
 from pipelines.data.prepare import describe, prepare_clip  # noqa: E402
 from pipelines.train.families import store  # noqa: E402
 from pipelines.train.families.caching import learnt_and_held_out, load_family_clips  # noqa: E402
@@ -129,7 +129,9 @@ def options(clips: Path, cache: Path, **changes: Any) -> FamilyTraining:
     return FamilyTraining.from_dict(values | changes)
 
 
-def test_people_of_the_validation_split_are_held_out(videos: Path, tmp_path: Path, capsys: Any) -> None:
+def test_people_of_the_validation_split_are_held_out(
+    videos: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = options(videos, tmp_path)
     learnt, held = learnt_and_held_out(told, False, ALONE)
     assert ([clip.identity for clip in learnt], [clip.identity for clip in held]) == (["Ada"], ["Bob"])
@@ -143,9 +145,13 @@ def test_people_of_the_validation_split_are_held_out(videos: Path, tmp_path: Pat
         replace(told, clips=str(other), validation=str(videos / "bob.mp4")), False, ALONE
     )
     assert len(learnt) == 2 and [clip.identity for clip in held] == ["bob"]
-    with pytest.raises(MediaError, match="everybody there is in"):
+    with pytest.raises(MediaError, match="everybody there is held out"):
         learnt_and_held_out(replace(told, validation=str(other)), False, ALONE)
     (other / "catalog.csv").write_text("file,split\nada.mp4,val\nbob.mp4,val\n")
+    with pytest.raises(MediaError, match="everybody there is held out"):
+        learnt_and_held_out(replace(told, clips=str(other)), False, ALONE)
+    (other / "catalog.csv").unlink()
+    monkeypatch.setattr(catalogue, "split_of", lambda identity: "val")  # an unlucky hash
     learnt, held = learnt_and_held_out(replace(told, clips=str(other)), False, ALONE)
     assert (len(learnt), len(held)) == (2, 0)
 
