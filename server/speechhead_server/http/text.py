@@ -79,8 +79,9 @@ class _TextStream:
         finally:
             self._reader.close()
             self._session.listeners.discard(self._listen)
-            if not self._session.closed and not self._left_out:
-                await self._add(self._cutter.end())
+            with contextlib.suppress(Refused):
+                if not self._session.closed and not self._left_out:  # what came is said to its end
+                    await self._add(self._cutter.end())
             self._end()
             await self._teller.close()
 

@@ -140,8 +140,7 @@ class Conversation:
         try:
             await turn
         except ServiceError as error:
-            log.warning("session %s: conversation: %s", self.session.name, error.kind)
-            self._tell({"type": "error", "error": str(error)})
+            self._fail(error)
         except ServerError as error:
             self._tell({"type": "error", "error": str(error)})
         except Exception:
@@ -153,6 +152,10 @@ class Conversation:
                 if self._script is not None:
                     self._finish(self._script)
                 self._set("idle")
+
+    def _fail(self, error: ServiceError) -> None:
+        log.warning("session %s: conversation: %s", self.session.name, error.kind)
+        self._tell({"type": "error", "error": str(error)})
 
     async def _listen(self, sound: Samples) -> None:
         """Write down what was said, and answer it."""
@@ -183,6 +186,8 @@ class Conversation:
                     if size > self.partners.characters:
                         break
             await self._add(script, cutter.end())
+        except ServiceError as error:  # what came before is said
+            self._fail(error)
         finally:
             script.end()
         await self._said(script)

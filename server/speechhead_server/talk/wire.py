@@ -188,5 +188,8 @@ def refusal(address: ServiceAddress, status: int) -> ServiceError:
         413: "finds that too long. Say less at once",
         429: "is busy, or its quota is used up. Wait a moment",
     }
-    told = what.get(status, "failed. Try again in a moment" if status >= 500 else f"refused. See {address.option}")
+    told = what.get(
+        status,
+        "failed. Try again in a moment" if status >= 500 else f"refused. See {address.option}, {address.option}-model",
+    )
     return ServiceError(f"{address.name} {told} ({status}).", f"status {status}")

@@ -50,7 +50,7 @@ def test_a_stream_is_read_as_it_comes():
         ("404", "no such path or model. See --llm and --llm-model"),
         ("429", "Wait a moment (429)"),
         ("500", "failed. Try again in a moment (500)"),
-        ("302", "refused. See --llm (302)"),
+        ("302", "refused. See --llm, --llm-model (302)"),
         ("broken", "broke off"),
         ("nonsense", "broke off"),
         ("silent", "gave nothing in 0.3 s"),

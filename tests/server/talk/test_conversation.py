@@ -158,7 +158,8 @@ def test_what_fails_is_one_line_and_the_next_turn_is_answered():
                 service.trouble = trouble
                 await talker.send(text=trouble)
                 await until(lambda: talker.of("error"), 8)
-                assert line in talker.of("error")[0]["error"] and talker.of("state")[-1]["state"] == "idle"
+                assert line in talker.of("error")[0]["error"]
+                await until(lambda: talker.of("state")[-1]["state"] == "idle")
                 talker.told.clear()
             await neighbour.send(text="Hi")
             await until(lambda: neighbour.of("heard"), 10)
