@@ -75,7 +75,7 @@ class CompactOnDevice(CompactGenerator):
         """The same networks for square crops of another size."""
         other = copy.copy(self)
         other.size = size
-        other._forget()
+        other._forget()  # graphs are of one size
         return other
 
     def prepare(self, crop: NDArray[np.uint8], mesh: Array) -> HeldSource:
