@@ -23,13 +23,13 @@ from pipelines.command import command
 from pipelines.data.curves import correlation
 from speechhead.core.arrays import Array
 from speechhead.core.errors import MediaError, SpeechheadError
-from speechhead.face.landmarks import mouth_opening
+from speechhead.face.landmarks import Pose, mouth_opening
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.driven import DrivenGenerator
 from speechhead.speech.model import Speech2Landmarks
 
 from .clips import ClipEntry, JudgedClip, list_clips, load, track
-from .ours import LIPS_ONLY, Rendered, reenacted, spoken
+from .ours import LIPS_ONLY, Rendered, crop_pose, reenacted, spoken
 from .performers import WholeSpeech
 from .picture import Frames
 
@@ -52,6 +52,7 @@ class LipFigures:
     still : of the portrait as it is
     amplitude : deviation of the opening of `speech` over that of the real one
     faces : share of the pictures driven by sound in which the tracker finds a face
+    keypoints : of the distance of the two keypoints on the lips, driven by sound; 0 where they are not named
     """
 
     landmarks: float
@@ -61,6 +62,7 @@ class LipFigures:
     still: float
     amplitude: float
     faces: float
+    keypoints: float = 0.0
 
     @classmethod
     def mean(cls, several: Sequence[LipFigures]) -> LipFigures:
@@ -69,25 +71,30 @@ class LipFigures:
 
     def line(self, name: str) -> str:
         """For people."""
+        keypoints = f"keypoints {self.keypoints:.2f}; " if self.keypoints else ""
         return (
             f"{name}: lips from speech r {self.speech:.2f}, from true landmarks {self.landmarks:.2f}; at other moments "
-            f"{self.shifted:.2f}, still picture {self.still:.2f}; landmarks asked for {self.asked:.2f}; "
+            f"{self.shifted:.2f}, still picture {self.still:.2f}; {keypoints}landmarks asked for {self.asked:.2f}; "
             f"amplitude {self.amplitude:.2f}, faces {self.faces:.0%}"
         )
 
 
 @dataclass(frozen=True)
 class LipJudge:
-    """Judges one family: `generator` for crops of SIZE px, `speech` to drive it, `tracker` to see what it draws."""
+    """Judges one family: `generator` for crops of SIZE px, `speech` to drive it, `tracker` to see what it draws.
+
+    lips : numbers of the keypoints on the upper and the lower lip, where the family has such: 6 and 7 under `guidance`
+    """
 
     generator: DrivenGenerator
     speech: WholeSpeech
     tracker: FaceTracker
+    lips: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, generator: DrivenGenerator) -> LipJudge:
+    def of(cls, generator: DrivenGenerator, lips: tuple[int, int] | None = None) -> LipJudge:
         """With the shipped networks."""
-        return cls(generator, Speech2Landmarks.load(threads=1), FaceTracker(smooth=False, threads=1))
+        return cls(generator, Speech2Landmarks.load(threads=1), FaceTracker(smooth=False, threads=1), lips)
 
     def judge(self, clip: JudgedClip) -> tuple[LipFigures, dict[str, Frames]]:
         """Figures of a clip with sound, and the pictures that were judged."""
@@ -108,8 +115,20 @@ class LipJudge:
             still=correlation(still, truth),
             amplitude=float(opening.std() / max(float(truth.std()), 1e-6)),
             faces=faces,
+            keypoints=0.0 if self.lips is None else correlation(self.parted(rendered, *said), truth),
         )
         return figures, videos
+
+    def parted(self, rendered: Rendered, faces: Array, poses: Sequence[Pose]) -> Array:
+        """How far keypoints on the lips are apart, down the face, in crop units [T]; poses in pixels of the clip."""
+        assert self.lips is not None
+        upper, lower = self.lips
+        left, top, side = rendered.avatar.box
+        placed = [crop_pose(pose, left, top, SIZE / side) for pose in poses]
+        model, source = self.generator.model, rendered.source
+        driven = self.generator.latents.drive(model, source.motion, faces, placed, source.normalised, source.pose, SIZE)
+        apart = (driven["value"][:, lower] - driven["value"][:, upper])[:, :2].cpu().numpy()
+        return np.asarray((apart * np.stack([pose.rotation[:2, 1] for pose in placed])).sum(1), np.float32)
 
     def _opening(self, frames: Frames) -> tuple[Array, float]:
         """Opening that the tracker sees in pictures [T, H, W, 3], and in what share of them it sees a face."""
@@ -168,9 +187,12 @@ def main(
     clips: Annotated[Path, typer.Option(help="folder of talking-face videos")],
     split: Annotated[str | None, typer.Option(help="of the folder's catalog.csv")] = None,
     sheets: Annotated[Path | None, typer.Option(help="folder for pictures of successive frames")] = None,
+    lips: Annotated[
+        tuple[int, int] | None, typer.Option(help="numbers of the keypoints on the lips: 6 7 of guided training")
+    ] = None,
 ) -> None:
     """Print a line for every clip, the mean, and it again as JSON."""
-    judge = LipJudge.of(DrivenGenerator.load(generator, SIZE))
+    judge = LipJudge.of(DrivenGenerator.load(generator, SIZE), lips)
     figures = []
     for name, one in judged(list_clips(clips, split), judge, sheets=sheets):
         print(one.line(name), flush=True)

@@ -12,13 +12,17 @@ import pytest
 pytest.importorskip("torch")
 
 from support.fakes import FakeGenerator, FakeSpeech, speech_like
+from support.small_families import installed
 from typer.testing import CliRunner
 
 from pipelines.judge import family_speech
 from pipelines.judge.clips import ClipEntry, FaceTrack, JudgedClip
 from pipelines.judge.family_speech import LipFigures, LipJudge
+from pipelines.judge.ours import Rendered
 from speechhead.avatar.portrait import Avatar
+from speechhead.core import weights
 from speechhead.face.landmarks import mouth_opening
+from speechhead.generators.driven import DrivenGenerator
 from speechhead.motion.surroundings import Surroundings
 
 FRAMES = 40
@@ -89,6 +93,25 @@ def test_lips_that_follow_are_told_from_lips_that_do_not(clip: JudgedClip) -> No
     assert mean.speech == pytest.approx(follows.speech / 2) and "r 0." in mean.line("mean of 2")
     sheet = family_speech.sheet(clip, videos)
     assert sheet.shape == (6 * 192, family_speech.ACROSS * 192, 3)
+
+
+def test_keypoints_on_the_lips_part_as_the_latents_say(
+    clip: JudgedClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(weights.USER_FOLDER, str(tmp_path))
+    installed("fomm", tmp_path, past=1)
+    judge = LipJudge(
+        DrivenGenerator.load("fomm", family_speech.SIZE), Whole(), Seer(clip.truth.mesh[0], (0, 0)), (2, 3)
+    )
+    rendered = Rendered(clip, judge.generator, family_speech.SIZE)
+    still = np.repeat(clip.truth.normalised[:1], 3, 0)
+    moved = still + np.float32(0.1) * np.arange(3, dtype=np.float32)[:, None, None]
+    poses = [clip.truth.poses[0]] * 3
+    own = rendered.source.motion["value"][0, :, :2].numpy()
+    assert judge.parted(rendered, still, poses) == pytest.approx(
+        float((own[3] - own[2]) @ poses[0].rotation[:2, 1]), abs=1e-4
+    )
+    assert np.ptp(judge.parted(rendered, moved, poses)) > 1e-4
 
 
 def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
