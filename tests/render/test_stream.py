@@ -147,7 +147,7 @@ def test_unusable_choices():
     for options, error in (
         ({"name": "gan"}, WeightsError),
         ({"engine": "tpu"}, DeviceError),
-        ({"engine": "torch"}, DeviceError),
+        ({"engine": "onnx", "device": "cuda"}, DeviceError),  # on a GPU compact draws with torch
         ({"device": "tpu"}, DeviceError),
     ):
         with pytest.raises(error) as caught:
