@@ -15,6 +15,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.face.landmarks import eye_opening, mouth_opening, outer_eye_distance
 
+from .beats import beat_measures
 from .clips import FaceTrack
 from .motion import blink_events, blinks_per_minute
 from .picture import Frames
@@ -141,6 +142,7 @@ def measures(track: FaceTrack, samples: Array, speech: NDArray[np.bool_]) -> Row
         "brow_range": float(np.ptp(np.percentile(brow, [5, 95], axis=0), axis=0).mean()),
         **head_measures(track),
         **eye_measures(track.normalised),
+        **beat_measures(track.angles, samples),
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines import evaluate
-from pipelines.judge import closeness, closeness_report, markdown, speaking, targets
+from pipelines.judge import beats, closeness, closeness_report, markdown, speaking, targets
 from pipelines.judge.clips import FaceTrack
 from pipelines.judge.run import EvaluationSettings
 from speechhead.core.clocks import SAMPLES_PER_FRAME
@@ -21,6 +21,12 @@ from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_68, Pose, apply_po
 FRAMES = 100
 BROWS = list(MESH_TO_68[17:27])
 T = np.arange(FRAMES, dtype=np.float32)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Beats of sounds have tests of their own, and librosa takes seconds to compile."""
+    monkeypatch.setattr(beats, "librosa", lambda: None)
 
 
 def track(yaw=0.0 * T, brow=0.0 * T, x=0.0 * T) -> FaceTrack:
