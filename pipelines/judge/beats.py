@@ -1,9 +1,10 @@
-"""How a head's motion keeps time with what is said: Beat Align (AIST++; SadTalker), and how much of it is chance.
+"""How heads keep time with what is said: Beat Align, and how much of it is chance.
 
     python -m pipelines.judge.beats CLIPS [--split val]
 
-Beats of the sound are peaks of its onset strength, which librosa computes; beats of the head are moments in which it
-turns slowest: it arrives there, or turns round.
+Beat Align is of AIST++ (Li et al., 2021), and for heads SadTalker's (Zhang et al., 2023). Beats of the sound are peaks
+of its onset strength, which librosa computes; beats of the head are moments in which it turns slowest: it arrives
+there, or turns round.
 """
 
 from __future__ import annotations
