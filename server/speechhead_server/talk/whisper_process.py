@@ -84,6 +84,8 @@ def _written(model: Any, samples: Samples, seconds: float) -> str:
             beam_size=1,
             temperature=0.0,  # trying again and again takes seconds
             max_new_tokens=TOKENS[0] + int(TOKENS[1] * len(samples) / SAMPLE_RATE),
+            no_speech_threshold=0.5,  # noise is a "you" that it is sure of; faint speech has 0.4 at most
+            log_prob_threshold=None,
             condition_on_previous_text=False,
             without_timestamps=True,
         )

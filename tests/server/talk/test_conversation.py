@@ -153,7 +153,7 @@ def test_what_fails_is_one_line_and_the_next_turn_is_answered():
                 ("401", "SPEECHHEAD_LLM_KEY"),
                 ("429", "Wait"),
                 ("broken", "broke off"),
-                ("silent", "in 2 s"),
+                ("silent", "in 0.5 s"),
             ):
                 service.trouble = trouble
                 await talker.send(text=trouble)
@@ -174,7 +174,7 @@ def test_what_fails_is_one_line_and_the_next_turn_is_answered():
         running = server.sessions.get(made["id"])
         assert running.ears is None and not running.listeners - {server.conversations.enter(running)._shown}
 
-    talk(scenario)
+    talk(scenario, llm_timeout=0.5)
 
 
 def test_its_own_words_are_no_turn():
