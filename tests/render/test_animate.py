@@ -241,6 +241,7 @@ def puppet(portrait: str, angles: tuple[float, float, float], **drive):
 
     made = object.__new__(compact_puppet.CompactPuppet)
     made.avatar, made.drive = Avatar.open(portrait, 128), DriveOptions(**drive)
+    made._options = RenderOptions()
     made._first = Pose.from_angles(*angles, (90.0, 80.0, 0.0), 50.0)
     made._first_rest, made._rest = rest_face(REFERENCE), rest_face(made.avatar.neutral)
     return made
