@@ -107,6 +107,8 @@ def backdrop(background: str, shape: tuple[int, int]) -> Picture:
     if not Path(background).is_file():
         try:
             colour: tuple[Any, ...] = ImageColor.getrgb(background)
+            if max(colour) > 255:
+                raise ValueError
         except ValueError:
             wanted = "Give a colour (#rrggbb or its name) or a picture's path"
             raise ImageError(f"background {background[:80]!r} is no colour, and no file. {wanted}.") from None

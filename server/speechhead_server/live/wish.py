@@ -41,7 +41,8 @@ class SessionWish:
         try:
             if not WORDS.fullmatch(self.background):
                 raise ValueError
-            ImageColor.getrgb(self.background)
+            if max(ImageColor.getrgb(self.background)) > 255:
+                raise ValueError
         except ValueError:
             shown = self.background[:40]
             raise Refused(422, f"background {shown!r} is no colour. Give #rrggbb or the name of one.") from None

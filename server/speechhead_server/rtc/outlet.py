@@ -30,6 +30,9 @@ RETRY = (1.0, 30.0)
 STEADY = 10.0
 """Seconds of sending after which a connection counts as good, and the next failure as the first."""
 
+ANSWER = 15.0
+"""Seconds in which a receiver must have answered."""
+
 LEAVE = 3.0
 """Seconds that a process is given to send the rest."""
 
@@ -101,7 +104,10 @@ class Outlet:
         )  # fmt: skip
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(json.dumps({"target": self._target, "size": self._size}).encode() + b"\n")
-        told = (await process.stdout.readline()).decode(errors="replace").strip()
+        try:
+            told = (await asyncio.wait_for(process.stdout.readline(), ANSWER)).decode(errors="replace").strip()
+        except asyncio.TimeoutError:  # FFmpeg's own limit does not hold while a receiver keeps silent
+            told = f"no answer in {ANSWER:g} s"
         if told != "ready":
             self.error = told[:200] or "the process ended"
             return
@@ -196,7 +202,10 @@ def hidden(target: str) -> str:
     """An address without what may be secret in it: user, path and key."""
     if target.startswith("/dev/"):
         return target[:60]
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return "..."
     host = f"{parts.hostname or '?'}{f':{parts.port}' if _has_port(target) else ''}"
     return f"{parts.scheme}://{host}/..."[:100] if parts.scheme else "..."
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import struct
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -41,12 +43,12 @@ FORMATS = {"rtmp": "flv", "rtmps": "flv", "udp": "mpegts", "srt": "mpegts"}
 
 def format_of(target: str) -> str:
     """The container, as FFmpeg calls it, in which an address gets its stream; ValueError for one that is not known."""
-    if target.startswith("/dev/"):
+    if re.fullmatch(r"/dev/video\d{1,3}", target):
         return "v4l2"
-    scheme, separator, rest = target.partition("://")
-    if scheme.lower() not in FORMATS or not separator or not rest.strip("/"):
+    parts = urlsplit(target)
+    if parts.scheme not in FORMATS or not parts.hostname:
         raise ValueError(target)
-    return FORMATS[scheme.lower()]
+    return FORMATS[parts.scheme]
 
 
 def records(stream: BinaryIO) -> Iterator[tuple[bytes, int, bytes]]:

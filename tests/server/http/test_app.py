@@ -343,7 +343,7 @@ def test_a_person_before_another_colour():
         assert abs(shown[1][:8, :8].reshape(-1, 3).mean(0) - (0, 0xB1, 0x40)).max() < 12
         middle = slice(44, 84)
         assert abs(shown[0][middle, middle].astype(int) - shown[1][middle, middle]).mean() < 2  # the face is as it was
-        for wrong in ("/etc/passwd", "nocolour", "#12"):
+        for wrong in ("/etc/passwd", "nocolour", "#12", "rgb(300,0,0)"):
             assert "is no colour" in one_line(await client.post("/sessions", json={"background": wrong}), 422)
 
     play(scenario)

@@ -97,7 +97,19 @@ def test_a_server_that_is_always_on_the_air():
 
 
 @pytest.mark.parametrize(
-    "target", ["http://127.0.0.1/", "file:///etc/passwd", "/etc/passwd", "rtmp://", "", "rtmp:/x", "concat:a|b"]
+    "target",
+    [
+        "http://127.0.0.1/",
+        "file:///etc/passwd",
+        "/etc/passwd",
+        "rtmp://",
+        "",
+        "rtmp:/x",
+        "concat:a|b",
+        "rtmp://[",
+        "/dev/null",
+        "/dev/../tmp/x",
+    ],
 )
 def test_only_addresses_of_streams_are_taken(target):
     with pytest.raises(ValueError):
@@ -107,7 +119,7 @@ def test_only_addresses_of_streams_are_taken(target):
         path = f"/admin/sessions/{(await session(client))['id']}/outlets"
         assert "/dev/videoN" in one_line(await client.post(path, json={"target": target}), 422)
 
-    if target == "file:///etc/passwd":
+    if target in ("file:///etc/passwd", "rtmp://["):
         play(scenario)
 
 
@@ -119,7 +131,6 @@ def test_what_is_secret_in_an_address_is_not_shown():
 
 def test_the_process_says_in_a_line_what_is_wrong(monkeypatch, capsysbinary):
     for target, said in (
-        ("/dev/null", b"virtual camera"),
         ("srt://127.0.0.1:9", b"MediaMTX"),
         (f"rtmp://127.0.0.1:{free_port()}/a", b"refused"),
     ):
@@ -146,6 +157,18 @@ def test_a_virtual_camera_gets_raw_pictures_and_no_sound(monkeypatch, tmp_path):
         sender.put(b"p", number * 1920, picture)
     sender.close()
     assert opened == [("/dev/video10", "v4l2")] and (tmp_path / "raw.yuv").read_bytes() == picture * 3
+
+
+def test_a_receiver_that_keeps_silent_is_left(monkeypatch):
+    monkeypatch.setattr(outlet, "ANSWER", 2.0)
+
+    async def scenario(client, server):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            target = f"rtmp://127.0.0.1:{silent.getsockname()[1]}/a"
+            sender = server.sessions.get((await session(client))["id"]).outlets.add(target)
+            await until(lambda: "no answer" in sender.error, 15)
+
+    play(scenario)
 
 
 def test_half_a_record_ends_the_stream():
