@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -16,6 +16,7 @@ import onnxruntime as ort
 
 from speechhead.core import weights
 from speechhead.engines.onnx import load_session
+from speechhead.engines.onnx_file import DIMS, fields, initializers, numbers
 
 from .case import NetworkCost
 
@@ -64,54 +65,12 @@ def onnx_cost(path: Path, name: str) -> NetworkCost:
     return NetworkCost(name, onnx_parameters(path.read_bytes()), sum(map(operations, ran)) / 1e9, ms)
 
 
-MODEL_GRAPH, GRAPH_INITIALIZER, TENSOR_DIMS = 7, 5, 1
-"""Numbers of the fields ModelProto.graph, GraphProto.initializer and TensorProto.dims of onnx.proto."""
-
-
 def onnx_parameters(model: bytes) -> int:
-    """Numbers in the weights of an ONNX file, each once; the package onnx is not in the base install."""
+    """Numbers in the weights of an ONNX file, each once."""
     found = 0
-    for graph in (value for number, value in _fields(model) if number == MODEL_GRAPH):
-        for tensor in (value for number, value in _fields(graph) if number == GRAPH_INITIALIZER):
-            dims: list[int] = []
-            for number, value in _fields(tensor):
-                if number == TENSOR_DIMS:
-                    dims += [value] if isinstance(value, int) else list(_packed(value))
-            found += _count(dims)
+    for array in initializers(model):
+        found += _count([side for number, value in fields(array) if number == DIMS for side in numbers(value)])
     return found
-
-
-def _fields(message: Any) -> Iterator[tuple[int, Any]]:
-    """Fields of a message in protocol buffers' wire format: number, and an int or the bytes of what has a length."""
-    data, at = memoryview(message), 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        if key & 7 == 0:
-            value, at = _varint(data, at)
-            yield key >> 3, value
-        elif key & 7 == 2:
-            size, at = _varint(data, at)
-            yield key >> 3, data[at : at + size]
-            at += size
-        else:
-            at += 8 if key & 7 == 1 else 4
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """The number of seven bits a byte that starts at a place, and where it ends."""
-    found = shift = 0
-    while True:
-        byte = data[at]
-        found, at, shift = found | (byte & 127) << shift, at + 1, shift + 7
-        if byte < 128:
-            return found, at
-
-
-def _packed(data: memoryview) -> Iterator[int]:
-    at = 0
-    while at < len(data):
-        value, at = _varint(data, at)
-        yield value
 
 
 def timed(call: Any, calls: int = CALLS) -> float:

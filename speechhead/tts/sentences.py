@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from .markup import stretches
 from .text import CLAUSE_PAUSE, PARAGRAPH_PAUSE, SENTENCE_PAUSE, WORD_PAUSE, Piece, ends_sentence, speakable
 
 LONGEST = 1000
 """Characters of one sentence at most; a longer one is cut where speakers breathe."""
+
+PORTION = 4096
+"""Characters that are cut in some milliseconds: a longer text comes in portions where others wait for their turn."""
 
 AHEAD = 16
 """Characters after an end that may tell whether it is one: spaces, a list's number, the next word's first letter."""
@@ -135,6 +139,11 @@ def _tags(text: str) -> list[tuple[int, int]]:
 
 def _within(tags: list[tuple[int, int]], at: int) -> bool:
     return any(first <= at <= last for first, last in tags)
+
+
+def portions(text: str) -> Iterator[str]:
+    """A long text in what is cut in a moment each; the sentences are the same."""
+    return (text[begin : begin + PORTION] for begin in range(0, len(text), PORTION))
 
 
 def sentences(text: str) -> list[Piece]:

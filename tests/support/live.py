@@ -146,6 +146,36 @@ class Watcher:
             task.cancel()
 
 
+class SocketClient:
+    """A client of a WebSocket of a session, with all that it was told; it begins when something was."""
+
+    def __init__(self, client, made, kind, query=""):
+        self.url = f"{str(client.base_url).replace('http', 'ws')}/sessions/{made['id']}/{kind}{query}"
+        self.told = []
+
+    async def __aenter__(self):
+        import websockets
+
+        self.socket = await websockets.connect(self.url)
+        self.task = asyncio.create_task(self._read())
+        await until(lambda: self.told)
+        return self
+
+    async def __aexit__(self, *_):
+        await self.socket.close()
+        self.task.cancel()
+
+    async def _read(self):
+        async for text in self.socket:
+            self.told.append(json.loads(text))
+
+    async def send(self, **order):
+        await self.socket.send(json.dumps(order))
+
+    def of(self, kind):
+        return [message for message in self.told if message["type"] == kind]
+
+
 async def until(true, timeout=5.0, every=0.01):
     """Wait for something to become true."""
     end = time.monotonic() + timeout

@@ -49,8 +49,10 @@ class Access:
         wanted = self._settings.token
         given = _given(query, headers)
         if not wanted:
-            near = is_loopback(urlsplit(f"//{headers.get('host', '')}").hostname or "")
-            caller = Caller(address, operator=near and not any(name in headers for name in PROXIED))
+            # Each of these can be made up by a stranger or blurred by a proxy; all of them together can not.
+            named = is_loopback(urlsplit(f"//{headers.get('host', '')}").hostname or "")
+            near = named and is_loopback(address) and not any(name in headers for name in PROXIED)
+            caller = Caller(address, operator=near)
         elif hmac.compare_digest(given.encode(), wanted.encode()):
             caller = Caller(address, operator=True)
         elif path in self._open:

@@ -107,6 +107,11 @@ class PatientServer(uvicorn.Server):
         self._asked_at: float | None = None
         self._draining = False
 
+    @property
+    def failed(self) -> bool:
+        """Whether it ended before it began, and nobody had asked for that."""
+        return not self.started and self._asked_at is None
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal came."""
         if self._asked_at is None:
@@ -133,6 +138,7 @@ def served(app: Any, host: str, port: int, leaving: Leaving, seconds: float) -> 
         port,
         loop="asyncio",  # whose sockets can be bound to a range of ports
         http=TimedProtocol,
+        lifespan="on",
         log_config=None,
         timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=30,

@@ -31,10 +31,14 @@ def serve(settings: ServerSettings) -> None:
     can not be opened here, before anything listens.
     """
     try:
+        from speechhead_server.rtc.outlet import check_target
+
         from .app import Server
         from .running import served
     except ImportError as error:
         raise ServerError(f"the server needs {error.name}. pip install 'speechhead[server]'.") from error
+    for target in settings.push:
+        check_target(target)
     begin_logs(settings.log_format)
     logging.getLogger("speechhead").handlers = []  # those of the command line, which would say all of it again
     logging.getLogger("aioice").setLevel(logging.WARNING)
@@ -52,10 +56,13 @@ def serve(settings: ServerSettings) -> None:
     if not settings.token and not is_loopback(settings.host):
         log.warning("anybody who reaches %s may use this server. Give --token-file to change that.", settings.host)
     with (
+        listener,
         private_logs([getattr(settings, name) for name in SECRETS]),
         contextlib.suppress(KeyboardInterrupt, SystemExit),  # the signal that ended it, raised again by uvicorn
     ):
         running.run([listener])
+    if running.failed:
+        raise ServerError("the server did not start; its reason is above.")
 
 
 def listen(host: str, port: int) -> socket.socket:

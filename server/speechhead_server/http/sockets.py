@@ -111,11 +111,17 @@ class Teller:
         self._socket = socket
         self._news: asyncio.Queue[Message | None] = asyncio.Queue()
         self._task = asyncio.create_task(self._run())
-        self._last = False
+        self._last = self._dropped = False
 
     def tell(self, message: Message) -> None:
         """Send this in its turn."""
-        self._news.put_nowait(message)
+        if not self._dropped:
+            self._news.put_nowait(message)
+
+    def drop(self) -> None:
+        """Send nothing more: the client has gone."""
+        self._dropped = True
+        self._task.cancel()
 
     def tell_end(self, error: str) -> None:
         """Send a last line, and close."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from fastapi import WebSocket
+from fastapi import WebSocket, WebSocketDisconnect
 
 from speechhead_server.core.problems import Refused
 from speechhead_server.live.session import Session
@@ -91,6 +91,9 @@ class _TalkStream:
                     self._take(message)
                 elif time.monotonic() - came > self._timeout:
                     raise Refused(408, f"nothing came for {self._timeout:g} s. Send a ping.")
+        except WebSocketDisconnect:
+            self._teller.drop()
+            raise
         finally:
             self._reader.close()
             self._session.listeners.discard(self._listen)

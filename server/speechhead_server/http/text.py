@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import time
 
-from fastapi import WebSocket
+from fastapi import WebSocket, WebSocketDisconnect
 
 from speechhead.core.controls import parse_emotion
-from speechhead.tts.sentences import SentenceCutter
+from speechhead.tts.sentences import SentenceCutter, portions
 from speechhead.tts.text import Piece
 from speechhead_server.core.problems import Refused
 from speechhead_server.live.script import Script
@@ -76,6 +76,9 @@ class _TextStream:
                     self._end()
                 if quiet > limit:
                     raise Refused(408, f"nothing came for {limit:g} s. Send text, or a ping.")
+        except WebSocketDisconnect:
+            self._teller.drop()
+            raise
         finally:
             self._reader.close()
             self._session.listeners.discard(self._listen)
@@ -92,7 +95,10 @@ class _TextStream:
         if order.get("clear"):
             await self._clear()
         if order.get("text") and not self._left_out:
-            await self._add(self._cutter.push(order["text"]))
+            for portion in portions(order["text"]):
+                await self._add(self._cutter.push(portion))
+                self._teller.check()
+                await asyncio.sleep(0)  # others get their turn
         if order.get("end"):
             if not self._left_out:
                 await self._add(self._cutter.end())

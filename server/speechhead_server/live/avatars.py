@@ -107,7 +107,7 @@ class Gallery:
         """A preview as JPEG."""
         entry = self.get(name)
         if not entry.picture:
-            if not entry.shipped:
+            if entry.state != "ready":
                 raise Refused(409, f"avatar {name!r} has no picture ({entry.state}). Ask for its state first.")
             with contextlib.suppress(DeviceError):  # the preview needs no device, and comes before what does
                 await self.staged(name, self._studio.size)

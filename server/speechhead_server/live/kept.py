@@ -88,7 +88,7 @@ class KeptAvatars:
 
     def _files(self) -> list[Path]:
         found = [] if self._folder is None else self._folder.glob("*.avatar")
-        return [path for path in found if NAME.fullmatch(path.stem)]
+        return [path for path in found if NAME.fullmatch(path.stem) and path.is_file()]
 
 
 def _age(path: Path) -> float:

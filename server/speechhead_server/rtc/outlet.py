@@ -54,13 +54,7 @@ class Outlet:
     """
 
     def __init__(self, stage: Stage, target: str, size: int) -> None:
-        try:
-            format_of(target)
-        except ValueError:
-            known = ", ".join(f"{scheme}://" for scheme in FORMATS)
-            raise Refused(
-                422, f"target {hidden(target)!r} is none. Give {known} with a host, or /dev/videoN."
-            ) from None
+        check_target(target)
         self.name = uuid.uuid4().hex[:12]
         self._stage, self._target, self._size = stage, target, size
         self.state, self.error = "connecting", ""
@@ -109,7 +103,7 @@ class Outlet:
         except asyncio.TimeoutError:  # FFmpeg's own limit does not hold while a receiver keeps silent
             told = f"no answer in {ANSWER:g} s"
         if told != "ready":
-            self.error = told[:200] or "the process ended"
+            self.error = told[:200] or "no answer"
             return
         self.state, self.error = "sending", ""
         sound, pictures = AudioTrack(self._stage), PictureTrack(self._stage)  # what is not sent is not drawn
@@ -162,6 +156,15 @@ class Outlet:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def check_target(target: str) -> None:
+    """Refused (422) for an address that nothing is sent to."""
+    try:
+        format_of(target)
+    except ValueError:
+        known = ", ".join(f"{scheme}://" for scheme in FORMATS if scheme != "srt")  # which few builds speak
+        raise Refused(422, f"target {hidden(target)!r} is none. Give {known} with a host, or /dev/videoN.") from None
 
 
 class Outlets:

@@ -7,9 +7,11 @@ It ends with 1 and a line of words where sending fails.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import re
+import signal
 import struct
 import sys
 from collections.abc import Iterator
@@ -115,6 +117,20 @@ class Sender:
         self._container.close()
 
 
+@contextlib.contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Let the system end this process unless the block ends in time: FFmpeg may hold the interpreter as it waits."""
+    if not hasattr(signal, "setitimer"):  # on Windows; there the server alone ends it
+        yield
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def reason_of(error: Exception) -> str:
     """One line of what FFmpeg says."""
     if isinstance(error, av.error.ProtocolNotFoundError):
@@ -128,7 +144,8 @@ def main() -> None:
     """Send until the input ends."""
     order = json.loads(sys.stdin.buffer.readline())
     try:
-        sender = Sender(order["target"], order["size"])
+        with ended_after(CONNECT):
+            sender = Sender(order["target"], order["size"])
         print("ready", flush=True)
         for record in records(sys.stdin.buffer):
             sender.put(*record)

@@ -15,7 +15,7 @@ from speechhead.audio.io import Samples
 from speechhead.core.clocks import SAMPLE_RATE
 from speechhead.core.errors import ServerError
 from speechhead.tts.markup import known_only, stretches
-from speechhead.tts.sentences import SentenceCutter
+from speechhead.tts.sentences import SentenceCutter, portions
 from speechhead.tts.text import Piece
 from speechhead_server.core.problems import Refused
 from speechhead_server.live.script import Script
@@ -179,10 +179,12 @@ class Conversation:
         cutter, size = SentenceCutter(), 0
         answer = self.partners.chat.answer(self._history.messages)
         try:
-            async with contextlib.aclosing(answer) as portions:
-                async for portion in portions:
-                    size += len(portion)
-                    await self._add(script, cutter.push(portion))
+            async with contextlib.aclosing(answer):
+                async for came in answer:
+                    for portion in portions(came[: max(0, self.partners.characters - size)]):
+                        await self._add(script, cutter.push(portion))
+                        await asyncio.sleep(0)  # others get their turn
+                    size += len(came)
                     if size > self.partners.characters:
                         break
             await self._add(script, cutter.end())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -12,35 +13,11 @@ pytest.importorskip("httpx")
 pytest.importorskip("websockets")
 
 import websockets
-from support.live import one_line, play, session, until
+from support.live import SocketClient, one_line, play, session, until
 
 
-class Writer:
-    """A client of the socket, with all that it was told."""
-
-    def __init__(self, client, made, query=""):
-        self.url = f"{str(client.base_url).replace('http', 'ws')}/sessions/{made['id']}/text{query}"
-        self.told = []
-
-    async def __aenter__(self):
-        self.socket = await websockets.connect(self.url)
-        self.task = asyncio.create_task(self._read())
-        await until(lambda: self.of("ready"))
-        return self
-
-    async def __aexit__(self, *_):
-        await self.socket.close()
-        self.task.cancel()
-
-    async def _read(self):
-        async for text in self.socket:
-            self.told.append(json.loads(text))
-
-    async def send(self, **order):
-        await self.socket.send(json.dumps(order))
-
-    def of(self, kind):
-        return [message for message in self.told if message["type"] == kind]
+def writer_of(client, made, query=""):
+    return SocketClient(client, made, "text", query)
 
 
 def test_sentences_are_spoken_as_they_come(monkeypatch):
@@ -48,7 +25,7 @@ def test_sentences_are_spoken_as_they_come(monkeypatch):
 
     async def scenario(client, server):
         made = await session(client)
-        async with Writer(client, made, "?voice=jo&emotion=happy:0.4") as writer:
+        async with writer_of(client, made, "?voice=jo&emotion=happy:0.4") as writer:
             for delta in ("One tw", "o three", ". Fo", "ur \ud83d", "\ude00 five. \U0001f600. Six"):
                 await writer.send(text=delta)
             await until(
@@ -77,7 +54,7 @@ def test_sentences_are_spoken_as_they_come(monkeypatch):
 def test_clear_says_how_much_was_heard():
     async def scenario(client, server):
         made = await session(client)
-        async with Writer(client, made) as writer:
+        async with writer_of(client, made) as writer:
             await writer.send(text="one two three four five six seven eight nine ten. eleven. twelve. ")
             await until(lambda: len(writer.of("word")) == 3)
             await writer.send(clear=True)
@@ -111,7 +88,7 @@ def test_more_text_than_there_is_room_for_waits_and_one_that_fails_stops_no_othe
         said = f"/sessions/{made['id']}/say"
         message = one_line(await client.post(said, json={"text": "word " * 60}), 422)
         assert "SPEECHHEAD_TEXT_LIMIT" in message and "/text" in message
-        async with Writer(client, made) as writer:
+        async with writer_of(client, made) as writer:
             foreign = "\u4f60\u597d\u4f60\u597d\u3002"
             await writer.send(text=f"one two. A crash here. {foreign} " + "three. " * 4, end=True)
             await until(lambda: writer.of("accepted"))
@@ -155,21 +132,39 @@ def test_ten_thousand_words_posted_whole_are_said():
 def test_what_is_no_order_closes_the_socket_with_one_line(message, line):
     async def scenario(client, server):
         made = await session(client)
-        async with Writer(client, made) as writer:
+        async with writer_of(client, made) as writer:
             if message is not None:
                 await writer.socket.send(message)
             await until(lambda: writer.of("error"))
             assert line in writer.of("error")[0]["error"]
             await writer.socket.wait_closed()
             assert writer.socket.close_code == 1008
-        gone = Writer(client, {"id": "nobody"})
+        gone = writer_of(client, {"id": "nobody"})
         async with websockets.connect(gone.url) as socket:
             assert "unknown" in json.loads(await socket.recv())["error"]
-        async with websockets.connect(Writer(client, made, "?voice=nobody").url) as socket:
+        async with websockets.connect(writer_of(client, made, "?voice=nobody").url) as socket:
             assert "voice 'nobody' is unknown" in json.loads(await socket.recv())["error"]
-        async with Writer(client, made) as writer:
+        async with writer_of(client, made) as writer:
             await client.delete(f"/sessions/{made['id']}")
             await writer.socket.wait_closed()
             assert writer.socket.close_code == 1001 and "ended" in writer.of("error")[0]["error"]
 
     play(scenario, socket_timeout=0.6 if message is None else 60)
+
+
+def test_a_text_of_a_megabyte_stops_nobody_else():
+    async def scenario(client, server):
+        made = await session(client)
+        gaps = []
+        async with writer_of(client, made) as writer:
+            sending = asyncio.create_task(writer.send(text="A sentence. " * 90_000))
+            for _ in range(40):
+                began = time.monotonic()
+                assert (await client.get("/livez")).status_code == 200
+                gaps.append(time.monotonic() - began)
+                await asyncio.sleep(0.05)
+            await sending
+            await client.post(f"/sessions/{made['id']}/interrupt")
+        assert sorted(gaps)[-3] < 0.5, gaps  # it was 5 s
+
+    play(scenario)

@@ -50,8 +50,8 @@ def test_a_portrait_lasts_over_a_restart_and_goes_when_it_is_forgotten(tmp_path)
         (name,) = names
         found = (await client.get(f"/avatars/{name}")).json()
         assert (found["name"], found["state"], found["shipped"]) == ("Somebody of mine", "ready", False)
+        assert (await client.get(f"/avatars/{name}/picture")).content[:2] == b"\xff\xd8"  # before any session shows it
         assert (await session(client, avatar=name))["avatar"] == name
-        assert (await client.get(f"/avatars/{name}/picture")).content[:2] == b"\xff\xd8"
         assert name not in (await client.get("/avatars")).text
         assert (await client.delete(f"/avatars/{name}")).status_code == 204
 
@@ -70,6 +70,7 @@ def test_old_foreign_and_damaged_files(tmp_path, avatar, caplog):
     old, damaged, good = (tmp_path / f"{name}.avatar" for name in NAMES)
     os.utime(old, (time.time() - 3 * 86400,) * 2)
     damaged.write_bytes(good.read_bytes()[:200])
+    (tmp_path / f"{4:032x}.avatar").mkdir()
     (tmp_path / "me.avatar").write_bytes(good.read_bytes())  # the operator's own affair
     assert [(each.name, each.title) for each in kept.find()] == [(NAMES[2], "title 3")]
     assert not old.exists() and damaged.exists() and good.stat().st_mode & 0o777 == 0o600

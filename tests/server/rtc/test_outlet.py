@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -169,6 +170,17 @@ def test_a_receiver_that_keeps_silent_is_left(monkeypatch):
             await until(lambda: "no answer" in sender.error, 15)
 
     play(scenario)
+
+
+def test_its_process_ends_by_itself_where_nobody_answers():
+    script = "from speechhead_server.rtc import outlet_process as p; p.CONNECT = 1.5; p.main()"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        order = json.dumps({"target": f"rtmp://127.0.0.1:{silent.getsockname()[1]}/a", "size": 64}) + "\n"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, env=environment) as process:
+            process.stdin.write(order.encode())
+            process.stdin.flush()  # and it stays open: the server that started it was killed
+            assert process.wait(20) != 0
 
 
 def test_half_a_record_ends_the_stream():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import numpy as np
 import pytest
@@ -12,44 +11,22 @@ pytest.importorskip("aiortc")
 pytest.importorskip("httpx")
 pytest.importorskip("websockets")
 
-import websockets
 from speechhead_server.talk import partners
 from speechhead_server.talk.vad import EnergyDetector
 from support.fakes import speech_like
-from support.live import play, session, until
+from support.live import SocketClient, play, session, until
 from support.openai_server import OpenAiServer
 
 
-class Talker:
-    """A client of the socket, with all that it was told."""
+class Talker(SocketClient):
+    """A client of the conversation."""
 
     def __init__(self, client, made):
-        self.url = f"{str(client.base_url).replace('http', 'ws')}/sessions/{made['id']}/talk"
-        self.told = []
-
-    async def __aenter__(self):
-        self.socket = await websockets.connect(self.url)
-        self.task = asyncio.create_task(self._read())
-        await until(lambda: self.told)
-        return self
-
-    async def __aexit__(self, *_):
-        await self.socket.close()
-        self.task.cancel()
-
-    async def _read(self):
-        async for text in self.socket:
-            self.told.append(json.loads(text))
-
-    async def send(self, **order):
-        await self.socket.send(json.dumps(order))
+        super().__init__(client, made, "talk")
 
     async def speak(self, samples):
         for begin in range(0, len(samples), 1600):
             await self.socket.send((samples[begin : begin + 1600] * 32767).astype("<i2").tobytes())
-
-    def of(self, kind):
-        return [message for message in self.told if message["type"] == kind]
 
     def texts(self, kind):
         return [message["text"] for message in self.of(kind)]
