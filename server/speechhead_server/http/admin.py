@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused
@@ -27,7 +27,7 @@ class TicketBody(Body):
     session: str = Field("", max_length=100)
     sessions: int = Field(1, ge=1, le=1000)
     session_seconds: float | None = Field(None, gt=0, le=LONGEST)
-    offline: bool = False
+    offline: StrictBool = False
 
 
 class TicketResult(Result):
@@ -84,7 +84,7 @@ class VisitsResult(Result):
 class RestBody(Body):
     """Whether new sessions are let in."""
 
-    resting: bool
+    resting: StrictBool
 
 
 async def visit(session: Session) -> dict[str, Any]:

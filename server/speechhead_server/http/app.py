@@ -43,6 +43,7 @@ from .guard import FAILED, OPEN, Guard
 from .offline import add_offline
 from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, keyframes_of, shown_controls
 from .results import (
+    MEANINGS,
     AvatarResult,
     AvatarsResult,
     ConfigResult,
@@ -57,6 +58,7 @@ from .results import (
     VoicesResult,
     file_body,
     refusals,
+    with_token,
 )
 from .streams import STREAMS, add_streams
 from .talk import Conversations
@@ -136,8 +138,9 @@ class Server:
             lifespan=self._life,
             docs_url=None,  # the page of the client, which loads nothing from elsewhere and sends the token
             redoc_url=None,
-            responses={422: {"model": ErrorResult, "description": "A value is not usable."}},
+            responses={status: {"model": ErrorResult, "description": MEANINGS[status]} for status in (401, 422)},
         )
+        api.openapi = with_token(api.openapi)  # type: ignore[method-assign]
         api.add_exception_handler(SpeechheadError, _refused)
         api.add_exception_handler(HTTPException, _http_error)
         api.add_exception_handler(RequestValidationError, _not_valid)

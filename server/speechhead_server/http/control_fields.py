@@ -10,7 +10,7 @@ from __future__ import annotations
 import types
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, StrictBool, create_model
 
 from speechhead.core.controls import Controls
 from speechhead.core.records import Entry, entries
@@ -22,7 +22,11 @@ FIELDS = tuple(entry for entry in entries(Controls) if entry.option.http)
 def fields_of_controls(base: type[BaseModel]) -> type[BaseModel]:
     """A body with every control, each left out or null where it is not to change."""
     fields: dict[str, Any] = {
-        entry.name: (_json_kind(entry) | None, Field(None, description=entry.option.meaning)) for entry in FIELDS
+        entry.name: (
+            (StrictBool if entry.kind is bool else _json_kind(entry)) | None,
+            Field(None, description=entry.option.meaning, json_schema_extra=_range(entry)),
+        )
+        for entry in FIELDS
     }
     return create_model("ControlFields", __base__=base, **fields)
 
@@ -34,6 +38,12 @@ def table() -> str:
         default = entry.option.unset or _json_value(entry.default)
         rows.append(f"| `{entry.name}` | {_json_name(_json_kind(entry))} | {default} | {entry.option.meaning} |")
     return "\n".join(rows)
+
+
+def _range(entry: Entry) -> dict[str, Any]:
+    """What the schema says of a number; it is checked where the control is made, with a line of its own."""
+    ends = {"minimum": entry.option.low, "maximum": entry.option.high}
+    return {name: end for name, end in ends.items() if end is not None}
 
 
 def _json_kind(entry: Entry) -> Any:

@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from speechhead.core.controls import Controls, Emotions, parse_emotion
 from speechhead.core.keyframes import Keyframe
@@ -61,7 +61,7 @@ class SayBody(Body):
     text: str
     voice: str | None = Field(None, max_length=100)
     emotion: Emotions | None = None
-    interrupt: bool = False
+    interrupt: StrictBool = False
 
 
 def emotion_of(value: Emotions | None) -> dict[str, float] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -134,6 +135,7 @@ class InterruptResult(Result):
 
 MEANINGS = {
     400: "The request is malformed.",
+    401: "The token is missing or wrong, or a ticket's time is over.",
     403: "It may not be changed.",
     404: "It is unknown, or has ended.",
     406: "The answer is of a type that is not accepted.",
@@ -161,3 +163,15 @@ def file_body(kind: str, **fields: str) -> dict[str, Any]:
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The answers of a route that are refusals, as the schema tells them, those of every route among them."""
     return {status: {"model": ErrorResult, "description": MEANINGS[status]} for status in sorted({*statuses, 429})}
+
+
+def with_token(made: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """What makes a schema, with how the token is sent, where the server has one."""
+
+    def schema() -> dict[str, Any]:
+        shown = made()
+        token = {"type": "http", "scheme": "bearer", "description": "The server's token, or a ticket."}
+        shown.setdefault("components", {})["securitySchemes"] = {"token": token}
+        return {**shown, "security": [{"token": []}, {}]}
+
+    return schema

@@ -52,6 +52,24 @@ def test_every_answer_is_one_that_the_schema_knows():
     play(scenario, rate=10_000, burst=10_000)
 
 
+def test_the_schema_says_how_a_token_is_sent_and_what_is_taken():
+    async def scenario(client, server):
+        assert (await client.get("/openapi.json")).status_code == 401
+        schema = (await client.get("/openapi.json", headers={"Authorization": "Bearer a-token"})).json()
+        assert schema["security"][0] == {"token": []}
+        assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+        assert all("401" in said["responses"] for path in schema["paths"].values() for said in path.values())
+        blinks = schema["components"]["schemas"]["ControlsBody"]["properties"]["blink_rate"]
+        assert (blinks["minimum"], blinks["maximum"]) == (0, 120)
+        client.headers["Authorization"] = "Bearer a-token"
+        made = await session(client)
+        one_line(await client.patch("/admin/sessions", json={"resting": 1}), 422)
+        one_line(await client.patch(f"/sessions/{made['id']}/controls", json={"idle": "yes"}), 422)
+        one_line(await client.patch(f"/sessions/{made['id']}/controls", json={"blink_rate": 121}), 422)
+
+    play(scenario, token="a-token")
+
+
 def test_closing_is_said_and_nothing_new_is_taken():
     async def scenario(client, server):
         made = await session(client)
