@@ -21,6 +21,7 @@ from speechhead.core.outputs import replaced
 from speechhead.core.records import entries, record_of
 from speechhead.core.results import ResultOptions
 from speechhead.core.threads import background
+from speechhead.media.credentials import signing
 from speechhead.media.sound import write_wav
 from speechhead.media.targets import check_beside, is_frames
 from speechhead.media.writer import SUFFIXES
@@ -87,7 +88,7 @@ def say(
         if voice is not None:
             log.warning("%s: a recording is spoken as it is, so voice %r is not used. Leave voice out.", file, voice)
     controls = _directed(controls)
-    with background(track.pieces) as pieces:
+    with signing(options.c2pa, target), background(track.pieces) as pieces:
         track = replace(track, pieces=pieces)
         speak(_avatar(portrait, options), track, target, options, controls, progress, results)
     if results.subtitles is not None:
@@ -172,13 +173,15 @@ def render(
             _note_still(source, controls)
             if options.crop:
                 raise ControlError(f"{source}: crop is for pictures, and this is a video. Leave it out.")
-            if results.alpha or is_frames(Path(source)) or target.suffix.lower() not in SUFFIXES:
-                return redub_into(source, audio, target, options, controls, progress, wanted, results.alpha)
-            return redub(source, audio, target, options, controls, progress, wanted)
+            with signing(options.c2pa, target, source):
+                if results.alpha or is_frames(Path(source)) or target.suffix.lower() not in SUFFIXES:
+                    return redub_into(source, audio, target, options, controls, progress, wanted, results.alpha)
+                return redub(source, audio, target, options, controls, progress, wanted)
     if wanted != FilmOptions():
         raise ControlError(f"{_named(wanted)}: is for videos, and this is a portrait. Leave it out.")
     track = file_track(audio, options.speaker)
-    return speak(_avatar(source, options), track, target, options, controls, progress, results)
+    with signing(options.c2pa, target):
+        return speak(_avatar(source, options), track, target, options, controls, progress, results)
 
 
 def animate(
@@ -208,7 +211,8 @@ def animate(
         raise ControlError(f"speaker {options.speaker}: sound moves nothing here, the driver does. Leave speaker out.")
     from speechhead.render.animate import follow
 
-    return follow(source, driver, target, options, drive, progress)
+    with signing(options.c2pa, target):
+        return follow(source, driver, target, options, drive, progress)
 
 
 def _directed(controls: Controls) -> Controls:

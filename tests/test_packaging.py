@@ -143,11 +143,12 @@ PACKAGES = {
     "livekit": "livekit-agents",
     "jwt": "pyjwt",
     "opentelemetry": "opentelemetry-api",
+    "c2pa": "c2pa-python",
 }
 """Modules that are not called as the package which brings them."""
 
 EXTRAS = {
-    "speechhead": {"voices", "gpu", "hub", "align", "train", "ray"},
+    "speechhead": {"voices", "gpu", "hub", "align", "train", "ray", "c2pa"},
     "server": {"server", "livekit", "pipecat", "otel", "listen"},
     "pipelines": {"listen", "train"},
     "tests": {"dev", "livekit", "pipecat", "ray", "otel"},

@@ -126,6 +126,15 @@ class RenderOptions:
     )
     crop: bool = option(False, help="Show the face crop, SIZE x SIZE, instead of the full picture")
     watermark: str | None = option(None, help="Text to draw into the corner of the video", metavar="TEXT")
+    c2pa: Any = option(
+        None,
+        help="Sign the video by C2PA: PEM files of a certificate with its chain and of its key",
+        kind=tuple[Path, Path],
+        metavar="CERT KEY",
+        unset="not signed",
+        http=False,
+        error=MediaError,
+    )
     speech2landmarks: Any = option(
         None, help="Network from sound to landmark motion", unset="the shipped one", command=False
     )
@@ -133,6 +142,7 @@ class RenderOptions:
     def __post_init__(self) -> None:
         check(self)
         check_device(self.device)
+        object.__setattr__(self, "c2pa", files_of_c2pa(self.c2pa))
         if not isinstance(self.generator, str) and (self.engine, self.device) != ("auto", "auto"):
             raise ControlError("a ready-made generator has its engine and device. Leave out engine and device.")
 
@@ -149,6 +159,16 @@ class RenderOptions:
         if self.face == "largest":
             return 1
         raise ControlError(f"face '{self.face}': is for videos, and this is a picture. Give a number, or largest.")
+
+
+def files_of_c2pa(given: Any) -> tuple[str, str] | None:
+    """The files of a certificate and its key, from both or from a text, "CERT,KEY"; MediaError for anything else."""
+    parts = given.split(",") if isinstance(given, str) else given
+    if parts is None:
+        return None
+    if not isinstance(parts, list | tuple) or len(parts) != 2 or not all(isinstance(p, str | Path) for p in parts):
+        raise MediaError(f"c2pa {shortened(given)} is not usable. Give two files, CERT and KEY.")
+    return str(parts[0]).strip(), str(parts[1]).strip()
 
 
 @dataclass(frozen=True)

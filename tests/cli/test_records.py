@@ -27,6 +27,7 @@ SPEAKING = {
     "--landmarks": "NAME mesh",
     "--crop": False,
     "--watermark": "TEXT",
+    "--c2pa": "CERT KEY",
     "--speaker": "N",
     "--emotion": "NAME[:0..1]",
     "--gaze": "YAW,PITCH",
@@ -63,7 +64,7 @@ RENDER = {"--source -s": "IMG_OR_VIDEO", "--audio -a": "WAV_OR_VIDEO", "--json":
 ANIMATE = {
     "--source -s": "IMG",
     "--driver -d": "VIDEO",
-    **{name: SPEAKING[name] for name in list(SPEAKING)[:13]},
+    **{name: SPEAKING[name] for name in list(SPEAKING)[:14]},
     "--weights": "FILE",
     "--relative --absolute": True,
     "--adapt-scale --no-adapt-scale": True,

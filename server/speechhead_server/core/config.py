@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from speechhead.core.errors import DeviceError, ImageError, ServerError
-from speechhead.core.options import ENGINES, GRAPHS, PRECISIONS, check_device
+from speechhead.core.options import ENGINES, GRAPHS, PRECISIONS, check_device, files_of_c2pa
 from speechhead.core.options import SIZES as CROP_SIZES
 from speechhead.core.records import check, entries, option
 
@@ -100,6 +100,13 @@ class ServerSettings:
     watermark: str = setting(
         "", help="Text to draw into the corner of every live picture", metavar="TEXT", unset="none"
     )
+    c2pa: tuple[str, ...] = setting(
+        (),
+        help="Sign offline videos by C2PA: PEM files of a certificate with its chain and of its key",
+        kind=tuple[Path, Path],
+        metavar="CERT KEY",
+        unset="not signed",
+    )
     log_format: str = setting("text", help="How the log is written", choices=("text", "json"))
     avatars_folder: str = setting(
         "", help="Folder in which portraits of visitors outlive a restart", flag="--avatars", unset="they are forgotten"
@@ -181,6 +188,7 @@ class ServerSettings:
                 raise ServerError(f"ICE server {url!r} is no address. Write stun:host:3478 or turn:host:3478.")
         if self.turn and not self.turn_secret and not (self.turn_user and self.turn_password):
             raise ServerError("a TURN server needs --turn-secret-file, or --turn-user and --turn-password-file.")
+        files_of_c2pa(self.c2pa or None)
         if self.udp_ports is not None and not 1024 <= self.udp_ports[0] <= self.udp_ports[1] <= 65535:
             raise ServerError(f"UDP ports {self.udp_ports} are no range. Write 50000-50100, within 1024 to 65535.")
         if self.public_ip:

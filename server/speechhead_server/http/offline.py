@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from starlette.formparsers import MultiPartException
 from speechhead.avatar.named import shipped
 from speechhead.batch.job import Job, job_of
 from speechhead.core.errors import SpeechheadError
+from speechhead.media.credentials import check_signed
 from speechhead_server.core.problems import Refused
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.offline.queue import OfflineQueue
@@ -154,6 +156,10 @@ def _job(values: dict[str, str], folder: Path, sessions: Sessions) -> Job:
     if form == "mov":
         line["alpha"] = "yes"
     try:
-        return job_of({**line, "output": f"video.{form}"}, 1, folder)
+        job = job_of({**line, "output": f"video.{form}"}, 1, folder)
+        if signer := sessions.settings.c2pa:
+            check_signed(Path(job.output))
+            job = replace(job, options={**job.options, "c2pa": [str(Path(file).resolve()) for file in signer]})
+        return job
     except SpeechheadError as error:
         raise Refused(422, str(error).replace(f"{folder}/", "")) from None

@@ -12,6 +12,7 @@ from typing import Any
 from speechhead.cli.records import as_parameter, file_parameter, with_parameters
 from speechhead.core.errors import ServerError
 from speechhead.core.records import entries
+from speechhead.media.credentials import FileSigner
 from speechhead_server.core.config import SECRETS, ServerSettings, from_environment, is_loopback
 from speechhead_server.core.logs import begin_logs
 from speechhead_server.core.redaction import private_logs
@@ -39,6 +40,8 @@ def serve(settings: ServerSettings) -> None:
         raise ServerError(f"the server needs {error.name}. pip install 'speechhead[server]'.") from error
     for target in settings.push:
         check_target(target)
+    if settings.c2pa:
+        FileSigner(*settings.c2pa)
     begin_logs(settings.log_format)
     logging.getLogger("speechhead").handlers = []  # those of the command line, which would say all of it again
     logging.getLogger("aioice").setLevel(logging.WARNING)

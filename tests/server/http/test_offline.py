@@ -45,6 +45,20 @@ async def post(client, files=None, **fields):
     return await client.post("/offline", files=parts, data=fields)
 
 
+def test_an_operator_that_signs_has_every_video_signed(toy_child, tmp_path):
+    async def scenario(client, server):
+        refused = await post(client, text="Hi.", form="webm")
+        assert refused.status_code == 422 and "signature" in refused.json()["error"]
+        assert str(tmp_path) not in refused.json()["error"]
+        name = (await post(client, text="Hi.")).json()["id"]
+        await ended(client, name)
+        sent = json.loads((await client.get(f"/offline/{name}/video")).content)[0]
+        assert sent["options"]["c2pa"] == [str(tmp_path / "a, b.pem"), str(tmp_path / "k.key")]
+        assert (await post(client, text="Hi.", c2pa="x,y")).status_code == 422
+
+    play(scenario, c2pa=(str(tmp_path / "a, b.pem"), str(tmp_path / "k.key")))
+
+
 async def ended(client, name, pause=0.02):
     while (job := (await client.get(f"/offline/{name}")).json())["state"] in ("waiting", "working"):
         await asyncio.sleep(pause)
