@@ -43,10 +43,18 @@ class Worker:
     cores : that it may use
     limits : words of `child`, such as --nice 10
     hidden : beginnings of environment variables that it does not see
+    shown : variables that it sees nevertheless
     """
 
-    def __init__(self, cores: int = 1, limits: tuple[str, ...] = (), hidden: tuple[str, ...] = ()) -> None:
-        kept = {name: value for name, value in os.environ.items() if not (hidden and name.startswith(hidden))}
+    def __init__(
+        self,
+        cores: int = 1,
+        limits: tuple[str, ...] = (),
+        hidden: tuple[str, ...] = (),
+        shown: tuple[str, ...] = (),
+    ) -> None:
+        left_out = {name for name in os.environ if hidden and name.startswith(hidden)} - {*shown}
+        kept = {name: value for name, value in os.environ.items() if name not in left_out}
         few = dict.fromkeys(THREADS, "1") | {CORES_VARIABLE: str(cores)}
         self._process = subprocess.Popen(
             [*child_command("speechhead.batch.child"), *limits],

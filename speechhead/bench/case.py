@@ -199,7 +199,8 @@ class BenchOptions:
     @property
     def cases(self) -> list[BenchCase]:
         """Every generator on every device at every size."""
-        several = product(_words(self.generator), _words(self.device), _numbers(self.size, "size"))
+        names, devices = _words(self.generator, "generator"), _words(self.device, "device")
+        several = product(names, devices, _numbers(self.size, "size"))
         how = {"engine": self.engine, "precision": self.precision, "graph": self.graph}
         many = _numbers(self.sessions, "sessions")
         return [
@@ -208,14 +209,17 @@ class BenchOptions:
         ]
 
 
-def _words(given: str) -> list[str]:
-    """Names with commas between them."""
-    return [word.strip() for word in given.split(",") if word.strip()]
+def _words(given: str, what: str) -> list[str]:
+    """Names with commas between them; ControlError if there is none."""
+    found = [word.strip() for word in given.split(",") if word.strip()]
+    if not found:
+        raise ControlError(f"{what} '{given}' names nothing. Give one, or several with commas between them.")
+    return list(dict.fromkeys(found))
 
 
 def _numbers(given: str, what: str) -> tuple[int, ...]:
     """Whole numbers with commas between them; ControlError if one is no number, or there is none."""
-    found = _words(given)
-    if not found or not all(word.isdecimal() for word in found):
+    found = _words(given, what)
+    if not all(word.isdecimal() for word in found):
         raise ControlError(f"{what} '{given}' is not usable. Give whole numbers with commas between them.")
     return tuple(map(int, found))

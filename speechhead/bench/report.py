@@ -143,13 +143,26 @@ def write_into(page: Path, text: str) -> Path:
     ------
     MediaError if the page can not be read or written, or has not the two markers.
     """
+    before, after = around(page)
     try:
-        old = page.read_text(encoding="utf-8")
-        before, found, rest = old.partition(BEGIN)
-        _, closed, after = rest.partition(END)
-        if not found or not closed:
-            raise MediaError(f"{page}: has no lines {BEGIN} and {END}. Put them where the tables are to stand.")
         page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MediaError(f"{page}: can not be read and written as text ({error}). Choose another page.") from error
+    except OSError as error:
+        raise _unusable(page, error) from error
     return page
+
+
+def around(page: Path) -> tuple[str, str]:
+    """What stands before and after the tables of a page; raises as `write_into`, before anything is measured."""
+    try:
+        with page.open("r+", encoding="utf-8") as file:
+            before, found, rest = file.read().partition(BEGIN)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(page, error) from error
+    _, closed, after = rest.partition(END)
+    if not found or not closed:
+        raise MediaError(f"{page}: has no lines {BEGIN} and {END}. Put them where the tables are to stand.")
+    return before, after
+
+
+def _unusable(page: Path, error: Exception) -> MediaError:
+    return MediaError(f"{page}: can not be read and written as text ({error}). Choose another page.")

@@ -17,6 +17,7 @@ from speechhead.core.errors import DeviceError
 from speechhead.core.threads import cores
 
 from .case import FORMAT, BenchCase, CaseResult, NetworkCost, SessionRate, StageTime
+from .subject import check_named
 
 MODULE = "speechhead.bench.child"
 
@@ -56,7 +57,7 @@ class BenchReport:
 
 
 def bench(asked: Iterable[BenchCase], progress: Callable[[BenchCase], None] | None = None) -> BenchReport:
-    """Measure cases one after the other; one that fails hinders no other.
+    """Measure cases one after the other; one that fails hinders no other, but for a name that nobody knows.
 
     Parameters
     ----------
@@ -64,8 +65,12 @@ def bench(asked: Iterable[BenchCase], progress: Callable[[BenchCase], None] | No
 
     Raises
     ------
-    DeviceError where none could be measured, with what the first one's process says, or that it died or took too long.
+    WeightsError for an unknown generator, before anything is measured; DeviceError where no case could be measured,
+    with what the first one's process says, or that it died or took too long.
     """
+    asked = list(asked)
+    for name in dict.fromkeys(case.generator for case in asked):
+        check_named(name)
     results: list[CaseResult] = []
     errors: list[DeviceError] = []
     for case in asked:

@@ -33,6 +33,16 @@ def babble(seconds: float) -> Array:
     return np.asarray(0.25 * voice * syllables / max(np.abs(voice).max(), 1e-9), np.float32)
 
 
+def check_named(generator: str) -> None:
+    """Say that a generator is unknown, or a file of weights not there, before anything is measured; WeightsError."""
+    from speechhead.generators.checkpoints.imported import find_latents
+    from speechhead.generators.families.registry import is_known
+
+    if generator in GENERATORS or is_known(generator):
+        return
+    find_latents(generator)
+
+
 @contextmanager
 def named_weights(generator: str) -> Iterator[tuple[str, str]]:
     """The name to open a generator by, and whose weights those are: "own", or "random" for a family without any.
@@ -45,6 +55,7 @@ def named_weights(generator: str) -> Iterator[tuple[str, str]]:
     """
     from speechhead.generators.checkpoints.imported import find_latents
 
+    check_named(generator)
     if generator in GENERATORS:
         yield generator, "own"
         return

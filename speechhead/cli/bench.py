@@ -28,10 +28,12 @@ def bench(
     options: BenchOptions,
 ) -> None:
     """Measure how fast this machine is, stage by stage."""
+    from speechhead.bench.report import around, write_into
     from speechhead.bench.report import markdown as as_markdown
-    from speechhead.bench.report import write_into
     from speechhead.bench.run import bench as run
 
+    if markdown is not None:
+        around(markdown)
     report = run(options.cases, _tell)
     if markdown is not None:
         print(write_into(markdown, as_markdown(report, shlex.join(["speechhead", *sys.argv[1:]]))), file=sys.stderr)

@@ -7,6 +7,7 @@ from speechhead.core.kept import opened
 from speechhead.core.options import PORTRAIT_SIZE, RenderOptions, check_device, check_engine
 from speechhead.engines.need import need_torch, usable_cuda
 
+from .checkpoints.imported import find_latents
 from .protocol import Generator
 
 GENERATORS = ("compact",)
@@ -44,6 +45,27 @@ def open_generator(
     return _open_compact(size, engine, device, threads, graph)
 
 
+def check_generator(name: str, engine: str = "auto", device: str = "auto") -> None:
+    """Say what is wrong with a generator's name, weights, engine or device before anything is opened.
+
+    Raises
+    ------
+    WeightsError or DeviceError as `open_generator`, but for what only the content of files or of a device shows.
+    """
+    check_engine(engine)
+    check_device(device)
+    if name not in GENERATORS:
+        find_latents(name)
+        need_torch(f"generator '{name}'")
+    if name in GENERATORS and engine == "onnx" and device.startswith("cuda"):
+        raise DeviceError(f"device '{device}': generator '{name}' draws there with torch. Use --engine torch or auto.")
+    if device.startswith("cuda") and engine != "onnx":
+        need_torch(f"generator '{name}' with --device {device}")
+        from speechhead.engines.torch import torch_device
+
+        torch_device(device)
+
+
 def chosen_generator(options: RenderOptions, size: int) -> Generator:
     """The generator that options name, for crops of `size` pixels, or the ready-made one that they hold."""
     if isinstance(options.generator, str):
@@ -56,9 +78,7 @@ def chosen_generator(options: RenderOptions, size: int) -> Generator:
 
 def _open_compact(size: int, engine: str, device: str, threads: int | None, graph: str) -> Generator:
     """The compact generator: with torch on a GPU, and on the CPU where torch is asked for; else OpenCV draws."""
-    check_device(device)
-    if engine == "onnx" and device.startswith("cuda"):
-        raise DeviceError(f"device '{device}': generator 'compact' draws there with torch. Use --engine torch or auto.")
+    check_generator(GENERATORS[0], engine, device)
     cpu = device == "cpu" or (device == "auto" and not usable_cuda())
     if engine == "onnx" or (engine == "auto" and cpu):
         from speechhead.generators.compact.generator import CompactGenerator
@@ -73,10 +93,7 @@ def _open_compact(size: int, engine: str, device: str, threads: int | None, grap
 
 def _open_family(name: str, size: int, engine: str, how: tuple[str, str, str]) -> Generator:
     """A family that speaks; `how` is its device, precision and graph."""
-    from speechhead.generators.checkpoints.imported import find_latents
-
-    find_latents(name)  # what is missing is said before torch is loaded
-    need_torch(f"generator '{name}'")
+    check_generator(name, engine, how[0])  # what is missing is said before torch is loaded
     from speechhead.engines.running import Running
 
     from .driven import DrivenGenerator

@@ -121,6 +121,21 @@ def test_the_command_prints_tables_json_or_a_page(monkeypatch: pytest.MonkeyPatc
         assert refused.exit_code != 0 and isinstance(refused.exception, ControlError)
 
 
+def test_names_and_pages_are_checked_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(run, "one", lambda case: pytest.fail(f"measured {case}"))
+    for words, kind, said in (
+        (["--generator", "compact,nothing"], WeightsError, "'nothing' is unknown. Use one of compact"),
+        (["--generator", "nowhere.safetensors"], WeightsError, "nowhere.safetensors: no such weight file"),
+        (["--generator", " , "], ControlError, "names nothing"),
+        (["--device", ","], ControlError, "names nothing"),
+        (["--markdown", str(tmp_path / "absent.md")], MediaError, "can not be read"),
+    ):
+        refused = CliRunner().invoke(app, ["bench", *words])
+        assert isinstance(refused.exception, kind) and said in str(refused.exception), words
+
+
 def instead(monkeypatch: pytest.MonkeyPatch, called: Any) -> None:
     """Call this where a process would be run: in this module alone, for Python's own runs some too."""
     monkeypatch.setattr(run, "subprocess", SimpleNamespace(run=called, TimeoutExpired=subprocess.TimeoutExpired))

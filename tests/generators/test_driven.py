@@ -117,6 +117,8 @@ def test_what_is_missing_is_said(home, avatar):
             open_generator("fomm", device="cuda")
     with pytest.raises(WeightsError, match="'gan' is unknown. Use one of compact, .*fomm"):
         open_generator("gan")
+    with pytest.raises(WeightsError, match=r"nowhere.safetensors: no such weight file"):
+        open_generator("nowhere.safetensors")
     assert open_generator(str(path), 64).size == 64  # a file is as good as a name
 
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from speechhead.avatar.named import named_portraits
-from speechhead.core.errors import ServerError
-from speechhead.core.options import check_size
+from speechhead.core.errors import DeviceError, ServerError
+from speechhead.core.options import ENGINES, GRAPHS, PRECISIONS, RenderOptions, check_device, check_size
 from speechhead.core.records import check, option
 
 AGENT = "speechhead-avatar"
@@ -76,6 +76,15 @@ class WorkerSettings:
     )
     agent_name: str = option(AGENT, help="Name to be dispatched by", error=ServerError)
     size: int = option(SIZE, help="Side of the picture that is planned with", low=64, high=2048, error=ServerError)
+    generator: str = option(
+        "compact", help="What draws: compact, a family or a name from `weights list`", metavar="NAME", error=ServerError
+    )
+    engine: str = option("auto", help="What runs the networks", choices=ENGINES, metavar="NAME", error=DeviceError)
+    device: str = option("auto", help="Where they run: auto, cpu or cuda", metavar="NAME", error=DeviceError)
+    precision: str = option(
+        "auto", help="Numbers in which a family draws", choices=PRECISIONS, metavar="NAME", error=DeviceError
+    )
+    graph: str = option("auto", help="How networks are launched", choices=GRAPHS, metavar="NAME", error=DeviceError)
     sessions: int | None = option(
         None, help="Avatars at a time", low=1, whole=True, unset="what the machine holds", error=ServerError
     )
@@ -85,6 +94,18 @@ class WorkerSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        check_device(self.device)
+
+    @property
+    def drawing(self) -> RenderOptions:
+        """What draws its avatars, and where."""
+        return RenderOptions(
+            generator=self.generator,
+            engine=self.engine,
+            device=self.device,
+            precision=self.precision,
+            graph=self.graph,
+        )
 
     @classmethod
     def from_environment(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> WorkerSettings:

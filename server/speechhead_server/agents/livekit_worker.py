@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 from speechhead.core.errors import ServerError, SpeechheadError
@@ -16,7 +17,8 @@ except ImportError as error:
     raise ServerError(f"the LiveKit worker needs {error.name}. pip install 'speechhead[livekit]'.") from error
 
 from speechhead.avatar.portrait import Avatar
-from speechhead.generators.open import open_generator
+from speechhead.core.options import RenderOptions
+from speechhead.generators.open import chosen_generator
 from speechhead.render.stream import Renderer
 from speechhead_server.core.problems import one_line
 from speechhead_server.stage.portrait import on_stage
@@ -44,10 +46,10 @@ async def accept(request: JobRequest) -> None:
     await request.accept(name="speechhead", identity=job.identity, attributes=attributes)
 
 
-async def perform(context: JobContext) -> None:
-    """Be an avatar until the agent it speaks for has left."""
+async def perform(context: JobContext, how: RenderOptions) -> None:
+    """Be an avatar, drawn as the worker's settings say, until the agent it speaks for has left."""
     job = AvatarJob.from_metadata(context.job.metadata)
-    renderer = await asyncio.to_thread(prepared, job)
+    renderer = await asyncio.to_thread(prepared, job, how)
     await context.connect()
     video = AvatarVideo(LiveAvatar(renderer))
     room = context.room
@@ -69,10 +71,10 @@ async def perform(context: JobContext) -> None:
     log.info("worker: %s speaks for %s at %d px.", job.identity, job.agent or "anybody", job.size)
 
 
-def prepared(job: AvatarJob) -> Renderer:
+def prepared(job: AvatarJob, how: RenderOptions) -> Renderer:
     """The renderer of a job's portrait, ready for the stage; takes a second or two."""
     staged = on_stage(Avatar.open(job.portrait, job.size), job.size)
-    return Renderer(staged, None, open_generator(size=job.size))
+    return Renderer(staged, None, chosen_generator(how, job.size))
 
 
 class Load:
@@ -103,7 +105,8 @@ def made(settings: WorkerSettings, capacity: int) -> AgentServer:
         num_idle_processes=1,
         port=0,
     )
-    server.rtc_session(perform, agent_name=settings.agent_name, on_request=accept)
+    # A job's process gets it pickled: options are plain values.
+    server.rtc_session(partial(perform, how=settings.drawing), agent_name=settings.agent_name, on_request=accept)
     return server
 
 

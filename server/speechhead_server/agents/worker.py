@@ -6,19 +6,35 @@ from typing import Any
 
 from speechhead.cli.records import as_parameter, with_parameters
 from speechhead.core.records import entries
+from speechhead.generators.open import check_generator
 
 from .jobs import WorkerSettings
 
 
-def measured_capacity(size: int) -> int:
-    """Avatars of a size that this machine draws in real time."""
+def checked(settings: WorkerSettings) -> None:
+    """Say what is wrong with what draws, before a job asks for it; raises as `open_generator`."""
+    check_generator(settings.generator, settings.engine, settings.device)
+
+
+def measured_capacity(settings: WorkerSettings) -> int:
+    """Avatars that this machine draws in real time, of the size and with the generator that are planned with."""
     from speechhead.avatar.portrait import Avatar
     from speechhead_server.core.config import ServerSettings
     from speechhead_server.live.studio import Studio
 
-    studio = Studio(ServerSettings(size=size))
+    how = settings.drawing
+    studio = Studio(
+        ServerSettings(
+            size=settings.size,
+            generators=(how.generator,),
+            engine=how.engine,
+            device=how.device,
+            precision=how.precision,
+            graph=how.graph,
+        )
+    )
     try:
-        studio.choose_sizes(Avatar.open(None, size))
+        studio.choose_sizes(Avatar.open(None, settings.size))
         return studio.capacity
     finally:
         studio.close()
@@ -29,7 +45,8 @@ def command(**given: Any) -> None:
     settings = WorkerSettings.from_environment(given)
     from .livekit_worker import run
 
-    run(settings, settings.sessions or measured_capacity(settings.size))
+    checked(settings)
+    run(settings, settings.sessions or measured_capacity(settings))
 
 
 with_parameters(command, [as_parameter(entry, None) for entry in entries(WorkerSettings)])

@@ -57,6 +57,8 @@ class Offline {
       this.limit = config.limits.offline;
       fillVoices($("offline-voice"), voices);
       for (const name of config.emotions.filter((each) => each !== "neutral")) $("offline-emotion").append(new Option(name, name));
+      $("offline-generator").replaceChildren(...config.generators.map(({ name }) => new Option(name, name)));
+      $("offline-generator").closest("label").hidden = config.generators.length < 2;
       $("offline-make").disabled = false;
       this.ready = true;
       this.wrong("");
@@ -83,6 +85,7 @@ class Offline {
     if (!audio && $("offline-voice").value) form.append("voice", $("offline-voice").value);
     if ($("offline-emotion").value) form.append("emotion", $("offline-emotion").value);
     form.append("form", $("offline-output").value);
+    form.append("generator", $("offline-generator").value);
     this.wrong("");
     const card = new Card(this.api, source?.name ?? "Default portrait", audio?.name ?? text);
     $("offline-jobs").prepend(card.box);

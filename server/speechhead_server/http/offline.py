@@ -24,7 +24,7 @@ from speechhead_server.offline.queue import OfflineQueue
 
 from .results import refusals
 
-FIELDS = ("text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop", "face")
+FIELDS = ("text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop", "face", "generator")
 """Fields of the form, besides the files `source` and `audio`."""
 
 FORMS = ("mp4", "webm", "gif", "mov")
@@ -155,6 +155,9 @@ def _job(values: dict[str, str], folder: Path, sessions: Sessions) -> Job:
             raise Refused(422, f"background {given!r} is no colour. Write #rrggbb or a colour's name.") from None
     if form == "mov":
         line["alpha"] = "yes"
+    settings = sessions.settings
+    line["generator"] = sessions.studio.palette.check(line.get("generator"))
+    line |= {name: getattr(settings, name) for name in ("engine", "device", "precision", "graph")}
     try:
         job = job_of({**line, "output": f"video.{form}"}, 1, folder)
         if signer := sessions.settings.c2pa:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from speechhead.core.clocks import FPS
-from speechhead.generators.open import open_generator
+from speechhead.generators.open import check_generator, open_generator
 from speechhead.generators.protocol import Generator, SizedGenerator
 from speechhead_server.core.config import SIZES, ServerSettings
 from speechhead_server.core.problems import Refused
@@ -88,6 +88,11 @@ class GeneratorPalette:
         if name is not None and name not in self.names:
             raise Refused(422, f"generator {name[:60]!r} is not offered here. Use one of {', '.join(self.names)}.")
         return name or self.default
+
+    def check_all(self) -> None:
+        """Say what is wrong with any of them before the first one is opened; raises as `generator`."""
+        for name in self.names if self._make is None else ():
+            check_generator(name, self._settings.engine, self._settings.device)
 
     def generator(self, name: str, size: int) -> Generator:
         """A generator for pictures of a size; it keeps nothing of one session for another.

@@ -108,6 +108,7 @@ class Studio:
         WeightsError or DeviceError for a generator that can not be opened here.
         """
         given = self.settings.size
+        self.palette.check_all()
         for name in self.palette.names:
             generator = self.palette.generator(name, given or SIZES[0])
             device, native = on_device(generator), getattr(generator, "native", None)

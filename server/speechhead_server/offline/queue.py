@@ -17,6 +17,8 @@ from speechhead.batch.job import Job
 from speechhead.batch.local import ATTEMPTS, emptied
 from speechhead.batch.task import Done
 from speechhead.batch.worker import Event, OutOfTime, Worker, WorkerDied
+from speechhead.core.weights import USER_FOLDER
+from speechhead.engines.need import usable_cuda
 from speechhead_server.core.config import ENVIRONMENT, ServerSettings
 from speechhead_server.core.problems import Refused, for_log, one_line
 
@@ -33,6 +35,9 @@ RESULTS = "work"
 
 SWEEP = 30.0
 """Seconds between two looks for jobs to forget."""
+
+SHOWN = (USER_FOLDER, "SPEECHHEAD_TTS_URL", "SPEECHHEAD_TTS_MODEL")
+"""Variables that a job's process needs: where weights and voices of this machine are. It sees none of the server's."""
 
 KEPT = ("waiting", "working", "done")
 
@@ -170,7 +175,9 @@ class OfflineQueue:
         work = job.folder / RESULTS
         work.mkdir()
         longest = f"{self._settings.offline_seconds:g}"
-        limits = ("--nice", str(PRIORITY), "--memory", str(MEMORY), "--file", str(FILE), "--longest", longest)
+        limits = ("--nice", str(PRIORITY), "--file", str(FILE), "--longest", longest)
+        if not _on_gpu(job.job):
+            limits = ("--memory", str(MEMORY), *limits)
         seconds = self._settings.offline_timeout
 
         def tell(event: Event) -> None:
@@ -179,7 +186,7 @@ class OfflineQueue:
         for _ in range(ATTEMPTS):
             if job.gone:
                 break
-            job.worker = worker = Worker(1, limits, (ENVIRONMENT,))
+            job.worker = worker = Worker(1, limits, (ENVIRONMENT,), SHOWN)
             try:
                 return worker.perform(job.job, work, seconds, tell)
             except OutOfTime:
@@ -199,6 +206,12 @@ class OfflineQueue:
                 for job in list(self._jobs.values()):
                     if job.ended is not None and now - job.ended > self._settings.offline_minutes * 60:
                         self._forget(job)
+
+
+def _on_gpu(job: Job) -> bool:
+    """Whether a job draws on a GPU, whose driver reserves far more addresses than it takes memory."""
+    device = job.options.get("device", "auto")
+    return str(device).startswith("cuda") or (device == "auto" and usable_cuda())
 
 
 def _without(text: str, folder: Path) -> str:

@@ -8,7 +8,10 @@ from pathlib import Path
 from speechhead.core.errors import WeightsError
 from speechhead.core.weights import user_folder
 
-LATENTS = ".latents.safetensors"
+ENDING = ".safetensors"
+"""Ending of a weight file: a generator's name that has it is a path."""
+
+LATENTS = f".latents{ENDING}"
 """Ending of a Landmarks2Latents network, which lies beside its generator's weights: NAME.latents.safetensors."""
 
 
@@ -31,7 +34,7 @@ def imported() -> dict[str, Imported]:
     from .stored import FORMAT
 
     found = {}
-    for file in sorted(user_folder().glob("*.safetensors")):
+    for file in sorted(user_folder().glob(f"*{ENDING}")):
         if file.name.endswith(LATENTS):
             continue
         try:
@@ -46,7 +49,7 @@ def imported() -> dict[str, Imported]:
 
 def latents_path(generator: Path) -> Path:
     """Where the Landmarks2Latents network of a generator's weight file lies."""
-    return generator.with_name(generator.name.removesuffix(".safetensors") + LATENTS)
+    return generator.with_name(generator.name.removesuffix(ENDING) + LATENTS)
 
 
 def find_generator(name: str) -> Path:
@@ -54,11 +57,15 @@ def find_generator(name: str) -> Path:
 
     Raises
     ------
-    WeightsError if the name is unknown, or the family has no weights here, or several.
+    WeightsError if the file is not there, the name is unknown, or the family has no weights here, or several.
     """
     from speechhead.generators.families.registry import canonical, is_form, names
 
-    if name.endswith(".safetensors"):
+    if name.endswith(ENDING):
+        if not Path(name).is_file():
+            raise WeightsError(
+                f"{name}: no such weight file. Check the path, or import one: speechhead weights import."
+            )
         return Path(name)
     known = imported()
     if name in known:

@@ -60,6 +60,11 @@ def names() -> tuple[str, ...]:
     return tuple(entries())
 
 
+def is_known(name: str) -> bool:
+    """Whether there is a family of that name."""
+    return _plain(name) in entries()
+
+
 def canonical(name: str) -> str:
     """A family's name as it is written here: `face_vid2vid` and `Face-Vid2Vid` are `face-vid2vid`.
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import types
 
 import pytest
+from speechhead_server.agents import worker
 from speechhead_server.agents.jobs import AGENT, AvatarJob, WorkerSettings
+from speechhead_server.live import studio
 
-from speechhead.core.errors import ImageError, ServerError, SpeechheadError
+from speechhead.core import weights
+from speechhead.core.errors import DeviceError, ImageError, ServerError, SpeechheadError, WeightsError
+from speechhead.core.options import RenderOptions
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv(weights.USER_FOLDER, str(tmp_path))
+    return tmp_path
 
 
 def test_a_job_travels_as_metadata():
@@ -46,6 +57,52 @@ def test_settings_come_from_options_and_livekits_variables():
         WorkerSettings.from_environment({"sessions": 0}, variables)
 
 
+def test_what_draws_is_the_operators_choice(home):
+    keys = {"url": "ws://a", "api_key": "key", "api_secret": "secret"}
+    given = {"generator": "fomm", "engine": "torch", "device": "cpu", "precision": "bf16", "graph": "none"}
+    how = WorkerSettings.from_environment({**keys, **given}, {}).drawing
+    assert {name: getattr(how, name) for name in given} == given
+    for wrong in ({"engine": "steam"}, {"device": "tpu"}, {"graph": "lines"}):
+        with pytest.raises(DeviceError):
+            WorkerSettings.from_environment({**keys, **wrong}, {})
+    with pytest.raises(WeightsError, match="'nothing' is unknown"):
+        worker.checked(WorkerSettings.from_environment({**keys, "generator": "nothing"}, {}))
+
+
+def test_capacity_is_that_of_what_draws(monkeypatch):
+    asked = []
+
+    class Studio:
+        capacity = 7
+
+        def __init__(self, settings):
+            asked.append(settings)
+
+        def choose_sizes(self, avatar):
+            asked.append(avatar.size)
+
+        def close(self):
+            asked.append("closed")
+
+    monkeypatch.setattr(studio, "Studio", Studio)
+    settings = WorkerSettings("ws://a", "key", "secret", size=128, generator="mine", device="cpu", engine="torch")
+    assert worker.measured_capacity(settings) == 7 and asked[1:] == [128, "closed"]
+    assert (asked[0].generators, asked[0].device, asked[0].engine, asked[0].size) == (("mine",), "cpu", "torch", 128)
+
+
+def test_a_job_is_drawn_by_the_workers_generator(home):
+    livekit = pytest.importorskip("speechhead_server.agents.livekit_worker", exc_type=ServerError)
+    pytest.importorskip("torch")
+    from support.small_families import installed
+
+    installed("fomm", home)
+    settings = WorkerSettings("ws://a", "key", "secret", generator="fomm", device="cpu")
+    renderer = livekit.prepared(AvatarJob("speechhead-1", size=128), settings.drawing)
+    assert renderer.generator.family == "fomm" and renderer.generator.size == 128
+    entry = livekit.made(settings, 1)._entrypoint_fnc
+    assert pickle.loads(pickle.dumps(entry)).keywords["how"].generator == "fomm", "the job's process gets it pickled"
+
+
 class Request:
     def __init__(self, metadata):
         self.job, self.accepted, self.rejected = types.SimpleNamespace(metadata=metadata), None, False
@@ -58,10 +115,10 @@ class Request:
 
 
 def test_jobs_are_accepted_under_their_identity_or_rejected():
-    worker = pytest.importorskip("speechhead_server.agents.livekit_worker", exc_type=ServerError)
+    livekit = pytest.importorskip("speechhead_server.agents.livekit_worker", exc_type=ServerError)
     good, bad = Request(AvatarJob("speechhead-1", "agent-7").metadata), Request("{")
-    asyncio.run(worker.accept(good))
-    asyncio.run(worker.accept(bad))
+    asyncio.run(livekit.accept(good))
+    asyncio.run(livekit.accept(bad))
     assert good.accepted == {
         "name": "speechhead",
         "identity": "speechhead-1",
@@ -72,10 +129,10 @@ def test_jobs_are_accepted_under_their_identity_or_rejected():
 
 @pytest.mark.parametrize("capacity", [1, 2, 7])
 def test_it_takes_as_many_as_it_holds(capacity):
-    worker = pytest.importorskip("speechhead_server.agents.livekit_worker", exc_type=ServerError)
+    livekit = pytest.importorskip("speechhead_server.agents.livekit_worker", exc_type=ServerError)
     settings = WorkerSettings("ws://127.0.0.1:1", "key", "secret", drain_seconds=0)
-    server = worker.made(settings, capacity)
-    load = worker.Load(capacity)
+    server = livekit.made(settings, capacity)
+    load = livekit.Load(capacity)
     loads = [load(types.SimpleNamespace(active_jobs=[None] * count)) for count in range(capacity + 1)]
     assert all(value < load.threshold for value in loads[:-1]) and loads[-1] >= load.threshold
     assert server._agent_name == AGENT and server._drain_timeout == 0
@@ -100,7 +157,7 @@ class Room:
 
 
 def test_it_performs_until_its_agent_has_left(monkeypatch, portrait):
-    worker = pytest.importorskip("speechhead_server.agents.livekit_worker", exc_type=ServerError)
+    livekit = pytest.importorskip("speechhead_server.agents.livekit_worker", exc_type=ServerError)
     from speechhead_server.stage.portrait import on_stage
     from support.fakes import FakeGenerator, FakeSpeech
 
@@ -135,13 +192,13 @@ def test_it_performs_until_its_agent_has_left(monkeypatch, portrait):
             self.reason = reason
 
     staged = on_stage(Avatar.from_image(portrait), 128)
-    monkeypatch.setattr(worker, "prepared", lambda job: Renderer(staged, None, FakeGenerator(128), FakeSpeech()))
-    monkeypatch.setattr(worker, "AvatarRunner", Runner)
-    monkeypatch.setattr(worker, "DataStreamAudioReceiver", lambda room, sender_identity: sender_identity)
+    monkeypatch.setattr(livekit, "prepared", lambda job, how: Renderer(staged, None, FakeGenerator(128), FakeSpeech()))
+    monkeypatch.setattr(livekit, "AvatarRunner", Runner)
+    monkeypatch.setattr(livekit, "DataStreamAudioReceiver", lambda room, sender_identity: sender_identity)
 
     async def scenario():
         context = Context()
-        await worker.perform(context)
+        await livekit.perform(context, RenderOptions())
         assert told == ["connect", (context.room, "agent-7", 128), "start"]
         left = context.room.handlers["participant_disconnected"]
         left(types.SimpleNamespace(identity="somebody"))

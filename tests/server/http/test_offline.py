@@ -89,6 +89,37 @@ def test_a_video_is_made_and_fetched_and_removed(toy_child, monkeypatch):
     play(scenario)
 
 
+def test_a_video_is_drawn_by_what_the_server_offers_and_where(toy_child, monkeypatch):
+    limits = []
+    real = queue.Worker
+    monkeypatch.setattr(queue, "Worker", lambda cores, words, *rest: limits.append(words) or real(cores, words, *rest))
+    monkeypatch.setenv("SPEECHHEAD_HOME", "/weights")
+    monkeypatch.setenv("SPEECHHEAD_LLM_KEY", "secret")
+
+    async def made(client, **fields):
+        answer = await post(client, text="Hi.", **fields)
+        assert answer.status_code == 202, answer.text
+        name = (await ended(client, answer.json()["id"]))["id"]
+        return json.loads((await client.get(f"/offline/{name}/video")).content)
+
+    async def scenario(client, server):
+        sent, environment = await made(client)
+        wanted = {"generator": "compact", **how}
+        assert sent["options"].items() >= wanted.items(), (
+            "the operator's, and the first generator where none is asked for"
+        )
+        assert "SPEECHHEAD_HOME" in environment, "imported weights are found"
+        assert not any("KEY" in name for name in environment)
+        assert (await made(client, generator="fomm"))[0]["options"]["generator"] == "fomm"
+        refused = await post(client, text="Hi.", generator="dagan")
+        assert refused.status_code == 422 and "not offered here. Use one of compact, fomm." in refused.json()["error"]
+
+    how = {"engine": "torch", "device": "cpu", "precision": "bf16", "graph": "none"}
+    play(scenario, generators=("compact", "fomm"), **how)
+    assert all("--memory" in words for words in limits)
+    assert queue._on_gpu(queue.Job("a.mp4", options={"device": "cuda:1"}))  # whose driver reserves more
+
+
 REFUSED = [
     ({}, {}, "nothing to say"),
     ({"text": "Hi."}, {"audio": b"x"}, "both text and audio are given"),

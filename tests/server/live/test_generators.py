@@ -16,6 +16,7 @@ from speechhead_server.core.config import ServerSettings, from_environment
 from speechhead_server.core.problems import Refused
 from speechhead_server.http import serve
 from speechhead_server.http.app import Server
+from speechhead_server.live import palette
 from speechhead_server.live.palette import CORES, GeneratorPalette, Offered
 from speechhead_server.live.studio import Studio
 from speechhead_server.stage.portrait import on_stage
@@ -86,8 +87,11 @@ def test_what_can_not_be_opened_is_said_before_anything_listens(home, monkeypatc
     monkeypatch.setattr(serve.logging, "basicConfig", lambda **_: None)
     monkeypatch.setattr(serve.logging.getLogger("speechhead"), "handlers", [])
     monkeypatch.setattr(serve.sys, "setswitchinterval", lambda _: None)
+    monkeypatch.setattr(palette, "open_generator", lambda *what: pytest.fail(f"opened {what}"))
     with pytest.raises(WeightsError, match="no weights here.*weights import FILE --family fomm"):
         serve.serve(ServerSettings(port=0, generators=("compact", "fomm"), size=64, max_sessions=1))
+    with pytest.raises(WeightsError, match=r"nowhere.safetensors: no such weight file"):
+        Server(ServerSettings(generators=("compact", "nowhere.safetensors")), speech=FakeSpeech())
     assert len(opened) == 1  # a look whether the address is free, and no more
     with pytest.raises(DeviceError, match="cuda"):
         Server(ServerSettings(device="cuda", size=64), speech=FakeSpeech())
