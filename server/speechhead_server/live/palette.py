@@ -15,9 +15,9 @@ from speechhead_server.core.problems import Refused
 CORES = "cpu"
 """The device that all sessions need for their voices, their motion and their videos, whatever draws their pictures."""
 
-SHARE = 0.55
-"""Part of the drawing speed measured at start-up that is planned with, where the cores draw: a stream that speaks also
-takes the time of a voice, of Speech2Landmarks and of the encoders, together nearly as much as its pictures."""
+TOGETHER = 1.35
+"""Core seconds of a picture that is drawn beside voices, networks and encoders, which share caches and memory with it,
+over those of one that is drawn alone, which is what is measured at start-up."""
 
 DEVICE_SHARE = 0.8
 """The same of another device, which has nothing else to do."""
@@ -54,10 +54,20 @@ class Offered:
         if speed is None:  # from the nearest size that was measured; networks cost the same at every size
             known = min(self.speed, key=lambda s: abs(s - size))
             speed = self.speed[known] * min(1.0 if self.several else 1.5, (known / size) ** 1.5)
+        beside, of_speed = self._shares(size, cores)
         if self.device == CORES:
-            return {CORES: FPS / (speed * SHARE)}
+            return {CORES: beside + FPS / (of_speed * speed)}
+        return {self.device: FPS / (of_speed * speed), CORES: beside}
+
+    def needed(self, size: int, cores: int) -> float:
+        """The speed that one stream needs."""
+        beside, of_speed = self._shares(size, cores)
+        return FPS / of_speed / (max(0.1, 1 - beside) if self.device == CORES else 1)
+
+    def _shares(self, size: int, cores: int) -> tuple[float, float]:
+        """Part of all cores that is needed beside drawing, and part of the measured speed that is planned with."""
         area = LEAST_BESIDE + (1 - LEAST_BESIDE) * (size / SIZES[0]) ** 2
-        return {self.device: FPS / (speed * DEVICE_SHARE), CORES: FPS * BESIDE * area / cores}
+        return FPS * BESIDE * area / cores, 1 / TOGETHER if self.device == CORES else DEVICE_SHARE
 
     def capacity(self, size: int, cores: int) -> int:
         """Streams of a size that run at the same time, one at least."""

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from speechhead.avatar.portrait import Avatar
-from speechhead.core.clocks import FPS
 from speechhead.core.controls import Controls
 from speechhead.core.errors import DeviceMemoryError
 from speechhead.generators.protocol import Generator
@@ -23,7 +22,7 @@ from speechhead_server.stage.drawing import Drawing, on_device
 from speechhead_server.stage.mark import Mark
 from speechhead_server.stage.portrait import fills_picture, on_stage, to_i420
 
-from .palette import CORES, DEVICE_SHARE, SHARE, GeneratorPalette, Offered
+from .palette import CORES, GeneratorPalette, Offered
 
 log = logging.getLogger("speechhead.server")
 
@@ -135,9 +134,9 @@ class Studio:
             if max(offered.load(size, self.drawing.workers).values()) <= 1:
                 break
         else:
-            share = DEVICE_SHARE if offered.device != CORES else SHARE
+            needed = offered.needed(offered.size, self.drawing.workers)
             log.warning("%s: %.0f pictures per second at %d px are too few (%.0f are needed); frames will be left out.",
-                        name, offered.speed[offered.size], offered.size, FPS / share)  # fmt: skip
+                        name, offered.speed[offered.size], offered.size, needed)  # fmt: skip
         for size in tried:
             if size != offered.size:
                 self.palette.forget(name, size)

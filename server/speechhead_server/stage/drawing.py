@@ -43,7 +43,10 @@ GRACE = 0.6
 """Parts of a frame's time that a picture may be late and is still sent; then it is left out for the next one."""
 
 RISE, FALL = 0.3, 0.04
-"""How quickly the latency follows a picture that took longer, and one that took less."""
+"""How quickly latency and pace follow a picture that took longer, and one that took less."""
+
+RETRY = 0.5
+"""Seconds without a picture after which one is begun that the pace leaves no time for: a stall is over some time."""
 
 KEPT = 3
 """Frames kept after they were shown."""
@@ -54,6 +57,11 @@ class Cancellable(Protocol):
 
     def cancel(self) -> object:
         """Leave it out."""
+
+
+def followed(seconds: float, latest: float) -> float:
+    """Follow the slower pictures, so that nine of ten are in time, and forget them slowly."""
+    return seconds + (RISE if latest > seconds else FALL) * (latest - seconds)
 
 
 def on_device(generator: Generator) -> DeviceGenerator | None:
@@ -115,8 +123,9 @@ class Drawing:
 class Easel:
     """The pictures of one stage. A picture that is not ready at its time is left out; none is ever shown late.
 
-    drawn, late: counts; cost: seconds of one core, or of the device, per picture; latency: seconds from the wish to the
-    picture, of the slower ones; trouble: why the stage can not go on.
+    drawn, late: counts; cost: seconds of one core, or of the device, per picture; pace: seconds that drawing takes
+    beside what else runs, latency: seconds from the wish to the picture, both of the slower ones; trouble: why the
+    stage can not go on.
     """
 
     def __init__(self, drawing: Drawing, clock: Clock, renderer: Renderer) -> None:
@@ -130,7 +139,8 @@ class Easel:
         self._closed = False
         self.watched = 0  # viewers; nothing is drawn for nobody
         self.drawn = self.late = 0
-        self.cost, self.latency = 0.03, 0.03
+        self.cost = self.pace = self.latency = 0.03
+        self._began = 0.0  # when the latest picture was
         self.trouble: DeviceError | None = None
 
     @property
@@ -153,11 +163,12 @@ class Easel:
 
     def _draw(self, frame: int, face: Any, pose: Pose, wish: object, asked: float) -> None:
         # Nobody would see a picture that comes too late; drawing it all the same would make the next one late as well.
-        if self._clock.until((frame + GRACE) * FRAME) < self.cost or self._closed:
+        left, began = self._clock.until((frame + GRACE) * FRAME), time.monotonic()
+        if self._closed or left < self.cost or (left < self.pace and began < self._began + RETRY):
             self._granted(frame, wish)
             self._took(time.monotonic() - asked)
             return
-        begin = time.thread_time()
+        begin, self._began = time.thread_time(), began
         try:
             planar = to_i420(self._renderer.draw(face, pose))
         except Exception:
@@ -165,6 +176,7 @@ class Easel:
             self._granted(frame, wish)
             return
         self.cost += 0.05 * (time.thread_time() - begin - self.cost)
+        self.pace = followed(self.pace, time.monotonic() - began)
         self._took(time.monotonic() - asked)
         self._hang(frame, wish, planar)
 
@@ -181,9 +193,7 @@ class Easel:
                     del self._ready[old]
 
     def _took(self, seconds: float) -> None:
-        """Follow the slower pictures, so that nine of ten are in time, and forget them slowly."""
-        share = RISE if seconds > self.latency else FALL
-        self.latency += share * (seconds - self.latency)
+        self.latency = followed(self.latency, seconds)
 
     def _granted(self, frame: int, wish: object) -> bool:
         """Whether a wish still stands, now that it is fulfilled."""

@@ -48,8 +48,11 @@ def device(**about):
 
 def test_a_stream_takes_its_part_of_every_device():
     cores = Offered("compact", CORES, False, 512, [256, 512], {512: 100.0})
-    assert cores.load(512, 2) == {CORES: pytest.approx(25 / 55)} and cores.capacity(512, 2) == 2
-    assert cores.load(256, 2)[CORES] == pytest.approx(cores.load(512, 2)[CORES] / 1.5)
+    assert cores.load(512, 2) == {CORES: pytest.approx(25 * 1.35 / 100 + 25 * 0.025 / 2)}  # drawn, and all beside it
+    assert [cores.capacity(512, count) for count in (1, 2, 4)] == [1, 1, 2]
+    assert cores.load(256, 2)[CORES] < cores.load(512, 2)[CORES]
+    just = Offered("compact", CORES, False, 512, [512], {512: cores.needed(512, 2)})
+    assert just.load(512, 2)[CORES] == pytest.approx(1)
     there = Offered("fomm", "cuda", True, 512, [256, 512], {512: 500.0})
     load = there.load(512, 8)
     assert load["cuda"] == there.load(256, 8)["cuda"] == pytest.approx(0.0625)

@@ -1,0 +1,62 @@
+"""Cores that draw for more stages than they can: what is begun is seen, and what would be late is not begun."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+from speechhead_server.stage.clock import FRAME, Clock
+from speechhead_server.stage.drawing import GRACE, Drawing
+
+
+class SlowRenderer:
+    """Pictures that take some time, though not by the work of a core."""
+
+    pauses = ()
+
+    def __init__(self, seconds):
+        picture = np.zeros((64, 64, 3), np.uint8)
+        self.generator, self.avatar = object(), SimpleNamespace(picture=picture, crop=None)
+        self.seconds, self.ends = seconds, []
+
+    def draw(self, face, pose):
+        time.sleep(self.pauses.pop() if self.pauses else self.seconds)
+        self.ends.append((face, time.monotonic()))
+        return self.avatar.picture
+
+
+def played(monkeypatch, seconds, frames):
+    """The easel and its renderer after so many frames, asked for some frames ahead as a stage does it."""
+    monkeypatch.setattr("speechhead_server.stage.drawing.fills_picture", lambda avatar: True)
+    drawing, renderer, clock = Drawing(1), SlowRenderer(seconds), Clock()
+    began = time.monotonic()
+    easel = drawing.easel(clock, renderer)
+    easel.watched = 1
+    asked = 0
+    while clock.frame < frames:
+        while asked < min(frames, clock.frame + easel.ahead):
+            easel.draw(asked, asked, None)
+            asked += 1
+        time.sleep(0.005)
+    drawing.close()
+    in_time = [frame for frame, end in renderer.ends if end - began <= (frame + GRACE) * FRAME / 48_000]
+    return easel, renderer, in_time
+
+
+def test_what_is_begun_is_ready_in_time(monkeypatch):
+    easel, renderer, in_time = played(monkeypatch, 0.1, 60)
+    assert 12 <= len(renderer.ends) <= 24  # 2.4 s of one core
+    assert len(in_time) >= 0.7 * len(renderer.ends)  # by the core's own time alone, none of them would be
+    assert 0.08 < easel.pace < 0.15 and easel.cost < 0.03
+
+
+def test_what_is_quick_is_all_drawn(monkeypatch):
+    _, renderer, in_time = played(monkeypatch, 0.002, 25)
+    assert len(renderer.ends) >= 23 and len(in_time) >= 22
+
+
+def test_a_stall_is_forgotten(monkeypatch):
+    monkeypatch.setattr(SlowRenderer, "pauses", [0.7], raising=False)
+    _, renderer, in_time = played(monkeypatch, 0.002, 75)
+    assert len(in_time) >= 35  # of those after the stall, and after half a second in which it might go on
