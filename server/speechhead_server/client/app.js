@@ -6,6 +6,7 @@ import { serverBack } from "./comeback.js";
 import { Connection, openMicrophone, whenSeen } from "./connection.js";
 import { Controls } from "./controls.js";
 import { Drawn } from "./drawn.js";
+import { keepFocus } from "./focus.js";
 import { Notices } from "./notices.js";
 import { Portraits } from "./portraits.js";
 import { Readout } from "./readout.js";
@@ -392,5 +393,6 @@ addEventListener("pagehide", () => {
 addEventListener("pageshow", (event) => event.persisted && show("off"));
 
 followTheme($("theme"));
+keepFocus();
 show("off");
 begin();

@@ -30,6 +30,14 @@ function followTabs(opened) {
   });
 }
 
+/** The link that skips the page's head leads to the text box that is shown. */
+function followSkip() {
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    [$("text"), $("talk-text"), $("offline-text")].find((box) => box.checkVisibility())?.focus();
+  });
+}
+
 /** What is chosen and written, sent as one form; its answers become cards. */
 class Offline {
   constructor() {
@@ -177,3 +185,4 @@ function part(name, style, text = "") {
 
 const offline = new Offline();
 followTabs(() => offline.open());
+followSkip();

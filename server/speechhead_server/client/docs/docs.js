@@ -12,6 +12,11 @@ function element(name, text = "", ...children) {
   return made;
 }
 
+/** A text whose words between backticks are code. */
+function prose(text) {
+  return element("span", "", ...text.split("`").map((part, number) => (number % 2 ? element("code", part) : part)));
+}
+
 function table(head, rows) {
   const cells = (kind, values) => element("tr", "", ...values.map((value) => element(kind, value)));
   return element("table", "", element("thead", "", cells("th", head)), element("tbody", "", ...rows.map((row) => cells("td", row))));
@@ -35,7 +40,7 @@ function fields(schema, all) {
 }
 
 function route(method, path, said, all) {
-  const made = element("details", "", element("summary", "", element("code", `${method.toUpperCase()} ${path}`), ` ${said.description ?? said.summary ?? ""}`));
+  const made = element("details", "", element("summary", "", element("code", `${method.toUpperCase()} ${path}`), prose(said.description ?? said.summary ?? "")));
   const parameters = (said.parameters ?? []).filter((parameter) => parameter.in !== "path");
   if (parameters.length) {
     made.append(table(["parameter", "type", "where"], parameters.map((one) => [one.name, kind(one.schema, all), one.in])));
@@ -57,7 +62,7 @@ async function show() {
   }
   const schema = await response.json();
   const all = schema.components?.schemas ?? {};
-  about.textContent = `${schema.info.title} ${schema.info.version}. ${schema.info.description ?? ""}`;
+  about.replaceChildren(prose(`${schema.info.title} ${schema.info.version}. ${schema.info.description ?? ""}`));
   const groups = new Map();
   for (const [path, methods] of Object.entries(schema.paths)) {
     for (const method of ORDER.filter((name) => methods[name])) {

@@ -1,0 +1,68 @@
+"""The page without a mouse, and on the smallest of screens: the focus is never lost, and nothing lies beside the screen."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+pytest.importorskip("aiortc")
+pytest.importorskip("fastapi")
+pytest.importorskip("websockets")
+pytest.importorskip("httpx")
+
+from support import chromium
+from support.live import make, running
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium.find() is None, reason="no Chromium found. apt install chromium, or set CHROMIUM."),
+]
+
+FOCUS = "document.activeElement.id"
+PHASE = "document.querySelector('#stage').dataset.phase"
+NAMELESS = """[...document.querySelectorAll('button, input, select, textarea')].filter((e) => e.checkVisibility() &&
+  !(e.getAttribute('aria-label') || e.textContent.trim() || [...e.labels ?? []].some((l) => l.textContent.trim())))
+  .map((e) => e.outerHTML)"""
+
+
+def test_the_focus_is_kept_and_nothing_is_cut_off():
+    async def visit():
+        async with running(make(llm="echo")) as client, chromium.browser() as page:
+            await page.open(str(client.base_url))
+            await page.until("!document.querySelector('#modes').hidden && !document.querySelector('#start').disabled")
+            for place, box in (
+                ("#modes [value=talk]", "talk-text"),
+                ("#tab-offline", "offline-text"),
+                ("#tab-live", "talk-text"),
+                ("#modes [value=say]", "text"),
+            ):
+                await page.click(place)
+                await page.click(".skip")
+                assert await page.run(FOCUS) == box
+                assert await page.run(NAMELESS) == []
+
+            await page.run("document.querySelector('#start').focus()")
+            await page.key("Enter", 13, "\r")
+            await page.until(f"{PHASE} === 'live' && {FOCUS} === 'leave'")
+            await page.key("Enter", 13, "\r")
+            await page.until(f"{PHASE} === 'off' && {FOCUS} === 'start'")
+            await page.run("document.querySelector('#text').focus()")
+            await page.call("Input.insertText", text="!!!")
+            await page.key("Enter", 13, "\r")
+            await page.until("!document.querySelector('#notice').hidden")
+            await page.run("document.querySelector('#notice-close').focus()")
+            await page.key("Enter", 13, "\r")
+            await page.until(f"{FOCUS} === 'text'")
+            await page.click("#leave")
+
+            for address in ("", "docs/"):
+                await page.open(f"{client.base_url}/{address}".replace("//docs", "/docs"))
+                for width in (320, 390, 1280):
+                    await page.call(
+                        "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False
+                    )
+                    assert await page.run("document.documentElement.scrollWidth") <= width, (address, width)
+            assert [each for each in page.errors if "422" not in each] == []
+
+    asyncio.run(visit())
