@@ -1,4 +1,4 @@
-"""The page without a mouse, and on the smallest of screens: the focus is never lost, and nothing lies beside the screen."""
+"""The page without a mouse, and on small screens: the focus is never lost, and nothing lies beside the screen."""
 
 from __future__ import annotations
 
