@@ -92,7 +92,7 @@ def main(output: Annotated[Path, typer.Argument(help="JPEG to write.")]) -> None
         x, y = number % columns * SIDE, number // columns * (SIDE + LINES)
         page.paste(square, (x, y))
         draw.text((x + 4, y + SIDE + 3), wrapped(words, 46), fill="black")
-    page.save(output, quality=86)
+    page.save(output, quality=72, optimize=True, progressive=True)
     print(output)
 
 

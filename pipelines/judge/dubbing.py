@@ -65,7 +65,7 @@ def main(
     figures(source, dubbed, before, after, told)
     print(f"CPU per frame, first look and encoding with it: {spent * 1e3:.0f} ms")
     output.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet(source, dubbed, before)).save(output, quality=88)
+    Image.fromarray(sheet(source, dubbed, before)).save(output, quality=72, optimize=True, progressive=True)
     print(output)
 
 

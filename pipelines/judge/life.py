@@ -37,7 +37,7 @@ from .clips import ClipEntry, FaceTrack, load, track
 from .closeness import brow_heights
 from .performers import Today
 
-LARGEST = 2_000_000
+LARGEST = 1_200_000
 """Bytes of the film."""
 
 SIDE = 224

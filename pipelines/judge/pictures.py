@@ -128,7 +128,7 @@ def edges(media: Path) -> NDArray[np.uint8]:
 
 def save(path: Path, picture: NDArray[np.uint8]) -> None:
     """A JPEG."""
-    Image.fromarray(picture).save(path, quality=88, optimize=True)
+    Image.fromarray(picture).save(path, quality=72, optimize=True, progressive=True)
     print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
 
 

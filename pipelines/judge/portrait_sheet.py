@@ -73,7 +73,7 @@ def main(
     avatar, samples = Avatar.open(portrait, size), load_audio(audio)
     picture = sheet(avatar, samples, open_generator(generator, avatar.size), Speech2Landmarks.load())
     output.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(output, quality=90)
+    Image.fromarray(picture).save(output, quality=72, optimize=True, progressive=True)
     print(output)
 
 
