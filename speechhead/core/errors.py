@@ -55,3 +55,7 @@ class BatchError(SpeechheadError):
 
 class ServerError(SpeechheadError):
     """The live server can not do what is asked: a setting, a limit, or its state forbids it."""
+
+
+class WireError(SpeechheadError):
+    """Bytes that are no packet of motion."""

@@ -7,7 +7,7 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,20 @@ _MOUTH = gain_mask()
 _REST = 1.0 - _MOUTH
 
 
+class EyesMoved(NamedTuple):
+    """What was done to the eyes of a frame, last of all: a face can be told as `before`, and three numbers.
+
+    before : float32 [70, 3], the face whose eyes look as the portrait's do, and are as open
+    yaw, pitch : degrees, as `turn_eyes` takes them
+    closure : of the lids, 0..1, as `close_eyes` takes it
+    """
+
+    before: Array
+    yaw: float
+    pitch: float
+    closure: float
+
+
 class Motion:
     """A face in motion: eats speech motion with its sound, yields landmarks to render.
 
@@ -91,6 +105,7 @@ class Motion:
         self._take_cues()
         self.rest = rest_face(face)
         self.base_pose = base_pose
+        self.eyes = EyesMoved(self.rest, 0.0, 0.0, 0.0)  # of the last frame
         self._emotions = fitted(self.rest)
         seed = self.controls.seed
         self._blinks, self._gaze, self._idle, self._life = Blinks(seed), Gaze(seed), Idle(seed), Liveliness(seed)
@@ -136,7 +151,7 @@ class Motion:
 
     def snapshot(self) -> Motion:
         """A copy that goes on from this moment on its own: what was foreseen can be taken back."""
-        constant = (self.controls, self.rest, self.base_pose, self._emotions)  # never changed in place
+        constant = (self.controls, self.rest, self.base_pose, self._emotions, self.eyes)  # never changed in place
         return copy.deepcopy(self, {id(part): part for part in constant})
 
     @staged("motion")
@@ -241,7 +256,10 @@ class Motion:
         """Gaze and lids of the face [70, 3], in place, of a head turned by `angles`."""
         yaw, pitch = self._gaze.step(self.controls.look_away, self.controls.gaze)
         back = soft_stop(EYE_CONTACT * angles[:2], -EYE_CONTACT_LIMIT, EYE_CONTACT_LIMIT, EYE_CONTACT_ROOM)
-        turn_eyes(face, yaw - float(back[0]), pitch - float(back[1]))
+        before, across, down = face.copy(), yaw - float(back[0]), pitch - float(back[1])
+        turn_eyes(face, across, down)
         urge = self._urge.step(cues, (yaw, pitch), angles)
         own = self._blinks.step(self.controls.blink_rate, self.controls.blink_frames, urge)
-        close_eyes(face, (1.0 - turn.lids) * own + turn.blink)
+        closure = (1.0 - turn.lids) * own + turn.blink
+        close_eyes(face, closure)
+        self.eyes = EyesMoved(before, across, down, float(closure))
