@@ -127,7 +127,7 @@ def pack(basis: MotionBasis, epoch: int, first: int, frames: Sequence[Codes], le
     if not 1 <= len(frames) <= MOST_FRAMES:
         raise WireError(f"a packet of {len(frames)} frames is none. Give 1 to {MOST_FRAMES}.")
     steps = min(255, max(0, round(lead / LEAD)))
-    bits, before = _Bits(), np.zeros(len(frames[0]), np.int64)
+    bits, before = _BitWriter(), np.zeros(len(frames[0]), np.int64)
     for number, frame in enumerate(frames):
         for value, order in zip((frame - before).tolist(), basis.change if number else basis.whole):
             bits.put(value, order)
@@ -147,7 +147,7 @@ def unpack(basis: MotionBasis, data: bytes) -> MotionPacket:
     version, epoch, count, steps, first = HEADER.unpack_from(data)
     if version != VERSION or not 1 <= count <= MOST_FRAMES:
         raise WireError(f"version {version} with {count} frames is not known.")
-    bits, frames = _Reader(data[HEADER.size :]), list[Codes]()
+    bits, frames = _BitReader(data[HEADER.size :]), list[Codes]()
     before: Codes = np.zeros(len(basis.whole), np.int64)
     for number in range(count):
         before = before + np.array([bits.take(order) for order in (basis.change if number else basis.whole)])
@@ -161,7 +161,7 @@ def cost(values: NDArray[np.int64], order: int) -> NDArray[np.int64]:
     return 2 * np.floor(np.log2(folded)).astype(np.int64) + 1 - order
 
 
-class _Bits:
+class _BitWriter:
     """Bits in their order, the highest of a byte first."""
 
     def __init__(self) -> None:
@@ -181,7 +181,7 @@ class _Bits:
         return (self._value << spare).to_bytes((self._count + spare) // 8, "big")
 
 
-class _Reader:
+class _BitReader:
     """Takes numbers from bits."""
 
     def __init__(self, data: bytes) -> None:
