@@ -10,16 +10,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipelines.data.footage.shards import prepared_clips
-from pipelines.train.config import read
+from pipelines.train.config import ConfigError, read
+from pipelines.train.run_files import RESUME, claimed, going_on, write_state, write_tensors
+from pipelines.train.stopping import Stopping
 from speechhead.core.arrays import Array
 from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_70, REFERENCE, TRIANGLES, from_mesh
 
 CORNERS = (61, 291)
 """Mesh vertices of the mouth's outer corners."""
+
+
+TELL = 500
+"""Steps between two lines of the error, and two states that are written."""
 
 
 @dataclass(frozen=True)
@@ -96,49 +101,98 @@ class LatentsNetwork(nn.Module):
         return (raw + torch.matmul(self.spread, missed)).reshape(-1, 478 * 3)
 
 
-def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
-    """Train to `steps` or for `minutes`, then write a checkpoint and the ONNX file."""
-    options = read(LatentsTraining, config)
-    torch.manual_seed(options.seed)
-    random = np.random.default_rng(options.seed)
-    clips = [clip.normalised for clip in prepared_clips(Path(options.data))]
-    narrow = [narrowest(clip) for clip in clips]
-    network = LatentsNetwork(options)
-    if resume is not None:
-        network.load_state_dict(load_file(resume))
-    optimiser = torch.optim.Adam(network.parameters(), options.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, options.steps)
-    lengths = np.sqrt([len(clip) for clip in clips])
-    weights = lengths / lengths.sum()
-    began, errors = time.monotonic(), []
-    for step in range(options.steps):
-        pairs = []
-        for number in random.choice(len(clips), options.batch // 8, p=weights):
-            rows = random.integers(0, len(clips[number]), (8, 2))
+class LatentsLearner:
+    """State of a run: the network, its optimiser, chance and the step.
+
+    A run that stops at any step and goes on from its state ends in the same bits as one that does not stop.
+    """
+
+    def __init__(self, options: LatentsTraining, clips: list[Array]) -> None:
+        torch.manual_seed(options.seed)
+        self._options, self._clips = options, clips
+        self._narrow = [narrowest(clip) for clip in clips]
+        lengths = np.sqrt([len(clip) for clip in clips])
+        self._chances = lengths / lengths.sum()
+        self._random = np.random.default_rng(options.seed)
+        self.network = LatentsNetwork(options)
+        self._optimiser = torch.optim.Adam(self.network.parameters(), options.learning_rate)
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimiser, options.steps)
+        self.step = 0
+
+    def learn(self) -> float:
+        """One step; its error as a share of the motion."""
+        motion, shape, wanted = self._batch()
+        loss = (self.network(motion, shape) - wanted).abs().mean()
+        if not torch.isfinite(loss):
+            raise ConfigError(f"step {self.step}: the error is not finite. Lower learning_rate, or prepare data anew.")
+        self._optimiser.zero_grad()
+        loss.backward()
+        self._optimiser.step()
+        self._schedule.step()
+        self.step += 1
+        return loss.item() / max(wanted.abs().mean().item(), 1e-12)
+
+    def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Motion and shape [batch, 210], and the mesh's motion [batch, 478 * 3], of pairs of frames of one clip."""
+        options, random, pairs = self._options, self._random, []
+        for number in random.choice(len(self._clips), max(1, options.batch // 8), p=self._chances):
+            rows = random.integers(0, len(self._clips[number]), (8, 2))
             rounded = random.random(8) < options.rounded
-            rows[rounded, 1] = random.choice(narrow[number], int(rounded.sum()))
-            pairs.append(clips[number][rows])
+            rows[rounded, 1] = random.choice(self._narrow[number], int(rounded.sum()))
+            pairs.append(self._clips[number][rows])
         pair = np.concatenate(pairs)  # [batch, 2, 478, 3]: source, driving
         source, driving = from_mesh(pair[:, 0]), from_mesh(pair[:, 1])
         motion = torch.from_numpy((driving - source).reshape(len(pair), -1))
         motion = motion + options.jitter * torch.randn_like(motion)  # tracked landmarks tremble
         shape = torch.from_numpy((source - REFERENCE).reshape(len(pair), -1).astype(np.float32))
-        wanted = torch.from_numpy((pair[:, 1] - pair[:, 0]).reshape(len(pair), -1))
-        loss = (network(motion, shape) - wanted).abs().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        errors.append(loss.item() / wanted.abs().mean().item())
-        if step % 500 == 499:
-            print(f"step {step + 1}: error {np.mean(errors[-500:]):.3f} of the motion", flush=True)
-        if minutes is not None and time.monotonic() - began > 60 * minutes:
-            break
-    output = Path(options.output)
-    output.mkdir(parents=True, exist_ok=True)
-    metadata = {"config": json.dumps(asdict(options)), "family": "compact", "kind": "landmarks2latents"}
-    save_file(network.state_dict(), output / "checkpoint.safetensors", metadata)
-    export(network, output / "landmarks2latents_compact.onnx")
+        return motion, shape, torch.from_numpy((pair[:, 1] - pair[:, 0]).reshape(len(pair), -1))
+
+    def save(self, folder: Path) -> None:
+        """Write the weights, config inside, and all that the run needs to go on."""
+        metadata = {"config": json.dumps(asdict(self._options)), "family": "compact", "kind": "landmarks2latents"}
+        write_tensors(folder / "checkpoint.safetensors", self.network.state_dict(), metadata)
+        state = {
+            "network": self.network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "step": self.step,
+            "chance": torch.get_rng_state(),
+            "random": self._random.bit_generator.state,
+        }
+        write_state(folder / RESUME, state)
+
+    def restore(self, path: Path) -> None:
+        """Go on from what `save` wrote; ConfigError for anything else."""
+        with going_on(path) as state:
+            self.network.load_state_dict(state["network"])
+            self._optimiser.load_state_dict(state["optimiser"])
+            self._schedule.load_state_dict(state["schedule"])
+            self._random.bit_generator.state = state["random"]
+            torch.set_rng_state(state["chance"])
+            self.step = int(state["step"])
+
+
+def main(config: Path, minutes: float | None = None, resume: Path | None = None) -> None:
+    """Train to `steps` or for `minutes`, then write a checkpoint, the state of the run and the ONNX file."""
+    options = read(LatentsTraining, config)
+    clips = [clip.normalised for clip in prepared_clips(Path(options.data)) if len(clip.normalised)]
+    if not clips:
+        raise ConfigError(f"{options.data}: no clips here. Make them with pipelines.data.prepare.")
+    with claimed(Path(options.output)) as output, Stopping() as stopping:
+        learner = LatentsLearner(options, clips)
+        if resume is not None:
+            learner.restore(resume)
+        began, errors = time.monotonic(), []
+        late = False
+        while learner.step < options.steps and not late:
+            errors.append(learner.learn())
+            late = bool(stopping) or (minutes is not None and time.monotonic() - began > 60 * minutes)
+            if learner.step % TELL == 0:
+                print(f"step {learner.step}: error {np.mean(errors[-TELL:]):.3f} of the motion", flush=True)
+                learner.save(output)
+        learner.save(output)
+        export(learner.network, output / "landmarks2latents_compact.onnx")
+        stopping.tell(output / RESUME)
 
 
 def narrowest(clip: Array) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,6 +55,7 @@ def from_json(kind: Any, data: Any, at: str = "") -> Any:
     if kind in PLAIN:
         fitting, name = PLAIN[kind]
         _expect(type(data) in fitting, data, name, at)
+        _expect(not isinstance(data, float) or math.isfinite(data), data, "a finite number", at)
     return data
 
 

@@ -6,9 +6,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
+
+from pipelines.train.run_files import RESUME, write_state, write_tensors
 
 from .learner import CompactTraining, Learner
 from .networks import CompactConfig, CompactNetworks
@@ -19,9 +20,9 @@ def save(
 ) -> None:
     """Write `checkpoint.safetensors` (averaged weights, config inside) and `resume.pt` (all that training needs)."""
     metadata = {"config": json.dumps(asdict(options)), "family": "compact", "kind": "generator", "step": str(step)}
-    state = {key: value.contiguous() for key, value in average.state_dict().items()}
-    save_file(state, output / "checkpoint.safetensors", metadata)
-    torch.save(
+    write_tensors(output / "checkpoint.safetensors", average.state_dict(), metadata)
+    write_state(
+        output / RESUME,
         {
             "model": model.state_dict(),
             "average": average.state_dict(),
@@ -29,9 +30,7 @@ def save(
             "optimisers": {name: optimiser.state_dict() for name, (optimiser, _) in learner.optimisers.items()},
             "step": step,
         },
-        output / "resume.new",
     )
-    (output / "resume.new").replace(output / "resume.pt")
 
 
 def load_checkpoint(path: Path) -> tuple[CompactNetworks, dict[str, str]]:

@@ -18,6 +18,8 @@ from torch.utils.data import DataLoader
 
 from pipelines.train.config import ConfigError
 from pipelines.train.curves import Log
+from pipelines.train.run_files import RESUME, claimed, going_on
+from pipelines.train.stopping import Stopping
 
 from .checkpoint import save
 from .data import CompactPairs, PairMaker, load_prepared_clips
@@ -40,6 +42,8 @@ def collate(items: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
 def validation_pairs(options: CompactTraining) -> list[dict[str, np.ndarray]]:
     """Fixed pairs of the validation clips: first frame as source, drivers from wide open to closed."""
     clips, items = load_prepared_clips(Path(options.validation)), []
+    if not clips:
+        raise ConfigError(f"{options.validation}: no prepared samples to judge by. Run pipelines.data.prepare first.")
     maker = PairMaker(options.latents)
     for number in range(options.shown):
         clip = clips[number % len(clips)]
@@ -77,50 +81,72 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
     budget = math.inf if minutes is None else 60 * minutes
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
-    output = Path(options.output)
-    output.mkdir(parents=True, exist_ok=True)
-    model = CompactNetworks(options.network)
-    if options.start is not None:
-        begin_with(model, Path(options.start))
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    learner = open_learner(model, options)
-    average, step = copy.deepcopy(model), 0
-    if resume is not None:
-        state = torch.load(resume, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        for name, network in learner.networks.items():
-            network.load_state_dict(state["networks"][name])
-        for name, (optimiser, _) in learner.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        step = state["step"]
-    following = open_pairs(options, step)
-    shown = collate(validation_pairs(options))
-    curve = Log(output)
+    with claimed(Path(options.output)) as output, Log(output) as curve, Stopping() as stopping:
+        run = CompactRun(options, resume)
+        following = open_pairs(options, run.step)
+        shown = collate(validation_pairs(options))
+        began = shown_at = time.monotonic()
+        while run.step < options.steps and not stopping and (elapsed := time.monotonic() - began) < budget:
+            curve.add(run.learn(following()))
+            if run.step % 100 == 0:
+                curve.write(run.step, elapsed, run.rate())
+            if time.monotonic() - shown_at > 240:
+                shown_at = time.monotonic()
+                run.save(output)
+                validate(run.average, run.learner, shown, output, run.step)
+        run.save(output)
+        if not stopping:
+            validate(run.average, run.learner, shown, output, run.step)
+        stopping.tell(output / RESUME)
 
-    def keep() -> None:
-        save(output, options, model, average, learner, step)
-        validate(average, learner, shown, output, step)
 
-    began = shown_at = time.monotonic()
-    while step < options.steps and (elapsed := time.monotonic() - began) < budget:
-        rate = options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / options.steps)))
-        for optimiser, factor in learner.optimisers.values():
+class CompactRun:
+    """State of a run: the networks, their learner, the average and the step."""
+
+    def __init__(self, options: CompactTraining, resume: Path | None) -> None:
+        self.options, self.step = options, 0
+        self.model = CompactNetworks(options.network)
+        if options.start is not None:
+            begin_with(self.model, Path(options.start))
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self.learner = open_learner(self.model, options)
+        self.average = copy.deepcopy(self.model)
+        if resume is not None:
+            self._restore(resume)
+
+    def _restore(self, resume: Path) -> None:
+        with going_on(resume) as state:
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            for name, network in self.learner.networks.items():
+                network.load_state_dict(state["networks"][name])
+            for name, (optimiser, _) in self.learner.optimisers.items():
+                optimiser.load_state_dict(state["optimisers"][name])
+            self.step = int(state["step"])
+
+    def rate(self) -> float:
+        """Learning rate of the step that comes next."""
+        options = self.options
+        return options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * self.step / options.steps)))
+
+    def learn(self, batch: dict[str, Tensor]) -> dict[str, float]:
+        """One step; what is logged of it."""
+        rate = self.rate()
+        for optimiser, factor in self.learner.optimisers.values():
             optimiser.param_groups[0]["lr"] = rate * factor
-        log = learner.learn(following(), step)
-        step += 1
-        decay = min(options.ema, step / (step + 20))
+        log = self.learner.learn(batch, self.step)
+        if wrong := [name for name, value in log.items() if not math.isfinite(value)]:
+            raise ConfigError(f"step {self.step}: {', '.join(wrong)} is not finite. Lower learning_rate.")
+        self.step += 1
+        decay = min(self.options.ema, self.step / (self.step + 20))
         with torch.no_grad():
-            for kept, new in zip(average.parameters(), model.parameters()):
+            for kept, new in zip(self.average.parameters(), self.model.parameters()):
                 kept.lerp_(new, 1 - decay)
-        curve.add(log)
-        if step % 100 == 0:
-            curve.write(step, elapsed, rate)
-        if time.monotonic() - shown_at > 240:
-            shown_at = time.monotonic()
-            keep()
-    keep()
-    curve.close()
+        return log
+
+    def save(self, output: Path) -> None:
+        """Write what the run needs to go on, and the averaged weights."""
+        save(output, self.options, self.model, self.average, self.learner, self.step)
 
 
 def validate(

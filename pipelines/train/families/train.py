@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pipelines.train.config import ConfigError
 from pipelines.train.curves import Log
-from speechhead.core.errors import WeightsError
+from pipelines.train.run_files import RESUME, claimed, going_on, write_state
+from pipelines.train.stopping import Stopping
 from speechhead.generators.checkpoints import stored
 from speechhead.generators.families import registry
 from speechhead.generators.families.family import Family
@@ -29,8 +30,6 @@ from .judging import HeldOut
 from .objectives import Result, make_objective, objective_class, trained
 from .parallel import Workers
 from .sheets import Sheets
-
-RESUME = "resume.pt"
 
 
 class Trainer:
@@ -139,10 +138,9 @@ class Trainer:
 
         Raises
         ------
-        WeightsError if the file is no such state, or that of another network.
+        ConfigError if the file is no such state, or that of another network.
         """
-        try:
-            state = torch.load(path, map_location=self.workers.device, weights_only=True)
+        with going_on(path, self.workers.device) as state:
             self.objective.load_state_dict(state["objective"])
             self.average.load_state_dict(state["average"])
             self.maker.load_state_dict(state["maker"])
@@ -151,19 +149,12 @@ class Trainer:
                 self.critic.load_state_dict(state["critic"])
                 self.judge.load_state_dict(state["judge"])
             self.step = int(state["step"])
-        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:100]
-            raise WeightsError(f"{path}: not a state of this run ({reason}). Use its own {RESUME}.") from error
-        except Exception as error:  # the unpickler has exceptions of its own
-            raise WeightsError(f"{path}: not a training state. Use the {RESUME} of this run.") from error
 
     def save(self, folder: Path) -> Path:
         """Write the averaged weights as the family's file, and `resume.pt`; each replaces the older in one step."""
         weights = folder / f"{self.family.name}.safetensors"
         stored.save_family(self.average.family, weights, step=str(self.step), stage=self.options.stage)
-        part = folder / f".{RESUME}.part"
-        torch.save(self.state(), part)
-        part.replace(folder / RESUME)
+        write_state(folder / RESUME, self.state())
         return weights
 
 
@@ -202,8 +193,13 @@ def train(options: FamilyTraining, minutes: float | None = None, resume: Path | 
     """Train to the last step or for `minutes`, writing weights, log and sheets as it goes; the path of the weights."""
     torch.set_num_threads(options.threads)
     workers = Workers.join(options.device)
-    output = Path(options.output)
-    output.mkdir(parents=True, exist_ok=True)
+    with claimed(Path(options.output)) if workers.first else nullcontext(Path(options.output)) as output:
+        return _trained(options, workers, output, minutes, resume)
+
+
+def _trained(
+    options: FamilyTraining, workers: Workers, output: Path, minutes: float | None, resume: Path | None
+) -> Path:
     stage = objective_class(options.stage)
     tracked = bool(options.losses.head_pose or options.losses.guidance or options.losses.lips) or stage.tracked
     trainer = Trainer(options, workers)  # before clips are read: what is wrong with the config is said at once
@@ -214,6 +210,7 @@ def train(options: FamilyTraining, minutes: float | None = None, resume: Path | 
     start = trainer.step * options.accumulate
     stream = batches(pairs, options.batch, start, options.workers, workers.rank, workers.world)
     with ExitStack() as stack:
+        stopping = stack.enter_context(Stopping())
         log = stack.enter_context(Log(output)) if workers.first else None
         judge = HeldOut(held, options, workers.device) if workers.first and held else None
         shown = judge.pairs if judge is not None else pairs
@@ -221,7 +218,7 @@ def train(options: FamilyTraining, minutes: float | None = None, resume: Path | 
         began = time.monotonic()
         while trainer.step < options.steps:
             values = trainer.update([next(stream) for _ in range(options.accumulate)])
-            late = minutes is not None and time.monotonic() - began > 60 * minutes
+            late = bool(stopping) or (minutes is not None and time.monotonic() - began > 60 * minutes)
             last = workers.agree(late) or trainer.step == options.steps
             if log is not None and sheets is not None:
                 log.add(values)
@@ -237,6 +234,7 @@ def train(options: FamilyTraining, minutes: float | None = None, resume: Path | 
                 break
     weights = output / f"{trainer.family.name}.safetensors"
     if workers.first:
+        stopping.tell(output / RESUME)
         print(weights, flush=True)
     workers.leave()
     return weights

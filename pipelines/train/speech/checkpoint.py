@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 
 from pipelines.train.config import ConfigError
+from pipelines.train.run_files import write_tensors
 from speechhead.core.arrays import Array
 from speechhead.speech.model import ModelConfig
 
@@ -20,9 +20,8 @@ from .network import Network, NetworkConfig
 
 def save_checkpoint(path: Path, network: Network, notes: dict[str, Any] | None = None) -> None:
     """Weights as safetensors, the config as JSON in its metadata: enough to rebuild the network."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"config": json.dumps(network.config.to_dict()), "notes": json.dumps(notes or {})}
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path, metadata)
+    write_tensors(path, network.state_dict(), metadata)
 
 
 def load_checkpoint(path: Path) -> tuple[Network, dict[str, Any]]:

@@ -11,6 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipelines.train.config import ConfigError
+from pipelines.train.run_files import going_on, write_state
+
 from .batches import Sampler
 from .losses import label_loss, motion_loss, point_weights
 from .network import Network
@@ -67,6 +70,9 @@ class SpeechLearner:
             + 0.05 * self.gains.log.pow(2).mean()
             + self.gains.log.mean() ** 2
         )
+        if not torch.isfinite(loss):
+            wrong = ", ".join(name for name, value in terms.items() if not torch.isfinite(value))
+            raise ConfigError(f"step {self.step}: {wrong or 'the loss'} is not finite. Lower learning_rate.")
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -97,7 +103,6 @@ class SpeechLearner:
 
     def save(self, path: Path) -> None:
         """Everything that the run needs to go on in the same bits, chance included."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -107,20 +112,18 @@ class SpeechLearner:
             "chance": torch.get_rng_state(),
             "sampler": self.sampler.rng.bit_generator.state,
         }
-        new = path.with_suffix(".new")
-        torch.save(state, new)
-        new.replace(path)
+        write_state(path, state)
 
     def restore(self, path: Path) -> None:
         """Go on from what `save` wrote."""
-        state = torch.load(path, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.gains.load_state_dict(state["gains"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self.step = state["step"]
-        torch.set_rng_state(state["chance"])
-        self.sampler.rng.bit_generator.state = state["sampler"]
+        with going_on(path) as state:
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.gains.load_state_dict(state["gains"])
+            self._optimiser.load_state_dict(state["optimiser"])
+            self.step = int(state["step"])
+            torch.set_rng_state(state["chance"])
+            self.sampler.rng.bit_generator.state = state["sampler"]
 
 
 def running(seen: dict[str, float], terms: Iterable[tuple[str, float]]) -> dict[str, float]:

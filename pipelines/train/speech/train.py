@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from pipelines.train.config import ConfigError, read
+from pipelines.train.run_files import claimed
+from pipelines.train.stopping import Stopping
 from speechhead.core.controls import EMOTIONS
 from speechhead.face.landmarks import REFERENCE
 
@@ -200,6 +202,7 @@ def train(
     resume: Path | None = None,
     report: int = 200,
     keep: Path | None = None,
+    stopping: Stopping | None = None,
 ) -> Network:
     """Optimise on the given recordings; returns the moving average of the weights, in evaluation mode.
 
@@ -208,7 +211,7 @@ def train(
     minutes : end after so long, the schedule fitted to it
     resume : file that an earlier run wrote to `keep`; without `minutes` the run then ends in the same bits
     report : steps between two lines of losses, none if 0
-    keep : file for the state of the run, written every `config.keep_every` steps
+    keep : file for the state of the run, written every `config.keep_every` steps; stopping : whether it is to end
     """
     torch.manual_seed(config.seed)
     network = begin(config, pairs)
@@ -218,9 +221,10 @@ def train(
     learner = SpeechLearner(network, sampler, config.learning_rate, config.weight_decay, config.weights)
     if resume:
         learner.restore(resume)
+    stopped = stopping or Stopping()
     started = time.monotonic()
     seen: dict[str, float] = {}
-    while learner.step < config.steps:
+    while learner.step < config.steps and not stopped:
         spent = (time.monotonic() - started) / (60 * minutes) if minutes else 0.0
         progress = max(learner.step / config.steps, spent)
         if progress >= 1:
@@ -265,11 +269,12 @@ def main(config: Path, minutes: float | None = None, resume: Path | None = None)
         if len(settings.members) > 1 and run.output.exists():
             continue
         own = resume if resume and (not settings.members or resume == run.state) else None
-        train_one(run, minutes, own)
+        if not train_one(run, minutes, own):
+            return
 
 
-def train_one(settings: SpeechTraining, minutes: float | None, resume: Path | None) -> None:
-    """One network of a config: trained, measured, saved and exported."""
+def train_one(settings: SpeechTraining, minutes: float | None, resume: Path | None) -> bool:
+    """One network of a config: trained, measured, saved and exported; False if it was told to end before."""
     from .export import export
 
     settings = replace(settings, network=as_heard(settings.network, settings.features))
@@ -280,9 +285,15 @@ def train_one(settings: SpeechTraining, minutes: float | None, resume: Path | No
     if not chosen:
         raise ConfigError(f"{settings.features}: no features of a train clip. Run pipelines.train.speech.prepare.")
     chosen += taught_recordings(settings)
-    network = train(settings, chosen, labelled_recordings(settings), minutes, resume, keep=settings.state)
+    with claimed(settings.output.parent, settings.output.name), Stopping() as stopping:
+        labelled = labelled_recordings(settings)
+        network = train(settings, chosen, labelled, minutes, resume, keep=settings.state, stopping=stopping)
+    if stopping:
+        stopping.tell(settings.state)
+        return False
     rows = evaluate_clips(network, [pair for pair in pairs if pair[0].split == "val"])
     if rows:
         print(table(rows))
     save_checkpoint(settings.output, network, {"val": rows})
     export([network], settings.output.with_suffix(".onnx"))
+    return True

@@ -175,9 +175,8 @@ class OfflineQueue:
         work = job.folder / RESULTS
         work.mkdir()
         longest = f"{self._settings.offline_seconds:g}"
-        limits = ("--nice", str(PRIORITY), "--file", str(FILE), "--longest", longest)
-        if not _on_gpu(job.job):
-            limits = ("--memory", str(MEMORY), *limits)
+        memory = () if _on_gpu(job.job) else ("--memory", str(MEMORY))
+        limits = ("--nice", str(PRIORITY), *memory, "--file", str(FILE), "--longest", longest)
         seconds = self._settings.offline_timeout
 
         def tell(event: Event) -> None:

@@ -26,7 +26,7 @@ from pipelines.train.families.config import FamilyTraining, Losses  # noqa: E402
 from pipelines.train.families.critic import Critic, adversarial_losses  # noqa: E402
 from pipelines.train.families.data import FamilyPairs, batches  # noqa: E402
 from pipelines.train.families.train import Trainer, train  # noqa: E402
-from speechhead.core.errors import MediaError, WeightsError  # noqa: E402
+from speechhead.core.errors import MediaError  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
 from speechhead.generators.nets.discriminator import DiscriminatorConfig  # noqa: E402
 from speechhead.media.writer import VideoWriter  # noqa: E402
@@ -165,7 +165,7 @@ def test_a_damaged_or_foreign_state_is_one_clear_error(clip: Path, tmp_path: Pat
     (tmp_path / "torn.pt").write_bytes(b"PK\x03\x04 torn")
     torch.save({"step": 1}, tmp_path / "foreign.pt")
     for name in ("torn.pt", "foreign.pt"):
-        with pytest.raises(WeightsError, match=name):
+        with pytest.raises(ConfigError, match=name):
             trainer.load(tmp_path / name)
 
 
