@@ -14,15 +14,11 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
+from pipelines import missing
 from speechhead.core.errors import SpeechheadError
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What typer raises for a command line that is not the command's; some of its versions do not name it."""
-
-
-OURS = ("pipelines", "speechhead")
-INSTALL = "Run pip install '.[train]' in the checkout, or pip install the package by its name."
-"""What helps where a package is missing; pages name the others that a command needs."""
 
 
 class _Command(TyperCommand):
@@ -60,11 +56,11 @@ def command(main: Callable[..., None]) -> typer.Typer:
             raise _refused(error.message, error) from error
         except (SpeechheadError, OSError) as error:
             raise _refused(str(error), error) from error
-        except ModuleNotFoundError as error:
-            package = (error.name or "").partition(".")[0]
-            if package in OURS:
+        except ImportError as error:
+            line = missing(error)
+            if line is None:
                 raise
-            raise _refused(f"the package {package} is missing. {INSTALL}", error) from error
+            raise _refused(line, error) from error
 
     options: list[Parameter] = []
     for parameter in _parameters(main):

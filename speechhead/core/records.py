@@ -6,6 +6,7 @@ The command line, the HTTP bodies, the tables of the documentation and the messa
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import types
 from collections.abc import Hashable
@@ -114,7 +115,8 @@ class Option:
         if isinstance(value, bool) or not isinstance(value, Real):
             return False
         number: Any = value
-        # Every comparison with NaN is false, and what is left of infinity is NaN.
+        if isinstance(number, float) and not math.isfinite(number):
+            return False
         inside = (self.low is None or number >= self.low) and (self.high is None or number <= self.high)
         whole = not (self.whole or self.even) or number % (2 if self.even else 1) == 0
         return bool(inside and whole and (number > 0 or not self.positive))

@@ -18,6 +18,7 @@ import typer
 from support.paths import ROOT
 from typer.testing import CliRunner
 
+from pipelines import INSTALL, missing
 from pipelines.__main__ import WIDTH, commands, listed, summary
 from pipelines.command import command, spelled
 from speechhead.core.errors import MediaError
@@ -117,6 +118,40 @@ def test_an_error_of_the_project_is_one_line_and_exit_code_2() -> None:
 def absent(name: str) -> None:
     """Imports a package."""
     import_module(name)
+
+
+def test_a_package_that_a_command_imports_and_that_is_missing_is_one_line(tmp_path: Path) -> None:
+    """In a process whose packages lack it, as a user calls it; all commands are in the slow test."""
+    assert refused("pipelines.make.convert_mediapipe", "onnx", tmp_path) == f"the package onnx is missing. {INSTALL}\n"
+
+
+def test_a_package_that_is_broken_is_one_line() -> None:
+    assert missing(ValueError("x")) is None and missing(ImportError("x", name="speechhead.core")) is None
+    said = missing(ImportError("libcudart.so.13: cannot open\nshared object file", name="torchaudio"))
+    assert said is not None and said.startswith("the package torchaudio can not be imported (libcudart.so.13: cannot")
+
+
+@pytest.mark.slow
+def test_no_command_lacks_a_package_with_a_traceback(tmp_path: Path) -> None:
+    for module in commands().values():
+        for package in ("onnx", "torch", "librosa", "scipy", "numba", "transformers", "matplotlib"):
+            said = refused(module, package, tmp_path)
+            assert "Traceback" not in said and said.count("\n") <= 1, (module, package, said)
+
+
+def refused(module: str, package: str, folder: Path) -> str:
+    """What a command says on stderr where a package is not installed."""
+    (folder / "sitecustomize.py").write_text(
+        f"import sys\nclass No:\n def find_spec(self, name, *_):\n  if name.partition('.')[0] == {package!r}:\n"
+        f"   raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)\nsys.meta_path.insert(0, No())\n"
+    )
+    paths = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, env=os.environ | {"PYTHONPATH": paths},
+    )  # fmt: skip
+    assert done.returncode in (0, 2), done
+    return done.stderr
 
 
 def test_a_package_that_is_missing_is_one_line_and_our_own_fault_is_none() -> None:

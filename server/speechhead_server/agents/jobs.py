@@ -75,7 +75,9 @@ class WorkerSettings:
         "", help="Its secret", note="seen in ps, so better LIVEKIT_API_SECRET", secret=True, error=ServerError
     )
     agent_name: str = option(AGENT, help="Name to be dispatched by", error=ServerError)
-    size: int = option(SIZE, help="Side of the picture that is planned with", low=64, high=2048, error=ServerError)
+    size: int = option(
+        SIZE, help="Side of the picture that is planned with", low=64, high=2048, even=True, error=ServerError
+    )
     generator: str = option(
         "compact", help="What draws: compact, a family or a name from `weights list`", metavar="NAME", error=ServerError
     )

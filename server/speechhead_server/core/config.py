@@ -25,6 +25,9 @@ SIZES = (512, 384, 256)
 ENVIRONMENT = "SPEECHHEAD_"
 """Prefix of the variables that stand in for options: SPEECHHEAD_TOKEN for --token."""
 
+DAY = 86400.0
+"""Seconds that something may wait at most."""
+
 setting = partial(option, error=ServerError)
 """A setting that is an option of the command line, too."""
 
@@ -148,21 +151,21 @@ class ServerSettings:
     text_limit: int = hidden(100_000, help="Text that waits in a session", unit="characters", positive=True)
     upload_limit: int = hidden(10 * 1024 * 1024, help="Size of a portrait", unit="bytes", positive=True)
     audio_limit: int = hidden(25 * 1024 * 1024, help="Size of a sound file", unit="bytes", positive=True)
-    audio_seconds: float = hidden(600.0, help="Length of a sound file", unit="seconds")
+    audio_seconds: float = hidden(600.0, help="Length of a sound file", unit="seconds", positive=True)
     queue_limit: int = hidden(20, help="Utterances that wait in a session", positive=True)
     queue_seconds: float = hidden(900.0, help="Sound that waits in a session", unit="seconds", positive=True)
     queue_bytes: int = hidden(128 * 1024 * 1024, help="Sound that waits in a session", unit="bytes", positive=True)
     total_queue_bytes: int = hidden(
         512 * 1024 * 1024, help="Sound that waits in all sessions", unit="bytes", positive=True
     )
-    pcm_seconds: float = hidden(30.0, help="Live sound that waits", unit="seconds")
+    pcm_seconds: float = hidden(30.0, help="Live sound that waits", unit="seconds", positive=True)
     rate: float = hidden(30.0, help="Requests of an address", unit="per second", positive=True)
     burst: int = hidden(100, help="Requests of an address at once", positive=True)
-    idle_timeout: float = hidden(60.0, help="Life of a session without a viewer", unit="seconds")
-    body_timeout: float = hidden(30.0, help="Wait for a request's body", unit="seconds")
-    socket_timeout: float = hidden(60.0, help="Wait for a message on a live PCM socket", unit="seconds")
-    uploads: int = hidden(32, help="Portraits kept, the oldest go first")
-    drain_seconds: float = hidden(30.0, help="Wait at the end for what is being said", unit="seconds")
+    idle_timeout: float = hidden(60.0, help="Life of a session without a viewer", unit="seconds", low=0, high=DAY)
+    body_timeout: float = hidden(30.0, help="Wait for a request's body", unit="seconds", positive=True)
+    socket_timeout: float = hidden(60.0, help="Wait for a message on a live PCM socket", unit="seconds", positive=True)
+    uploads: int = hidden(32, help="Portraits kept, the oldest go first", positive=True)
+    drain_seconds: float = hidden(30.0, help="Wait at the end for what is being said", unit="seconds", low=0, high=DAY)
     offline_jobs: int = hidden(1, help="Offline videos made at a time", note="0 for none", low=0, high=64, whole=True)
     offline_queue: int = hidden(8, help="Offline videos that wait", positive=True)
     offline_per_address: int = hidden(2, help="Offline videos of an address that wait or are made", positive=True)
@@ -175,7 +178,7 @@ class ServerSettings:
     offline_upload: float = hidden(600.0, help="Wait for the files of an offline video", unit="seconds", positive=True)
     offline_minutes: float = hidden(60.0, help="How long an offline video is kept", unit="minutes", positive=True)
     offline_kept: int = hidden(16, help="Offline videos kept, the oldest go first", positive=True)
-    workers: int | None = hidden(None, help="Frames drawn at a time", unset="the cores")
+    workers: int | None = hidden(None, help="Frames drawn at a time", low=1, high=1024, whole=True, unset="the cores")
 
     def __post_init__(self) -> None:
         check(self)

@@ -17,6 +17,7 @@ from safetensors.torch import load_file  # noqa: E402
 from pipelines.train import latents  # noqa: E402
 from pipelines.train.config import ConfigError  # noqa: E402
 from pipelines.train.latents import LatentsNetwork, LatentsTraining, along_skin, narrowest, spreading  # noqa: E402
+from pipelines.train.run_files import claimed  # noqa: E402
 from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_70  # noqa: E402
 
 
@@ -111,7 +112,7 @@ def test_what_is_no_state_of_the_run_is_one_line(config: Path) -> None:
 
 
 def test_a_folder_is_one_runs_alone_and_no_clips_are_said(config: Path) -> None:
-    with latents.claimed(config.parent / "out"), pytest.raises(ConfigError, match="another training writes here"):
+    with claimed(config.parent / "out"), pytest.raises(ConfigError, match="another training writes here"):
         latents.main(config)
     for clip in (config.parent / "data").glob("*.npz"):
         clip.unlink()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from speechhead_server.core.config import ServerSettings, from_environment
+
+from speechhead.core.errors import SpeechheadError
 
 
 def test_settings_come_from_options_then_the_environment():
@@ -38,3 +42,17 @@ def test_settings_that_can_not_work_are_refused_in_one_line(options):
 def test_turn_is_given_to_both_ends():
     settings = ServerSettings(stun=("stun:s:1",), turn=("turn:t:2",), turn_user="u", turn_password="p")
     assert settings.ice_servers == [{"urls": ["stun:s:1"]}, {"urls": ["turn:t:2"], "username": "u", "credential": "p"}]
+
+
+NUMBERS = [field.name for field in dataclasses.fields(ServerSettings) if str(field.type).startswith(("int", "float"))]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_no_number_may_be_negative_endless_or_none(name):
+    """Whatever setting comes: one without a range would let a server wait for ever, or not at all."""
+    for value in ("-1", "nan", "inf", "-inf", "much", "1e999"):
+        with pytest.raises(SpeechheadError) as caught:
+            from_environment({}, {f"SPEECHHEAD_{name.upper()}": value})
+        assert name.replace("_", " ") in str(caught.value).replace("_", " "), value
+        assert "\n" not in str(caught.value)
+    assert "idle_timeout" in NUMBERS and len(NUMBERS) > 30
