@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Protocol
 
-from .wire import ServiceAddress, ServiceAnswer, ServiceError, post, refusal
+from .wire import ServiceAddress, ServiceAnswer, ServiceError, post, refusal, usable
 
 LINE = 256 * 1024
 """Characters of one event of a stream at most."""
@@ -63,7 +63,7 @@ class OpenAiChat:
             said = self._whole(answer) if "json" in answer.content else self._streamed(answer)
             async with contextlib.aclosing(without_thoughts(said)) as spoken:
                 async for portion in spoken:
-                    yield portion
+                    yield usable(portion)
 
     async def _streamed(self, answer: ServiceAnswer) -> AsyncIterator[str]:
         """What the events of a stream say."""

@@ -13,7 +13,10 @@ import numpy as np
 from speechhead.audio.io import Samples
 from speechhead.core.clocks import SAMPLE_RATE
 
-from .wire import ServiceAddress, ServiceError, post, refusal
+from .wire import ServiceAddress, ServiceError, post, refusal, usable
+
+LONGEST = 4000
+"""Characters of one turn: nobody says more in half a minute."""
 
 
 class Transcriber(Protocol):
@@ -49,7 +52,7 @@ class RemoteTranscriber:
         boundary = uuid.uuid4().hex
         body = form(boundary, {"model": self._model, "response_format": "json"}, wav(samples))
         content = f"multipart/form-data; boundary={boundary}"
-        async with post(self._address, content, body, self._key, self._seconds) as answer:
+        async with post(self._address, content, body, self._key, self._seconds, self._seconds) as answer:
             if answer.status != 200:
                 raise refusal(self._address, answer.status)
             said = await answer.body()
@@ -58,7 +61,7 @@ class RemoteTranscriber:
             assert isinstance(text, str)
         except (ValueError, LookupError, TypeError, AssertionError, RecursionError):
             raise ServiceError(f"{self._address.name} gave no text. See {self._address.option}.", "no text") from None
-        return " ".join(text.split())
+        return " ".join(usable(text[:LONGEST]).split())
 
     async def close(self) -> None:
         """See `Transcriber`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,15 @@ MOST = 4 * 1024 * 1024
 
 BLOCK = 16 * 1024
 """Bytes that are read at a time."""
+
+PARTS, BEFORE = 50_000, 8
+"""Parts of one answer at most, and answers such as "100 Continue" before it."""
+
+TURN = 16
+"""Parts after which others get their turn."""
+
+WHOLE = 10
+"""Times the seconds of a step that an answer may take in all: one that drips never ends otherwise."""
 
 
 class ServiceError(ServerError):
@@ -107,7 +117,7 @@ def _trust() -> ssl.SSLContext:
 
 @contextlib.asynccontextmanager
 async def post(
-    address: ServiceAddress, content: str, body: bytes, key: str, seconds: float
+    address: ServiceAddress, content: str, body: bytes, key: str, seconds: float, whole: float | None = None
 ) -> AsyncIterator[ServiceAnswer]:
     """The answer to a POST, while it is read.
 
@@ -116,6 +126,7 @@ async def post(
     content : type of the body
     key : of the service, empty for none
     seconds : that each step may take: to connect, to the answer's head, from one part of it to the next
+    whole : seconds that the answer may take in all; `WHOLE` steps if None
 
     Raises
     ------
@@ -138,8 +149,9 @@ async def post(
         sent = [connection.send(event) or b"" for event in (request, h11.Data(body), h11.EndOfMessage())]
         out.write(b"".join(sent))
         await asyncio.wait_for(out.drain(), seconds)
-        events = _events(reader, connection, seconds)
-        head = await anext(events)
+        until = time.monotonic() + (WHOLE * seconds if whole is None else whole)
+        events = _events(reader, connection, seconds, until)
+        head = await asyncio.wait_for(anext(events), seconds)
         assert isinstance(head, h11.Response)
         types = [value.decode("latin-1") for name, value in head.headers if name == b"content-type"]
         yield ServiceAnswer(head.status_code, types[0].lower() if types else "", _chunks(events))
@@ -153,14 +165,23 @@ async def post(
 
 
 async def _events(
-    reader: asyncio.StreamReader, connection: h11.Connection, seconds: float
+    reader: asyncio.StreamReader, connection: h11.Connection, seconds: float, until: float
 ) -> AsyncIterator[h11.Response | h11.Data]:
-    """What an answer consists of, up to its end."""
-    size = 0
+    """What an answer consists of, up to its end, which comes before `until` of time.monotonic()."""
+    size = parts = before = 0
     while True:
         event = connection.next_event()
+        parts += 1
+        if parts % TURN == 0:
+            await asyncio.sleep(0)
+        before += isinstance(event, h11.InformationalResponse)
+        if parts > PARTS or before > BEFORE:
+            raise h11.RemoteProtocolError("too many parts")
         if event is h11.NEED_DATA:
-            data = await asyncio.wait_for(reader.read(BLOCK), seconds)
+            left = until - time.monotonic()
+            if left <= 0:
+                raise asyncio.TimeoutError
+            data = await asyncio.wait_for(reader.read(BLOCK), min(seconds, left))
             size += len(data)
             if size > MOST:
                 raise h11.RemoteProtocolError("too much")
@@ -193,3 +214,9 @@ def refusal(address: ServiceAddress, status: int) -> ServiceError:
         "failed. Try again in a moment" if status >= 500 else f"refused. See {address.option}, {address.option}-model",
     )
     return ServiceError(f"{address.name} {told} ({status}).", f"status {status}")
+
+
+def usable(text: str) -> str:
+    """A service's text as it can be shown and said: halves of letters and control characters become spaces."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in whole)

@@ -13,7 +13,7 @@ pytest.importorskip("h11")
 from speechhead_server.talk.chat import EchoChat, OpenAiChat, without_thoughts
 from speechhead_server.talk.history import History
 from speechhead_server.talk.listening import RemoteTranscriber
-from speechhead_server.talk.wire import ServiceError, address_of
+from speechhead_server.talk.wire import ServiceError, address_of, usable
 from support.openai_server import OpenAiServer
 
 from speechhead.core.errors import ServerError
@@ -66,6 +66,57 @@ def test_what_goes_wrong_is_one_line(trouble, line):
             assert "sk-key" not in caught.value.kind
 
     asyncio.run(scenario())
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "count", "kind"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"A", 10**6, "too slow"),  # a head that drips
+        (OK + b"Content-Length: 100000\r\n\r\n", b" ", 10**6, "too slow"),  # a body that drips
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 200_000, b"", 0, "broke off, or too slow"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, b"", 0, "broke off"),
+        (OK + b"Content-Length: 9000000\r\n\r\n" + b" " * 9_000_000, b"", 0, "broke off"),
+    ],
+)
+def test_a_hostile_service_holds_nobody(first, again, count, kind):
+    tasks = []
+
+    async def hostile(reader, writer):
+        tasks.append(asyncio.current_task())
+        try:
+            writer.write(first)
+            for _ in range(count):
+                writer.write(again)
+                await asyncio.wait_for(writer.drain(), 1)
+                await asyncio.sleep(0.02)
+            await reader.read()
+        except (OSError, asyncio.TimeoutError):
+            pass
+        finally:
+            writer.close()
+
+    async def scenario():
+        server = await asyncio.start_server(hostile, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        listener = RemoteTranscriber(address_of(url, "/audio/transcriptions", "it", "--asr"), "small", "", 0.3)
+        begun = time.monotonic()
+        with pytest.raises(ServiceError) as caught:
+            await listener.transcribe(np.zeros(1600, np.float32))
+        assert caught.value.kind in kind and time.monotonic() - begun < 4
+        if kind == "too slow":
+            with pytest.raises(ServiceError):
+                await answered(chat(url, 0.05))  # as a stream it may take ten times as long
+        server.close()
+        await asyncio.wait(tasks, timeout=2)
+
+    asyncio.run(scenario())
+
+
+def test_what_a_service_writes_can_be_shown():
+    assert usable("a\ud800b\x00\x1b[31m \U0001f600\n") == "a\ufffdb  [31m \U0001f600\n"
 
 
 def test_nobody_there_and_somebody_who_leaves():
