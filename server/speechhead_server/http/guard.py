@@ -85,7 +85,8 @@ class Guard:
             address = (scope.get("client") or ("",))[0]
             scope[CALLER] = self._access.caller(scope["path"], scope.get("query_string", b""), headers, address)
             if scope["type"] == "websocket":
-                await self._app(scope, receive, send)
+                ticket = scope[CALLER].ticket
+                await self._app(scope, receive if ticket is None else _Until(receive, send, ticket.left), send)
                 return
             limit = self._limit(scope)
             if int(headers.get("content-length") or 0) > limit:
@@ -207,6 +208,21 @@ class _Body:
                 self.refused = Refused(413, f"the body is too large (at most {self._limit} bytes).")
                 raise self.refused
         return message
+
+
+class _Until:
+    """What a WebSocket receives, until its caller's ticket ends."""
+
+    def __init__(self, receive: Receive, send: Send, seconds: float) -> None:
+        self._receive, self._send, self._until = receive, send, time.monotonic() + seconds
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        try:
+            return await asyncio.wait_for(self._receive(), max(0.0, self._until - time.monotonic()))
+        except asyncio.TimeoutError:
+            with contextlib.suppress(Exception):  # it may be closing already
+                await self._send({"type": "websocket.close", "code": 1008, "reason": "the ticket's time is over"})
+            return {"type": "websocket.disconnect", "code": 1008}
 
 
 class _Answer:

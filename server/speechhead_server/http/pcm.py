@@ -159,7 +159,7 @@ class _Stream:
         try:
             order = json.loads(text)
             kind = order.get("type")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             raise Refused(400, "a text message is no JSON object. Send sound as binary messages.") from None
         if kind == "clear":
             self._waiting.clear()

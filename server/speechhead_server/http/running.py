@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 try:
     from resource import RLIMIT_NOFILE, getrlimit
@@ -31,6 +32,12 @@ GRACE = 5
 
 PONG = 300
 """Seconds in which a WebSocket must answer a ping: the answer waits behind the sound that a fast sender has queued."""
+
+SLICE = 8 * 1024
+"""Bytes of a WebSocket that are looked at at a time: frames may be of two bytes, and others wait meanwhile."""
+
+LONG, REST = 0.002, 3
+"""Seconds of computing for a slice from which a WebSocket must wait, and for how many times as long."""
 
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -79,6 +86,28 @@ class TimedProtocol(H11Protocol):
         if not self.transport.is_closing():
             self.transport.write(TOO_SLOW)
             self.transport.close()
+
+
+class UnhurriedSocket(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
+    """A WebSocket that leaves the event loop to others, however many frames it sends."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A connection begins."""
+        transport.max_size = SLICE  # type: ignore[attr-defined]  # of asyncio's own loop, see `served`
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came; those that take long to look at are followed by a pause."""
+        begun = time.thread_time()
+        super().data_received(data)
+        spent = time.thread_time() - begun
+        if spent > LONG and not self.transport.is_closing():
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_later(REST * spent, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self.transport.is_closing() and not getattr(self, "read_paused", False):
+            self.transport.resume_reading()
 
 
 class Leaving(Protocol):
@@ -138,6 +167,7 @@ def served(app: Any, host: str, port: int, leaving: Leaving, seconds: float) -> 
         port,
         loop="asyncio",  # whose sockets can be bound to a range of ports
         http=TimedProtocol,
+        ws=UnhurriedSocket,
         lifespan="on",
         log_config=None,
         timeout_graceful_shutdown=GRACE,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused
-from speechhead_server.core.tickets import CALLER
+from speechhead_server.core.tickets import CALLER, Caller
 from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.live.wish import SessionWish
@@ -46,7 +47,7 @@ def add_whep(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> None
     async def whep(name: str, request: Request) -> Response:
         """WHEP: an SDP offer for its answer."""
         offer = await _offer(request)
-        return await _view(sessions.get(name), offer, settings)
+        return await _view(sessions.get(name), offer, settings, request.scope.get(CALLER))
 
     @api.post("/whep", status_code=201, tags=["whep"], responses=ANSWER, openapi_extra=OFFER, response_class=Response)
     async def whep_alone(
@@ -94,8 +95,10 @@ def add_whep(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> None
         return Response(status_code=204)
 
 
-async def _view(session: Session, offer: str, settings: ServerSettings) -> Response:
+async def _view(session: Session, offer: str, settings: ServerSettings, caller: Caller | None = None) -> Response:
     viewer, answer = await session.view(offer)
+    if caller is not None and caller.ticket is not None and caller.ticket.session:  # which the session may outlast
+        viewer.until = time.monotonic() + caller.ticket.left
     headers = {"Location": f"/sessions/{session.name}/whep/{viewer.name}", "Session": session.name}
     headers |= {"ETag": viewer.etag, "Accept-Patch": FRAGMENT}
     response = Response(answer, 201, headers, media_type=SDP)

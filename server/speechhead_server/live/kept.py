@@ -64,7 +64,7 @@ class KeptAvatars:
         """What is there, the oldest first; what is too old is removed, what can not be read is left and told."""
         for path in sorted(self._files(), key=_age, reverse=True):
             if _age(path) > self._days * DAY:
-                path.unlink(missing_ok=True)
+                self._remove(path)
                 continue
             try:
                 yield KeptAvatar(path.stem, Avatar.title(path), path)
@@ -79,17 +79,33 @@ class KeptAvatars:
             path = replace(avatar, name=title).save(self._folder / f"{name}.avatar")
             path.chmod(0o600)
         except (ImageError, OSError) as error:
-            log.warning("avatar %s: not kept (%s).", name, for_log(error))
+            log.warning("avatar %s: not kept (%s).", name, _why(error))
 
     def forget(self, name: str) -> None:
         """Remove a portrait, if it is there."""
         if self._folder is not None:
-            (self._folder / f"{name}.avatar").unlink(missing_ok=True)
+            self._remove(self._folder / f"{name}.avatar")
+
+    @staticmethod
+    def _remove(path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("avatar %s: its file could not be removed (%s).", path.stem, _why(error))
 
     def _files(self) -> list[Path]:
         found = [] if self._folder is None else self._folder.glob("*.avatar")
         return [path for path in found if NAME.fullmatch(path.stem) and path.is_file()]
 
 
+def _why(error: BaseException) -> str:
+    """For the log: what the system says, or the kind of error."""
+    system = error if isinstance(error, OSError) else error.__cause__
+    return getattr(system, "strerror", None) or for_log(error)
+
+
 def _age(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:  # it went meanwhile
+        return 0.0

@@ -55,6 +55,9 @@ ENDINGS = {
 """What viewers are told, by the reason of an end."""
 
 
+TICKET_OVER = "the ticket's time is over. Ask for a new one."
+
+
 class Sessions:
     """The sessions of one server."""
 
@@ -311,6 +314,9 @@ class Sessions:
             session = self.get(name)
             for viewer in list(session.viewers.values()):
                 await viewer.check()
+                if time.monotonic() > viewer.until:
+                    viewer.send({"type": "error", "utterance": None, "error": TICKET_OVER})
+                    await self.end_viewer(session, viewer.name)
             if session.trouble is not None:
                 log.error("session %s: %s", name, for_log(session.trouble))
                 session.tell_error(session.trouble)

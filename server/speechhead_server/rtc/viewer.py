@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import time
 import uuid
 from collections.abc import Callable
@@ -84,6 +85,7 @@ class Viewer:
         on_message: Callable[[Viewer, Message], None],
     ) -> None:
         self.name = uuid.uuid4().hex
+        self.until = math.inf  # of time.monotonic(), when its ticket ends
         self.stage, self._settings, self._size = stage, settings, size
         self._on_gone, self._on_message = on_gone, on_message
         servers = [RTCIceServer(**server) for server in settings.ice_servers]
@@ -283,7 +285,7 @@ class Viewer:
         self._heard_at = now
         try:
             message = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(message, dict) and isinstance(message.get("type"), str):
             self._on_message(self, message)

@@ -154,3 +154,37 @@ def test_quotas_of_an_address_and_of_a_session():
         assert "may say 50 characters, 20 are left" in refused
 
     with_token(scenario, sessions_per_address=1, session_text=50)
+
+
+def test_what_a_ticket_opened_ends_with_it_and_the_session_of_others_stays():
+    import websockets
+
+    async def scenario(client, server):
+        client.headers.update(bearer(TOKEN))
+        made = await session(client)
+        given = await ticket(client, session=made["id"], seconds=2)
+        visitor = Watcher(client, made["whep"], headers=given)
+        operator = await Watcher(client, made["whep"]).connect()
+        await visitor.connect()
+        base = str(client.base_url).replace("http", "ws")
+        secret = given["Authorization"].partition(" ")[2]
+
+        async def stays(kind, token):
+            async with websockets.connect(f"{base}/sessions/{made['id']}/{kind}?token={token}") as socket:
+                try:
+                    while True:
+                        await asyncio.wait_for(socket.recv(), 4)
+                except websockets.ConnectionClosed as closed:
+                    return closed.rcvd.code, closed.rcvd.reason
+                except asyncio.TimeoutError:
+                    return "open"
+
+        over = (1008, "the ticket's time is over")
+        sockets = [stays("text", secret), stays("pcm", secret), stays("talk", secret), stays("pcm", TOKEN)]
+        assert await asyncio.gather(*sockets) == [over, over, over, "open"]
+        assert len(server.sessions.get(made["id"]).viewers) == 1 and operator.connection.connectionState == "connected"
+        await until(lambda: any("ticket" in m.get("error", "") for _, m in visitor.messages))
+        await visitor.close()
+        await operator.close()
+
+    with_token(scenario, llm="echo")

@@ -78,6 +78,50 @@ def test_half_requests_are_ended_and_the_oldest_give_way(monkeypatch):
     asyncio.run(scenario())
 
 
+def test_a_socket_that_floods_lets_others_in_between(monkeypatch):
+    import websockets
+
+    seen, long = [], []
+    parse = running.AutoWebSocketsProtocol.data_received
+
+    def look(protocol, data):
+        seen.append(len(data))
+        parse(protocol, data)
+
+    async def echo(scope, receive, send):
+        if scope["type"] != "websocket":
+            await app(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+
+    async def scenario():
+        server = served(echo, "127.0.0.1", 0, Speaker(), 1.0)
+        task = asyncio.create_task(server._serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with websockets.connect(f"ws://127.0.0.1:{port}/x") as socket:
+            monkeypatch.setattr(running.AutoWebSocketsProtocol, "data_received", look)
+            loop = asyncio.get_running_loop()
+            later = loop.call_later
+            monkeypatch.setattr(
+                loop, "call_later", lambda after, do, *more: (long.append(do), later(after, do, *more))[1]
+            )
+            socket.transport.write(bytes([0x89, 0x80, 0, 0, 0, 0]) * 40_000)  # pings
+            assert (await ask(port)).endswith(b"ok")
+            await socket.send("still there")
+            assert await asyncio.wait_for(socket.recv(), 20) == "still there"
+        server.should_exit = True
+        await task
+
+    asyncio.run(scenario())
+    assert sum(seen) > 240_000 and max(seen) <= running.SLICE
+    assert any(getattr(do, "__name__", "") == "_go_on" for do in long)  # it had to wait
+
+
 def test_it_ends_when_what_is_said_has_been_said():
     async def scenario():
         speaker = Speaker()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +78,21 @@ def test_old_foreign_and_damaged_files(tmp_path, avatar, caplog):
     assert not old.exists() and damaged.exists() and good.stat().st_mode & 0o777 == 0o600
     assert NAMES[1] in caplog.text and "title" not in caplog.text
     assert list(KeptAvatars("", 2).find()) == []
+
+
+def test_a_disk_that_takes_nothing_is_told_and_stops_nobody(tmp_path, avatar, caplog, monkeypatch):
+    kept = KeptAvatars(str(tmp_path), days=2)
+    kept.keep(NAMES[0], "title", avatar)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(Path, "unlink", full)
+    kept.keep(NAMES[1], "title", avatar)
+    kept.forget(NAMES[0])
+    assert caplog.text.count("No space left on device") == 2 and "could not be removed" in caplog.text
+    assert [each.name for each in kept.find()] == [NAMES[0]]
 
 
 def test_a_folder_that_is_none_is_refused_at_the_start(tmp_path):

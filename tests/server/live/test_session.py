@@ -55,6 +55,8 @@ def test_pictures_and_sound_arrive_in_time_and_belong_together():
         assert watcher.heard("pong")[0]["t"] == 5
         sources = server.sessions.get(made["id"]).stage._motion._sources
         for pose in ({"yaw": 200, "pitch": 0, "roll": 0}, {"yaw": "x"}, {"yaw": 12, "pitch": 3, "roll": 0}):
+            watcher.channel.send("[" * 4000)  # which no parser of JSON likes
+            await asyncio.sleep(0.02)
             watcher.channel.send(json.dumps({"type": "pose", **pose}))
             await asyncio.sleep(0.02)
         await until(lambda: list(getattr(sources._sources[-1].head, "aim", ())) == [12, 3, 0])
