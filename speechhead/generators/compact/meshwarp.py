@@ -145,6 +145,11 @@ class MeshWarp:
         irises = [normalised[..., iris, None, :] + edge for (_, iris), edge in zip(_EYES, self._irises)]
         return np.concatenate([normalised, ring, *irises], -2)
 
+    def held(self) -> dict[str, Array]:
+        """What `moving` adds to a mesh, by name: the ring around the head [36, 3], and the rims of the irises from
+        their middles [32, 3]."""
+        return {"head_ring": self._head_ring, "irises": np.concatenate(self._irises)}
+
     def flow(self, normalised: Array, pose: Pose, resolution: int = 128) -> tuple[Array, Array]:
         """Backward flow of a driving face.
 

@@ -126,6 +126,15 @@ class Relief:
         """How places of the portrait move with its skull and with its body, [4, 2] each, see `between`."""
         return between(self.pose, pose), between(self.pose, followed(self.pose, pose))
 
+    def held(self) -> dict[str, Array]:
+        """What `lift` and `driven` work with, by name: of the face's rim, and of its edge."""
+        return {
+            "front": self._front,
+            "outwards": self._outwards.astype(np.float32),
+            "edge": self._edge.astype(np.float32),
+            "edge_rigid": self._edge_rigid[:, 0],
+        }
+
     @staticmethod
     def _read(layer: Array, at: Array) -> Array:
         read = cv2.remap(layer, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
