@@ -56,7 +56,7 @@ class AvatarJob:
             fields = json.loads(text or "{}")
             assert isinstance(fields, dict)
             return cls(**fields)
-        except (ValueError, TypeError, AssertionError):
+        except (ValueError, TypeError, AssertionError, RecursionError):
             raise ServerError("the dispatch's metadata is no avatar job. Start it with livekit_session.") from None
 
     @property

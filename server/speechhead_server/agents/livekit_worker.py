@@ -131,6 +131,7 @@ def run(settings: WorkerSettings, capacity: int) -> None:
         await running
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("speechhead").handlers = []  # those of the command line, which would say all of it again
     log.info("worker: %s holds %d avatars at a time.", settings.agent_name, capacity)
     try:
         asyncio.run(main())

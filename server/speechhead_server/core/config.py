@@ -211,6 +211,16 @@ class ServerSettings:
         return servers
 
     @property
+    def ice_links(self) -> list[str]:
+        """The same as values of the header Link, as WHEP has them."""
+        links = []
+        for server in self.ice_servers:
+            user = f'; username="{server["username"]}"' if "username" in server else ""
+            secret = f'; credential="{server["credential"]}"; credential-type="password"' if user else ""
+            links += [f'<{url}>; rel="ice-server"{user}{secret}' for url in server["urls"]]
+        return links
+
+    @property
     def local_only(self) -> bool:
         """Whether HTTP is for this machine only."""
         return is_loopback(self.host)

@@ -79,7 +79,7 @@ class Guard:
             self._check_host(headers)
             self._check_origin(origin, headers.get("host", ""))
             if scope["type"] == "http" and scope["method"] == "OPTIONS":
-                await answer.preflight()
+                await answer.preflight(self._links(scope, headers))
                 return
             self._check_rate(scope)
             address = (scope.get("client") or ("",))[0]
@@ -106,6 +106,17 @@ class Guard:
             await answer.refuse(refused)
         except ValueError:
             await answer.refuse(Refused(400, "the request's headers are not usable."))
+
+    def _links(self, scope: Scope, headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+        """ICE servers for a player that asks for them before its offer, if it may make one."""
+        if not scope["path"].endswith("/whep"):
+            return []
+        address = (scope.get("client") or ("",))[0]
+        try:
+            self._access.caller(scope["path"], scope.get("query_string", b""), headers, address)
+        except Refused:
+            return []
+        return [(b"link", link.encode("latin-1")) for link in self._settings.ice_links]
 
     def _security(self) -> list[tuple[bytes, bytes]]:
         """The headers of every answer; pages that may use the server may frame it, too."""
@@ -247,12 +258,13 @@ class _Answer:
             message = {**message, "body": b""}
         await self._send(message)
 
-    async def preflight(self) -> None:
+    async def preflight(self, more: list[tuple[bytes, bytes]]) -> None:
         """What a browser asks before a request from another origin; also the OPTIONS of WHEP."""
         asked = [value for name, value in self._scope["headers"] if name == b"access-control-request-headers"]
         headers = [(b"access-control-allow-methods", METHODS.encode()), (b"access-control-max-age", b"600")]
         headers += [(b"access-control-allow-headers", asked[0] if asked else b"authorization, content-type")]
         headers += [(b"accept-post", b"application/sdp"), (b"accept-patch", b"application/trickle-ice-sdpfrag")]
+        headers += more
         await self.send({"type": "http.response.start", "status": 204, "headers": headers})
         await self.send({"type": "http.response.body", "body": b""})
 

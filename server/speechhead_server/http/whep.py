@@ -102,11 +102,8 @@ async def _view(session: Session, offer: str, settings: ServerSettings, caller: 
     headers = {"Location": f"/sessions/{session.name}/whep/{viewer.name}", "Session": session.name}
     headers |= {"ETag": viewer.etag, "Accept-Patch": FRAGMENT}
     response = Response(answer, 201, headers, media_type=SDP)
-    for server in settings.ice_servers:
-        for url in server["urls"]:
-            user = f'; username="{server["username"]}"' if "username" in server else ""
-            secret = f'; credential="{server["credential"]}"; credential-type="password"' if user else ""
-            response.headers.append("Link", f'<{url}>; rel="ice-server"{user}{secret}')
+    for link in settings.ice_links:
+        response.headers.append("Link", link)
     return response
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from speechhead_server.core.config import SECRETS, ServerSettings
+from support.paths import ROOT
 from typer.main import get_command
 
 from speechhead.cli.main import app
@@ -36,3 +37,12 @@ def test_a_limit_that_allows_nothing_is_named(line, settings):
     with pytest.raises(ServerError) as caught:
         ServerSettings(**settings)
     assert str(caught.value) == line
+
+
+def test_every_setting_is_told_on_the_page_for_operators():
+    page = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
+    for entry in entries(ServerSettings):
+        flag = entry.option.flag or f"--{entry.name.replace('_', '-')}"
+        variable = f"SPEECHHEAD_{entry.name.upper()}"
+        told = [flag] if entry.option.command else []
+        assert any(word in page for word in (*told, variable, f"`{entry.name}`")), (flag, variable)

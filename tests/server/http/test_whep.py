@@ -59,6 +59,42 @@ def test_candidates_may_come_after_the_offer():
     play(scenario)
 
 
+def test_a_reader_as_mediamtx_has_it_is_served():
+    """By its protocol: OPTIONS for ICE servers, a bare offer, candidates one by one under `*`, a restart, the end."""
+
+    async def scenario(client, server):
+        headers = {"Authorization": "Bearer a-token"}
+        assert "link" not in (await client.options("/whep")).headers  # which are for those who may watch
+        asked = await client.options("/whep", headers=headers)
+        links = asked.headers.get_list("link")
+        assert asked.status_code == 204 and len(links) == 1 and "turn:turn.invalid:3478" in links[0]
+        assert re.search(r'; username="\d+:\w+"; credential="[^"]+"; credential-type="password"$', links[0])
+        peer, sdp = await offer()
+        late = re.findall(r"a=(candidate:.*)\r\n", sdp)
+        bare = re.sub(r"a=(candidate:.*|end-of-candidates)\r\n", "", sdp)
+        answer = await client.post("/whep", content=bare, headers=headers | {"Content-Type": "application/sdp"})
+        assert answer.status_code == 201 and len(answer.headers.get_list("link")) == 1
+        ufrag, pwd = (re.search(rf"a=ice-{name}:(\S+)", sdp)[1] for name in ("ufrag", "pwd"))
+        mid, path = re.search(r"a=mid:(\S+)", sdp)[1], answer.headers["location"]
+        await peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+        media = f"m=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:{mid}\r\n"
+        sends = headers | FRAGMENT | {"If-Match": "*"}
+        for one in late:
+            body = (
+                f"a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:{mid}\r\na={one}\r\n"
+            )
+            assert (await client.patch(path, content=body, headers=sends)).status_code == 204
+        await until(lambda: peer.connectionState == "connected")
+        new = f"a=ice-ufrag:{ufrag}X\r\na=ice-pwd:{pwd}X\r\n{media}a={late[0]}\r\n"
+        assert (await client.patch(path, content=new, headers=sends)).status_code == 422  # it begins anew then
+        assert (await client.delete(path)).status_code == 401
+        assert (await client.delete(path, headers=headers)).status_code == 200
+        await until(lambda: not len(server.sessions))
+        await peer.close()
+
+    play(scenario, token="a-token", turn=("turn:turn.invalid:3478",), turn_secret="shared")
+
+
 def test_methods_that_are_not_there_name_those_that_are():
     async def scenario(client, server):
         for path, allowed in (("/whep", "POST"), ("/sessions/x/say", "POST"), ("/avatars", "GET"), ("/config", "GET")):
