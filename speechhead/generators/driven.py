@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speechhead.core.arrays import Array
+from speechhead.core.errors import WeightsError
 from speechhead.core.stages import stage
 from speechhead.engines.outlet import sent
 from speechhead.engines.planes import BT601, as_bytes, i420, on_device
@@ -123,8 +124,18 @@ class DrivenGenerator:
             shown = on_device(crop, self.running.device).permute(2, 0, 1)[None].float() / 255
             with self.running.exact():
                 latent = self.model.to_latent(motion).cpu()
+            self._check_latent(latent)
             rest = self.engine.at_rest(appearance, motion, shown)
         return DrivenSource(crop, appearance, motion, normalised[0], poses[0], shown, latent, rest)
+
+    def _check_latent(self, latent: Tensor) -> None:
+        """Refuse a Landmarks2Latents of other weights of the family, whose keypoints are more or fewer."""
+        fitted = self.latents.config.latent
+        if latent.shape[1] != fitted:
+            raise WeightsError(
+                f"generator '{self.family}': its weights have latents of {latent.shape[1]} numbers, and the "
+                f"Landmarks2Latents beside them makes {fitted}. Fit it to these weights."
+            )
 
     def render(self, source: DrivenSource, normalised: Array, pose: Pose) -> Picture:
         """One frame.

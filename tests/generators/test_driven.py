@@ -109,6 +109,14 @@ def test_what_is_missing_is_said(home, avatar):
     FamilyLatents(LatentsConfig("dagan", 24, 16)).save(imported.latents_path(path))
     with pytest.raises(WeightsError, match="of dagan, not of fomm"):
         open_generator("fomm")
+    FamilyLatents(LatentsConfig("fomm", 23, 16)).save(imported.latents_path(path))
+    with pytest.raises(WeightsError, match="have latents of 24 numbers, and the Landmarks2Latents .* makes 23"):
+        avatar.source(open_generator("fomm", avatar.size))
+    broken = FamilyLatents(LatentsConfig("fomm", 24, 16))
+    broken.linear.weight.data[0, 0] = torch.nan
+    broken.save(imported.latents_path(path))
+    with pytest.raises(WeightsError, match=r"linear.weight has NaN or infinity"):
+        open_generator("fomm")
     installed("fomm", home)
     with pytest.raises(WeightsError, match="pipelines.make.export_families"):
         open_generator("fomm", engine="onnx")

@@ -37,7 +37,8 @@ def compare(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], label: st
 
     Raises
     ------
-    WeightsError that counts what is missing, unexpected or of another shape, and names the first of each.
+    WeightsError that counts what is missing, unexpected or of another shape, and names the first of each; also for
+    tensors of an odd kind.
     """
     missing = [key for key in wanted if key not in state]
     extra = [key for key in state if key not in wanted]
@@ -54,6 +55,27 @@ def compare(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], label: st
     if complaints:
         found = ", ".join(complaints)
         raise WeightsError(f"{label}: does not fit {name}: {found}. Give its own yaml with --config, or another file.")
+    refuse_odd({key: state[key] for key in wanted}, label)
+
+
+def refuse_odd(state: Mapping[str, Tensor], label: str) -> None:
+    """Refuse tensors that are no plain rows of numbers: sparse, quantised, complex or empty ones.
+
+    Raises
+    ------
+    WeightsError that names the first of them, and says what it is.
+    """
+    import torch
+
+    plain = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    for key, value in state.items():
+        stored = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+        fits = value.dtype in plain or not (value.is_floating_point() or value.is_complex())
+        if not (stored and fits):
+            kind = ", ".join(str(one).removeprefix("torch.") for one in (value.dtype, value.layout, value.device))
+            raise WeightsError(
+                f"{label}: {key} holds no plain numbers ({kind}). Save it dense, on the CPU, as float32 or float16."
+            )
 
 
 COUNTERS = "num_batches_tracked"

@@ -126,7 +126,7 @@ def open_family(path: str | Path, name: str | None = None) -> Family:
         config = config_from_json(config_class(found), json.loads(metadata["config"]))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: config not readable. Import the weights anew.") from error
     state = load_file(str(path))
     compare(state, skeleton(found, config), str(path), found)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from speechhead.core.arrays import Array
 from speechhead.core.errors import LandmarkError, WeightsError
+from speechhead.core.typed import FieldError, from_json
 from speechhead.core.weights import read_metadata
 from speechhead.face.landmarks import REFERENCE, Pose
 from speechhead.motion.surroundings import SOUND_ROWS, Surroundings
@@ -155,6 +156,7 @@ class FamilyLatents(nn.Module):
 
     def save(self, path: str | Path, **notes: str) -> Path:
         """Write weights and config to safetensors, replacing an older file in one step."""
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         path = Path(path)
@@ -165,8 +167,11 @@ class FamilyLatents(nn.Module):
             path.parent.mkdir(parents=True, exist_ok=True)
             save_file(state, part, metadata)
             part.replace(path)
-        except OSError as error:
-            raise WeightsError(f"{path}: can not be written ({error.strerror}). Choose another place.") from error
+        except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
+            raise WeightsError(f"{path}: can not be written ({reason}). Choose another place.") from error
+        finally:
+            part.unlink(missing_ok=True)
         return path
 
     @classmethod
@@ -190,11 +195,14 @@ class FamilyLatents(nn.Module):
                 f"{path}: no Landmarks2Latents. Fit one, in a checkout: python -m pipelines.train landmarks2latents."
             )
         try:
-            network = cls(LatentsConfig(**json.loads(metadata["config"])))
+            network = cls(from_json(LatentsConfig, json.loads(metadata["config"])))
             network.load_state_dict(load_file(str(path)))
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, ArithmeticError, FieldError) as error:
             reason = " ".join(str(error).split())[:100]
             raise WeightsError(f"{path}: does not fit its own config ({reason}). Fit it anew.") from error
+        broken = [key for key, value in network.state_dict().items() if not torch.isfinite(value).all()]
+        if broken:
+            raise WeightsError(f"{path}: {broken[0]} has NaN or infinity. Its training diverged: fit it anew.")
         if family is not None and network.config.family != family:
             raise WeightsError(
                 f"{path}: Landmarks2Latents of {network.config.family}, not of {family}. Fit one for {family}."

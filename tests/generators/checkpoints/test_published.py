@@ -254,3 +254,20 @@ def test_generators_are_found_by_name_and_by_family(tiny):
     assert imported.find_generator("fomm") == own and set(imported.imported()) == {"mine", "other", "fomm"}
     with pytest.raises(WeightsError, match="unknown"):
         imported.find_generator("gan")
+
+
+ODD = {
+    "sparse": lambda tensor: tensor.to_sparse(),
+    "complex": lambda tensor: tensor.to(torch.complex64),
+    "float8": lambda tensor: tensor.to(torch.float8_e4m3fn),
+    "empty": lambda tensor: tensor.to("meta"),
+}
+"""Tensors that are no plain rows of numbers, and fit in name and shape."""
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_tensors_of_an_odd_kind_are_refused_by_name(tiny, tmp_path, kind):
+    content = published(tiny)
+    key = next(key for key, value in content["generator"].items() if value.dim() > 1)
+    content["generator"][key] = ODD[kind](content["generator"][key])
+    refused(saved(content, tmp_path / "odd.pth.tar"), f"generator.{key} holds no plain numbers", "Save it dense")
