@@ -97,7 +97,7 @@ def runtime() -> Finding:
 def nvenc() -> Finding:
     """Whether the GPU can encode video through PyAV."""
     why = unusable()
-    return Finding("nvenc", f"{why}: {X264} encodes" if why else f"{NVENC} encodes", True, {"usable": why is None})
+    return Finding("nvenc", f"{X264} encodes: {why}" if why else f"{NVENC} encodes", True, {"usable": why is None})
 
 
 def sound() -> Finding:

@@ -82,8 +82,8 @@ class Running:
         return ", ".join([str(self.device), names[self.dtype], *order, *graphs])
 
     def place(self, model: nn.Module) -> None:
-        """Move a model to the device, its convolutions in this order of memory."""
-        model.to(self.device)
+        """Move a model to the device, its convolutions in this order of memory; DeviceMemoryError without room."""
+        within_memory(lambda: model.to(self.device), lambda: None, "the weights", self.device)
         if not self.channels_last:
             return
         orders = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -136,5 +136,5 @@ def within_memory(step: Callable[[], T], free: Callable[[], None], what: str, de
         torch.cuda.empty_cache()
     other = ", or --device cpu" if device.type == "cuda" else ""
     raise DeviceMemoryError(
-        f"device '{device}': no memory is left for {what}. Use a smaller --batch, fewer sessions{other}."
+        f"device '{device}': no memory is left for {what}. Use a smaller --size or --batch, fewer sessions{other}."
     )

@@ -18,7 +18,7 @@ from speechhead.core.errors import WeightsError
 from speechhead.core.stages import stage
 from speechhead.engines.outlet import sent
 from speechhead.engines.planes import BT601, as_bytes, i420, on_device
-from speechhead.engines.running import Running
+from speechhead.engines.running import Running, within_memory
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose
 from speechhead.generators.checkpoints.imported import find_latents
 from speechhead.generators.checkpoints.open import open_running
@@ -116,7 +116,15 @@ class DrivenGenerator:
         ----------
         crop : uint8 [S, S, 3], S = size
         mesh : float32 [478, 3]; the face mesh in crop pixels
+
+        Raises
+        ------
+        DeviceMemoryError where the device has no room for it; WeightsError for latents of other weights.
         """
+        device = self.running.device
+        return within_memory(lambda: self._prepared(crop, mesh), self.engine.free, "a portrait", device)
+
+    def _prepared(self, crop: Picture, mesh: Array) -> DrivenSource:
         normalised, poses = remove_pose(from_mesh(mesh)[None])
         seen = [resized(crop, self.model.image_size)]
         with self._alone():

@@ -79,5 +79,6 @@ def unusable(width: int = 512, height: int = 512) -> str | None:
         frame.pts = 0
         packets = [*context.encode(frame), *context.encode(None)]
     except (av.FFmpegError, OSError, ValueError) as error:
-        return f"no GPU here encodes {width}x{height} ({' '.join(str(error).split())[:80]})"
+        reason = str(getattr(error, "strerror", None) or error)
+        return f"no GPU here encodes {width}x{height} ({' '.join(reason.split())[:80]})"
     return None if packets else f"it encodes nothing of {width}x{height}"

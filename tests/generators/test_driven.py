@@ -12,11 +12,13 @@ torch = pytest.importorskip("torch")
 from support.fakes import FakeSpeech, speech_like  # noqa: E402
 from support.small_families import PUBLISHED, installed  # noqa: E402
 
+from speechhead import api  # noqa: E402
 from speechhead.audio import save_wav  # noqa: E402
 from speechhead.avatar.portrait import Avatar  # noqa: E402
 from speechhead.cli import main as cli  # noqa: E402
 from speechhead.core import weights  # noqa: E402
-from speechhead.core.errors import DeviceError, WeightsError  # noqa: E402
+from speechhead.core.errors import DeviceError, DeviceMemoryError, WeightsError  # noqa: E402
+from speechhead.core.options import RenderOptions  # noqa: E402
 from speechhead.face.landmarks import Pose  # noqa: E402
 from speechhead.generators.checkpoints import imported  # noqa: E402
 from speechhead.generators.families.latents import FamilyLatents, LatentsConfig  # noqa: E402
@@ -128,6 +130,33 @@ def test_what_is_missing_is_said(home, avatar):
     with pytest.raises(WeightsError, match=r"nowhere.safetensors: no such weight file"):
         open_generator("nowhere.safetensors")
     assert open_generator(str(path), 64).size == 64  # a file is as good as a name
+
+
+@pytest.mark.parametrize("step", ["appearance", "motion", "at_rest"])
+def test_a_portrait_without_memory_is_one_line_and_the_next_one_has_it(step, home, avatar, monkeypatch, tmp_path):
+    installed("fomm", home)
+    generator = open_generator("fomm", avatar.size)
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ...")
+
+    with monkeypatch.context() as lacking:
+        lacking.setattr(generator.engine, step, full)
+        with pytest.raises(DeviceMemoryError, match=r"device 'cpu': no memory is left for a portrait\.") as caught:
+            api.say("Hi.", tmp_path / "a.mp4", None, options=RenderOptions(generator=generator, size=generator.size))
+        assert "\n" not in str(caught.value) and not (tmp_path / "a.mp4").exists()
+    assert generator.prepare(avatar.crop, avatar.mesh).appearance
+
+
+def test_weights_without_memory_are_one_line(home, avatar, monkeypatch):
+    installed("fomm", home)
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nGPU 0 has ...")
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(DeviceMemoryError, match="no memory is left for the weights"):
+        open_generator("fomm", avatar.size)
 
 
 def test_the_commands(home, tmp_path, monkeypatch, capsys):

@@ -112,7 +112,7 @@ def test_memory_that_ends_is_a_refusal_and_frees(avatars, monkeypatch):
     most = 0
     with pytest.raises(
         DeviceMemoryError,
-        match=r"device 'cpu': no memory is left for a frame\. Use a smaller --batch, fewer sessions\.",
+        match=r"device 'cpu': no memory is left for a frame\. Use a smaller --size or --batch, fewer sessions\.",
     ) as failed:
         generator.render_many(*given)
     assert "\n" not in str(failed.value) and not any(taken() is not None for taken in held)
