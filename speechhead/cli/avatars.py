@@ -1,4 +1,4 @@
-"""The commands about portraits: list them, add one, check a picture."""
+"""The commands about portraits: list them, add one, check a picture, prepare one for a browser."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated
 from unicodedata import normalize
 
 import typer
+
+from speechhead.core.options import PORTRAIT_SIZE, check_size
 
 from .terminal import table
 
@@ -62,3 +64,26 @@ def check_picture(
     angles = f"turned {report.yaw:+.0f}, nodding {report.pitch:+.0f}, tilted {report.roll:+.0f} degrees"
     verdict = "works well" if not report.lines else "works"
     print(f"{picture}: {verdict}; eyes {report.eyes:.0f} px apart, {angles}.")
+
+
+def scene(
+    portrait: Annotated[str, typer.Argument(help="Picture, saved .avatar file, or name of a shipped one.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.", metavar="FILE")] = Path(
+        "avatar.scene"
+    ),
+    size: Annotated[int, typer.Option(help="Pixels a side of the square that is shown.")] = PORTRAIT_SIZE,
+) -> None:
+    """Prepare a portrait for a browser that draws it by itself: one file, see docs/scene.md."""
+    from speechhead.avatar.named import named_portraits
+    from speechhead.avatar.portrait import Avatar
+    from speechhead.avatar.scene import scene_of
+    from speechhead.avatar.square import on_stage
+    from speechhead.core.outputs import keep_inputs, replaced
+    from speechhead.generators.compact.generator import CompactGenerator
+
+    keep_inputs(output, portrait, named={name: entry.path for name, entry in named_portraits().items()})
+    staged = on_stage(Avatar.open(portrait), check_size(size))
+    data = scene_of(staged, CompactGenerator.load(size))
+    with replaced(output) as part:
+        part.write_bytes(data)
+    print(output)

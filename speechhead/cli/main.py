@@ -26,7 +26,7 @@ from speechhead.core.options import DriveOptions, RenderOptions
 from speechhead.core.process import calm_blas, calm_opencv, keep_freed_pictures
 from speechhead.core.results import ResultOptions
 
-from .avatars import avatars_app, check_picture
+from .avatars import avatars_app, check_picture, scene
 from .batch import batch
 from .bench import bench
 from .faces import faces
@@ -264,6 +264,7 @@ app.command("batch", rich_help_panel=VIDEOS)(batch)
 app.command("bench", rich_help_panel=MACHINE)(bench)
 app.command("check", rich_help_panel=MATERIAL)(check_picture)
 app.command("faces", rich_help_panel=MATERIAL)(faces)
+app.command("scene", rich_help_panel=MATERIAL)(scene)
 app.add_typer(avatars_app, name="avatars", rich_help_panel=MATERIAL)
 app.add_typer(voices_app, name="voices", rich_help_panel=MATERIAL)
 app.add_typer(weights_app, name="weights", rich_help_panel=MACHINE)

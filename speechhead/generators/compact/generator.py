@@ -22,7 +22,7 @@ from .latents import CompactLatents, deepened, mouth_width
 from .lips import LipSheets
 from .matte import Layers, Matte
 from .meshwarp import OVAL, MeshWarp, border_taper, grown, silhouette
-from .relief import Relief
+from .relief import Relief, surface
 from .rest_plate import RestPlate, RestPlates
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
 from .teeth import ARCHES, LUMA, Inside, Teeth
@@ -118,7 +118,7 @@ class CompactGenerator:
         canonical = to_normalised(mesh, pose)
         inside = self._teeth.prepare(crop, mesh, canonical, pose)
         lips = LipSheets.prepare(crop, mesh, pose, inside.soft)
-        relief = Relief(self._heads.fit(mesh), mesh, pose, self.size)
+        relief = Relief(surface(self._heads.fit(mesh), pose, self.size), mesh, pose, self.size)
         warper = MeshWarp(relief.raised(canonical, pose), pose, self.size)
         seen = shut(self._latents, canonical, lips.plate.parted)
         smile = self._rest_plates.prepare(crop, mesh, canonical, pose)

@@ -102,8 +102,12 @@ class Layers:
     @classmethod
     def split(cls, crop: NDArray[np.uint8], alpha: Array) -> Layers:
         """The layers of a crop [S, S, 3] of which `alpha` [S, S] is the person."""
+        return cls.of(crop, alpha, fill(crop, behind(crop, alpha)))
+
+    @classmethod
+    def of(cls, crop: NDArray[np.uint8], alpha: Array, background: NDArray[np.uint8]) -> Layers:
+        """The layers of a crop [S, S, 3] of which `alpha` [S, S] is the person, before a background [S, S, 3]."""
         size = crop.shape[0]
-        background = fill(crop, behind(crop, alpha))
         person = np.dstack([crop - (1 - alpha[..., None]) * background, alpha]).astype(np.float32)
         if size > DENSE.largest:
             return cls(person, background)

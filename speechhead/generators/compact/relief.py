@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
 from speechhead.core.smoothstep import smoothstep32
@@ -86,11 +87,11 @@ class Relief:
 
     Parameters
     ----------
-    head : fitted to the face; mesh : float32 [478, 3], the face in crop pixels; pose : its pose
-    size : side of the crop in pixels
+    surface : float32 [N, N] each, depth in pixels and rigidity of all places, of the function `surface`
+    mesh : float32 [478, 3], the face in crop pixels; pose : its pose; size : side of the crop in pixels
     """
 
-    def __init__(self, head: FittedHead, mesh: Array, pose: Pose, size: int) -> None:
+    def __init__(self, surface: tuple[Array, Array], mesh: Array, pose: Pose, size: int) -> None:
         count = RELIEF.resolution
         self.size, self.pose = size, pose
         mesh, before = fronted(mesh, pose), mesh
@@ -98,7 +99,7 @@ class Relief:
         outwards = mesh[:, :2] - mesh[OVAL, :2].mean(0)
         self._outwards = outwards / (np.linalg.norm(outwards, axis=1, keepdims=True) + 1e-6)
         cell = size / count
-        self.depth, self.rigid = surface(head, pose, size)
+        self.depth, self.rigid = surface
         places = (pixel_grid(count, count) + 1) * np.float32(size / 2)
         solid = np.dstack([places, self.depth, np.ones_like(self.depth)]).reshape(-1, 4)
         edge = mesh[OVAL, :2]
@@ -106,7 +107,9 @@ class Relief:
         self._edge = np.column_stack([edge, self._read(self.depth, at), np.ones(len(edge), np.float32)])
         self._edge_rigid = self._read(self.rigid, at)[:, None]
         share = self.rigid.reshape(-1, 1)
-        whole = np.concatenate([share * solid, (1 - share) * solid, nearness(places, edge, pose.scale)], 1)
+        self.inside = within(edge, places)
+        near = nearness(places, edge, pose.scale, self.inside)
+        whole = np.concatenate([share * solid, (1 - share) * solid, near], 1)
         self.places = whole.astype(np.float32)  # [N N, 44]: a place moves by its row times what drives it, `driven`
 
     def raised(self, keypoints: Array, pose: Pose) -> Array:
@@ -220,14 +223,20 @@ def fronted(mesh: Array, pose: Pose) -> Array:
     return out
 
 
-def nearness(places: Array, edge: Array, unit: float) -> Array:
-    """How much places [N, N, 2] go along with points of the face's edge [36, 2], float32 [N N, 36]."""
+def within(edge: Array, places: Array) -> NDArray[np.bool_]:
+    """Which places [N, N, 2] are in a face of such an edge [36, 2], [N, N]."""
+    cells = np.round(_cells(edge, places)).astype(np.int32)
+    return cv2.fillPoly(np.zeros(places.shape[:2], np.uint8), [cells], 1) > 0
+
+
+def nearness(places: Array, edge: Array, unit: float, inside: NDArray[np.bool_]) -> Array:
+    """How much places [N, N, 2] go along with points of the face's edge [36, 2], float32 [N N, 36]; inside: [N, N],
+    which of them are in the face."""
     flat = places.reshape(-1, 2)
     apart = np.linalg.norm(flat[:, None] - edge[None], axis=2) / unit
     nearest = apart.min(1, keepdims=True)
     near = np.exp(-(((apart - nearest) / 0.12) ** 2))
-    inside = cv2.fillPoly(np.zeros(places.shape[:2], np.uint8), [np.round(_cells(edge, places)).astype(np.int32)], 1)
-    fades = 1 - smoothstep32(np.where(inside.reshape(-1, 1) > 0, 0, nearest), 0, RELIEF.reach)
+    fades = 1 - smoothstep32(np.where(inside.reshape(-1, 1), 0, nearest), 0, RELIEF.reach)
     return np.asarray(fades * near / near.sum(1, keepdims=True), np.float32)
 
 

@@ -86,6 +86,11 @@ class RestPlate:
     rest: float
     vertices: NDArray[np.int64]
 
+    @classmethod
+    def of(cls, light: Array, smile: float, rest: float) -> RestPlate:
+        """The plate of such light; its vertices are the same for everybody."""
+        return cls(light, smile, rest, _around(skin_layout().reach))
+
     def amount(self, driving: Array) -> float:
         """How much of the smile is gone, 0..1, where landmarks [70, 3] drive: none of it where they smile as much."""
         gone = (self.smile - smile_amount(driving)) / (self.smile - self.rest)
@@ -174,8 +179,7 @@ class RestPlates:
         if np.abs(change).max() < SEEN:
             return None
         luma = spread(seen.astype(np.float32) @ LUMA, 1.0, layout.skin)
-        light = laid(np.expm1(change) * luma, mesh, crop.shape[0] // 2)
-        return RestPlate(light, smile, rest, _around(layout.reach))
+        return RestPlate.of(laid(np.expm1(change) * luma, mesh, crop.shape[0] // 2), smile, rest)
 
 
 def dimples(picture: NDArray[np.uint8]) -> tuple[Array, Array]:
