@@ -26,7 +26,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-OPEN = frozenset({"/", "/healthz", "/livez", "/readyz", "/favicon.ico"})
+OPEN = frozenset({"/", "/healthz", "/livez", "/readyz", "/favicon.ico", "/draw/motion_basis.json"})
 """Paths that need no token, besides the client's files, which are no secret and ask for it."""
 
 BODY = 256 * 1024

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
@@ -48,11 +48,12 @@ class SessionBody(Body):
     generator: str | None = Field(None, max_length=100)
     background: str | None = Field(None, max_length=100)
     controls: ControlsBody | None = None
+    drawn: Literal["server", "viewer"] = "server"
 
     def wanted(self) -> SessionWish:
         """As the server's own record; Refused (422) for a background that is no colour."""
         changes = self.controls.changes() if self.controls else {}
-        return SessionWish(self.avatar, self.voice, self.size, self.generator, self.background, changes)
+        return SessionWish(self.avatar, self.voice, self.size, self.generator, self.background, changes, self.drawn)
 
 
 class SayBody(Body):

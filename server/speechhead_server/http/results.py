@@ -95,6 +95,7 @@ class GeneratorResult(Result):
     sizes: list[int]
     device: str
     capacity: int
+    viewers: dict[str, Any] | None = None
 
 
 class ConfigResult(Result):

@@ -6,7 +6,9 @@ import time
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse
 
+from speechhead.motion.wire import BASIS
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused
 from speechhead_server.core.tickets import CALLER, Caller
@@ -57,16 +59,22 @@ def add_whep(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> None
         size: int | None = None,
         generator: str | None = None,
         background: str | None = None,
+        drawn: str = "server",
     ) -> Response:
         """WHEP for players: makes a session that ends with its viewer."""
         offer = await _offer(request)
-        wanted = SessionWish(avatar, voice, size, generator, background)
+        wanted = SessionWish(avatar, voice, size, generator, background, drawn=drawn)
         made = await sessions.open(wanted, single=True, caller=request.scope.get(CALLER))
         try:
             return await _view(made, offer, settings)
         except BaseException:
             await sessions.discard(made)
             raise
+
+    @api.get("/draw/motion_basis.json", tags=["whep"], response_class=FileResponse)
+    async def motion_basis() -> FileResponse:
+        """The basis in which motion is told to viewers that draw; the client's modules look for it beside them."""
+        return FileResponse(BASIS, media_type="application/json")
 
     @api.delete("/sessions/{name}/whep/{viewer}", tags=["whep"], responses=refusals(404), response_class=Response)
     async def leave(name: str, viewer: str) -> Response:

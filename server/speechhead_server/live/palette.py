@@ -29,6 +29,12 @@ about 15 ms of the server and 10 ms of the voice's process, with a device that t
 LEAST_BESIDE = 0.6
 """Part of it that does not shrink with the picture: voice and motion."""
 
+UNDRAWN = 0.008
+"""Core seconds that a stream which its viewer draws takes of the time of a picture, with 30 % of speech."""
+
+PORTABLE = ("compact",)
+"""Generators whose pictures a browser can draw as well."""
+
 
 @dataclass
 class Offered:
@@ -46,10 +52,20 @@ class Offered:
     sizes: list[int]
     speed: dict[int, float] = field(default_factory=dict)
 
-    def load(self, size: int, cores: int) -> dict[str, float]:
-        """Part that one stream of a size takes of each device; nothing where that was not measured."""
+    @property
+    def portable(self) -> bool:
+        """Whether viewers may draw its sessions."""
+        return self.name in PORTABLE
+
+    def load(self, size: int, cores: int, drawn: bool = True) -> dict[str, float]:
+        """Part that one stream of a size takes of each device; nothing where that was not measured.
+
+        drawn : here, and not by its viewer
+        """
         if not self.speed:
             return {}
+        if not drawn:
+            return {CORES: FPS * UNDRAWN / cores}
         speed = self.speed.get(size)
         if speed is None:  # from the nearest size that was measured; networks cost the same at every size
             known = min(self.speed, key=lambda s: abs(s - size))
@@ -69,9 +85,9 @@ class Offered:
         area = LEAST_BESIDE + (1 - LEAST_BESIDE) * (size / SIZES[0]) ** 2
         return FPS * BESIDE * area / cores, 1 / TOGETHER if self.device == CORES else DEVICE_SHARE
 
-    def capacity(self, size: int, cores: int) -> int:
+    def capacity(self, size: int, cores: int, drawn: bool = True) -> int:
         """Streams of a size that run at the same time, one at least."""
-        return max(1, int(1 / max(self.load(size, cores).values(), default=1.0)))
+        return max(1, int(1 / max(self.load(size, cores, drawn).values(), default=1.0)))
 
 
 class GeneratorPalette:

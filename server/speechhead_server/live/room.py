@@ -29,18 +29,21 @@ class Room:
         self.struggling = False
         self._seen: dict[str, tuple[int, int]] = {}
 
-    def admit(self, size: int, generator: str, sessions: Sequence[Session]) -> Load:
-        """The load of one more session beside those that run; 503 where there is no room for it."""
+    def admit(self, size: int, generator: str, sessions: Sequence[Session], drawn: bool = True) -> Load:
+        """The load of one more session beside those that run; 503 where there is no room for it.
+
+        drawn : here, and not by its viewer
+        """
         running, studio = len(sessions), self._studio
         if self._settings.max_sessions is not None:
             if running + len(self.coming) >= self._settings.max_sessions:
                 taken = f"all {running} sessions of this server are taken" if running > 1 else "the session is taken"
                 raise Refused(503, f"{taken}. Try again later.", 10)
             return {}
-        load, used = studio.load(size, generator), self._used(sessions)
-        if not used or (fits(load, used) and not self.struggling):
+        load, used = studio.load(size, generator, drawn), self._used(sessions)
+        if not used or (fits(load, used) and not (drawn and self.struggling)):
             return load
-        offered, held = studio.offer(generator), studio.capacity_of(generator)
+        offered, held = studio.offer(generator), studio.capacity_of(generator, drawn)
         smaller = [studio.load(s, generator) for s in offered.sizes if s < size]
         advised = not self.struggling and any(fits(other, used) for other in smaller)
         of = f" of {generator}" if len(studio.offered) > 1 else ""
@@ -52,10 +55,18 @@ class Room:
             10,
         )
 
+    def admit_drawing(self, session: Session, sessions: Sequence[Session]) -> None:
+        """Let a session that its viewers draw be drawn here from now on; 503 where there is no room for it."""
+        others = self._used([other for other in sessions if other is not session])
+        load = self._studio.load(session.size, session.generator)
+        if self._settings.max_sessions is None and others and (self.struggling or not fits(load, others)):
+            raise Refused(503, "this machine has no room to draw the session here. Let its viewers draw it.", 10)
+
     def _used(self, sessions: Sequence[Session]) -> Load:
         """What those that run or are being made take of every device."""
         used: dict[str, float] = {}
-        for load in (*(self._studio.load(session.size, session.generator) for session in sessions), *self.coming):
+        loads = (self._studio.load(s.size, s.generator, s.views.drawn_here) for s in sessions)
+        for load in (*loads, *self.coming):
             for device, part in load.items():
                 used[device] = used.get(device, 0.0) + part
         return used

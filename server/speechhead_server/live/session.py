@@ -39,6 +39,7 @@ from .sayings import Sayings
 from .script import Script
 from .terms import NOTICE, Role, Terms
 from .traces import Traces
+from .views import Views
 
 log = logging.getLogger("speechhead.server")
 
@@ -70,8 +71,9 @@ class Session:
         self._settings, self._speaker, self._metrics = settings, speaker, metrics
         self._events = Events(self.clock, self._tell)
         self.stage = Stage(renderer, drawing, self.clock, self._events.put)
-        self.viewers: dict[str, Viewer] = {}
         self.outlets = Outlets(self.stage, self.size)
+        self.views = Views(self.stage, self.generator, self.outlets)
+        self.viewers = self.views.viewers
         self.listeners: set[Callable[[Message], None]] = set()
         self.ears: Callable[[Samples], None] | None = None  # of a conversation, which viewers' microphones go to
         self.state = "idle"
@@ -163,6 +165,7 @@ class Session:
         """Change controls while running; ControlError for a value out of range."""
         controls = replace(self.stage.controls, **changes)
         self.stage.control(controls)
+        self.views.tell_controls()
         return controls
 
     def _failed(self, about: Message, error: BaseException) -> None:
@@ -221,7 +224,8 @@ class Session:
 
     def hello(self) -> Message:
         """The first message of a data channel."""
-        return {"type": "hello", "session": self.name, "notice": COMMENT, "clock": self._now}
+        told = {"type": "hello", "session": self.name, "notice": COMMENT, "clock": self._now}
+        return {**told, "avatar": self.avatar, "size": self.size, "offers": self.views.offers}
 
     # Viewers.
 
@@ -243,9 +247,12 @@ class Session:
         if len(self.viewers) >= self._settings.max_viewers:
             most = self._settings.max_viewers
             raise Refused(503, f"session {self.name} has {most} viewers already. Make a session of your own.", 10)
+        mode = self.views.first(offer)
         viewer = Viewer(self._settings, self.stage, self.size, self._gone, self._heard)
         viewer.hello, viewer.hears = self.hello, self._listened
         self.viewers[viewer.name] = viewer
+        viewer.look(mode)
+        self.views.heed()
         try:
             answer = await viewer.answer(offer)
             if self.closed:
@@ -264,6 +271,7 @@ class Session:
 
     def _gone(self, viewer: Viewer) -> None:
         self.viewers.pop(viewer.name, None)
+        self.views.heed()
         self.seen_at = time.monotonic()
 
     def _listened(self, samples: Samples) -> bool:
@@ -283,6 +291,9 @@ class Session:
         elif message["type"] == "pose":
             with contextlib.suppress(SpeechheadError):  # the next one may be right
                 self.steer([message.get(name) for name in ANGLES])
+
+        elif message["type"] == "view":
+            self.views.look(viewer, message.get("mode"))
 
     def abandoned(self, seconds: float) -> bool:
         """Whether nobody has looked, or sent live sound, for so long; what `/whep` made ends with its viewer."""

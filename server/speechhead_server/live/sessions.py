@@ -24,6 +24,7 @@ from speechhead_server.core.logs import fields
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused, for_log
 from speechhead_server.core.tickets import Caller, Ticket
+from speechhead_server.rtc.viewer import MODES
 from speechhead_server.stage.clock import RATE
 from speechhead_server.uploads.decode import Sound
 from speechhead_server.voice.speaker import Speaker
@@ -137,16 +138,19 @@ class Sessions:
         self.refuse_if_resting()
         wanted = wanted or SessionWish()
         generator = self.studio.palette.check(wanted.generator)
+        drawn = wanted.drawn != "viewer"
+        if not drawn and not self.studio.offer(generator).portable:
+            raise Refused(422, f"{generator} is drawn by the server alone. Leave out drawn, or ask for compact.")
         size = self.check_size(wanted.size, generator)
         voice = self.check_voice(wanted.voice, wanted.avatar)
         wanted = replace(wanted, generator=generator, size=size)
         entry = self.gallery.get(wanted.avatar)
         agreed = self._agree(caller or Caller(), single)
         try:
-            load = self._room.admit(size, generator, list(self._sessions.values()))
+            load = self._room.admit(size, generator, list(self._sessions.values()), drawn)
         except Refused:
             await self._make_room()
-            load = self._room.admit(size, generator, list(self._sessions.values()))
+            load = self._room.admit(size, generator, list(self._sessions.values()), drawn)
         self._room.coming.append(load)
         self._agreed.append(agreed)
         self.speaker.warm(voice)
@@ -156,6 +160,8 @@ class Sessions:
             self.refuse_if_closing()
             role = Role(entry.name, voice, generator)
             session = Session(self.settings, renderer, self.studio.drawing, self.speaker, self.metrics, role, agreed)
+            session.views.light = not drawn
+            session.views.may_draw = lambda: self._room.admit_drawing(session, list(self._sessions.values()))
         finally:
             self._room.coming.remove(load)
             self._agreed.remove(agreed)
@@ -224,8 +230,14 @@ class Sessions:
 
     def describe_generators(self) -> list[dict[str, Any]]:
         """What sessions may be drawn by, as JSON, the default one first."""
-        shown = [{"name": o.name, "size": o.size, "sizes": o.sizes, "device": o.device} for o in self.studio.offers]
-        return [{**entry, "capacity": self.studio.capacity_of(str(entry["name"]))} for entry in shown]
+        shown: list[dict[str, Any]] = [
+            {"name": o.name, "size": o.size, "sizes": o.sizes, "device": o.device} for o in self.studio.offers
+        ]
+        for entry, offered in zip(shown, self.studio.offers):
+            entry["capacity"] = self.studio.capacity_of(offered.name)
+            if offered.portable:
+                entry["viewers"] = {"modes": MODES[1:], "capacity": self.studio.capacity_of(offered.name, drawn=False)}
+        return shown
 
     async def _make_room(self) -> None:
         """End what nobody has looked at for a while: it would keep out somebody who does."""

@@ -197,21 +197,24 @@ class Studio:
         generator.render_many([renderer.source] * len(faces), faces, poses)
         return time.monotonic() - begin
 
-    def load(self, size: int, name: str | None = None) -> dict[str, float]:
-        """Part of each device that one stream of a size takes."""
-        return self.offer(name).load(size, self.drawing.workers)
+    def load(self, size: int, name: str | None = None, drawn: bool = True) -> dict[str, float]:
+        """Part of each device that one stream of a size takes, drawn here or by its viewer."""
+        return self.offer(name).load(size, self.drawing.workers, drawn)
 
     @property
     def capacity(self) -> int:
         """Streams of the default generator and its size that run at the same time."""
         return self.capacity_of(self.palette.default)
 
-    def capacity_of(self, name: str) -> int:
-        """Streams of a generator at its size that run at the same time, where no other one runs."""
+    def capacity_of(self, name: str, drawn: bool = True) -> int:
+        """Streams of a generator at its size that run at the same time, where no other one runs.
+
+        drawn : here, and not by their viewers
+        """
         if self.settings.max_sessions is not None:
             return self.settings.max_sessions
         offered = self.offer(name)
-        return offered.capacity(offered.size, self.drawing.workers)
+        return offered.capacity(offered.size, self.drawing.workers, drawn)
 
     def close(self) -> None:
         """Stop all threads."""

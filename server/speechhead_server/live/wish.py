@@ -11,6 +11,9 @@ from PIL import ImageColor
 
 from speechhead_server.core.problems import Refused
 
+DRAWN = ("server", "viewer")
+"""Who may draw the pictures of a session."""
+
 WORDS = re.compile(r"#?[0-9a-zA-Z(),.% ]{1,40}")
 
 
@@ -22,6 +25,7 @@ class SessionWish:
     size: of the square picture, in pixels
     background: a colour that is to be behind the person
     controls: changes of the defaults, by field of Controls
+    drawn: by "server" or by "viewer"; what viewers draw costs the server little, and it has room for more of it
 
     Raises
     ------
@@ -34,8 +38,11 @@ class SessionWish:
     generator: str | None = None
     background: str | None = None
     controls: Mapping[str, Any] = field(default_factory=dict)
+    drawn: str = "server"
 
     def __post_init__(self) -> None:
+        if self.drawn not in DRAWN:
+            raise Refused(422, f"drawn {self.drawn[:40]!r} is unknown. Use {' or '.join(DRAWN)}.")
         if self.background is None:
             return
         try:

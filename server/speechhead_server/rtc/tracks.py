@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from fractions import Fraction
 
 import av
@@ -61,6 +63,7 @@ class Timed(MediaStreamTrack):
         self.stage, self.clock = stage, stage.clock
         self.punctuality = Punctuality()
         self.sent: deque[float] = deque(maxlen=250)  # seconds at which the last ones left
+        self.left: Callable[[int], None] | None = None  # told the media time of what has just left
         self._number = -1
         self._left_at: int | None = None  # media time of what is being encoded and sent
 
@@ -71,6 +74,8 @@ class Timed(MediaStreamTrack):
         if self._left_at is not None:
             self.punctuality.note(-self.clock.until(self._left_at))
             self.sent.append(self.clock.seconds)
+            if self.left is not None:
+                self.left(self._left_at)
             self._left_at = None
 
     @property
@@ -108,16 +113,29 @@ class PictureTrack(Timed):
         self.late = 0
         self._lead = 0.0  # seconds that encoding and sending take
         self._begun = 0.0
-        self.stage.pictures.watched += 1
-        self._watching = True
+        self._changed = asyncio.Event()
+        self.watching = False
+        self.watch(True)
+
+    def watch(self, watching: bool) -> None:
+        """Show pictures, or none until further notice: the stage draws what somebody looks at."""
+        if watching != self.watching:
+            self.watching = watching
+            self.stage.pictures.watched += 1 if watching else -1
+            if watching and self._number >= 0:
+                self._number = self.clock.frame + self.stage.pictures.ahead
+            self._changed.set()
 
     async def recv(self) -> av.VideoFrame:
-        """The next picture that is ready, when it is due."""
+        """The next picture that is ready, when it is due; none while nobody watches."""
         self._left()
         if self._begun:
             self._lead += 0.1 * (min(MOST_LEAD, time.monotonic() - self._begun) - self._lead)
         pictures = self.stage.pictures
         while True:
+            while not self.watching and self.readyState == "live":
+                self._changed.clear()
+                await self._changed.wait()
             first = self._number < 0
             self._number = self.clock.frame if first else max(self._number + 1, self.clock.frame)
             await self.clock.wait(self._number * FRAME - self._lead * RATE)
@@ -130,8 +148,9 @@ class PictureTrack(Timed):
                 raise MediaStreamError
             if planar is not None:
                 break
-            self.late += 1
-            pictures.late += 1
+            if self.watching:
+                self.late += 1
+                pictures.late += 1
         self._begun = time.monotonic()
         frame = av.VideoFrame.from_ndarray(planar, format="yuv420p")
         frame.time_base = TIME_BASE
@@ -141,9 +160,8 @@ class PictureTrack(Timed):
     def stop(self) -> None:
         """End; the stage draws no more if nobody else looks."""
         super().stop()
-        if self._watching:
-            self._watching = False
-            self.stage.pictures.watched -= 1
+        self.watch(False)
+        self._changed.set()
 
 
 def skew(sound: AudioTrack, pictures: PictureTrack) -> tuple[float | None, float | None]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
@@ -25,6 +26,7 @@ from aiortc import (
 from aiortc.sdp import candidate_from_sdp
 
 from speechhead.audio.io import Samples
+from speechhead.motion.wire import motion_basis
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused, for_log, one_line
 from speechhead_server.stage.events import Message
@@ -33,6 +35,8 @@ from speechhead_server.stage.stage import Stage
 from .disclosure import titled
 from .encoders import equip
 from .microphone import Microphone
+from .motion_feed import CHANNEL as MOTION
+from .motion_feed import MotionFeed
 from .sdp import announce, credentials, lenient, read_fragment
 from .tracks import AudioTrack, PictureTrack, skew
 
@@ -52,6 +56,9 @@ VANISHED = 15.0
 
 VIDEO_CLOCK = 90_000
 """Of RTP, per second."""
+
+MODES = ("video", "motion", "sound")
+"""What a viewer gets: pictures, motion that it draws by itself, or sound that it moves and draws by itself."""
 
 BACKLOG = 256 * 1024
 """Bytes waiting in a data channel beyond which a viewer hears no further messages: it does not read them."""
@@ -92,10 +99,14 @@ class Viewer:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self.sound, self.pictures = AudioTrack(stage), PictureTrack(stage)
         self.codec: str | None = None
+        self.mode = "video"
+        self.rtp: int | None = None  # of the sound, at media time 0
         self.microphone: Microphone | None = None
         self.hello: Callable[[], Message] | None = None
         self.hears: Callable[[Samples], bool] | None = None  # of the microphone's sound, see there
         self._channel: RTCDataChannel | None = None
+        self._motion: RTCDataChannel | None = None
+        self._feed: MotionFeed | None = None
         self._closed = False
         self._deadline: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -115,7 +126,8 @@ class Viewer:
         connection.on("connectionstatechange", self._state_changed)
         connection.on("datachannel", self._channel_opened)
         connection.on("track", self._track_came)
-        connection.addTrack(self.sound)
+        sender = connection.addTrack(self.sound)
+        self.sound.left = lambda media: self._sound_left(sender, media)
         connection.addTrack(self.pictures)
         for transceiver in connection.getTransceivers():
             if transceiver.kind == "video":
@@ -181,6 +193,38 @@ class Viewer:
                 with contextlib.suppress(ValueError):  # of a medium that was bundled or left out
                     await self.connection.addIceCandidate(candidate)
 
+    def look(self, mode: str) -> None:
+        """Give the viewer what one of MODES stands for from now on."""
+        self.mode = mode
+        self.pictures.watch(mode == "video" and not self._closed)
+        if self._feed is not None:
+            self._feed.close()
+            self._feed = None
+        if mode == "motion" and self._motion is not None:
+            self._feed = MotionFeed(self.stage, self._motion)
+        self._tell_motion()
+
+    def _tell_motion(self) -> None:
+        """Say what the motion that follows is of, and on which clock its sound is."""
+        if self.mode == "video":
+            return
+        motion = self.stage.renderer.motion
+        base = motion.base_pose
+        pose = [*base.angles, *base.translation.tolist(), base.scale]
+        told: Message = {"type": "motion", "mode": self.mode, "basis": motion_basis().name, "size": self._size}
+        told |= {"pose": [round(value, 4) for value in pose], "rest": np.round(motion.rest, 5).reshape(-1).tolist()}
+        self.send({**told, "rtp": self.rtp})
+
+    def _sound_left(self, sender: RTCRtpSender, media: int) -> None:
+        """Learn at which number the sound's RTP clock began, which aiortc chooses and keeps to itself."""
+        stamp = getattr(sender, "_RTCRtpSender__rtp_timestamp", None)
+        if stamp is not None:
+            found = (stamp - media) % 2**32
+            if found == self.rtp:
+                self.sound.left = None
+                self._tell_motion()
+            self.rtp = found
+
     def send(self, message: Message) -> None:
         """Tell the viewer something, if it has a channel and reads it."""
         channel = self._channel
@@ -196,7 +240,11 @@ class Viewer:
         """As JSON, see PROTOCOL.md."""
         late, _ = skew(self.sound, self.pictures)
         shown: dict[str, Any] = {"id": self.name, "state": self.state, "codec": self.codec}
-        shown |= {"fps": round(self.pictures.rate, 2), "skew_ms": None if late is None else round(late, 1)}
+        shown |= {
+            "mode": self.mode,
+            "fps": round(self.pictures.rate, 2),
+            "skew_ms": None if late is None else round(late, 1),
+        }
         shown |= {"late": self.pictures.late, "rtt_ms": None, "jitter_ms": None, "lost": None, "loss": None}
         if await self._ask_path():
             path = self.path
@@ -243,6 +291,8 @@ class Viewer:
             self._deadline.cancel()
         if self.microphone is not None:
             self.microphone.close()
+        if self._feed is not None:
+            self._feed.close()
         self.sound.stop()
         self.pictures.stop()
         try:
@@ -271,12 +321,16 @@ class Viewer:
             self.microphone = Microphone(track, self.stage, self.hears)
 
     def _channel_opened(self, channel: RTCDataChannel) -> None:
+        if channel.label == MOTION and self._motion is None:
+            self._motion = channel
+            self.look(self.mode)
         if channel.label != CHANNEL or self._channel is not None:
             return
         self._channel = channel
         channel.on("message", self._message)
         if self.hello is not None:
-            self.send(self.hello())
+            self.send({**self.hello(), "mode": self.mode})
+        self._tell_motion()
 
     def _message(self, data: str | bytes) -> None:
         now = time.monotonic()

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from speechhead.render.stream import Renderer
 
 from .clock import FRAME, PACKET, RATE, Clock
 from .drawing import Drawing
+from .moves import Moves
 from .run import Run
 from .segment import SILENCE_ENDS, Segment
 
@@ -53,13 +54,6 @@ FADE = np.linspace(1, 0, RATE // 100, dtype=np.float32)
 Event = Callable[[int, dict[str, Any]], None]
 
 
-@dataclass
-class Interrupt:
-    """When mouth and sound were asked to stop, in seconds on the clock."""
-
-    at: float
-
-
 class Stage:
     """Sound in, pictures and sound out against a clock; idle life where there is no sound.
 
@@ -77,6 +71,7 @@ class Stage:
     def __init__(self, renderer: Renderer, drawing: Drawing, clock: Clock, on_event: Event) -> None:
         self.renderer, self.clock = renderer, clock
         self.pictures = drawing.easel(clock, renderer)
+        self.moves = Moves(self.pictures)
         self._motion: Motion = renderer.motion
         self._controls = self._base_controls = self._motion.controls
         self._on_event = on_event
@@ -91,7 +86,7 @@ class Stage:
         self._run: Run | None = None
         self._next = clock.frame + 1  # the frame to move next
         self._past: deque[tuple[int, Motion | None, Samples, Samples]] = deque()  # what can be taken back
-        self._interrupt: Interrupt | None = None
+        self._interrupt: float | None = None  # when mouth and sound were asked to stop, on the clock
         self._steered: tuple[float, float, float] | None = None
         self._rest: tuple[int, float] | None = None
         self.interrupt_ms: float | None = None
@@ -172,7 +167,7 @@ class Stage:
                 return False
             self._hush(shown)
             self._controls = self._base_controls
-            self._interrupt = Interrupt(self.clock.seconds)
+            self._interrupt = self.clock.seconds
             self._wake.notify()
             return True
 
@@ -237,13 +232,16 @@ class Stage:
             steered, self._steered = self._steered, None
         if steered is not None:
             self._motion.steer(steered)
-        faces, poses = self._motion.step(motion[None], block)
+        deaf = self.moves.deaf
+        if not deaf:
+            faces, poses = self._motion.step(motion[None], block)
         if self._run is not None:
             self._past.append((frame, checkpoint, motion, block))
             while len(self._past) > CHECKPOINT and self._past[CHECKPOINT][0] <= shown:
                 self._past.popleft()
         self._next = frame + 1
-        if frame > shown:
+        if frame > shown and not deaf:
+            self.moves.tell(frame, self._motion, poses[0])
             self.pictures.draw(frame, faces[0], poses[0])
         if self._rest is not None and frame >= self._rest[0]:
             shown_at = max(self._rest[0] * FRAME / RATE, self.clock.seconds)  # later on a machine that lags
@@ -284,7 +282,7 @@ class Stage:
         self._controls = self._said_with(following)
         if self._controls != self._motion.controls:
             self._motion.update(self._controls)
-        self._run = Run(self.renderer.open_stream(), frame)
+        self._run = Run(self.renderer.open_stream, frame)
 
     def _feed(self, run: Run) -> None:
         """Give the network the next block of sound and fix the frame at which it is heard."""
@@ -293,7 +291,7 @@ class Stage:
             taken = self._take(frame)
         if taken is None:
             run.silence += 1
-            run.feed(np.zeros(SAMPLES_PER_FRAME, np.float32))
+            run.feed(np.zeros(SAMPLES_PER_FRAME, np.float32), self.moves.deaf)
             return
         speech, audio, cues = taken
         with self._lock:
@@ -305,7 +303,7 @@ class Stage:
             if event["type"] == "controls":
                 self._change(event["changes"], run)
             self._on_event(at, event)
-        run.feed(speech)
+        run.feed(speech, self.moves.deaf)
 
     def _change(self, changes: dict[str, Any], run: Run) -> None:
         """Let the utterance change controls for its own time, with what it says next."""
@@ -315,7 +313,7 @@ class Stage:
             self._segment.changes |= changes
             self._controls = self._said_with(self._segment)
         if "emotion" in changes:
-            run.stream.feel(self._controls.emotion)
+            run.feel(self._controls.emotion)
 
     def _take(self, frame: int) -> tuple[Samples, Samples, list[tuple[int, dict[str, Any]]]] | None:
         """The block of sound for a frame from whoever has the word, with the lock held."""
@@ -368,7 +366,7 @@ class Stage:
                 faded[: len(FADE)] = block[: len(FADE)] * FADE
                 self._sound[frame] = faded
 
-    def _take_back(self, interrupt: Interrupt) -> None:
+    def _take_back(self, interrupt: float) -> None:
         """Go back to the first frame that can still be redrawn in time, and let the mouth come to rest from there."""
         frame = int((self.clock.seconds + min(REDRAW, self.pictures.latency)) * RATE) // FRAME + 1
         if frame < self._next and self._run is not None and self._past and self._past[0][0] <= frame:
@@ -381,12 +379,13 @@ class Stage:
                     motion.step(speech[None], block)
                 self.pictures.take_back(frame)
                 self._motion, self._next = motion, frame
-        left = interrupt.at + AT_REST - self._next * FRAME / RATE
+                self.moves.epoch += 1
+        left = interrupt + AT_REST - self._next * FRAME / RATE
         ease = min(EASE[1], max(EASE[0], 1 + int(left * RATE / FRAME)))
         self._motion.reset_speech(ease)
         self._run = None
         self._past.clear()
-        self._rest = self._next + ease - 1, interrupt.at
+        self._rest = self._next + ease - 1, interrupt
 
     def _forget(self, shown: int) -> None:
         with self._lock:
