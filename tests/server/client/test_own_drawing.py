@@ -19,7 +19,8 @@ const sent = (n) => [Math.round(1000 * Math.sin(n / 5)), n];
 const line = [];
 for (let n = 2; n < 1000; n += 2) {
   const first = n - 2;
-  if (random() >= 0.3) line.push([n + 2.5 * random(), { epoch: 0, first, lead: 0.16, frames: [0, 1, 2, 3].map((i) => sent(first + i)) }]);
+  const frames = [0, 1, 2, 3].map((i) => sent(first + i));
+  if (random() >= 0.3) line.push([n + 2.5 * random(), { epoch: 0, first, lead: 0.16, frames }]);
 }
 line.sort((a, b) => a[0] - b[0]);
 const receiver = new MotionReceiver();
@@ -117,8 +118,10 @@ const deaf = make("auto", { hear: false }); deaf.starved();
 const refused = make("auto"); refused.drew(9); refused.given("motion"); refused.given("video", "no room");
 return {
   fell, again, fine, late, lost: [lost.mode, lost.reason], starved: starved.mode, deaf: deaf.mode,
-  refused: [refused.mode, refused.reason], old: make("auto", {}, ["video"]).mode, weak: [make("auto", { draw: false }).reason],
-  forced: [drawn(make("motion"), 200, 90)[0], make("video").mode, make("sound").mode, make("sound", { hear: false }).mode, make("magic").mode],
+  refused: [refused.mode, refused.reason], old: make("auto", {}, ["video"]).mode,
+  weak: [make("auto", { draw: false }).reason],
+  forced: [drawn(make("motion"), 200, 90)[0], make("video").mode, make("sound").mode,
+    make("sound", { hear: false }).mode, make("magic").mode],
 };
 """,
         tmp_path,
