@@ -9,7 +9,7 @@ pytestmark = pytest.mark.skipif(node.NODE is None, reason="no node found. apt in
 
 
 def test_loss_and_reorder_are_harmless(tmp_path):
-    """30 % of packets are lost and the others change places: what is shown is what was sent, or lies between it."""
+    """30 % of packets are lost and the others change places: what is shown is near what was sent, of 1000."""
     found = node.run(
         """
 const { MotionReceiver } = await load("draw/receiver.js");
@@ -24,19 +24,19 @@ for (let n = 2; n < 1000; n += 2) {
 }
 line.sort((a, b) => a[0] - b[0]);
 const receiver = new MotionReceiver();
-let worst = 0, gone = 0;
+let off = 0, gone = 0;
 for (let n = 0; n < 1000; n++) {
   while (line.length && line[0][0] <= n + 4) receiver.push(line.shift()[1]);
   const codes = receiver.at(n);
   if (!codes) { gone++; continue; }
-  worst = Math.max(worst, Math.abs(codes[0] - sent(n)[0]));
+  off += Math.abs(codes[0] - sent(n)[0]) / 1000;
 }
-return { worst, gone, came: receiver.came, mended: receiver.mended, held: receiver.held, kept: receiver.frames.size };
+return { off, gone, came: receiver.came, mended: receiver.mended, held: receiver.held, kept: receiver.frames.size };
 """,
         tmp_path,
     )
     assert found["gone"] <= 2 and found["held"] < 160 and found["mended"] < 150 and found["kept"] < 60
-    assert found["came"] > 850 and found["worst"] < 900
+    assert found["came"] > 850 and found["off"] < 60
 
 
 def test_an_interrupt_takes_back_what_was_told(tmp_path):
