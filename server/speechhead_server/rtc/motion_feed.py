@@ -9,7 +9,7 @@ from aiortc import RTCDataChannel
 
 from speechhead.motion.wire import Codes, motion_basis, pack
 from speechhead_server.stage.clock import FRAME
-from speechhead_server.stage.moves import Told
+from speechhead_server.stage.moves import FrameTold
 from speechhead_server.stage.stage import Stage
 
 CHANNEL = "motion"
@@ -29,7 +29,7 @@ class MotionFeed:
         self._stage, self._channel = stage, channel
         self._loop = asyncio.get_running_loop()
         self._frames: deque[Codes] = deque(maxlen=FRESH + REPEATED)
-        self._last = Told(-1, 0, motion_basis().mean.astype(int))  # no frame follows it
+        self._last = FrameTold(-1, 0, motion_basis().mean.astype(int))  # no frame follows it
         self._fresh = 0
         self.sent = self.left_out = self.nbytes = 0  # packets, packets, bytes
         stage.moves.listeners.append(self._moved)
@@ -39,14 +39,14 @@ class MotionFeed:
         if self._moved in self._stage.moves.listeners:
             self._stage.moves.listeners.remove(self._moved)
 
-    def _moved(self, told: Told) -> None:
+    def _moved(self, told: FrameTold) -> None:
         """Called in the stage's thread."""
         try:
             self._loop.call_soon_threadsafe(self._put, told)
         except RuntimeError:  # the loop has ended
             return
 
-    def _put(self, told: Told) -> None:
+    def _put(self, told: FrameTold) -> None:
         turned = told.epoch != self._last.epoch
         if turned or told.frame != self._last.frame + 1:
             self._frames.clear()

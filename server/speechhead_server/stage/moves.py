@@ -12,7 +12,7 @@ from speechhead.motion.wire import Codes, motion_basis
 from .drawing import Easel
 
 
-class Told(NamedTuple):
+class FrameTold(NamedTuple):
     """A frame as it is told; of two with one number, that of the later epoch counts."""
 
     frame: int
@@ -31,7 +31,7 @@ class Moves:
         self._pictures = pictures
         self.epoch = 0
         self.sound_only = False
-        self.listeners: list[Callable[[Told], None]] = []
+        self.listeners: list[Callable[[FrameTold], None]] = []
 
     @property
     def deaf(self) -> bool:
@@ -44,4 +44,4 @@ class Moves:
         if listeners:
             codes = motion_basis().codes(motion.rest, motion.base_pose, motion.eyes, pose)
             for listener in listeners:
-                listener(Told(frame, self.epoch, codes))
+                listener(FrameTold(frame, self.epoch, codes))
