@@ -17,6 +17,10 @@ BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 """Lines of a page between which the tables stand."""
 
 
+BUSY = 0.25
+"""Load, of a core, from which a machine was not quiet."""
+
+
 @dataclass(frozen=True)
 class BenchTable:
     """A table: title, names of the columns, rows of text; the first column is words, the others are numbers."""
@@ -121,12 +125,15 @@ def _networks(result: CaseResult) -> BenchTable:
 
 
 def summary(report: BenchReport) -> str:
-    """What it ran on, in a line."""
+    """What it ran on, in a line, and what else ran there."""
     told = report.machine
+    load, least = told["load"], BUSY * told["cores"]
+    busy = "" if load is None else f" Load before it began: {load:.2f}"
+    busy += "" if not busy else "." if load < least else "; others ran beside it, so its times are too long."
     gpu = f", {told['gpu']}" if told["gpu"] else ""
     return (
         f"{told['processor']}, {told['cores']} cores{gpu}; {told['system']}, Python {told['python']}, onnxruntime "
-        f"{told['onnxruntime']}."
+        f"{told['onnxruntime']}.{busy}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import platform
 import subprocess
 import time
@@ -73,6 +74,7 @@ def bench(asked: Iterable[BenchCase], progress: Callable[[BenchCase], None] | No
         check_named(name)
     results: list[CaseResult] = []
     errors: list[DeviceError] = []
+    about = machine()  # before anything is measured: its load is that of others
     for case in asked:
         if progress is not None:
             progress(case)
@@ -82,7 +84,7 @@ def bench(asked: Iterable[BenchCase], progress: Callable[[BenchCase], None] | No
             errors.append(error)
     if errors and not results:
         raise errors[0]
-    return BenchReport(machine(), tuple(results), tuple(map(str, errors)))
+    return BenchReport(about, tuple(results), tuple(map(str, errors)))
 
 
 def one(case: BenchCase) -> CaseResult:
@@ -120,7 +122,7 @@ def result_of(told: dict[str, Any]) -> CaseResult:
 
 
 def machine() -> dict[str, Any]:
-    """What this machine is: processor, cores, system, versions."""
+    """What this machine is: processor, cores, system, versions, and how busy it is."""
     import onnxruntime
 
     return {
@@ -130,7 +132,13 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "onnxruntime": onnxruntime.__version__,
         "gpu": _gpu(),
+        "load": _load(),
     }
+
+
+def _load() -> float | None:
+    """Processes that ran or waited in the mean of the last minute; None where the system does not tell."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def _processor() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from speechhead.core.errors import DeviceError
 from speechhead.core.kept import opened
 from speechhead.core.options import PORTRAIT_SIZE, RenderOptions, check_device, check_engine
@@ -9,6 +11,8 @@ from speechhead.engines.need import need_torch, usable_cuda
 
 from .checkpoints.imported import find_latents
 from .protocol import Generator
+
+log = logging.getLogger("speechhead")
 
 GENERATORS = ("compact",)
 """Generators that ship with the library, the default one first; families speak with weights that a user imported."""
@@ -32,7 +36,8 @@ def open_generator(
         onnx
     device : auto takes a GPU that torch can use; asked for and not there, it is an error
     threads : of each of the compact generator's networks on the CPU
-    precision, graph : how a family runs on the device, see `engines.running.Running`; compact draws in float32
+    precision, graph : how a family runs on the device, see `engines.running.Running`; compact draws in float32, and is
+        not compiled
 
     Raises
     ------
@@ -79,6 +84,9 @@ def chosen_generator(options: RenderOptions, size: int) -> Generator:
 def _open_compact(size: int, engine: str, device: str, threads: int | None, graph: str) -> Generator:
     """The compact generator: with torch on a GPU, and on the CPU where torch is asked for; else OpenCV draws."""
     check_generator(GENERATORS[0], engine, device)
+    if graph == "compile":
+        log.warning("generator '%s': --graph compile is for families; it runs with --graph auto.", GENERATORS[0])
+        graph = "auto"
     cpu = device == "cpu" or (device == "auto" and not usable_cuda())
     if engine == "onnx" or (engine == "auto" and cpu):
         from speechhead.generators.compact.generator import CompactGenerator

@@ -84,6 +84,13 @@ def test_tables_for_a_page(tmp_path: Path) -> None:
     assert "| compact, 256 px, cpu | 4 | 160.0 | 40.0 | yes | one call |" in text
     assert "| drawing, the rest | 1.00 | 20.00 | 30.00 | 21.00 | 95% |" in text and "- a note" in text
     assert "(random weights)" in text and "NVIDIA L4" in summary(report)
+    for load, said in (
+        (0.1, "Load before it began: 0.10."),
+        (9.0, "9.00; others ran beside it"),
+        (None, "onnxruntime"),
+    ):
+        told = summary(dataclasses.replace(report, machine={**report.machine, "cores": 2, "load": load}))
+        assert said in told and told.endswith(".")
     assert sum(table.title.startswith("Networks") for table in tables(report)) == 1
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- bench -->\nold\n<!-- /bench -->\nend\n")
@@ -150,7 +157,7 @@ def test_a_process_that_fails_is_an_error_in_one_line(monkeypatch: pytest.Monkey
     with pytest.raises(DeviceError, match="no GPU here"):
         bench([BenchCase()])
     told = [json.dumps({"error": "device 'cuda': no GPU here."}), json.dumps(dataclasses.asdict(RESULT))]
-    told.append("")  # the driver lists no GPU
+    told.insert(0, "")  # the driver lists no GPU
     instead(monkeypatch, lambda *_, **__: SimpleNamespace(stdout=told.pop(0), stderr="", returncode=0))
     report = bench([BenchCase(device="cuda"), BenchCase()])
     assert report.results == (RESULT,) and report.failed == ("device 'cuda': no GPU here.",)

@@ -215,3 +215,13 @@ def test_who_asks_for_a_gpu_gets_one_or_an_error() -> None:
     assert type(open_generator("compact", SIZE)) is CompactGenerator
     with pytest.raises(DeviceError, match="no GPU"):
         open_generator("compact", SIZE, device="cuda")
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+def test_compiling_is_for_families_and_a_line_says_so(engine: str, caplog: pytest.LogCaptureFixture) -> None:
+    generator = open_generator("compact", 64, engine, "cpu", 1, "fp32", "compile")
+    assert [record.getMessage() for record in caplog.records] == [
+        "generator 'compact': --graph compile is for families; it runs with --graph auto."
+    ]
+    running = getattr(generator, "running", None)
+    assert (engine == "torch") == (running is not None) and (running is None or running.graph == "none")
