@@ -1,0 +1,155 @@
+/**
+ * A portrait drawn where it is seen: motion to the pixels of a canvas, by the scene, two networks and WebGL2.
+ *
+ *     const renderer = await Renderer.open({ canvas, scene: await openScene(url), networks: await Networks.open({ names: NETWORKS }) });
+ *     await renderer.draw(motion);
+ */
+
+import { Gl } from "./gl.js";
+import { Moments } from "./moment.js";
+import { Shown } from "./paint/shown.js";
+import { Picture } from "./picture.js";
+
+const LATENTS = "landmarks2latents_compact", WINDOWS = "compact_windows";
+
+/** Networks that a renderer runs. */
+export const NETWORKS = [LATENTS, WINDOWS];
+
+const SLOWLY = 0.1; // share of the newest frame in the mean time of one
+
+/** @typedef {{landmarks: Float32Array, pose: number[]}} Motion see `moment.js` */
+
+export class Renderer {
+  #canvas; #scene; #networks; #mark;
+  #moments; #gl; #picture; #shown;
+  #busy = false; #waiting = null; #last = null; #mean = 0; #closed = false; #lost = false;
+  #streams = [];
+
+  /** Called when the graphics unit is gone, and when all is uploaded again: show something else between the two. */
+  onlost = () => {};
+  onrestored = () => {};
+
+  /**
+   * @param {{canvas: HTMLCanvasElement|OffscreenCanvas, scene: import("./scene.js").Scene, networks: {run: Function}, mark?: string}} options
+   *   canvas: gets the size of the scene; mark: a short text such as "AI" for its corner
+   * @throws where the browser can not draw: take the server's video
+   */
+  static async open(options) {
+    const renderer = new Renderer(options);
+    renderer.#upload();
+    return renderer;
+  }
+
+  /** Use `open`. */
+  constructor({ canvas, scene, networks, mark = "" }) {
+    this.#canvas = canvas;
+    this.#scene = scene;
+    this.#networks = networks;
+    this.#mark = mark;
+    this.#moments = new Moments(scene);
+    canvas.addEventListener("webglcontextlost", this.#whenLost);
+    canvas.addEventListener("webglcontextrestored", this.#whenRestored);
+  }
+
+  #upload() {
+    this.#gl = new Gl(this.#canvas);
+    this.#picture = new Picture(this.#gl, this.#scene);
+    this.#shown = new Shown(this.#gl, this.#scene, this.#mark);
+    this.#canvas.width = this.#shown.width;
+    this.#canvas.height = this.#shown.height;
+  }
+
+  #whenLost = (event) => {
+    event.preventDefault(); // else it never comes back
+    this.#lost = true;
+    this.onlost();
+  };
+
+  #whenRestored = () => {
+    if (this.#closed) return;
+    this.#upload();
+    this.#lost = false;
+    this.onrestored();
+    if (this.#last) this.draw(this.#last);
+  };
+
+  /** Milliseconds from a motion to its picture, a slow mean; 0 before the first. */
+  get milliseconds() {
+    return this.#mean;
+  }
+
+  /** Whether a frame is being drawn. */
+  get busy() {
+    return this.#busy;
+  }
+
+  /** Whether the page can not be seen and nobody records it: nothing is drawn. */
+  get resting() {
+    const recorded = this.#streams.some((stream) => stream.getVideoTracks().some((track) => track.readyState === "live"));
+    return Boolean(this.#canvas.ownerDocument?.hidden) && !recorded;
+  }
+
+  /**
+   * Draw one frame. Of motions that come while one is drawn only the newest is kept.
+   * @param {Motion} motion
+   * @returns {Promise<boolean>} whether it is on the canvas: false where a newer one took its place, or none can be drawn now
+   */
+  draw(motion) {
+    if (this.#closed || this.#lost || this.resting) {
+      this.#last = motion;
+      return Promise.resolve(false);
+    }
+    if (!this.#busy) return this.#run(motion);
+    this.#waiting?.give(false);
+    return new Promise((give) => (this.#waiting = { motion, give }));
+  }
+
+  async #run(motion) {
+    this.#busy = true;
+    this.#last = motion;
+    try {
+      return await this.#drawn(motion);
+    } finally {
+      this.#busy = false;
+      const next = this.#waiting;
+      this.#waiting = null;
+      if (next) this.draw(next.motion).then(next.give, () => next.give(false));
+    }
+  }
+
+  async #drawn(motion) {
+    const began = performance.now(), picture = this.#picture, gone = () => this.#closed || this.#lost || picture !== this.#picture;
+    const given = this.#moments.before(motion), line = (data) => ({ data, dims: [1, data.length] });
+    const { delta } = await this.#networks.run(LATENTS, { motion: line(given.motion), shape: line(given.shape) });
+    if (gone()) return false;
+    const moment = this.#moments.after(given, delta.data);
+    const inputs = await picture.begun(moment);
+    if (!inputs || gone()) return false;
+    const { mouth, eyes } = await this.#networks.run(WINDOWS, inputs);
+    if (gone()) return false;
+    picture.done(moment, { mouth: mouth.data, eyes: eyes.data }, inputs.mouth_shapes.data);
+    this.#shown.draw(picture.frame);
+    const took = performance.now() - began;
+    this.#mean = this.#mean ? this.#mean + SLOWLY * (took - this.#mean) : took;
+    return true;
+  }
+
+  /** The canvas as a stream, for recordings and calls: it goes on in a hidden page until its tracks are stopped. */
+  stream(rate = 25) {
+    const stream = this.#canvas.captureStream(rate);
+    this.#streams.push(stream);
+    return stream;
+  }
+
+  /** End: memory is given back, and nothing is drawn any more. The networks stay open, and the canvas can be drawn on anew. */
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#waiting?.give(false);
+    this.#waiting = null;
+    this.#canvas.removeEventListener("webglcontextlost", this.#whenLost);
+    this.#canvas.removeEventListener("webglcontextrestored", this.#whenRestored);
+    for (const stream of this.#streams) for (const track of stream.getTracks()) track.stop();
+    this.#gl.close();
+  }
+}
