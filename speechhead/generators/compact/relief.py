@@ -42,6 +42,9 @@ class ReliefShape:
     uncovered: tuple[float, float] = (-0.3, 0.3)
     """Cosines, of the way out of a face and that of what lies deep: a turn begins to uncover a rim, and surely does."""
 
+    still: float = 1e-3
+    """A turn, as the way aside of what lies 1 deep, that has no direction yet: less is the rounding of a pose."""
+
     soft: float = 0.05
     """Sigma of the depth's smoothing."""
 
@@ -122,7 +125,7 @@ class Relief:
     def lift(self, skull: Array) -> Array:
         """What `raised` adds [..., 478, 3], as the skull [..., 4, 2] moves, of `ways`."""
         slides = skull[..., 2, :]  # how what lies deep goes aside
-        towards = slides @ self._outwards.T / (np.linalg.norm(slides, axis=-1, keepdims=True) + 1e-6)
+        towards = slides @ self._outwards.T / (np.linalg.norm(slides, axis=-1, keepdims=True) + RELIEF.still)
         return np.asarray(smoothstep32(towards, *RELIEF.uncovered)[..., None] * self._front, np.float32)
 
     def ways(self, pose: Pose) -> tuple[Array, Array]:

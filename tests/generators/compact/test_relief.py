@@ -99,6 +99,12 @@ def test_a_rim_comes_forward_where_a_turn_uncovers_it_and_keeps_its_depth_where_
         assert shift[uncovered, 2] < -0.003 and shift[hidden, 2] == 0
 
 
+def test_a_head_that_does_not_turn_has_the_same_rim_for_every_rounding_of_its_pose(relief: Relief) -> None:
+    still = relief.raised(MESH_REFERENCE, POSE)
+    for angles in ((1e-5, 0, 0), (-1e-5, 0, 0), (0, 1e-5, 0), (0, -1e-5, 0)):
+        assert np.abs(relief.raised(MESH_REFERENCE, turned(POSE, angles)) - still).max() < 1e-4
+
+
 def test_only_the_rim_of_a_face_is_brought_forward() -> None:
     before = fronted(MESH, POSE)
     assert np.array_equal(before[:, :2], MESH[:, :2])

@@ -40,7 +40,7 @@ export class Around {
   #raise(keypoints) {
     const [outwards, front] = [this.held.array("outwards"), this.held.array("front")];
     const [x, y] = [this.ways[0][4], this.ways[0][5]]; // how what lies deep goes aside
-    const far = Math.hypot(x, y) + 1e-6;
+    const far = Math.hypot(x, y) + RELIEF.still;
     for (let i = 0; i < POINTS; i++) {
       const share = smooth((x * outwards[2 * i] + y * outwards[2 * i + 1]) / far, ...RELIEF.uncovered);
       for (let k = 3 * i; k < 3 * i + 3; k++) this.solid[k] = keypoints[k] + share * front[k];

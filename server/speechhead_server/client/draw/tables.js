@@ -12,6 +12,6 @@ export const ARCHES = {"upper_bite":0.013,"lower_bite":0.02,"behind":0.055,"dens
 export const JAW = {"chin_points":[7,8,9],"chin":1.0,"slack":0.02,"lip":0.12,"most":1.0};
 export const HABIT = {"upper_edge":[50,51,52],"lower_edge":[56,57,58],"ends":[60,64],"far":1.5,"mean":[-0.0354,0.0956,0.0459,0.0119,0.0217,0.131,-0.0071,-0.0061],"spread":[0.0291,0.061,0.0369,0.0416,0.0702,0.062,0.0142,0.0186],"tells":[[-0.0046,-0.0157,0.0,0.00244,0.0],[0.0829,0.0213,0.0,-0.00057,0.0],[-0.0071,0.0427,0.0,-0.00492,0.0],[0.0441,-0.0314,0.0,0.00318,0.0],[0.079,-0.0018,0.0,-0.0042,0.0],[0.0903,0.0084,0.0,-0.00191,0.0],[0.0637,0.1293,0.0,0.00032,0.0],[-0.0508,0.0244,0.0,0.00312,0.0]],"light":[-1.6,0.15]};
 export const TONES = {"knee":0.85,"luma":[0.299,0.587,0.114]};
-export const RELIEF = {"resolution":64,"slope":4.0,"furthest":0.85,"rim":[0.3,0.12],"uncovered":[-0.3,0.3],"soft":0.05,"calm":0.15,"reach":0.2,"wide":[0.35,1.5],"loose":0.4,"rounds":6,"steep":0.3};
+export const RELIEF = {"resolution":64,"slope":4.0,"furthest":0.85,"rim":[0.3,0.12],"uncovered":[-0.3,0.3],"still":0.001,"soft":0.05,"calm":0.15,"reach":0.2,"wide":[0.35,1.5],"loose":0.4,"rounds":6,"steep":0.3};
 export const BODY = {"way":0.75,"turns":[0.3,0.2,0.3],"waist":[0.0,3.4,1.3],"neck":[0.0,1.0,0.9]};
 export const SMILE = {"fade":0.02,"corners":[48,54],"nose":33};
