@@ -36,6 +36,9 @@ PONG = 300
 SLICE = 8 * 1024
 """Bytes of a WebSocket that are looked at at a time: frames may be of two bytes, and others wait meanwhile."""
 
+LEFT = 5.0
+"""Seconds after which a WebSocket that is done with is cut off, though its client has not read all."""
+
 LONG, REST = 0.002, 3
 """Seconds of computing for a slice from which a WebSocket must wait, and for how many times as long."""
 
@@ -104,6 +107,13 @@ class UnhurriedSocket(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
         if spent > LONG and not self.transport.is_closing():
             self.transport.pause_reading()
             asyncio.get_running_loop().call_later(REST * spent, self._go_on)
+
+    async def run_asgi(self) -> None:
+        """Serve it, and let it hold nothing afterwards."""
+        try:
+            await super().run_asgi()
+        finally:
+            asyncio.get_running_loop().call_later(LEFT, self.transport.abort)
 
     def _go_on(self) -> None:
         if not self.transport.is_closing() and not getattr(self, "read_paused", False):

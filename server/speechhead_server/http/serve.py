@@ -75,7 +75,9 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host.strip("[]"), port), family=family, backlog=128)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ServerError(f"{host}:{port}: can not listen ({reason.lower()}). Choose another --port.") from None
+        raise ServerError(
+            f"{host}:{port}: can not listen ({reason.lower()}). Choose another --host or --port."
+        ) from None
 
 
 def _options() -> list[Parameter]:

@@ -25,6 +25,10 @@ UNREAD = 2000
 """Messages that wait for a client that does not read them, beyond which its socket is closed."""
 
 
+FAREWELL = 2.0
+"""Seconds in which a client takes the line that says why its socket ends: one that reads nothing holds no place."""
+
+
 @contextlib.asynccontextmanager
 async def open_socket(socket: WebSocket, sessions: Sessions, name: str, kind: str) -> AsyncIterator[Session]:
     """A socket's session while the socket is served; it is told in one line why it ends."""
@@ -47,9 +51,13 @@ async def _refuse(socket: WebSocket, error: Exception, code: int = 1008) -> None
     text = one_line(error) if code == 1008 else "the server failed at this; its log says why."
     if isinstance(error, Refused) and error.status == 413:
         code = 1009
-    with contextlib.suppress(Exception):
+
+    async def told() -> None:
         await socket.send_json({"type": "error", "error": text})
         await socket.close(code)
+
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(told(), FAREWELL)
 
 
 def order_of(text: str, known: dict[str, type]) -> dict[str, Any]:

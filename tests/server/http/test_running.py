@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
+from speechhead_server.core.problems import Refused
 from speechhead_server.http import running
 from speechhead_server.http.running import served
 
@@ -120,6 +121,59 @@ def test_a_socket_that_floods_lets_others_in_between(monkeypatch):
     asyncio.run(scenario())
     assert sum(seen) > 240_000 and max(seen) <= running.SLICE
     assert any(getattr(do, "__name__", "") == "_go_on" for do in long)  # it had to wait
+
+
+def test_a_socket_that_reads_nothing_is_cut_off_when_it_is_done_with(monkeypatch):
+    from speechhead_server.http import sockets
+    from speechhead_server.http.sockets import open_socket
+    from starlette.websockets import WebSocket
+
+    monkeypatch.setattr(running, "LEFT", 0.2)
+    monkeypatch.setattr(sockets, "FAREWELL", 0.2)
+    over = []
+
+    class Nobody:
+        def get(self, name):
+            return self
+
+        listeners = ()
+
+    async def talks(scope, receive, send):
+        if scope["type"] != "websocket":
+            await app(scope, receive, send)
+            return
+        socket = WebSocket(scope, receive, send)
+        async with open_socket(socket, Nobody(), "x", "test"):
+            try:
+                await asyncio.wait_for(socket.send_text("x" * 40_000_000), 0.3)
+                await asyncio.wait_for(socket.send_text("x"), 0.3)
+            except asyncio.TimeoutError:
+                pass
+            raise Refused(429, "Read what is sent.")
+        over.append(True)
+
+    async def scenario():
+        server = served(talks, "127.0.0.1", 0, Speaker(), 1.0)
+        task = asyncio.create_task(server._serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13"
+        writer.write(
+            f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{key}\r\n\r\n".encode()
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(300):
+            if over and not server.server_state.connections:
+                break
+            await asyncio.sleep(0.01)
+        assert over and not server.server_state.connections
+        writer.close()
+        server.should_exit = True
+        await task
+
+    asyncio.run(scenario())
 
 
 def test_it_ends_when_what_is_said_has_been_said():
