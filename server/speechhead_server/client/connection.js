@@ -19,7 +19,8 @@ export class NoPath extends Error {
  * @param {Api} api
  * @param {string} whep path of the session's endpoint
  * @param {object[]} iceServers as the server's configuration has them
- * @param {{message: Function, lost: Function}} on called with data-channel messages; if the path breaks later
+ * @param {{message: Function, lost: Function, motion?: Function}} on called with data-channel messages; if the path breaks
+ *   later; with packets of motion, for whoever draws by itself
  */
 export class Connection {
   #api;
@@ -45,6 +46,11 @@ export class Connection {
     pc.addTransceiver("video", { direction: "recvonly" });
     this.#channel = pc.createDataChannel("speechhead");
     this.#channel.onmessage = ({ data }) => on.message(JSON.parse(data));
+    if (on.motion) { // late motion is worth nothing: what is lost stays lost
+      const motion = pc.createDataChannel("motion", { ordered: false, maxRetransmits: 0 });
+      motion.binaryType = "arraybuffer";
+      motion.onmessage = ({ data }) => this.#closed || on.motion(data);
+    }
     pc.ontrack = ({ track }) => this.stream.addTrack(track);
     pc.onconnectionstatechange = () => this.#changed();
   }
@@ -73,6 +79,11 @@ export class Connection {
     if (this.#channel.readyState !== "open") return false;
     this.#channel.send(JSON.stringify(message));
     return true;
+  }
+
+  /** When which sound was last played, see RTCRtpReceiver.getSynchronizationSources. */
+  sources() {
+    return this.pc.getReceivers().find(({ track }) => track.kind === "audio")?.getSynchronizationSources?.() ?? [];
   }
 
   /** Send the microphone, or nothing. */

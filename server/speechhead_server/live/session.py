@@ -225,7 +225,13 @@ class Session:
     def hello(self) -> Message:
         """The first message of a data channel."""
         told = {"type": "hello", "session": self.name, "notice": COMMENT, "clock": self._now}
-        return {**told, "avatar": self.avatar, "size": self.size, "offers": self.views.offers}
+        return {
+            **told,
+            "avatar": self.avatar,
+            "size": self.size,
+            "offers": self.views.offers,
+            "mark": self._settings.watermark,
+        }
 
     # Viewers.
 

@@ -1,0 +1,152 @@
+/** A portrait drawn on this device: by motion that the server sends, or by what is heard of its sound. */
+
+import { MediaClock } from "./draw/clock.js";
+import { MotionReceiver } from "./draw/receiver.js";
+import { MotionWire } from "./draw/wire.js";
+
+const BACK = 50; // frames within which time never goes back: a face that waits is not seen, one that jumps is
+const STARVED = 3000; // ms without a packet of motion after which none comes through
+
+/** The modules that draw and hear, loaded when they are needed first; tests put others here. */
+export const parts = {
+  able: () => canDraw(),
+  /** @returns {Promise<{draw: (motion: object) => Promise<unknown>, milliseconds: number, close: () => void}>} */
+  async renderer({ canvas, base, scene, mark, lost }) {
+    const [{ Renderer, NETWORKS }, { openScene }, { Networks }] = await Promise.all(
+      ["renderer", "scene", "networks"].map((name) => import(`./draw/${name}.js`)));
+    const [opened, networks] = await Promise.all([openScene(scene), Networks.open({ base, names: NETWORKS })]);
+    const renderer = await Renderer.open({ canvas, scene: opened, networks, mark });
+    renderer.onlost = lost;
+    renderer.scene = opened;
+    return renderer;
+  },
+  /** What hears a stream and moves a portrait by it; see own_sound.js. */
+  async hearing(given) {
+    return (await import("./own_sound.js")).OwnSound.open(given);
+  },
+};
+
+/** Whether this device has what drawing needs. */
+export function canDraw() {
+  if (typeof WebAssembly === "undefined" || typeof OffscreenCanvas === "undefined") return false;
+  const gl = new OffscreenCanvas(1, 1).getContext("webgl2");
+  const able = Boolean(gl?.getExtension("EXT_color_buffer_float"));
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return able;
+}
+
+/** Draws on a canvas from `start` to `stop`, the frame whose sound is heard. */
+export class OwnDrawing {
+  #running = false;
+  #last = null;
+  #busy = false;
+  #asked = 0; // the animation frame that was asked for
+  #fed = 0; // ms at which motion began, or came last
+
+  /**
+   * @param {{canvas: HTMLCanvasElement, base: string, scene: string, basis: string, mark: string, sources: Function,
+   *   headers?: object, drew: Function, starved: Function, lost: Function}} given
+   * base: address of the client's modules; scene, basis: addresses; sources: of the sound, see MediaClock;
+   * drew: called with the ms of each frame and whether it came late; starved: no motion comes; lost: can draw no more
+   */
+  static async open(given) {
+    const [answer, renderer] = await Promise.all([fetch(given.basis), parts.renderer(given)]);
+    if (!answer.ok) throw new Error(`the basis of motion is not there (${answer.status})`);
+    return new OwnDrawing(given, new MotionWire(await answer.json()), renderer);
+  }
+
+  constructor(given, wire, renderer) {
+    this.given = given;
+    this.wire = wire;
+    this.renderer = renderer;
+    this.clock = new MediaClock(undefined, given.sources);
+    this.receiver = new MotionReceiver();
+    this.hearing = null;
+    this.told = null;
+    this.frames = 0;
+  }
+
+  /** The server's message of what the motion is of. */
+  tell(message) {
+    if (message.basis !== this.wire.name) throw new Error("the server's motion is of another version. Load the page again.");
+    this.told = { rest: Float32Array.from(message.rest), pose: message.pose };
+    if (message.rtp !== null) this.clock.origin = message.rtp;
+  }
+
+  /** Bytes of the motion's channel; what is no packet is passed over. */
+  packet(data) {
+    try {
+      const packet = this.wire.unpack(data);
+      this.receiver.push(packet);
+      this.clock.packet(packet);
+      this.#fed = performance.now();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
+  }
+
+  /** Draw from now on: by the wire's motion, or by what is heard of a stream. @param {MediaStream | null} stream */
+  async start(stream = null, controls = {}) {
+    this.stop();
+    this.#running = true;
+    this.#fed = performance.now();
+    if (stream) this.hearing = await parts.hearing({ stream, scene: this.renderer.scene, base: this.given.base, controls });
+    if (this.#running) this.#next();
+  }
+
+  stop() {
+    this.#running = false;
+    cancelAnimationFrame(this.#asked);
+    this.hearing?.close();
+    this.hearing = this.#last = null;
+  }
+
+  close() {
+    this.stop();
+    this.renderer.close();
+  }
+
+  #next() {
+    this.#asked = requestAnimationFrame(() => {
+      if (!this.#running) return;
+      this.#step();
+      this.#next();
+    });
+  }
+
+  /** The motion to be shown now, or null where there is none yet. */
+  #motion() {
+    if (this.hearing) return this.hearing.motion();
+    const frame = this.clock.frame();
+    if (frame === null || !this.told) return null;
+    if (this.#last !== null && frame <= this.#last && frame > this.#last - BACK) return null; // the clock found its sound
+    const codes = this.receiver.at(frame);
+    return codes && this.wire.motion(codes, this.told.rest, this.told.pose, frame);
+  }
+
+  async #step() {
+    if (!this.hearing && performance.now() - this.#fed > STARVED) {
+      this.#fed = performance.now();
+      this.given.starved();
+      return;
+    }
+    if (this.#busy) return;
+    const motion = this.#motion();
+    if (!motion || motion.frame === this.#last) return;
+    const left = this.#last === null ? 0 : motion.frame - this.#last - 1; // that were left out
+    const hidden = this.#last !== null && left > 50; // the page was not seen for a while
+    this.#last = motion.frame;
+    this.#busy = true;
+    const begin = performance.now();
+    try {
+      await this.renderer.draw(motion);
+      this.frames++;
+    } catch (error) {
+      this.given.lost(error);
+      return;
+    } finally {
+      this.#busy = false;
+    }
+    if (this.#running) this.given.drew(performance.now() - begin, left > 0 && !hidden);
+  }
+}
