@@ -21,19 +21,27 @@ export class Around {
 
   /** @param {import("./moment.js").Driven} driven @param {import("./numbers.js").Numbers} out */
   write({ keypoints, head }, out) {
-    const [source, size] = [this.held.head, this.held.size];
-    between(source, head, this.ways[0]);
-    between(source, followed(source, head), this.ways[1]);
-    this.#raise(keypoints);
-    const [placed, cell] = [head.pixels(this.solid, this.placed), MESH.resolution / size];
+    this.vertices(keypoints, head, out.number("vertices"));
+    between(this.held.head, followed(this.held.head, head), this.ways[1]);
+    const cell = MESH.resolution / this.held.size;
     for (let i = 0; i < POINTS; i++) {
-      this.cells[2 * i] = placed[3 * i] * cell - 0.5;
-      this.cells[2 * i + 1] = placed[3 * i + 1] * cell - 0.5;
+      this.cells[2 * i] = this.placed[3 * i] * cell - 0.5;
+      this.cells[2 * i + 1] = this.placed[3 * i + 1] * cell - 0.5;
     }
     this.hull.around(this.cells, 2, out.number("hull"));
     this.#drive(out.number("around"));
-    const vertices = out.number("vertices");
-    for (let i = 0; i < vertices.length; i++) vertices[i] = placed[i] * (2 / size) - (i % 3 < 2 ? 1 : 0);
+  }
+
+  /**
+   * Where all that moves with a face lies, x and y in [-1, 1] of the crop, z in the same unit.
+   * @param {Float32Array} keypoints [478 x 3] @param {import("./space.js").Head} head @param {Float32Array} out as long as `solid`
+   */
+  vertices(keypoints, head, out) {
+    between(this.held.head, head, this.ways[0]);
+    this.#raise(keypoints);
+    head.pixels(this.solid, this.placed);
+    for (let i = 0; i < out.length; i++) out[i] = this.placed[i] * (2 / this.held.size) - (i % 3 < 2 ? 1 : 0);
+    return out;
   }
 
   /** The face with its rim in front where a turn uncovers it, and its irises' rims, see `Relief.lift`. */

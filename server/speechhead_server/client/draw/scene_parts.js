@@ -1,5 +1,8 @@
 // What a scene does not hold, as it can be worked out from what it holds; the same as in Python's `compact`.
+import {Around} from "./around.js";
 import {dense} from "./dense.js";
+import {Held} from "./held.js";
+import {smooth} from "./space.js";
 
 const OVAL = 36;
 const WINDOWS = ["mouth", "eyes"];
@@ -58,29 +61,8 @@ function planes({shape: [height, width, channels], data}) {
 
 /** Places of the mesh's vertices that move, in [-1, 1] of the crop. See `meshwarp.MeshWarp.source`. */
 function vertices(scene) {
-  const told = scene.meta.numbers, part = (name) => scene.array(`numbers.${name}`).data;
-  const canonical = part("canonical"), front = part("front"), outwards = part("outwards"), turn = part("rotation");
-  const ring = part("head_ring"), irises = part("irises"), shift = part("translation"), count = canonical.length / 3;
-  const slides = [0, 1].map((k) => turn[3 * k] * turn[6] + turn[3 * k + 1] * turn[7] + turn[3 * k + 2] * turn[8]).map(Math.fround);
-  const far = Math.hypot(...slides) + 1e-6;
-  const solid = new Float32Array(3 * count + ring.length + irises.length);
-  for (let k = 0; k < count; k++) {
-    const towards = (slides[0] * outwards[2 * k] + slides[1] * outwards[2 * k + 1]) / far;
-    const share = smooth(towards, -0.3, 0.3);
-    for (let c = 0; c < 3; c++) solid[3 * k + c] = canonical[3 * k + c] + share * front[3 * k + c];
-  }
-  solid.set(ring, 3 * count);
-  const first = 3 * count + ring.length, half = irises.length / 2;
-  irises.forEach((value, k) => {
-    solid[first + k] = solid[3 * (k < half ? 468 : 473) + (k % 3)] + value;
-  });
-  const data = new Float32Array(solid.length), unit = 2 / told.size;
-  for (let k = 0; k < solid.length; k += 3) {
-    for (let c = 0; c < 3; c++) {
-      const turned = turn[3 * c] * solid[k] + turn[3 * c + 1] * solid[k + 1] + turn[3 * c + 2] * solid[k + 2];
-      data[k + c] = (told.scale * turned + shift[c]) * unit - (c < 2 ? 1 : 0);
-    }
-  }
+  const held = new Held(scene), around = new Around(held);
+  const data = around.vertices(held.array("canonical"), held.head, new Float32Array(around.solid.length));
   return {shape: [data.length / 3, 3], data};
 }
 
@@ -103,9 +85,4 @@ function places(scene) {
     for (let n = 0; n < OVAL; n++) data[row * k + 8 + n] = (fades * near[n]) / sum;
   }
   return {shape: [count * count, row], data};
-}
-
-function smooth(x, low, high) {
-  const t = Math.min(Math.max((x - low) / (high - low), 0), 1);
-  return t * t * (3 - 2 * t);
 }
