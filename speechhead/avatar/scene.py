@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from speechhead.core.errors import ControlError
 from speechhead.generators.compact.generator import CompactGenerator
 from speechhead.generators.compact.scene.pack import packed
 from speechhead.generators.protocol import Generator
+from speechhead.motion.emotion import fitted
+from speechhead.motion.rest import rest_face
 
 from .portrait import Avatar
 
@@ -28,4 +32,8 @@ def scene_of(avatar: Avatar, generator: Generator) -> bytes:
     scene.told |= {"name": avatar.name, "box": list(avatar.box)}
     if avatar.box != (0, 0, len(avatar.picture)):
         scene.put_picture("picture", avatar.picture)
+    rest, pose = rest_face(avatar.neutral), avatar.pose  # what a browser that hears by itself moves the face from
+    scene.put("rest", rest)
+    scene.put("emotions", fitted(rest))
+    scene.put("pose", np.array([*pose.rotation.ravel(), *pose.translation, pose.scale], np.float32))
     return scene.bytes()

@@ -1,0 +1,86 @@
+// The ear in a page: sound of any kind goes in, a portrait's motion comes out, in time with what is heard.
+
+import { FPS } from "./clocks.js";
+import { Resampler } from "./resample.js";
+
+const SPARE = 0.1; // seconds beyond the look-ahead in which the networks answer
+
+/**
+ * Lets a `Hearing` hear what is played in a page, and says which motion belongs to what sounds now. Sound is held back
+ * by the time that hearing takes. Until `start`, and where nothing sounds, the portrait is alive.
+ */
+export class Ear {
+  /** @param {import("./hearing.js").Hearing} hearing */
+  constructor(hearing) {
+    this.hearing = hearing;
+    this.context = this.input = this.output = null;
+    this.motions = [];
+    this.heard = 0; // video frames of sound that were given to hearing
+    this.begins = null; // context time and frame at which the tap began
+    this.idle = setInterval(() => this.#live(), 1000 / FPS);
+    this.failed = null;
+  }
+
+  /** Seconds by which sound is held back. */
+  get delay() {
+    return this.hearing.delay + SPARE;
+  }
+
+  /** Begin to hear, after a click: browsers give no sound before. @param {AudioContext} context */
+  async start(context) {
+    await context.audioWorklet.addModule(new URL("./tap.js", import.meta.url));
+    this.context = context;
+    this.input = new AudioWorkletNode(context, "speechhead-tap", { numberOfOutputs: 0 });
+    this.output = new DelayNode(context, { delayTime: this.delay, maxDelayTime: this.delay + 1 });
+    this.output.connect(context.destination);
+    this.resampler = new Resampler(context.sampleRate);
+    this.input.port.onmessage = ({ data }) => this.#hear(data);
+    await context.resume();
+  }
+
+  /** Hear a node of the same context. @param {AudioNode} node @param {boolean} loud whether the viewer hears it too */
+  listen(node, loud = true) {
+    node.connect(this.input);
+    if (loud) node.connect(this.output);
+  }
+
+  /** The newest motion that is due now, or null if there is no newer one than the last time. */
+  due() {
+    this.motions.push(...this.hearing.frames());
+    if (!this.begins) return this.motions.splice(0).at(-1) ?? null;
+    const late = this.context.outputLatency || this.context.baseLatency || 0;
+    const now = (this.context.currentTime - late - this.delay - this.begins.time) * FPS + this.begins.frame;
+    let found = null;
+    while (this.motions.length && this.motions[0].frame <= now) found = this.motions.shift();
+    return found;
+  }
+
+  /** End: no timer and no sound stays. */
+  close() {
+    clearInterval(this.idle);
+    this.input?.disconnect();
+    this.output?.disconnect();
+    if (this.input) this.input.port.onmessage = null;
+  }
+
+  #hear({ began, samples }) {
+    if (!this.begins) {
+      clearInterval(this.idle);
+      this.begins = { time: began, frame: this.heard };
+    }
+    this.#give(this.resampler.push(samples));
+  }
+
+  /** Silence, for as long as there is no clock of sound. */
+  #live() {
+    if (this.begins || globalThis.document?.hidden) return;
+    this.heard += 1;
+    this.#give(new Float32Array(640));
+  }
+
+  #give(samples) {
+    this.hearing.push(samples).catch((error) => {
+      this.failed ??= error;
+    });
+  }
+}

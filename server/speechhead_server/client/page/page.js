@@ -1,0 +1,160 @@
+// The page: a portrait in this folder says what a file or a microphone says, and no server has a part in it.
+
+import { openScene } from "./draw/scene.js";
+import { Networks } from "./draw/networks.js";
+import { Ear } from "./hear/ear.js";
+import { Hearing, NETWORKS, faceOf } from "./hear/hearing.js";
+import { Lines } from "./lines.js";
+
+const BASE = new URL("./", import.meta.url);
+const $ = (id) => document.getElementById(id);
+const asked = new URLSearchParams(location.search);
+
+/** The avatar that is shown: what hears, what draws, and what ends with it. */
+let shown = null;
+let context = null;
+let source = null; // what sounds: {end()}
+
+const say = (text) => ($("state").textContent = text);
+
+async function show(name) {
+  shown?.close();
+  shown = null;
+  say("Loading the portrait and the networks.");
+  const scene = await openScene(new URL(`${encodeURIComponent(name)}.scene`, BASE));
+  const ears = await Networks.open({ base: BASE, names: NETWORKS });
+  const hearing = await Hearing.open({ networks: ears, base: new URL("weights/", BASE), face: faceOf(scene), controls: { seed: Number(asked.get("seed") ?? 0) } });
+  const canvas = fresh(scene.meta.size);
+  const drawing = asked.has("lines") ? new Lines(canvas, scene.meta.size) : await pictured(canvas, scene);
+  const ear = new Ear(hearing);
+  let open = true;
+  shown = { hearing, ear, canvas, drawing, close() { open = false; ear.close(); drawing.close(); ears.close?.(); } };
+  const step = async () => {
+    if (!open) return;
+    const motion = ear.due();
+    if (motion) await drawing.draw(motion);
+    if (ear.failed) say(`The networks stopped: ${ear.failed.message}`);
+    document.body.dataset.frame = motion?.frame ?? document.body.dataset.frame ?? "";
+    requestAnimationFrame(() => step().catch(failed));
+  };
+  await step();
+  if (context) await ear.start(context);
+  feel();
+  say("Choose a sound file, or speak.");
+}
+
+async function pictured(canvas, scene) {
+  const { NETWORKS: names, Renderer } = await import("./draw/renderer.js");
+  return Renderer.open({ canvas, scene, networks: await Networks.open({ base: BASE, names }) });
+}
+
+/** A canvas that nothing was drawn on yet: one has a single kind of context for good. */
+function fresh(size) {
+  const canvas = $("picture").cloneNode();
+  canvas.width = canvas.height = size;
+  $("picture").replaceWith(canvas);
+  return canvas;
+}
+
+function failed(error) {
+  console.error(error);
+  say(`This does not work here: ${error.message}`);
+}
+
+/** The context of all sound, from the first click on. */
+async function sounding() {
+  if (!context) {
+    context = new AudioContext();
+    await shown.ear.start(context);
+  }
+  await context.resume();
+  return context;
+}
+
+function stop() {
+  source?.end();
+  source = null;
+  $("stop").disabled = true;
+  $("microphone").setAttribute("aria-pressed", "false");
+  say("Choose a sound file, or speak.");
+}
+
+async function play(file) {
+  stop();
+  const sound = await sounding();
+  say(`Reading ${file.name}.`);
+  const buffer = await sound.decodeAudioData(await file.arrayBuffer()).catch(() => {
+    throw new Error(`${file.name} has no sound that this browser reads. Choose a WAV, MP3, M4A or WebM file.`);
+  });
+  const node = new AudioBufferSourceNode(sound, { buffer });
+  shown.ear.listen(node);
+  node.onended = stop;
+  source = { end: () => { node.onended = null; node.stop(); node.disconnect(); } };
+  node.start();
+  $("stop").disabled = false;
+  say(`Speaking ${file.name}, ${buffer.duration.toFixed(1)} s.`);
+}
+
+/** Let the portrait say what a stream says, such as a microphone's or a call's. */
+export async function follow(stream, loud = false) {
+  stop();
+  const sound = await sounding();
+  const node = sound.createMediaStreamSource(stream);
+  shown.ear.listen(node, loud);
+  source = { end: () => { node.disconnect(); for (const track of stream.getTracks()) track.stop(); } };
+  $("stop").disabled = false;
+  say("Listening.");
+}
+
+async function microphone() {
+  if ($("microphone").getAttribute("aria-pressed") === "true") return stop();
+  await follow(await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true } }));
+  $("microphone").setAttribute("aria-pressed", "true");
+}
+
+let recorder = null;
+
+/** Record picture and sound, and save them. */
+async function record() {
+  if (recorder) return recorder.stop();
+  const sound = await sounding(), voice = sound.createMediaStreamDestination();
+  shown.ear.output.connect(voice);
+  const pictures = shown.drawing.stream?.(25) ?? shown.canvas.captureStream(25), parts = [];
+  const stream = new MediaStream([...pictures.getTracks(), ...voice.stream.getTracks()]);
+  recorder = new MediaRecorder(stream);
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  recorder.onstop = async () => {
+    const { disclosed } = await import("./disclosure.js");
+    const file = await disclosed(new Blob(parts, { type: recorder.mimeType }));
+    recorder = null;
+    $("record").setAttribute("aria-pressed", "false");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(file);
+    link.download = `speechhead.${file.type.includes("mp4") ? "mp4" : "webm"}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  };
+  recorder.start(1000);
+  $("record").setAttribute("aria-pressed", "true");
+}
+
+function feel() {
+  const name = $("emotion").value;
+  shown?.hearing.update({ emotion: name ? { [name]: 0.8 } : {} }).catch(failed);
+}
+
+async function begin() {
+  const { avatars } = await (await fetch(new URL("page.json", BASE))).json();
+  $("avatar").replaceChildren(...avatars.map((name) => new Option(name)));
+  await show(asked.get("avatar") ?? avatars[0]);
+  $("avatar").disabled = avatars.length < 2;
+  for (const id of ["file", "microphone", "record"]) $(id).disabled = false;
+}
+
+$("file").addEventListener("change", ({ target }) => target.files[0] && play(target.files[0]).catch(failed));
+$("microphone").addEventListener("click", () => microphone().catch(failed));
+$("stop").addEventListener("click", stop);
+$("record").addEventListener("click", () => record().catch(failed));
+$("emotion").addEventListener("change", feel);
+$("avatar").addEventListener("change", ({ target }) => show(target.value).catch(failed));
+begin().catch(failed);
