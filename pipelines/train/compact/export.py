@@ -17,10 +17,11 @@ from torch.nn import functional as F
 
 from pipelines.command import command
 from pipelines.make.pack import pack
+from speechhead.generators.compact.device.networks import WindowPainter
 from speechhead.generators.compact.windows import REACH, WINDOWS
 
 from .checkpoint import load_checkpoint
-from .networks import CompactNetworks, WindowGenerator
+from .networks import CompactNetworks, as_seen, patch_of
 
 FRAME_INPUTS = ("warped", "shapes", "motion", "source", "source_shapes", "quarter", "eighth")
 """Of a window's network, in order; all but the first three belong to the portrait."""
@@ -54,13 +55,13 @@ class WindowsGraph(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         outputs = []
         for number, (name, window) in enumerate(WINDOWS.items()):
-            network = cast(WindowGenerator, self.model.windows[name])
+            network = cast(WindowPainter, self.model.windows[name])
             given = inputs[7 * number : 7 * number + 7]
             edge = torch.tensor(window.edge())[None, None]
             if not network.mouth:
-                outputs.append(torch.cat(network(*given), 1) * edge)
+                outputs.append(torch.cat(patch_of(network, given), 1) * edge)
                 continue
-            half, full = network.outlined(*given)
+            half, full = network.outlined(*as_seen(given))
             shapes = given[1]
             top, bottom = near_lips(shapes[0, 1].amax(1))
             left, right = near_lips(shapes[0, 1].amax(0))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from speechhead.generators.compact.device.networks import WindowPainter
 from speechhead.generators.compact.windows import WINDOWS
 
 from .learner import CompactTraining, Learner, tiles
@@ -24,7 +26,7 @@ from .losses import (
     texture_loss,
     weighted_l1,
 )
-from .networks import CompactNetworks, Discriminator
+from .networks import CompactNetworks, Discriminator, patch_of
 
 
 @dataclass
@@ -43,7 +45,8 @@ def forward(model: CompactNetworks, batch: dict[str, Tensor], names: Iterable[st
         features = model.encoders[name](*portrait)
         warped, edge = batch[f"{name}_warped"], batch[f"{name}_edge"]
         driving = batch[f"{name}_shapes"], batch[f"{name}_motion"]
-        change, cover = model.windows[name](warped, *driving, *portrait, *features)
+        network = cast(WindowPainter, model.windows[name])
+        change, cover = patch_of(network, [warped, *driving, *portrait, *features])
         out.patches[name] = (1 - cover * edge) * warped + change * edge
         out.changes[name] = change * (1 - cover)
     return out

@@ -1,6 +1,6 @@
 """The window networks as torch modules, of the weights that onnxruntime runs.
 
-The training's own modules are `pipelines.train.compact.networks`; a test compares the two pictures.
+The training builds on them: `pipelines.train.compact.networks`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ DARK = (0.22, 0.10, 0.10)
 """Colour from which the inside of a mouth begins."""
 
 
-class _PainterResidual(nn.Module):
+class PainterResidual(nn.Module):
+    """x + conv(conv(x))."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
@@ -35,7 +37,9 @@ class _PainterResidual(nn.Module):
         return out
 
 
-class _Up(nn.Module):
+class PainterUp(nn.Module):
+    """Double the resolution and add the skip connection."""
+
     def __init__(self, inside: int, outside: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inside, outside, 3, 1, 1)
@@ -45,12 +49,21 @@ class _Up(nn.Module):
         return F.interpolate(x, scale_factor=2.0, mode="nearest") + skip
 
 
-def _down(inside: int, outside: int) -> nn.Module:
+def halved(inside: int, outside: int) -> nn.Module:
+    """Half the resolution."""
     return nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(inside, outside, 4, 2, 1))
 
 
 class WindowPainter(nn.Module):
-    """Pixels of one window, of its base channels and of the length of what moves (`Window.motion`)."""
+    """Pixels of one window: mouth interior and lips, or lids and eyes; of its base channels and of the length of what
+    moves (`Window.motion`).
+
+    A U-net over the warped portrait, the driving shapes, and the portrait's own window as it is: windows hang on the
+    skull, so that teeth seen in the portrait lie where they are wanted. It takes in the portrait's features at its
+    lower levels and the driving landmarks by FiLM. It changes the warped portrait by adding to it, so that skin and
+    lips keep the photo's detail at any resolution; inside the mouth, where the warp knows nothing but stretched lips,
+    it covers the portrait and begins from darkness.
+    """
 
     dark: Tensor
 
@@ -59,13 +72,13 @@ class WindowPainter(nn.Module):
         self.mouth = mouth
         w = width
         self.first = nn.Conv2d(10, w, 3, 1, 1)
-        self.down1, self.down2, self.down3 = _down(w, 2 * w), _down(2 * w, 3 * w), _down(3 * w, 4 * w)
+        self.down1, self.down2, self.down3 = halved(w, 2 * w), halved(2 * w, 3 * w), halved(3 * w, 4 * w)
         self.join2, self.join3 = nn.Conv2d(6 * w, 3 * w, 1), nn.Conv2d(8 * w, 4 * w, 1)
         self.film = nn.Sequential(nn.Linear(motion, 96), nn.LeakyReLU(0.2), nn.Linear(96, 8 * w))
-        self.level2 = _PainterResidual(3 * w)
-        self.middle = nn.Sequential(_PainterResidual(4 * w), _PainterResidual(4 * w))
-        self.up2, self.up1, self.up0 = _Up(4 * w, 3 * w), _Up(3 * w, 2 * w), _Up(2 * w, w)
-        self.after2, self.after1, self.after0 = _PainterResidual(3 * w), _PainterResidual(2 * w), _PainterResidual(w)
+        self.level2 = PainterResidual(3 * w)
+        self.middle = nn.Sequential(PainterResidual(4 * w), PainterResidual(4 * w))
+        self.up2, self.up1, self.up0 = PainterUp(4 * w, 3 * w), PainterUp(3 * w, 2 * w), PainterUp(2 * w, w)
+        self.after2, self.after1, self.after0 = PainterResidual(3 * w), PainterResidual(2 * w), PainterResidual(w)
         self.last = nn.Conv2d(w, 4, 3, 1, 1)
         self.register_buffer("dark", torch.tensor(DARK)[:, None, None], persistent=False)
 
@@ -77,19 +90,29 @@ class WindowPainter(nn.Module):
         seen : [B, 10, h, w], the warped frame, its shapes, the portrait and its shapes
         motion : [B, m]; quarter, eighth : the portrait's features
         """
+        return torch.cat(self.drawn(*self.outlined(seen, motion, quarter, eighth), seen[:, 3:5]), 1)
+
+    def outlined(self, seen: Tensor, motion: Tensor, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
+        """Features at half the resolution, all but the last of what is to be drawn, and those at the full one."""
         x0 = self.first(seen)
         x1 = self.down1(x0)
         x2 = self.level2(self.join2(torch.cat([self.down2(x1), quarter], 1)))
         x3 = self.join3(torch.cat([self.down3(x2), eighth], 1))
         gain, shift = self.film(motion)[..., None, None].chunk(2, 1)
         x3 = self.middle(x3 * (1 + gain) + shift)
-        y = self.after1(self.up1(self.after2(self.up2(x3, x2)), x1))
-        y = self.last(F.leaky_relu(self.after0(self.up0(y, x0)), 0.2))
+        y = self.after2(self.up2(x3, x2))
+        return self.after1(self.up1(y, x1)), x0
+
+    def drawn(self, half: Tensor, full: Tensor, shapes: Tensor) -> tuple[Tensor, Tensor]:
+        """What to add [B, 3, h, w] and what to cover before [B, 1, h, w] in 0..1, (1 - cover) * warped + change, of
+        features from `outlined`; parts of a window can be drawn alone."""
+        y = self.after0(self.up0(half, full))
+        y = self.last(F.leaky_relu(y, 0.2))
         delta, gate = torch.tanh(y[:, :3]), torch.sigmoid(y[:, 3:])
         if not self.mouth:
-            return torch.cat([gate * delta, torch.zeros_like(gate)], 1)
-        opening = seen[:, 3:4]
-        return torch.cat([opening * (self.dark + delta) + (1 - opening) * gate * delta, opening], 1)
+            return gate * delta, torch.zeros_like(gate)
+        opening = shapes[:, :1]
+        return opening * (self.dark + delta) + (1 - opening) * gate * delta, opening
 
 
 def window_painters(device: torch.device) -> dict[str, WindowPainter]:

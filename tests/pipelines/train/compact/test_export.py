@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,8 @@ pytest.importorskip("torch")
 import torch
 
 from pipelines.train.compact.export import WindowsGraph, near_lips
-from pipelines.train.compact.networks import CompactConfig, CompactNetworks
+from pipelines.train.compact.networks import CompactConfig, CompactNetworks, patch_of
+from speechhead.generators.compact.device.networks import WindowPainter
 from speechhead.generators.compact.windows import MOUTH, WINDOWS
 
 
@@ -36,7 +39,7 @@ def test_what_is_shown_of_a_mouth_is_as_if_all_were_drawn(lips: tuple[slice, sli
     given = inputs(4, lips)
     with torch.no_grad():
         found = WindowsGraph(model)(*given)[0][0].numpy()
-        whole = torch.cat(model.windows["mouth"](*given[:7]), 1)[0].numpy() * MOUTH.edge()
+        whole = torch.cat(patch_of(cast(WindowPainter, model.windows["mouth"]), given[:7]), 1)[0].numpy() * MOUTH.edge()
     reach = MOUTH.reach(given[1][0].numpy())
     assert found.shape == whole.shape and np.abs(whole * reach).max() > 0.01
     assert np.abs((found - whole) * reach).max() < 1e-5
