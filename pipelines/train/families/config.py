@@ -27,7 +27,7 @@ class Losses:
     prior : keypoints apart, at mean depth 0.33
     head_pose : against the face tracker's rotation, per degree
     deformation : L1 of expression
-    guidance : the first ten keypoints follow landmarks; LivePortrait's, of use to small runs of others
+    guidance : the first `guided` keypoints follow landmarks; LivePortrait's, of use to small runs of others
     """
 
     perceptual: float = 10.0
@@ -69,8 +69,11 @@ class FamilyTraining:
     ema : decay of the averaged weights, which are what is kept; it grows from 0.1 to this
     precision : auto (bf16 or fp16 on a GPU, fp32 on a CPU), fp32, bf16, fp16
     device : auto, cpu or cuda; threads : of the CPU; workers : processes that load data, and that read clips before
-    augment : mirror and recolour; perceptual : vgg19, resnet or pixels; vgg : file of VGG-19's weights
+    augment : mirror and recolour; sway : and shift, zoom and turn by up to as much, 0.1 being a tenth of the picture
+    perceptual : vgg19, resnet or pixels; vgg : file of VGG-19's weights
     scales, layers : of the perceptual pyramid, and the weight of each feature map
+    guided : keypoints that follow landmarks under `guidance`, ten in LivePortrait's paper and 22 at most
+    taught : share of pairs whose pictures are made of these landmarks, which a small detector reads too near each other
     log_every, save_every, sheet_every : in steps; shown : pairs on a sheet
     judged : pairs of held-out people, whose loss is told with every save
     """
@@ -103,11 +106,14 @@ class FamilyTraining:
     threads: int = 2
     workers: int = 1
     augment: bool = True
+    sway: float = 0.0
     perceptual: str = "vgg19"
     vgg: str | None = None
     scales: tuple[float, ...] = (1, 0.5, 0.25, 0.125)
     layers: tuple[float, ...] = ()
     losses: Losses = field(default_factory=Losses)
+    guided: int = 10
+    taught: float = 0.0
     log_every: int = 50
     save_every: int = 1000
     sheet_every: int = 1000
@@ -140,6 +146,8 @@ class FamilyTraining:
             raise ConfigError(f"{where}: stage '{options.stage}' of {family}. Use {' or '.join(possible)}.")
         if options.pictures_after and not (options.losses.head_pose or options.losses.guidance):
             raise ConfigError(f"{where}: pictures_after needs a loss before. Set losses.guidance or losses.head_pose.")
+        if options.taught and not options.losses.guidance:
+            raise ConfigError(f"{where}: taught needs keypoints that are landmarks. Set losses.guidance.")
         if options.precision not in PRECISIONS:
             raise ConfigError(f"{where}: precision '{options.precision}'. Use one of {', '.join(PRECISIONS)}.")
         if options.gan not in GANS:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -34,10 +37,19 @@ class FamilyPairs(Dataset[dict[str, Array]]):
     random : number that distinguishes one run from another
     augment : mirror and recolour, the same for both frames
     neighbours : largest distance in frames of before and after from the driver; 0 for none
+    sway : how far pictures are shifted, zoomed and turned when augmented, in parts of the picture and radians
     """
 
-    def __init__(self, clips: Sequence[FamilyClip], random: int = 0, augment: bool = True, neighbours: int = 0) -> None:
+    def __init__(
+        self,
+        clips: Sequence[FamilyClip],
+        random: int = 0,
+        augment: bool = True,
+        neighbours: int = 0,
+        sway: float = 0.0,
+    ) -> None:
         self.clips, self.random, self.augment, self.neighbours = clips, random, augment, neighbours
+        self.sway = sway
         lengths = np.sqrt([len(clip.usable) for clip in clips])
         self.chance = lengths / lengths.sum()
 
@@ -63,17 +75,64 @@ class FamilyPairs(Dataset[dict[str, Array]]):
             rows |= {"before": max(driver - step, 0), "after": min(driver + step, last)}
         turned = augment is not None and augment.random() < 0.5
         colour = recolour(augment) if augment is not None else None
+        sway = Sway.random(augment, self.sway) if augment is not None and self.sway else None
         item: dict[str, Array] = {}
         for name, row in rows.items():
             image = np.asarray(clip.frames[row])
             image = image[:, ::-1] if turned else image
             image = image if colour is None else apply_colour(image, colour)
+            image = image if sway is None else sway.image(image)
             item[name] = np.ascontiguousarray(image.transpose(2, 0, 1), np.float32) / np.float32(255)
             if clip.track and name in ("source", "driver"):
-                marks, turn = (np.array(clip.track[kind][row]) for kind in ("landmarks", "rotation"))
-                item[f"{name}_landmarks"] = mirrored(marks) if turned else marks
-                item[f"{name}_rotation"] = turn * FLIP * FLIP[:, None] if turned else turn
+                marks: Array = np.array(clip.track["landmarks"][row])
+                turn: Array = np.array(clip.track["rotation"][row])
+                marks = np.asarray(mirrored(marks), np.float32) if turned else marks
+                turn = np.asarray(turn * FLIP * FLIP[:, None], np.float32) if turned else turn
+                item[f"{name}_landmarks"] = marks if sway is None else sway.marks(marks)
+                item[f"{name}_rotation"] = turn if sway is None else sway.roll @ turn
         return item
+
+
+@dataclass(frozen=True)
+class Sway:
+    """A picture shifted, zoomed and turned about its middle.
+
+    roll : float32 [3, 3]; zoom : factor; shift : float32 [2], in units of half the picture
+    """
+
+    roll: Array
+    zoom: float
+    shift: Array
+
+    @classmethod
+    def random(cls, random: np.random.Generator, reach: float) -> Sway:
+        """Each by up to `reach`: of the picture's side, of its size, in radians."""
+        angle, zoom, *shift = random.uniform(-reach, reach, 4)
+        roll = np.eye(3, dtype=np.float32)
+        roll[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        return cls(roll, float(np.exp(zoom)), 2 * np.asarray(shift, np.float32))
+
+    def image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 [S, S, 3] likewise; its border goes on beyond it."""
+        half = len(image) / 2
+        matrix = np.zeros((2, 3))
+        matrix[:, :2] = self.zoom * self.roll[:2, :2]
+        middle = np.full(2, half - 0.5)
+        matrix[:, 2] = middle + half * self.shift - matrix[:, :2] @ middle
+        moved = cv2.warpAffine(
+            np.ascontiguousarray(image),
+            matrix,
+            image.shape[1::-1],
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return np.asarray(moved, np.uint8)
+
+    def marks(self, marks: Array) -> Array:
+        """Landmarks float32 [70, 3] in crop units."""
+        moved = np.float32(self.zoom) * marks @ self.roll.T
+        moved[:, :2] += self.shift
+        return np.asarray(moved, np.float32)
 
 
 class _Numbers:

@@ -15,6 +15,7 @@ from pipelines.judge.clips import ClipEntry, list_clips
 from pipelines.judge.family_speech import SIZE, LipFigures, LipJudge, judged
 from speechhead.core.arrays import Array
 from speechhead.core.clocks import SAMPLES_PER_FRAME
+from speechhead.core.weights import read_metadata
 from speechhead.generators.checkpoints import imported, stored
 from speechhead.generators.driven import DrivenGenerator
 from speechhead.generators.families.family import Family
@@ -22,6 +23,7 @@ from speechhead.generators.families.latents import FamilyLatents, LatentsConfig,
 from speechhead.motion.surroundings import COEFFICIENTS, Surroundings
 
 from .caching import load_family_clips
+from .guides import GUIDED, placed
 from .sources import HELD_OUT, TRAIN, FamilyClip
 
 STEPS = 4000
@@ -77,9 +79,16 @@ class Talk:
 
 
 def read_latents(
-    family: Family, clips: list[FamilyClip], seconds: float | None = None, surroundings: Surroundings = SURROUNDINGS
+    family: Family,
+    clips: list[FamilyClip],
+    seconds: float | None = None,
+    surroundings: Surroundings = SURROUNDINGS,
+    guided: int = 0,
 ) -> list[Talk]:
-    """The family's motion of every frame with a face, or of as many, evenly spread, as fit into `seconds`."""
+    """The family's motion of every frame with a face, or of as many, evenly spread, as fit into `seconds`.
+
+    guided : so many keypoints are landmarks, and lie where the tracker sees those
+    """
     began = time.monotonic()
     device = next(family.parameters()).device
     # Golden-ratio order: any beginning of it is spread evenly over the clip.
@@ -101,6 +110,8 @@ def read_latents(
         frames = torch.from_numpy(np.array(clips[number].frames[np.sort(rows)])).to(device)
         with torch.no_grad():
             motion = family.motion(frames.permute(0, 3, 1, 2).float() / 255)
+            if guided:
+                motion = placed(motion, torch.from_numpy(clips[number].track["landmarks"][np.sort(rows)]), guided)
             vectors = family.to_latent(motion).float().cpu()
         latents[number] |= dict(zip(np.sort(rows).tolist(), vectors))
     talks = []
@@ -189,12 +200,14 @@ def error(network: FamilyLatents, talks: list[Talk], count: int = 2048) -> float
 
 @dataclass(frozen=True)
 class Fitting:
-    """How a network is fitted. minutes : of both reading and learning, None for all steps"""
+    """How a network is fitted. minutes : of both reading and learning, None for all steps; guided : keypoints that are
+    landmarks"""
 
     minutes: float | None = None
     steps: int = STEPS
     seed: int = 0
     surroundings: Surroundings = SURROUNDINGS
+    guided: int = 0
 
 
 def fit(family: Family, clips: list[FamilyClip], how: Fitting = Fitting()) -> tuple[FamilyLatents, float]:
@@ -206,7 +219,7 @@ def fit(family: Family, clips: list[FamilyClip], how: Fitting = Fitting()) -> tu
     """
     began = time.monotonic()
     seconds = None if how.minutes is None else 30 * how.minutes
-    talks = read_latents(family, clips, seconds, how.surroundings)
+    talks = read_latents(family, clips, seconds, how.surroundings, how.guided)
     return learn(family.name, *split(talks, held_out(clips)), how, time.monotonic() - began)
 
 
@@ -257,7 +270,8 @@ def main(
     if torch.cuda.is_available():
         family = family.cuda()
     found = load_family_clips(clips, family.image_size, cache or Path("runs/families/cache"), True, (TRAIN, HELD_OUT))
-    network, missed = fit(family, found, Fitting(minutes))
+    guided = int(read_metadata(path).get(GUIDED, 0))
+    network, missed = fit(family, found, Fitting(minutes, guided=guided))
     output = output or imported.latents_path(path)
     network.save(output, generator=path.name, clips=str(len(found)), error=f"{missed:.3f}")
     print(f"error {missed:.3f} of the motion on frames that were held out")

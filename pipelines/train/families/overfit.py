@@ -133,7 +133,7 @@ def main(
     (folder / "overfit.json").write_text(line + "\n", encoding="utf-8")
     print(line)
     after = result["after"]
-    if result["fall"] < 4 or after["l1"] > 0.7 * min(after["l1_to_source"], after["l1_copy"]):
+    if after["l1"] > 0.7 * min(after["l1_to_source"], after["l1_copy"]):
         raise typer.Exit(1)
 
 

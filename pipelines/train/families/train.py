@@ -26,6 +26,7 @@ from .caching import learnt_and_held_out
 from .config import FamilyTraining
 from .critic import Critic, adversarial_losses
 from .data import FamilyPairs, batches
+from .guides import GUIDED
 from .judging import HeldOut
 from .objectives import Result, make_objective, objective_class, trained
 from .parallel import Workers
@@ -153,7 +154,9 @@ class Trainer:
     def save(self, folder: Path) -> Path:
         """Write the averaged weights as the family's file, and `resume.pt`; each replaces the older in one step."""
         weights = folder / f"{self.family.name}.safetensors"
-        stored.save_family(self.average.family, weights, step=str(self.step), stage=self.options.stage)
+        options = self.options
+        notes = {GUIDED: str(options.guided)} if options.losses.guidance else {}
+        stored.save_family(self.average.family, weights, False, step=str(self.step), stage=options.stage, **notes)
         write_state(folder / RESUME, self.state())
         return weights
 
@@ -204,7 +207,7 @@ def _trained(
     tracked = bool(options.losses.head_pose or options.losses.guidance or options.losses.lips) or stage.tracked
     trainer = Trainer(options, workers)  # before clips are read: what is wrong with the config is said at once
     learnt, held = learnt_and_held_out(options, tracked, workers)
-    pairs = FamilyPairs(learnt, options.seed, options.augment, stage.neighbours)
+    pairs = FamilyPairs(learnt, options.seed, options.augment, stage.neighbours, options.sway)
     if resume is not None:
         trainer.load(resume)
     start = trainer.step * options.accumulate
@@ -235,6 +238,9 @@ def _trained(
     weights = output / f"{trainer.family.name}.safetensors"
     if workers.first:
         stopping.tell(output / RESUME)
+        spent = (time.monotonic() - began) / 60
+        if minutes is not None and trainer.step == options.steps and spent < minutes:
+            print(f"all {options.steps} steps of the config took {spent:.1f} of {minutes:g} minutes", flush=True)
         print(weights, flush=True)
     workers.leave()
     return weights

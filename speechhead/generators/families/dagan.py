@@ -177,7 +177,7 @@ class DepthAwareGenerator(OcclusionAwareGenerator):
         attended, attention = self.AttnModule(appearance["depth_features"], warped)
         deformed = warp(appearance["image"], field["deformation"], self.align_corners)
         if self.decoder is None:
-            prediction = self.decode(attended)
+            prediction = self.shown(self.decode(attended), deformed, field)
         else:
             visible = resize(field["occlusion_map"], deformed.shape[2:]) if "occlusion_map" in field else 1.0
             prediction = self.decoder.paint(attended, deformed * visible)

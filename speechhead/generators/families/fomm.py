@@ -28,6 +28,8 @@ from speechhead.generators.nets.layers import (
     heatmap_differences,
     inverse_2x2,
     multiply,
+    narrowing,
+    nearness,
     resize,
     soft_argmax,
     sparse_motions,
@@ -39,6 +41,9 @@ from speechhead.generators.nets.layers import (
 from .family import Appearance, Drawn, Family, Motion, spread
 from .fomm_config import FommConfig, FommGeneratorConfig, FommKeypointConfig, FommMotionConfig
 from .posed import refuse_unknown
+
+SEEN = 3.0
+"""Logit of the occlusion map with which training begins under `nearest`."""
 
 
 class FommKeypointDetector(nn.Module):
@@ -80,6 +85,12 @@ class DenseMotionNetwork(nn.Module):
         self.hourglass = Hourglass(2, config.block_expansion, inputs, config.num_blocks, config.max_features)
         self.mask = nn.Conv2d(self.hourglass.outputs, num_kp + 1, 7, padding=3)
         self.occlusion = nn.Conv2d(self.hourglass.outputs, 1, 7, padding=3) if occlusion else None
+        self.nearest = config.nearest
+        if self.nearest:  # training begins with masks of distance alone, and sees all that is not torn open
+            for head, bias in ((self.mask, 0.0), (self.occlusion, SEEN)):
+                if head is not None:
+                    nn.init.zeros_(head.weight)
+                    nn.init.constant_(head.get_parameter("bias"), bias)
 
     def forward(self, image: Tensor, source: Motion, driving: Motion) -> dict[str, Tensor]:
         """Backward motion: for every place of the driving picture, where in the source to read.
@@ -102,7 +113,12 @@ class DenseMotionNetwork(nn.Module):
         deformed = warp_each(image, motions, self.align_corners)
 
         features = self.hourglass(torch.cat([heatmap[:, :, None], deformed], dim=2).flatten(1, 2))
-        mask = F.softmax(exact(self.mask(features)), dim=1)
+        logits = exact(self.mask(features))
+        if self.nearest:  # of the picture's size: lips part by less than a cell of the network's
+            fine = [side * self.down.step for side in shape]
+            logits = resize(logits, fine) + nearness(exact(driving["value"]), fine)
+            motions = sparse_motions(source["value"], driving["value"], fine, linear)
+        mask = F.softmax(logits, dim=1)
         field = {
             "heatmap": heatmap,
             "sparse_motion": motions,
@@ -111,7 +127,10 @@ class DenseMotionNetwork(nn.Module):
             "deformation": combine_motions(mask, motions),  # eq. 7
         }
         if self.occlusion is not None:
-            field["occlusion_map"] = torch.sigmoid(self.occlusion(features))
+            visible = exact(self.occlusion(features)) if self.nearest else self.occlusion(features)
+            if self.nearest:
+                visible = resize(visible, fine) + narrowing(field["deformation"].detach())
+            field["occlusion_map"] = torch.sigmoid(visible)
         return field
 
 
@@ -153,7 +172,14 @@ class OcclusionAwareGenerator(nn.Module):
         field = self.dense_motion_network(appearance["small"], source, driving)
         warped = self.deform(appearance["features"], field)
         deformed = warp(appearance["image"], field["deformation"], self.align_corners)
-        return {**field, "deformed": deformed, "warped": warped, "prediction": self.decode(warped)}
+        prediction = self.shown(self.decode(warped), deformed, field)
+        return {**field, "deformed": deformed, "warped": warped, "prediction": prediction}
+
+    def shown(self, made: Tensor, deformed: Tensor, field: dict[str, Tensor]) -> Tensor:
+        """What the decoder made; with `nearest` the portrait itself under the motion, where that is to be seen."""
+        if not self.dense_motion_network.nearest or "occlusion_map" not in field:
+            return made
+        return torch.lerp(made, deformed, field["occlusion_map"])
 
     def deform(self, features: Tensor, field: dict[str, Tensor]) -> Tensor:
         """Features under the motion, dark where the source does not show what is needed: eq. 8."""

@@ -30,13 +30,16 @@ class FommKeypointConfig:
 @dataclass(frozen=True)
 class FommMotionConfig:
     """Dense motion network. block_expansion, max_features, num_blocks: of its hourglass; scale_factor: size of the
-    picture that it sees, of the whole; kp_variance: of the keypoints' Gaussians."""
+    picture that it sees, of the whole; kp_variance: of the keypoints' Gaussians; nearest: for keypoints that are places
+    of a face. Masks begin with how near a place is to each (`layers.nearness`), occlusion with what is torn open
+    (`layers.narrowing`), both of the picture's own size; what is not hidden is the portrait itself under the motion."""
 
     block_expansion: int
     max_features: int
     num_blocks: int
     scale_factor: float = 1.0
     kp_variance: float = KEYPOINT_VARIANCE
+    nearest: bool = False
 
 
 @dataclass(frozen=True)

@@ -192,7 +192,7 @@ def keep(change: Tensor, visible: Tensor | None, at_rest: Tensor | None, way: Te
     seen = moved(torch.ones_like(way[:, :1]), way, outside="zeros").clamp(0, 1)
     if visible is not None and at_rest is not None:
         share = exact(visible) / moved(at_rest, way).clamp(min=1e-3)
-        seen = seen * eased((share - HIDDEN) / (SHOWN - HIDDEN))
+        seen = seen * resize(eased((share - HIDDEN) / (SHOWN - HIDDEN)), seen.shape[2:])
     differs = softened(difference(change, torch.zeros_like(change)))
     own = 1 - eased((differs - AGREES) / (DIFFERS - AGREES))
     return own * torch.maximum(resize(seen, shape), stays)

@@ -10,14 +10,11 @@ from torch import Tensor
 from pipelines.train.families import losses
 from pipelines.train.families.config import FamilyTraining, Losses
 from pipelines.train.families.fitting import fit
+from pipelines.train.families.guides import GUIDES, placed
 from pipelines.train.families.objectives import Objective, Result, column, reenact
 from pipelines.train.families.perceptual import PerceptualPyramid
 from pipelines.train.families.warps import ThinPlate
-from speechhead.face.landmarks import INNER_LIPS, IRISES
 from speechhead.generators.families.family import Family, Motion
-
-GUIDES = [36, 39, 42, 45, 48, 54, *range(INNER_LIPS.start + 2, INNER_LIPS.stop, 4), *range(IRISES.start, IRISES.stop)]
-"""Landmarks that the first ten keypoints follow under `guidance`: eye and mouth corners, mid lips, irises."""
 
 
 class Reenactment(Objective):
@@ -26,6 +23,8 @@ class Reenactment(Objective):
     def __init__(self, family: Family, options: FamilyTraining, device: torch.device) -> None:
         super().__init__(family, options, device)
         self.weights: Losses = options.losses
+        self.guided = options.guided
+        self.taught = round(options.taught * options.batch)
         # In a list, so that the feature network is neither trained nor stored.
         vgg = None if options.vgg is None else Path(options.vgg)
         needs = self.weights.perceptual > 0
@@ -41,7 +40,7 @@ class Reenactment(Objective):
         driving = reenact(family, source_motion, driver_motion)
         if not self.drawing:
             return self._weighted(self._pose_losses(batch, source_motion, driving)), None, None
-        made = family.render(family.appearance(source), source_motion, driving)
+        made = family.render(family.appearance(source), *self._taught(batch, source_motion, driving))
         # Losses are computed in full precision, whatever the networks ran in.
         with torch.autocast(made.device.type, enabled=False):
             made, real = made.float(), fit(batch["driver"], made.shape[-1])
@@ -55,6 +54,15 @@ class Reenactment(Objective):
         if weights.equivariance_value or weights.equivariance_jacobian:
             found |= self._equivariance(driver, source_motion, driving, number)
         return self._weighted(found), made, driving["value"]
+
+    def _taught(self, batch: dict[str, Tensor], source: Motion, driving: Motion) -> tuple[Motion, Motion]:
+        """Motion that pictures are made of: of some pairs that of the landmarks themselves."""
+        if not self.taught:
+            return source, driving
+        return (
+            placed(source, batch["source_landmarks"], self.guided, self.taught),
+            placed(driving, batch["driver_landmarks"], self.guided, self.taught),
+        )
 
     def _weighted(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
         weights = {name: getattr(self.weights, name) for name in found}
@@ -72,7 +80,7 @@ class Reenactment(Objective):
                 [losses.head_pose(column(self.family, motion), batch[name]) for motion, name in both]
             ).mean()
         if weights.guidance:
-            guides = GUIDES[: source["value"].shape[1]]
+            guides = GUIDES[: min(self.guided, source["value"].shape[1])]
             marks = [batch[f"{name}_landmarks"][:, guides, :2] for name in ("source", "driver")]
             found["guidance"] = losses.landmark_guidance(source["value"].float(), driving["value"].float(), *marks)
         return found

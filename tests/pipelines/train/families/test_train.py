@@ -24,7 +24,7 @@ from pipelines.train.families.average import Average  # noqa: E402
 from pipelines.train.families.caching import load_family_clips  # noqa: E402
 from pipelines.train.families.config import FamilyTraining, Losses  # noqa: E402
 from pipelines.train.families.critic import Critic, adversarial_losses  # noqa: E402
-from pipelines.train.families.data import FamilyPairs, batches  # noqa: E402
+from pipelines.train.families.data import FamilyPairs, Sway, batches  # noqa: E402
 from pipelines.train.families.train import Trainer, train  # noqa: E402
 from speechhead.core.errors import MediaError  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
@@ -265,3 +265,16 @@ def test_two_processes_learn_what_one_learns_with_twice_the_passes(people: Path,
             assert torch.allclose(first[part][key], second[part][key], atol=1e-6), key
     fresh = Trainer(options(folder, tmp_path / "fresh")).objective.state_dict()
     assert max((first["objective"][key] - fresh[key]).abs().max() for key in learnt) > 1e-4
+
+
+def test_swayed_marks_stay_on_their_picture() -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[20:23, 40:43] = 255
+    mark = np.array([[(41 + 0.5) / 32 - 1, (21 + 0.5) / 32 - 1, 0]], np.float32)
+    for number in range(5):
+        sway = Sway.random(np.random.default_rng(number), 0.2)
+        rows, columns = np.nonzero(sway.image(image)[..., 0] > 60)
+        seen = (np.array([columns.mean(), rows.mean()]) + 0.5) / 32 - 1
+        assert np.abs(sway.marks(mark)[0, :2] - seen).max() < 0.03
+        assert np.abs(seen - mark[0, :2]).max() > 0.03
+        assert np.allclose(sway.roll @ sway.roll.T, np.eye(3), atol=1e-6)
