@@ -160,9 +160,9 @@ def test_what_is_worked_out_beside_the_shaders(tmp_path: Path) -> None:
         const { toned } = await load("draw/paint/tones.js"), { halves } = await load("draw/paint/flow.js");
         const { over } = await load("draw/paint/lips.js"), { quads, tableOf } = await load("draw/paint/glsl.js");
         const how = { shapes: Float32Array.from(given.shapes), tone: Float32Array.of(1, 1, 1), grey: 0 };
-        const sides = [...halves(Float32Array.from(given.square.flat()))];
-        const from = ([x, y], k) => sides[3 * k] * x + sides[3 * k + 1] * y + sides[3 * k + 2];
-        const away = (place) => Math.max(...[...Array(72)].map((_, k) => from(place, k)));
+        const { hull, sides } = halves(Float32Array.from(given.square.flat()));
+        const from = ([x, y], k) => hull[3 * k] * x + hull[3 * k + 1] * y + hull[3 * k + 2];
+        const away = (place) => Math.max(...[...Array(sides)].map((_, k) => from(place, k)));
         return {
           toned: [...toned("mouth", Float32Array.from(given.painted), how)],
           away: [[3, 2], [7, 2], [1, 2]].map(away),

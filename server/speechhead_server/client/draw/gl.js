@@ -189,7 +189,7 @@ export class Gl {
 
   /**
    * Draw triangles one after the other, nearer ones before farther ones, each in a box of its own that `program`'s
-   * vertex shader finds by gl_InstanceID; those of `ranges` [first, count] of each part, a part beside the other.
+   * vertex shader finds by gl_VertexID, six each (instances of four are slow without a graphics unit); those of `ranges` [first, count] of each part, a part beside the other.
    */
   triangles(program, target, values, parts, side) {
     const gl = this.gl;
@@ -204,7 +204,7 @@ export class Gl {
       gl.viewport(part * side[0], 0, side[0], side[1]);
       for (const [first, count] of ranges) {
         this.#set(program, { ...values, first, room: side, shift: part * side[0] });
-        gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, count);
+        gl.drawArrays(gl.TRIANGLES, 0, 6 * count);
       }
     });
     gl.disable(gl.DEPTH_TEST);
@@ -268,8 +268,9 @@ const channel = new MessageChannel(), waiting = [];
 channel.port1.onmessage = () => waiting.shift()?.();
 channel.port1.unref?.();
 
-/** The page's next task: sooner than any timer, which hidden tabs slow down. */
+/** A while later: a timer, which costs nothing meanwhile; in hidden pages, whose timers are slow, the next task. */
 function soon() {
+  if (!globalThis.document?.hidden) return new Promise((go) => setTimeout(go, 1));
   return new Promise((go) => {
     waiting.push(go);
     channel.port2.postMessage(0);

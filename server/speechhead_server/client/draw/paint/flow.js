@@ -70,12 +70,12 @@ void main() {
   }
   result = vec4((place - own) * ${2 / COUNT}, 0, 0);
 }`],
-  flow: [`${HERE}${READING}uniform sampler2D face, around; uniform vec3 hull[${HULL}];
+  flow: [`${HERE}${READING}uniform sampler2D face, around; uniform vec3 hull[${HULL}]; uniform vec4 bounds; uniform int sides;
 void main() {
   vec2 own = here(); ivec2 at = ivec2(own);
   vec2 rest = held(around, (own + 0.5) * ${COUNT / SIDE} - 0.5, ivec2(${COUNT})).xy, moved = rest;
-  float away = -1e6;
-  for (int i = 0; i < ${HULL}; i++) away = max(away, dot(hull[i].xy, own) + hull[i].z);
+  float away = any(lessThan(own, bounds.xy)) || any(greaterThan(own, bounds.zw)) ? 1e6 : -1e6;
+  if (away < 0.0) for (int i = 0; i < sides; i++) away = max(away, dot(hull[i].xy, own) + hull[i].z);
   float inside = clamp(0.5 + (0.675 - away) / 1.25, 0.0, 1.0);
   if (inside > 0.0) {
     vec4 found = texelFetch(face, at, 0);
@@ -145,7 +145,7 @@ export class Flow {
     gl.pass(programs.steps, one, { places, move_x, move_y });
     gl.pass(programs.layers, other, { steps: one });
     gl.pass(programs.around, one, { layers: other });
-    gl.pass(programs.flow, flow, { face: even, around: one, hull: halves(number("hull")) });
+    gl.pass(programs.flow, flow, { face: even, around: one, ...halves(number("hull")) });
     const { width } = this.person, inset = [0, 0].map(() => 0.5 / width - 0.5 / size);
     gl.pass(programs.person, target, { flow, person: this.person, background: this.background, size, inset });
   }
@@ -158,20 +158,25 @@ export class Flow {
   }
 }
 
-/** Half planes around a convex outline [n, 2], (x, y, away) [72 * 3]: how far outside of each a place is. */
-export function halves(hull) {
-  const count = hull.length / 2, out = new Float32Array(3 * HULL), found = [];
+/**
+ * Half planes around a convex outline [n, 2]: how far outside of each a place is.
+ * @returns {{hull: Float32Array, sides: number, bounds: number[]}} hull: (x, y, away) each; bounds: beyond them all is outside
+ */
+export function halves(outline) {
+  const count = outline.length / 2, hull = new Float32Array(3 * HULL), bounds = [1e6, 1e6, -1e6, -1e6], found = [];
   let area = 0;
   for (let k = 0; k < count; k++) {
-    const n = (k + 1) % count, [ax, ay, bx, by] = [hull[2 * k], hull[2 * k + 1], hull[2 * n], hull[2 * n + 1]];
+    const n = (k + 1) % count, [ax, ay, bx, by] = [outline[2 * k], outline[2 * k + 1], outline[2 * n], outline[2 * n + 1]];
     area += ax * by - bx * ay;
+    [bounds[0], bounds[1]] = [Math.min(bounds[0], ax - 2), Math.min(bounds[1], ay - 2)];
+    [bounds[2], bounds[3]] = [Math.max(bounds[2], ax + 2), Math.max(bounds[3], ay + 2)];
     const long = Math.hypot(bx - ax, by - ay);
     if (long > 1e-6) found.push([(by - ay) / long, (ax - bx) / long, ax, ay]);
   }
-  const way = Math.sign(area) || 1;
-  for (let k = 0; k < HULL && found.length; k++) {
-    const [x, y, ax, ay] = found[Math.min(k, found.length - 1)];
-    out.set([way * x, way * y, -way * (x * ax + y * ay)], 3 * k);
+  const way = Math.sign(area) || 1, sides = Math.min(found.length, HULL);
+  for (let k = 0; k < sides; k++) {
+    const [x, y, ax, ay] = found[k];
+    hull.set([way * x, way * y, -way * (x * ax + y * ay)], 3 * k);
   }
-  return out;
+  return { hull, sides, bounds };
 }

@@ -86,12 +86,12 @@ uniform sampler2D table; uniform int first; uniform vec2 room;
 flat out vec2 a, b, c; flat out int number; flat out float far;
 ${declared}
 void main() {
-  number = first + gl_InstanceID;
+  number = first + gl_VertexID / 6; int turn = gl_VertexID % 6, end = turn < 3 ? turn : turn < 5 ? 5 - turn : 3;
   ivec3 at = ivec3(texelFetch(table, ivec2(number % 256, number / 256), 0).xyz);
   a = ${corner("at.x")}; b = ${corner("at.y")}; c = ${corner("at.z")};
   far = ${depth};
   vec2 low = min(min(a, b), c) - 0.5, high = max(max(a, b), c) + 1.5;
-  vec2 place = mix(low, high, vec2(gl_VertexID & 1, gl_VertexID >> 1));
+  vec2 place = mix(low, high, vec2(end & 1, end >> 1));
   gl_Position = vec4(place / room * 2.0 - 1.0, far, 1);
 }`;
   const fragment = `
