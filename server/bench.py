@@ -327,6 +327,12 @@ def memory(pid: int) -> float | None:
 async def run(arguments: argparse.Namespace, url: str, pid: int) -> dict[str, Any]:
     """All measurements that were asked for."""
     found: dict[str, Any] = {"health": json.loads(call("GET", f"{url}/healthz")[0]), "mb_at_start": memory(pid)}
+    if arguments.viewers:
+        from server.bench_viewers import viewers
+
+        sizes = [(mode, count) for mode in arguments.mode for count in sorted(arguments.viewers)]
+        found["viewers"] = [await viewers(url, pid, count, mode, arguments.seconds) for mode, count in sizes]
+        return found
     if arguments.sessions:
         found["sessions"] = [await crowd(url, arguments.seconds, pid, count) for count in sorted(arguments.sessions)]
     elif arguments.seconds:
@@ -350,6 +356,11 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=200, help="connections for the growth of memory")
     parser.add_argument("--size", type=int, help="of the picture; else as the server chooses")
     parser.add_argument("--sessions", type=int, nargs="+", default=[], help="watched at the same time, instead of one")
+    parser.add_argument(
+        "--viewers", type=int, nargs="+", default=[], help="simulated, with sessions of their own: cost to the server"
+    )
+    modes = ("video", "motion", "sound")
+    parser.add_argument("--mode", nargs="+", choices=modes, default=modes, help="of the simulated viewers")
     parser.add_argument("--generator", help="of the server; else its default")
     parser.add_argument("--device", help="of the server's networks; else as it chooses")
     arguments = parser.parse_args()
@@ -357,7 +368,7 @@ def main() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "speechhead", "serve", "--port", str(port)]
-    most = max(arguments.sessions, default=None)
+    most = max([*arguments.sessions, *arguments.viewers], default=None)
     for name, value in {**vars(arguments), "max-sessions": most and most + 1}.items():
         if name in ("size", "generator", "device", "max-sessions") and value:
             command += [f"--{name}", str(value)]

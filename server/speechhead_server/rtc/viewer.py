@@ -128,7 +128,8 @@ class Viewer:
         connection.on("track", self._track_came)
         sender = connection.addTrack(self.sound)
         self.sound.left = lambda media: self._sound_left(sender, media)
-        connection.addTrack(self.pictures)
+        if "m=video" in offer:
+            connection.addTrack(self.pictures)
         for transceiver in connection.getTransceivers():
             if transceiver.kind == "video":
                 transceiver.direction = "sendonly"

@@ -126,6 +126,24 @@ def test_a_player_of_such_a_session_is_drawn_for_where_there_is_room():
     play(scenario)
 
 
+def test_a_listener_needs_no_pictures_and_no_motion():
+    async def scenario(client, server):
+        from aiortc import RTCConfiguration, RTCPeerConnection
+
+        made = await session(client)
+        listener = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        listener.addTransceiver("audio", "recvonly")
+        await listener.setLocalDescription(await listener.createOffer())
+        headers = {"Content-Type": "application/sdp"}
+        answer = await client.post(made["whep"], content=listener.localDescription.sdp, headers=headers)
+        assert answer.status_code == 201 and "m=audio" in answer.text
+        running = server.sessions.get(made["id"])
+        assert running.stage.moves.deaf and not running.stage.pictures.watched
+        await listener.close()
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("loss", [0.0, 0.3])
 def test_loss_and_reorder_lose_few_frames(loss):
     """An in-memory transport: every frame is in two packets, so that the loss of one alone loses none."""
