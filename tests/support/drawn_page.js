@@ -3,6 +3,7 @@ import { Gl } from "/draw/gl.js";
 import { Shown } from "/draw/paint/shown.js";
 import { Picture } from "/draw/picture.js";
 import { Renderer } from "/draw/renderer.js";
+import { openScene } from "/draw/scene.js";
 
 const TYPES = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 const told = await (await fetch("/drawn/scene.json")).json(), blob = await (await fetch("/drawn/scene.bin")).arrayBuffer();
@@ -106,5 +107,41 @@ window.shown = async () => {
   return found;
 };
 
-window.Renderer = Renderer;
+/** Networks that move nothing and paint nothing. */
+const still = {
+  names: [],
+  async run(name, inputs) {
+    this.names.push(name);
+    if (name.startsWith("landmarks")) return { delta: { data: new Float32Array(3 * 478), dims: [1, 1434] } };
+    const nothing = (like) => ({ data: new Float32Array((4 * like.data.length) / 3), dims: like.dims });
+    return { mouth: nothing(inputs.mouth_warped), eyes: nothing(inputs.eyes_warped) };
+  },
+};
+
+window.renderer = async () => {
+  const motion = await (await fetch("/drawn/motion.json")).json(), own = await openScene("/drawn/own.scene", { cache: false });
+  motion.landmarks = Float32Array.from(motion.landmarks);
+  const renderer = await Renderer.open({ canvas, scene: own, networks: still, mark: "" }), found = { events: [] };
+  for (const name of ["onlost", "onrestored"]) renderer[name] = () => found.events.push(name);
+  found.newest = await Promise.all([motion, motion, motion].map((one) => renderer.draw(one)));
+  found.names = [...new Set(still.names)];
+  found.time = renderer.milliseconds;
+  const before = canvasPixels(size), loses = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
+  found.frame = [...colours(before)];
+  found.live = renderer.stream(25).getVideoTracks()[0].readyState;
+  const [gone, back] = ["webglcontextlost", "webglcontextrestored"].map((name) => new Promise((go) => canvas.addEventListener(name, go, { once: true })));
+  loses.loseContext();
+  await gone;
+  found.while = await renderer.draw(motion);
+  await new Promise((go) => setTimeout(go, 100));
+  loses.restoreContext();
+  await back;
+  while (renderer.busy) await new Promise((go) => setTimeout(go, 20));
+  found.after = await renderer.draw(motion);
+  found.again = mean(colours(canvasPixels(size)), colours(before));
+  renderer.close();
+  found.closed = await renderer.draw(motion);
+  return found;
+};
+
 window.ready = true;

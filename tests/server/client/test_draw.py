@@ -24,6 +24,7 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import Pose
 from speechhead.generators.compact.device.generator import CompactOnDevice
 from speechhead.generators.compact.generator import CompactGenerator
+from speechhead.generators.compact.scene.pack import packed
 from speechhead.generators.open import open_generator
 from speechhead.motion.blink import LID_PAIRS
 
@@ -145,6 +146,31 @@ def test_a_frame_is_marked_pasted_recorded_and_survives_a_lost_context(tmp_path:
     assert found["lost"] is False and found["restored"] is True
     assert found["again"] == 0, "levels by which the picture after the loss differs"
     assert found["passes"] < 40
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(chromium.find() is None, reason="no Chromium found. apt install chromium, or set CHROMIUM.")
+def test_a_renderer_draws_a_scene_keeps_the_newest_motion_and_comes_back(tmp_path: Path) -> None:
+    _, there = generators()
+    avatar = Avatar.default(SIZE)
+    source = there.prepare(avatar.crop, avatar.mesh)
+    written(tmp_path, there, source, [], stages=False)
+    (tmp_path / "own.scene").write_bytes(packed(source).bytes())
+    pose = source.pose
+    told_pose = [*map(float, pose.angles), *map(float, pose.translation), float(pose.scale)]
+    motion = {"landmarks": source.landmarks.ravel().tolist(), "pose": told_pose}
+    (tmp_path / "motion.json").write_text(json.dumps(motion))
+    with served(tmp_path) as address:
+        found = asyncio.run(told(address, "renderer()"))
+    assert isinstance(found, dict), found
+    assert found["newest"] == [True, False, True]
+    assert found["names"] == ["landmarks2latents_compact", "compact_windows"]
+    assert found["time"] > 0
+    assert decibels(np.array(found["frame"]).reshape(SIZE, SIZE, 3), source.crop) > 32, "the portrait at rest"
+    assert found["live"] == "live"
+    assert found["events"] == ["onlost", "onrestored"]
+    assert [found["while"], found["after"], found["closed"]] == [False, True, False]
+    assert found["again"] == 0
 
 
 @pytest.mark.skipif(node.NODE is None, reason="no node found")
