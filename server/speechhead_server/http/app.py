@@ -39,6 +39,7 @@ from speechhead_server.voice.speaker import Speaker
 
 from .access import Access
 from .admin import add_admin
+from .drawing import PATHS, add_drawing
 from .guard import FAILED, OPEN, Guard
 from .offline import add_offline
 from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, keyframes_of, shown_controls
@@ -100,7 +101,7 @@ class Server:
         files = {f"/{path.relative_to(CLIENT).as_posix()}" for path in CLIENT.rglob("*") if path.is_file()}
         folders = {name.removesuffix("index.html") for name in files if name.endswith("/index.html")}
         files |= folders | {name.rstrip("/") for name in folders if name != "/"}
-        access = Access(settings, OPEN | files, self.sessions.may_use)
+        access = Access(settings, OPEN | PATHS | files, self.sessions.may_use)
         self.app = Guard(api, settings, self.metrics, access)
 
     @contextlib.asynccontextmanager
@@ -147,6 +148,7 @@ class Server:
         api.add_exception_handler(Exception, _failed)
         self._about(api)
         self._portraits(api)
+        add_drawing(api, self.gallery)
         self._sessions(api)
         add_whep(api, self.sessions, self.settings)
         self._speech(api)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
+import hashlib
 import logging
 import uuid
 from collections.abc import Container
@@ -14,6 +16,7 @@ from typing import Any
 
 from speechhead.avatar.named import named_portraits
 from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.scene import scene_of
 from speechhead.core.errors import DeviceError, SpeechheadError
 from speechhead.face.tracker import FaceTracker
 from speechhead.media.image import Picture
@@ -34,12 +37,24 @@ MOST_PIXELS = 40_000_000
 """Of an upload: a picture of a good camera."""
 
 
+DRAWN = "compact"
+"""The generator whose pictures browsers draw too."""
+
+
+@dataclass(frozen=True)
+class GzippedScene:
+    """What a browser draws a portrait from, gzipped, and the hash of that."""
+
+    data: bytes
+    hash: str
+
+
 @dataclass
 class AvatarEntry:
     """One portrait.
 
     progress: 0..1 of its preparation. path: of its file, if it was kept from before a restart.
-    staged: by generator and size, ready for sessions, which only read it.
+    staged: by generator and size, ready for sessions, which only read it; scenes: by size.
     """
 
     name: str
@@ -52,6 +67,7 @@ class AvatarEntry:
     path: Path | None = None
     picture: bytes = b""
     staged: dict[tuple[str, int], Avatar] = field(default_factory=dict)
+    scenes: dict[int, GzippedScene] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
     def describe(self, voice: str | None = None) -> dict[str, Any]:
@@ -130,6 +146,26 @@ class Gallery:
                     await self._in(self._studio.errands, self._stage, entry, size, key[0])
         return entry.staged[key]
 
+    async def scene(self, name: str, size: int | None) -> GzippedScene:
+        """What a browser draws a portrait from, at a size that is offered, the usual one for None; 409 as `staged`.
+
+        Raises
+        ------
+        Refused 404 where no generator is served whose pictures browsers draw, 422 for another size.
+        """
+        if DRAWN not in self._studio.palette.names:
+            raise Refused(404, f"there are no scenes here. Start the server with --generator {DRAWN}.")
+        sizes = self._studio.offer(DRAWN).sizes
+        size = self._studio.offer(DRAWN).size if size is None else size
+        if size not in sizes:
+            raise Refused(422, f"size {size} is not offered. Choose {', '.join(map(str, sizes))}.")
+        entry = self.get(name)
+        staged = await self.staged(name, size, DRAWN)
+        async with self._one:
+            if size not in entry.scenes:
+                await self._in(self._studio.errands, self._write_scene, entry, staged, size)
+        return entry.scenes[size]
+
     async def dressed(self, name: str | None, size: int, generator: str, background: str | None) -> Avatar:
         """A portrait ready for the stage before a colour, which nobody else gets; as `staged` without one."""
         staged = await self.staged(name, size, generator)
@@ -207,6 +243,10 @@ class Gallery:
         if not entry.picture:
             entry.picture = preview(entry.avatar)
         entry.staged[generator, size] = self._studio.prepare(entry.avatar, size, generator)
+
+    def _write_scene(self, entry: AvatarEntry, staged: Avatar, size: int) -> None:
+        data = scene_of(staged, self._studio.palette.generator(DRAWN, size))
+        entry.scenes[size] = GzippedScene(gzip.compress(data, 6, mtime=0), hashlib.sha256(data).hexdigest())
 
     def open_default(self) -> Avatar:
         """The default portrait, read now (for measuring the machine before the server starts)."""

@@ -1,0 +1,71 @@
+// The worker of networks.js: one thing at a time, in the order asked.
+import {fetched} from "./fetched.js";
+
+const sessions = new Map(), held = new Map();
+let ort, queue = Promise.resolve();
+
+self.onmessage = ({data}) => {
+  queue = queue.then(() => answered(data));
+};
+
+async function answered({number, ...asked}) {
+  try {
+    const result = await done(asked);
+    const parts = asked.run ? Object.values(result).map(({data}) => data.buffer) : [];
+    self.postMessage({number, result}, parts);
+  } catch (error) {
+    self.postMessage({number, error: error.message ?? String(error)});
+  }
+}
+
+function done(asked) {
+  if (asked.open) return opened(asked);
+  if (asked.hold) return kept(asked.hold, asked.inputs);
+  return run(asked.run, asked.inputs);
+}
+
+async function opened({open: names, base, threads}) {
+  const engine = await started(base, threads);
+  const models = await Promise.all(names.map((name) => fetched(new URL(`weights/${name}.onnx`, base))));
+  for (const [k, name] of names.entries())
+    sessions.set(name, await ort.InferenceSession.create(models[k], {executionProviders: [engine]}));
+  return engine;
+}
+
+/** The name of what runs here: WebGPU where there are a device and the build for it, else WebAssembly. */
+async function started(base, threads) {
+  const vendor = new URL("vendor/", base);
+  const device = await navigator.gpu?.requestAdapter().catch(() => null);
+  if (device) {
+    ort = await import(new URL("ort.webgpu.min.mjs", vendor).href).catch(() => null);
+    if (ort) {
+      ort.env.wasm.wasmPaths = vendor.href;
+      return "webgpu";
+    }
+  }
+  ort = await import(new URL("ort.wasm.min.mjs", vendor).href);
+  ort.env.wasm.wasmPaths = {mjs: new URL("ort-wasm-simd-threaded.mjs", vendor).href};
+  ort.env.wasm.wasmBinary = await fetched(new URL("ort-wasm-simd-threaded.wasm.gz", vendor));
+  ort.env.wasm.numThreads = threads;
+  return "wasm";
+}
+
+async function kept(name, inputs) {
+  held.set(name, {...held.get(name), ...tensors(inputs)});
+}
+
+async function run(name, inputs) {
+  const session = sessions.get(name);
+  if (!session) throw new Error(`network '${name}' was not opened. Name it in Networks.open.`);
+  const results = await session.run({...held.get(name), ...tensors(inputs)});
+  const told = {};
+  for (const [output, tensor] of Object.entries(results)) {
+    told[output] = {data: new Float32Array(await tensor.getData()), dims: [...tensor.dims]};
+    tensor.dispose();
+  }
+  return told;
+}
+
+function tensors(inputs) {
+  return Object.fromEntries(Object.entries(inputs).map(([name, {data, dims}]) => [name, new ort.Tensor("float32", data, dims)]));
+}

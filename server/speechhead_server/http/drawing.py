@@ -1,0 +1,70 @@
+"""What a viewer needs to draw by itself: the scene of a portrait, and the networks."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+
+from speechhead.core import weights
+from speechhead_server.live.avatars import Gallery
+
+from .results import refusals
+
+NETWORKS = (
+    "landmarks2latents_compact.onnx",
+    "compact_windows.onnx",
+    "whisper_encoder.onnx",
+    "speech2landmarks.onnx",
+    "speech2landmarks.json",
+    "life.npz",
+)
+"""Weights that are read in browsers, from the folder `weights` beside the page's."""
+
+PATHS = frozenset(f"/weights/{name}" for name in NETWORKS)
+"""They are no secret, like the page, and need no token."""
+
+SCENE = "application/vnd.safetensors"
+FRESH = "no-cache"
+"""Kept by browsers, and asked for again each time by its hash."""
+
+
+def add_drawing(api: FastAPI, gallery: Gallery) -> None:
+    """Join the routes."""
+
+    @api.get(
+        "/avatars/{name}/scene",
+        tags=["avatars"],
+        response_class=Response,
+        responses={200: {"content": {SCENE: {}}}, **refusals(404, 409, 422)},
+    )
+    async def scene(name: str, request: Request, size: int | None = None) -> Response:
+        """All that a browser draws the portrait from, in one file (docs/scene.md)."""
+        found = await gallery.scene(name, size)
+        return _kept(request, found.data, found.hash, SCENE, {"Content-Encoding": "gzip"})
+
+    def serve(file: str) -> None:
+        @api.get(f"/weights/{file}", include_in_schema=False)
+        def network(request: Request) -> Response:
+            path = weights.path(file)
+            return _kept(request, path.read_bytes(), _hash(path, path.stat().st_mtime_ns), "application/octet-stream")
+
+    for file in NETWORKS:
+        serve(file)
+
+
+@lru_cache(maxsize=len(NETWORKS))
+def _hash(path: Path, _: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _kept(request: Request, data: bytes, digest: str, kind: str, more: dict[str, str] | None = None) -> Response:
+    """A file, or that it is still the one that the browser has."""
+    tag = f'"{digest[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": FRESH}
+    asked = request.headers.get("if-none-match", "")
+    if tag in {one.strip().removeprefix("W/") for one in asked.split(",")}:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=kind, headers=headers | (more or {}))
