@@ -88,7 +88,8 @@ class WhisperWindowEncoder:
     Parameters
     ----------
     window : must be the one the network behind was trained with
-    model : name of a shipped weight or path of an ONNX file, mel [1, 80, 2 P] -> features [1, P, width]
+    model : name of a shipped weight or path of an ONNX file, mel [1, 80, 2 P] -> features [1, P, width], or those alone
+        of the block's and the following positions
     """
 
     name = "whisper"
@@ -162,7 +163,8 @@ def identity_of(encoder: Encoder) -> str:
 
 
 def frames_of(positions: Array, window: WindowConfig) -> Array:
-    """50 Hz features [P, width] of a window -> [block + ahead, 2 width] of its video frames."""
+    """50 Hz features [P, width] of a window, or of its block and what is ahead alone -> [block + ahead, 2 width]."""
     count = window.block + window.ahead
-    kept = positions[window.first_position : window.first_position + 2 * count]
+    first = 0 if len(positions) == 2 * count else window.first_position
+    kept = positions[first : first + 2 * count]
     return np.ascontiguousarray(kept.reshape(count, -1), np.float32)

@@ -191,7 +191,7 @@ const networks = {  // answers what Python's networks said, and keeps what it wa
   async run(name, inputs) {
     if (name === "whisper_encoder") {
       asked.push(...inputs.mel.data);
-      return { features: { data: features.slice(window++ * 15360, window * 15360) } };
+      return { features: { data: features.slice(window++ * 3072, window * 3072) } };
     }
     const at = step++;
     const [motion, next_state] = [motions.slice(420 * at, 420 * step), states.slice(448 * at, 448 * step)];

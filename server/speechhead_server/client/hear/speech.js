@@ -121,9 +121,10 @@ export class SpeechStream {
     return Array.from({ length: config.block }, (_, k) => told.motion.data.slice(210 * k, 210 * (k + 1)));
   }
 
-  /** The block's rows of an encoder's positions; two positions are one frame. */
+  /** The block's rows of an encoder's positions, of all or of those alone; two positions are one frame. */
   #features({ data }) {
-    const { config } = this, first = config.first * (config.channels / 2);
-    return data.slice(first, first + config.rows * config.channels);
+    const { config } = this, count = config.rows * config.channels;
+    const first = data.length === count ? 0 : config.first * (config.channels / 2);
+    return data.slice(first, first + count);
   }
 }
