@@ -1,4 +1,4 @@
-"""The speech encoder with whole numbers in its products, and nothing worked out that nobody takes.
+"""The speech encoder with products of whole numbers, and only of what is taken of it.
 
     python -m pipelines.make.integers SRC DST
 
