@@ -29,15 +29,11 @@ def scene_of(avatar: Avatar, generator: Generator) -> bytes:
     if not isinstance(generator, CompactGenerator):
         raise ControlError(f"generator '{generator.family}' has no scenes. Choose compact.")
     scene = packed(avatar.source(generator))
-    rest, pose = rest_face(avatar.neutral), avatar.pose
+    rest, pose = rest_face(avatar.neutral), avatar.pose  # what a browser that hears by itself moves the face from
     scene.put("rest", rest)
     scene.put("emotions", fitted(rest))
     scene.put("pose", np.array([*pose.rotation.ravel(), *pose.translation, pose.scale], np.float32))
     scene.told |= {"name": avatar.name, "box": list(avatar.box)}
     if avatar.box != (0, 0, len(avatar.picture)):
         scene.put_picture("picture", avatar.picture)
-    rest, pose = rest_face(avatar.neutral), avatar.pose  # what a browser that hears by itself moves the face from
-    scene.put("rest", rest)
-    scene.put("emotions", fitted(rest))
-    scene.put("pose", np.array([*pose.rotation.ravel(), *pose.translation, pose.scale], np.float32))
     return scene.bytes()

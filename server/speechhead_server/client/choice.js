@@ -8,6 +8,7 @@ const BUDGET = 30; // ms that a frame may take of the 40 that there are
 const WINDOW = 75; // frames that tell whether it falls behind
 const LATE = 0.25; // part of them that may be late
 const AGAIN = 60_000; // ms after which a device that fell behind may try again, doubled each time
+const REFUSED = 30_000; // ms for which a server that had no room is not asked again
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
@@ -28,6 +29,7 @@ export class Choice {
     this.count = 0;
     this.waits = AGAIN;
     this.fellAt = null;
+    this.refusedAt = -Infinity;
     this.#begin();
   }
 
@@ -69,7 +71,7 @@ export class Choice {
       this.late.shift();
     }
     if (this.count === WARM + FIRST && median(this.times) > BUDGET) return this.#fall(`a frame takes ${Math.round(median(this.times))} ms here`);
-    if (this.count === WARM + FIRST) this.reason = this.forced === "auto" ? `a frame takes ${Math.round(median(this.times))} ms here` : this.reason;
+    if (this.count === WARM + FIRST) this.reason = this.forced === "auto" && this.refusedAt === -Infinity ? `a frame takes ${Math.round(median(this.times))} ms here` : this.reason;
     const behind = this.late.filter(Boolean).length;
     if (this.late.length === WINDOW && behind > LATE * WINDOW) return this.#fall(`${behind} of ${WINDOW} frames came too late here`);
     return false;
@@ -83,8 +85,9 @@ export class Choice {
 
   /** No motion comes in spite of being asked for. */
   starved() {
-    if (this.mode !== "motion") return false;
+    if (this.mode !== "motion" || this.forced !== "auto") return false;
     if (this.#possible("sound")) {
+      this.fellAt = this.now();
       this.#set("sound", "no motion comes through");
       return true;
     }
@@ -94,24 +97,26 @@ export class Choice {
   /** The server gives something else than what was asked for. */
   given(mode, error = "") {
     if (mode === this.mode) return false;
+    if (error && this.mode === "video") this.refusedAt = this.now();
     this.#set(mode, error || "the server chose it");
     return true;
   }
 
-  /** To be called now and then: whether a device that fell behind may try again, and does. */
+  /** To be called now and then: whether motion that failed, or a device that fell behind, may be tried again, and is. */
   again() {
-    if (this.forced !== "auto" || this.fellAt === null || !this.#possible("motion") || this.mode !== "video") return false;
+    if (this.forced !== "auto" || this.fellAt === null || !this.#possible("motion") || this.mode === "motion") return false;
     if (this.now() - this.fellAt < this.waits) return false;
     this.waits *= 2;
     this.fellAt = null;
-    this.#set("motion", "this device is tried again");
+    this.#set("motion", "motion is tried again");
     return true;
   }
 
   #fall(reason, always = false) {
     if (this.forced !== "auto" && !always) return false; // what a setting asks for stays, however slow
-    this.fellAt = this.now();
     if (!this.offers.includes("video")) return false;
+    if (!always && this.now() - this.refusedAt < REFUSED) return false; // slow pictures are better than none
+    this.fellAt = this.now();
     this.#set("video", reason);
     return true;
   }

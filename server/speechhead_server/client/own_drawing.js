@@ -5,6 +5,7 @@ import { MotionReceiver } from "./draw/receiver.js";
 import { MotionWire } from "./draw/wire.js";
 
 const BACK = 50; // frames within which time never goes back: a face that waits is not seen, one that jumps is
+const AHEAD = 0.12; // seconds at most by which a frame is begun before its time
 const STARVED = 3000; // ms without a packet of motion after which none comes through
 
 /** The modules that draw and hear, loaded when they are needed first; tests put others here. */
@@ -15,8 +16,8 @@ export const parts = {
     const [{ Renderer, NETWORKS }, { openScene }, { Networks }] = await Promise.all(
       ["renderer", "scene", "networks"].map((name) => import(`./draw/${name}.js`)));
     const [opened, networks] = await Promise.all([openScene(scene), Networks.open({ base, names: NETWORKS })]);
-    const renderer = await Renderer.open({ canvas, scene: opened, networks, mark });
-    renderer.onlost = lost;
+    const renderer = await Renderer.open({ canvas, scene: opened, networks, mark: await mark });
+    renderer.onlost = () => lost(new Error("the graphics unit was lost"));
     renderer.scene = opened;
     return renderer;
   },
@@ -37,6 +38,7 @@ export function canDraw() {
 
 /** Draws on a canvas from `start` to `stop`, the frame whose sound is heard. */
 export class OwnDrawing {
+  #run = 0; // of `start` and `stop`: what an earlier one began is over
   #running = false;
   #last = null;
   #busy = false;
@@ -44,7 +46,7 @@ export class OwnDrawing {
   #fed = 0; // ms at which motion began, or came last
 
   /**
-   * @param {{canvas: HTMLCanvasElement, base: string, scene: string, basis: string, mark: string, sources: Function,
+   * @param {{canvas: HTMLCanvasElement, base: string, scene: string, basis: string, mark: string | Promise<string>, sources: Function,
    *   headers?: object, drew: Function, starved: Function, lost: Function}} given
    * base: address of the client's modules; scene, basis: addresses; sources: of the sound, see MediaClock;
    * drew: called with the ms of each frame and whether it came late; starved: no motion comes; lost: can draw no more
@@ -88,13 +90,20 @@ export class OwnDrawing {
   /** Draw from now on: by the wire's motion, or by what is heard of a stream. @param {MediaStream | null} stream */
   async start(stream = null, controls = {}) {
     this.stop();
-    this.#running = true;
+    const run = this.#run;
+    const hearing = stream && (await parts.hearing({ stream, scene: this.renderer.scene, base: this.given.base, controls }));
+    if (run !== this.#run) {
+      hearing?.close();
+      return;
+    }
+    this.hearing = hearing;
     this.#fed = performance.now();
-    if (stream) this.hearing = await parts.hearing({ stream, scene: this.renderer.scene, base: this.given.base, controls });
-    if (this.#running) this.#next();
+    this.#running = true;
+    this.#next();
   }
 
   stop() {
+    this.#run++;
     this.#running = false;
     cancelAnimationFrame(this.#asked);
     this.hearing?.close();
@@ -114,10 +123,11 @@ export class OwnDrawing {
     });
   }
 
-  /** The motion to be shown now, or null where there is none yet. */
+  /** The motion to be shown once it is drawn, or null where there is none yet. */
   #motion() {
-    if (this.hearing) return this.hearing.motion();
-    const frame = this.clock.frame();
+    const ahead = Math.min(this.renderer.milliseconds / 1000 || 0, AHEAD);
+    if (this.hearing) return this.hearing.motion(ahead);
+    const frame = this.clock.frame(ahead);
     if (frame === null || !this.told) return null;
     if (this.#last !== null && frame <= this.#last && frame > this.#last - BACK) return null; // the clock found its sound
     const codes = this.receiver.at(frame);
@@ -131,14 +141,15 @@ export class OwnDrawing {
       return;
     }
     if (this.#busy) return;
-    const motion = this.#motion();
-    if (!motion || motion.frame === this.#last) return;
-    const left = this.#last === null ? 0 : motion.frame - this.#last - 1; // that were left out
-    const hidden = this.#last !== null && left > 50; // the page was not seen for a while
-    this.#last = motion.frame;
-    this.#busy = true;
     const begin = performance.now();
+    this.#busy = true;
+    let late = false;
     try {
+      const motion = this.#motion();
+      if (!motion || motion.frame === this.#last) return;
+      const left = this.#last === null ? 0 : motion.frame - this.#last - 1; // that were left out
+      late = left > 0 && left <= BACK; // after more the page was not seen for a while
+      this.#last = motion.frame;
       await this.renderer.draw(motion);
       this.frames++;
     } catch (error) {
@@ -147,6 +158,6 @@ export class OwnDrawing {
     } finally {
       this.#busy = false;
     }
-    if (this.#running) this.given.drew(performance.now() - begin, left > 0 && !hidden);
+    if (this.#running) this.given.drew(performance.now() - begin, late);
   }
 }

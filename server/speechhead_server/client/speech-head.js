@@ -32,6 +32,8 @@ export class SpeechHead extends HTMLElement {
   #choice = null;
   #drawing = null; // promise of one, once this device has begun to draw
   #told = null; // the message that says what motion is of
+  #greet = null; // gives the server's hello to what waits for it
+  #broken = null; // why this device can not draw
   #controls = {};
   #look = 0;
   #sign = null; // ends everything of one connection
@@ -74,7 +76,7 @@ export class SpeechHead extends HTMLElement {
   }
 
   attributeChangedCallback(name) {
-    if (name === "muted") this.audio.muted = this.hasAttribute("muted");
+    if (name === "muted") Promise.resolve(this.#drawing).then((drawing) => this.#loud(drawing?.hearing));
     else if (this.#choice) {
       this.#choice = this.#chosen(this.#choice.offers);
       this.#apply();
@@ -84,6 +86,7 @@ export class SpeechHead extends HTMLElement {
   /** Say a text. @param {string} text @param {{voice?: string, emotion?: object, interrupt?: boolean}} options */
   async say(text, options = {}) {
     this.audio.play().catch(() => {}); // a click that makes it speak lets it be heard, too
+    this.#drawing?.then((drawing) => drawing?.hearing?.resume());
     return this.#json("POST", `/sessions/${this.#session.id}/say`, { text, ...options });
   }
 
@@ -131,7 +134,8 @@ export class SpeechHead extends HTMLElement {
     const open = (asked) => this.#json("POST", "/sessions", asked);
     const session = await open(wanted).catch((error) => {
       if (!able || error.status !== 422) throw error;
-      return open({ ...wanted, drawn: "server" }); // of a generator that only the server has
+      wanted.drawn = "server"; // of a generator that only the server has
+      return open(wanted);
     });
     if (sign.aborted) {
       this.#end(session);
@@ -147,7 +151,9 @@ export class SpeechHead extends HTMLElement {
     };
     const connection = (this.#connection = new Connection(this, session.whep, config.ice_servers, on));
     this.audio.srcObject = this.video.srcObject = connection.stream;
-    this.audio.muted = this.hasAttribute("muted");
+    this.#loud();
+    const greeted = new Promise((greet) => (this.#greet = greet));
+    if (wanted.drawn === "viewer") this.#drawing = this.#draw(greeted); // while the connection is made
     await connection.open();
     this.#look = setInterval(() => this.#choice?.again() && this.#apply(), LOOK);
   }
@@ -161,6 +167,7 @@ export class SpeechHead extends HTMLElement {
   #heard(message) {
     if (message.type === "hello") {
       this.hello = message;
+      this.#greet(message);
       this.#choice = this.#chosen(message.offers ?? ["video"]); // an older server has nothing else
       this.#apply();
     } else if (message.type === "motion") {
@@ -186,26 +193,28 @@ export class SpeechHead extends HTMLElement {
     this.dataset.mode = mode;
     this.dataset.reason = this.reason;
     this.dispatchEvent(new CustomEvent("mode", { detail: { mode, reason: this.reason } }));
-    this.audio.muted = mode === "sound" || this.hasAttribute("muted"); // then it is heard with its lips, a little later
     if (mode === "video") {
       this.#drawing?.then((drawing) => drawing?.stop());
+      this.#loud();
       this.video.play().catch(() => {});
       this.video.requestVideoFrameCallback?.(() => this.#reveal("video"));
       if (!this.video.requestVideoFrameCallback) this.#reveal("video");
       return;
     }
-    this.#drawing ??= this.#draw();
+    this.#drawing ??= this.#draw(this.hello);
     const drawing = await this.#drawing;
-    if (!drawing || this.mode !== mode) return;
+    if (!drawing) return this.#fall(this.#broken);
+    if (this.mode !== mode) return;
     try {
       await drawing.start(mode === "sound" ? this.#connection.stream : null, this.#controls);
+      this.#loud(drawing.hearing);
     } catch (error) {
       this.#fall(error);
     }
   }
 
   /** What draws here; null where it can not be opened, and then the server does. */
-  async #draw() {
+  async #draw(hello) {
     const { avatar, size } = this.#session;
     try {
       const drawing = await OwnDrawing.open({
@@ -213,7 +222,7 @@ export class SpeechHead extends HTMLElement {
         base: HERE,
         scene: new URL(`avatars/${avatar}/scene?size=${size}`, this.server).href,
         basis: new URL("draw/motion_basis.json", this.server).href,
-        mark: this.hello.mark ?? "",
+        mark: Promise.resolve(hello).then(({ mark }) => mark ?? ""),
         sources: () => this.#connection?.sources() ?? [],
         drew: (ms, late) => this.#drew(ms, late),
         starved: () => this.#choice.starved() && this.#apply(),
@@ -222,9 +231,17 @@ export class SpeechHead extends HTMLElement {
       if (this.#told) drawing.tell(this.#told);
       return drawing;
     } catch (error) {
+      this.#broken = error;
       this.#fall(error);
       return null;
     }
+  }
+
+  /** Sound comes from the connection, or, once this device hears, from there: with its lips, a little later. */
+  #loud(hearing = null) {
+    const quiet = this.hasAttribute("muted");
+    this.audio.muted = quiet || Boolean(hearing);
+    hearing?.mute(quiet);
   }
 
   #drew(ms, late) {
@@ -254,10 +271,11 @@ export class SpeechHead extends HTMLElement {
   #close() {
     clearInterval(this.#look);
     this.#sign?.abort();
+    this.#greet?.({}); // who waits for it may end
     this.#drawing?.then((drawing) => drawing?.close());
     this.#connection?.close(false);
     if (this.#session) this.#end(this.#session);
-    this.#connection = this.#session = this.#drawing = this.#choice = this.#told = null;
+    this.#connection = this.#session = this.#drawing = this.#choice = this.#told = this.#greet = this.#broken = null;
     this.frames = 0;
   }
 }

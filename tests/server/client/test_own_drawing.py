@@ -114,10 +114,15 @@ const fine = drawn(behind, 80, 12);
 const late = drawn(behind, 80, 12, (n) => n % 3 === 0);
 const lost = make("auto"); lost.failed("the GPU was lost");
 const starved = make("auto"); starved.starved();
+ms += 61000; const mended = [starved.mode, starved.again(), starved.mode];
+const held = make("motion"); held.starved();
+const full = make("auto"), pressed = [drawn(full, 20, 55)[0]];
+full.given("motion", "no room"); pressed.push(...drawn(full, 100, 55)); ms += 31000;
+pressed.push(...drawn(full, 100, 55, () => true).slice(0, 1));
 const deaf = make("auto", { hear: false }); deaf.starved();
 const refused = make("auto"); refused.drew(9); refused.given("motion"); refused.given("video", "no room");
 return {
-  fell, again, fine, late, lost: [lost.mode, lost.reason], starved: starved.mode, deaf: deaf.mode,
+  fell, again, fine, late, lost: [lost.mode, lost.reason], mended, held: held.mode, pressed, deaf: deaf.mode,
   refused: [refused.mode, refused.reason], old: make("auto", {}, ["video"]).mode,
   weak: [make("auto", { draw: false }).reason],
   forced: [drawn(make("motion"), 200, 90)[0], make("video").mode, make("sound").mode,
@@ -130,6 +135,8 @@ return {
     assert found["fine"] == ["motion", "a frame takes 12 ms here"]
     assert found["late"][0] == "video" and "too late" in found["late"][1]
     assert found["lost"] == ["video", "the GPU was lost"]
-    assert (found["starved"], found["deaf"], found["old"]) == ("sound", "video", "video")
+    assert (found["deaf"], found["old"]) == ("video", "video")
+    assert found["mended"] == ["sound", True, "motion"] and found["held"] == "motion"
+    assert found["pressed"] == ["video", "motion", "no room", "video"], "a full server is not asked again at once"
     assert found["refused"] == ["video", "no room"] and found["weak"] == ["this device has no WebGL2"]
     assert found["forced"] == ["motion", "video", "sound", "motion", "motion"]

@@ -38,10 +38,10 @@ export class MediaClock {
     return now + this.offset;
   }
 
-  /** The frame that is to be shown now, or null. */
-  frame() {
+  /** The frame that is to be shown now, or in `ahead` seconds; or null. */
+  frame(ahead = 0) {
     const seconds = this.seconds();
-    return seconds === null ? null : Math.floor(seconds * FPS + 1e-6);
+    return seconds === null ? null : Math.floor((seconds + ahead) * FPS + 1e-6);
   }
 
   #byPackets() {

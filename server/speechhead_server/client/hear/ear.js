@@ -3,7 +3,7 @@
 import { FPS } from "./clocks.js";
 import { Resampler } from "./resample.js";
 
-const SPARE = 0.1; // seconds beyond the look-ahead in which the networks answer
+const SPARE = 0.16; // seconds beyond the look-ahead in which the networks answer and the picture is drawn
 
 /**
  * Lets a `Hearing` hear what is played in a page, and says which motion belongs to what sounds now. Sound is held back
@@ -26,7 +26,7 @@ export class Ear {
     return this.hearing.delay + SPARE;
   }
 
-  /** Begin to hear, after a click: browsers give no sound before. @param {AudioContext} context */
+  /** Begin to hear, after a click: browsers give no sound before, and the portrait lives without it. @param {AudioContext} context */
   async start(context) {
     await context.audioWorklet.addModule(new URL("./tap.js", import.meta.url));
     this.context = context;
@@ -35,7 +35,13 @@ export class Ear {
     this.output.connect(context.destination);
     this.resampler = new Resampler(context.sampleRate);
     this.input.port.onmessage = ({ data }) => this.#hear(data);
-    await context.resume();
+    context.resume().catch(() => {});
+  }
+
+  /** Whether the viewer hears what is listened to. */
+  mute(quiet) {
+    this.output.disconnect();
+    if (!quiet) this.output.connect(this.context.destination);
   }
 
   /** Hear a node of the same context. @param {AudioNode} node @param {boolean} loud whether the viewer hears it too */
@@ -44,12 +50,12 @@ export class Ear {
     if (loud) node.connect(this.output);
   }
 
-  /** The newest motion that is due now, or null if there is no newer one than the last time. */
-  due() {
+  /** The newest motion that is due now, or in `ahead` seconds; null if there is no newer one than the last time. */
+  due(ahead = 0) {
     this.motions.push(...this.hearing.frames());
     if (!this.begins) return this.motions.splice(0).at(-1) ?? null;
     const late = this.context.outputLatency || this.context.baseLatency || 0;
-    const now = (this.context.currentTime - late - this.delay - this.begins.time) * FPS + this.begins.frame;
+    const now = (this.context.currentTime + ahead - late - this.delay - this.begins.time) * FPS + this.begins.frame;
     let found = null;
     while (this.motions.length && this.motions[0].frame <= now) found = this.motions.shift();
     return found;
