@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import http.server
+import io
 import json
 import re
 import threading
 import wave
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from speechhead_server.http import page
 from support import chromium
 
+from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.square import on_stage
 from speechhead.core.errors import ServerError
 from speechhead.generators.compact.scene.file import SceneFile
 from speechhead.motion.rest import rest_face
 
-LATER = {"draw/networks.js", "draw/networks_worker.js"}
+SOFTWARE = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+STATE = "document.querySelector('#state').textContent"
+FRAME = "Number(document.body.dataset.frame || -1)"
 
 NETWORKS = """
 export class Networks {  // as many zeros as each network gives, and a mouth that opens and closes
-  static async open() { return new Networks(); }
+  static begin() { return new Networks(); }
+  ready = Promise.resolve();
   close() {}
   async run(name) {
     if (name === "whisper_encoder") return { features: { data: new Float32Array(40 * 384) } };
@@ -39,28 +49,23 @@ export class Networks {  // as many zeros as each network gives, and a mouth tha
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("page") / "site"
-    modules = tuple(name for name in page.MODULES if (page.CLIENT / name).is_dir())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "MODULES", modules)
-        page.command(made, ["mara"], 128)
-        page.command(made, ["mara"], 128)  # a page is made anew
+    page.command(made, ["mara"], 128)
+    page.command(made, ["mara", "grace_hopper"], 128)  # a page is made anew
     return made
 
 
 def test_all_that_a_module_imports_is_in_the_folder(folder):
-    assert json.loads((folder / "page.json").read_text()) == {"avatars": ["mara"]}
+    assert json.loads((folder / "page.json").read_text()) == {"avatars": ["mara", "grace_hopper"]}
     asked = {folder / match for match in re.findall(r'(?:src|href)="([^":,]+)"', (folder / "index.html").read_text())}
     for module in [file for file in folder.rglob("*.js") if "vendor" not in file.parts]:
         names = re.findall(r'(?:from|import\(|URL\()\s*"(\.[^"]+\.js)"', module.read_text())
         asked |= {(module.parent / name).resolve() for name in names}
-    missing = {str(path.relative_to(folder)) for path in asked if not path.is_file()}
-    assert len(asked) > 20 and missing <= LATER
-    assert all((folder / "weights" / name).is_file() for name in page.WEIGHTS)
+    vendored = {folder / "vendor" / name for name in ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.wasm.gz", "LICENSE")}
+    wanted = {*asked, *vendored, *(folder / "weights" / name for name in page.WEIGHTS)}
+    assert len(asked) > 40 and not [path for path in wanted if not path.is_file()]
 
 
 def test_a_scene_tells_what_a_face_moves_from(folder):
-    from speechhead.avatar.portrait import Avatar
-    from speechhead.avatar.square import on_stage
 
     scene, staged = SceneFile((folder / "mara.scene").read_bytes()), on_stage(Avatar.open("mara"), 128)
     assert (scene.array("rest") == rest_face(staged.neutral)).all()
@@ -76,14 +81,33 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+@contextmanager
+def served(folder: Path, **others: str):
+    """A plain file server's address; `others` are texts that it gives in place of modules of draw/."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            text = others.get(self.path.removeprefix("/draw/").removesuffix(".js"))
+            if text is None:
+                return super().do_GET()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/javascript")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
 
 
-@pytest.mark.skipif(chromium.find() is None, reason="no Chromium found")
-def test_a_sound_file_moves_the_face(folder, tmp_path):
-    pytest.importorskip("websockets")
+@pytest.fixture
+def voice(tmp_path):
+    """Three seconds of something like vowels."""
     time = np.arange(3 * 22_050) / 22_050
     loud = np.clip(np.sin(2 * np.pi * 3 * time), 0, 1) * sum(
         np.sin(2 * np.pi * 140 * k * time) / k for k in range(1, 9)
@@ -91,27 +115,96 @@ def test_a_sound_file_moves_the_face(folder, tmp_path):
     with wave.open(str(tmp_path / "voice.wav"), "wb") as file:
         file.setparams((1, 2, 22_050, 0, "NONE", ""))
         file.writeframes((0.3 * 32767 * np.clip(loud, -1, 1)).astype("<i2").tobytes())
-    (folder / "draw/networks.js").write_text(NETWORKS)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    frame = "Number(document.body.dataset.frame || -1)"
+    return tmp_path / "voice.wav"
 
-    async def visit():
+
+@pytest.mark.skipif(chromium.find() is None, reason="no Chromium found")
+def test_a_sound_file_moves_the_face(folder, voice):
+    pytest.importorskip("websockets")
+
+    async def visit(address):
         async with chromium.browser() as tab:
-            await tab.open(f"http://127.0.0.1:{server.server_address[1]}/?lines")
+            await tab.open(f"{address}?lines")
+            await tab.until(f"{FRAME} > 5")  # alive before anything sounds
             await tab.until("!document.querySelector('#file').disabled")
-            await tab.until(f"{frame} > 5")  # alive before anything sounds
-            before = await tab.run(frame)
-            await tab.choose("#file", tmp_path / "voice.wav")
-            await tab.until("document.querySelector('#state').textContent.startsWith('Speaking')")
-            await tab.until(f"{frame} > {before} + 20", 30)
-            await tab.until("document.querySelector('#state').textContent.startsWith('Choose')", 30)  # it ended
+            before = await tab.run(FRAME)
+            await tab.choose("#file", voice)
+            await tab.until(f"{STATE}.startsWith('Speaking')")
+            await tab.until(f"{FRAME} > {before} + 20", 30)
+            await tab.until(f"{STATE}.startsWith('Choose')", 30)  # it ended
             painted = "document.querySelector('canvas').getContext('2d').getImageData(0, 0, 128, 128).data.some(v => v)"
             assert await tab.run(painted)
             assert not tab.errors
 
-    try:
-        asyncio.run(visit())
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(folder, networks=NETWORKS) as address:
+        asyncio.run(visit(address))
+
+
+async def seen(tab) -> np.ndarray:
+    """The canvas as it is shown, at its own size."""
+    box = json.loads(await tab.run("JSON.stringify(document.querySelector('canvas').getBoundingClientRect())"))
+    clip = {**{name: box[name] for name in ("x", "y", "width", "height")}, "scale": 1}
+    coded = (await tab.call("Page.captureScreenshot", clip=clip))["data"]
+    picture = Image.open(io.BytesIO(base64.b64decode(coded))).convert("RGB").resize((128, 128))
+    return np.asarray(picture).astype(float)
+
+
+WATCHED = """
+window.started = 0;
+window.Worker = class extends Worker { constructor(...given) { super(...given); started += 1; } };
+HTMLAnchorElement.prototype.click = function () { window.saved = this.href; };
+"""
+
+PLAYED = """new Promise((done, fail) => {
+  const video = Object.assign(document.createElement("video"), {src: saved, muted: true, onerror: fail});
+  video.onplaying = () => setTimeout(() => done([video.videoWidth, video.currentTime > 0.1]), 400);
+  video.play().catch(fail);
+})"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(chromium.find() is None, reason="no Chromium found")
+def test_a_portrait_is_drawn_speaks_hears_a_microphone_is_recorded_and_makes_room_for_another(folder, voice):
+    pytest.importorskip("websockets")
+    flags = (
+        *SOFTWARE,
+        "--window-size=700,1000",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={voice}",
+    )
+
+    async def visit(address):
+        async with chromium.browser(*flags) as tab:
+            await tab.call("Page.addScriptToEvaluateOnNewDocument", source=WATCHED)
+            await tab.open(address)
+            await tab.until(f"{STATE}.startsWith('Choose')", 60)
+            await tab.until(f"{FRAME} > 5")
+            rest = await seen(tab)
+            portrait = on_stage(Avatar.open("mara"), 128).picture
+            assert np.square(rest - portrait).mean() < 300, "it is the portrait"
+            await tab.click("#record")
+            await tab.choose("#file", voice)
+            await tab.until(f"{STATE}.startsWith('Speaking')")
+            spoken = []
+            while (await tab.run(STATE)).startswith("Speaking"):
+                spoken.append((await seen(tab))[75:115, 40:88])
+            assert np.abs(np.diff(spoken, axis=0)).mean((1, 2, 3)).max() > 2, "the mouth moves"
+            await tab.click("#record")
+            await tab.until("window.saved", 20)
+            assert await tab.run(PLAYED) == [128, True]
+            await tab.click("#microphone")
+            await tab.until(f"{STATE}.startsWith('Listening')")
+            before = await tab.run(FRAME)
+            await tab.until(f"{FRAME} > {before} + 20", 30)
+            await tab.run(
+                "(s => (s.value = 'grace_hopper', s.dispatchEvent(new Event('change'))))"
+                "(document.querySelector('#avatar'))"
+            )
+            await tab.until(f"{STATE}.startsWith('Choose')", 60)
+            await tab.until(f"{FRAME} > 5")
+            assert np.abs(await seen(tab) - rest).mean() > 20
+            assert await tab.run("started") == 2
+            assert not tab.errors
+
+    with served(folder) as address:
+        asyncio.run(visit(address))

@@ -8,6 +8,9 @@ const HALF = lanczos();
 /** A Gaussian of sigma 1, nine samples wide. */
 const BELL = normal(Array.from({length: 9}, (_, k) => Math.exp(-0.5 * (k - 4) ** 2)));
 
+const clamped = (at, end) => Math.min(Math.max(at, 0), end);
+const mirrored = (at, end) => end - Math.abs(end - Math.abs(at));
+
 function lanczos() {
   const root = Math.SQRT1_2;
   const turns = [[1, 0], [-root, -root], [0, 1], [root, -root], [-1, 0], [root, root], [0, -1], [-root, root]];
@@ -25,52 +28,77 @@ function normal(weights) {
  * sharpened, but for a fourth channel.
  */
 export function dense({shape: [height, width, channels], data}) {
-  const across = between(data, height, width, channels, 1);
-  const parts = [data, across, between(data, height, width, channels, 0), between(across, height, width, channels, 0)];
-  const wide = 2 * width, fine = new Float32Array(4 * data.length);
-  for (let y = 0; y < 2 * height; y++) {
-    for (let x = 0; x < wide; x++) {
-      const from = ((y >> 1) * width + (x >> 1)) * channels, to = (y * wide + x) * channels;
-      const part = parts[2 * (y & 1) + (x & 1)];
-      for (let c = 0; c < channels; c++) fine[to + c] = part[from + c];
+  const long = width * channels, wide = 2 * long, fine = new Float32Array(2 * height * wide);
+  const below = new Float32Array(long), beside = new Float32Array(long);
+  const edge = new Float32Array((width + 8) * channels);
+  for (let y = 0; y < height; y++) {
+    const row = data.subarray(y * long, (y + 1) * long);
+    filtered(below, data, down(y - 3, height, long, 8, clamped), HALF);
+    for (const [part, line] of [[0, row], [1, below]]) {
+      filtered(beside, bordered(edge, line, 3, channels, clamped), across(8, channels), HALF);
+      interleaved(fine, (2 * y + part) * wide, line, beside, channels);
     }
   }
-  const soft = blurred(blurred(fine, 2 * height, wide, channels, 1), 2 * height, wide, channels, 0);
-  const colours = Math.min(channels, 3);
-  for (let y = 0; y < 2 * height; y++) {
-    for (let x = y & 1 ? 0 : 1; x < wide; x += y & 1 ? 1 : 2) {
-      const at = (y * wide + x) * channels;
-      for (let c = at; c < at + colours; c++) fine[c] += CRISP * (fine[c] - soft[c]);
+  sharpened(fine, 2 * height, wide, channels);
+  return {shape: [2 * height, 2 * width, channels], data: fine};
+}
+
+/** Add to each sample that is no pixel what a Gaussian takes from it; beyond the border the picture is mirrored. */
+function sharpened(fine, height, long, channels) {
+  const blurred = new Float32Array(fine.length), soft = new Float32Array(long), colours = Math.min(channels, 3);
+  const edge = new Float32Array(long + 8 * channels), offsets = across(9, channels);
+  for (let at = 0; at < fine.length; at += long) {
+    const line = fine.subarray(at, at + long);
+    filtered(blurred.subarray(at, at + long), bordered(edge, line, 4, channels, mirrored), offsets, BELL);
+  }
+  for (let y = 0; y < height; y++) {
+    filtered(soft, blurred, down(y - 4, height, long, 9, mirrored), BELL);
+    const base = y * long, odd = y & 1;
+    for (let x = odd ? 0 : channels; x < long; x += odd ? channels : 2 * channels) {
+      for (let k = x; k < x + colours; k++) fine[base + k] += CRISP * (fine[base + k] - soft[k]);
     }
   }
-  return {shape: [2 * height, wide, channels], data: fine};
 }
 
-/** Values half a pixel further right (axis 1) or down (axis 0); beyond the border the last pixel goes on. */
-function between(data, height, width, channels, axis) {
-  return filtered(data, height, width, channels, axis, HALF, -3, (at, end) => Math.min(Math.max(at, 0), end));
-}
-
-/** Beyond the border the picture is mirrored at its last pixel. */
-function blurred(data, height, width, channels, axis) {
-  return filtered(data, height, width, channels, axis, BELL, -4, (at, end) => end - Math.abs(end - Math.abs(at)));
-}
-
-function filtered(data, height, width, channels, axis, weights, first, inside) {
-  const out = new Float32Array(data.length), length = axis ? width : height, taps = weights.length;
-  const step = axis ? channels : width * channels;
-  // Where each tap of each place along the axis reads, in values.
-  const reads = Int32Array.from({length: length * taps}, (_, k) => inside(Math.floor(k / taps) + first + (k % taps), length - 1) * step);
-  const rows = axis ? height : 1, run = axis ? channels : width * channels;
-  for (let row = 0; row < rows; row++) {
-    const base = row * width * channels;
-    for (let at = 0; at < length; at++) {
-      const to = base + at * step;
-      for (let tap = 0; tap < taps; tap++) {
-        const from = base + reads[at * taps + tap], weight = weights[tap];
-        for (let k = 0; k < run; k++) out[to + k] += weight * data[from + k];
-      }
+/** Pixels of two lines in turn. */
+function interleaved(out, to, one, other, channels) {
+  for (let k = 0; k < one.length; k += channels) {
+    for (let c = 0; c < channels; c++) {
+      out[to + 2 * k + c] = one[k + c];
+      out[to + 2 * k + channels + c] = other[k + c];
     }
   }
-  return out;
+}
+
+/** A line with `reach` pixels before it and as many after it as `edge` has room for. */
+function bordered(edge, line, reach, channels, inside) {
+  const count = line.length / channels, last = edge.length / channels;
+  const put = (at) => {
+    for (let c = 0; c < channels; c++) edge[at * channels + c] = line[inside(at - reach, count - 1) * channels + c];
+  };
+  edge.set(line, reach * channels);
+  for (let at = 0; at < reach; at++) put(at);
+  for (let at = reach + count; at < last; at++) put(at);
+  return edge;
+}
+
+/** Where the taps of a filter across a bordered line begin. */
+function across(taps, channels) {
+  return Array.from({length: taps}, (_, tap) => tap * channels);
+}
+
+/** Where the lines begin that a filter down reads from line `first` on. */
+function down(first, height, long, taps, inside) {
+  return Array.from({length: taps}, (_, tap) => inside(first + tap, height - 1) * long);
+}
+
+/** A line as the sum of eight or nine that begin at `offsets`; what is as far from the middle weighs the same. */
+function filtered(out, data, offsets, weights) {
+  const last = offsets.length - 1, middle = last === 8 ? weights[4] : 0;
+  const [a, b, c, d] = offsets, [h, g, f, e] = offsets.slice(last - 3), o = offsets[4];
+  const [p, q, r, s] = weights;
+  for (let k = 0; k < out.length; k++) {
+    out[k] = p * (data[a + k] + data[e + k]) + q * (data[b + k] + data[f + k]) + r * (data[c + k] + data[g + k])
+      + s * (data[d + k] + data[h + k]) + middle * data[o + k];
+  }
 }

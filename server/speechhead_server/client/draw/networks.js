@@ -1,5 +1,5 @@
-// Networks that run in a worker of their own, so that the page stays free: onnxruntime-web by WebAssembly, or by WebGPU
-// where the operator has laid that build beside it (vendor/README.md).
+// Networks that run in a worker of their own, so that the page stays free: onnxruntime-web by WebAssembly, or by
+// WebGPU where the operator has laid that build beside it (vendor/README.md).
 
 /** @typedef {{data: Float32Array, dims: number[]}} Tensor */
 
@@ -13,16 +13,27 @@ export class Networks {
    *   weights/; names: of files in weights/, without .onnx; threads: more than one only where the page is isolated
    * @returns {Promise<Networks>}
    */
-  static async open({base = new URL("../", import.meta.url), names, threads = 1}) {
+  static async open(options) {
+    const networks = Networks.begin(options);
+    await networks.ready;
+    return networks;
+  }
+
+  /** The same at once: what is to be run meanwhile waits for `ready`, which fails where they can not be opened. */
+  static begin({base = new URL("../", import.meta.url), names, threads = 1}) {
     const networks = new Networks(new URL("draw/networks_worker.js", new URL(base, globalThis.location?.href)));
     const count = globalThis.crossOriginIsolated ? threads : 1;
+    networks.ready = networks.#opened({open: names, base: new URL(base, location.href).href, threads: count});
+    return networks;
+  }
+
+  async #opened(asked) {
     try {
-      networks.engine = await networks.#call({open: names, base: new URL(base, location.href).href, threads: count});
+      this.engine = await this.#call(asked);
     } catch (error) {
-      networks.close();
+      this.close();
       throw error;
     }
-    return networks;
   }
 
   /** @param {URL} url of the worker */
@@ -38,7 +49,8 @@ export class Networks {
     };
     this.#worker.onerror = (event) => {
       event.preventDefault?.();
-      this.#failAll(new Error(`The networks' worker can not run (${event.message || "it was not loaded"}). Reload the page.`));
+      const why = event.message || "it was not loaded";
+      this.#failAll(new Error(`The networks' worker can not run (${why}). Reload the page.`));
     };
   }
 

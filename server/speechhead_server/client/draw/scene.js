@@ -1,4 +1,5 @@
-// A scene: all that is drawn from, of one portrait (docs/scene.md). Pictures are [h, w, channels], networks' inputs planes.
+// A scene: all that is drawn from, of one portrait (docs/scene.md). Pictures are [h, w, channels], networks'
+// inputs planes.
 import {fetched, unzipped} from "./fetched.js";
 import {derived} from "./scene_parts.js";
 
@@ -24,7 +25,8 @@ export async function openScene(url, options = {}) {
 export async function readScene(file, decode = decodedHere) {
   const bytes = await unzipped(file);
   const {meta, arrays} = parsed(bytes);
-  const pixels = await Promise.all(Object.keys(meta[CODED]).map(async (name) => [name, await decode(arrays[name].data, name)]));
+  const decoded = async (name) => [name, await decode(arrays[name].data, name)];
+  const pixels = await Promise.all(Object.keys(meta[CODED]).map(decoded));
   return new Scene(meta, arrays, new Map(pixels));
 }
 
@@ -68,7 +70,9 @@ export class Scene {
     const picture = this.meta[CODED][name];
     if (picture) return {shape: picture.shape, data: leveled(this.#pixels.get(name), picture)};
     const step = this.meta[STEPS][name] ?? 1;
-    const data = stored.data instanceof Float32Array && step === 1 ? stored.data : Float32Array.from(stored.data, (v) => v * step);
+    if (stored.data instanceof Float32Array && step === 1) return stored;
+    const data = new Float32Array(stored.data);
+    for (let k = 0; k < data.length; k++) data[k] *= step;
     return {shape: stored.shape, data};
   }
 }
@@ -85,8 +89,11 @@ function parsed(bytes) {
   }
   const {__metadata__: texts, start, ...tensors} = header;
   if (texts?.format !== FORMAT) throw new Error("The file is no scene. Make one by `speechhead scene`.");
-  const meta = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, name === "format" ? text : JSON.parse(text)]));
-  if (meta.version > VERSION) throw new Error(`A scene of version ${meta.version}: this page knows ${VERSION}. Reload it.`);
+  const read = ([name, text]) => [name, name === "format" ? text : JSON.parse(text)];
+  const meta = Object.fromEntries(Object.entries(texts).map(read));
+  if (meta.version > VERSION) {
+    throw new Error(`A scene of version ${meta.version}: this page knows ${VERSION}. Reload it.`);
+  }
   const arrays = {};
   for (const [name, {dtype, shape, data_offsets: [from, to]}] of Object.entries(tensors)) {
     if (start + to > bytes.length) throw new Error("The scene ends too early. Load it again.");
@@ -98,9 +105,15 @@ function parsed(bytes) {
 const KINDS = {F32: Float32Array, U8: Uint8Array, I8: Int8Array, I16: Int16Array, I32: Int32Array};
 
 function typed(buffer, dtype) {
-  if (dtype === "F16") return Float32Array.from(new Uint16Array(buffer), half);
+  if (dtype === "F16") return halves(new Uint16Array(buffer));
   if (!(dtype in KINDS)) throw new Error(`scene: arrays of ${dtype} are not known. Reload the page.`);
   return new KINDS[dtype](buffer);
+}
+
+function halves(all) {
+  const out = new Float32Array(all.length);
+  for (let k = 0; k < all.length; k++) out[k] = half(all[k]);
+  return out;
 }
 
 /** The value of a float16's bits. */

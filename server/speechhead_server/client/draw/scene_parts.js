@@ -50,7 +50,8 @@ function lip(scene, name) {
   const own = over(scene.array(name), scene.array("crop"), origin);
   if (density === 1) return own;
   const {shape, data} = dense(own);
-  return {shape, data: data.map((value) => Math.min(Math.max(Math.round(value), 0), 255))};
+  for (let k = 0; k < data.length; k++) data[k] = Math.min(Math.max(Math.round(data[k]), 0), 255);
+  return {shape, data};
 }
 
 function planes({shape: [height, width, channels], data}) {
@@ -66,23 +67,29 @@ function vertices(scene) {
   return {shape: [data.length / 3, 3], data};
 }
 
-/** How places round the face move: a row of 44 each, which times what drives them is their way. See `relief.Relief`. */
+/** How places round the face move: a row of 44 each, which times what drives them is their way (`relief.Relief`). */
 function places(scene) {
   const depth = scene.array("depth"), rigid = scene.array("rigid").data, inside = scene.array("inside").data;
   const edge = scene.array("numbers.edge").data, {scale, size} = scene.meta.numbers;
-  const [count] = depth.shape, cell = size / count, row = 8 + OVAL;
+  const [count] = depth.shape, cell = size / count, row = 8 + OVAL, place = new Float64Array(4);
   const data = new Float32Array(count * count * row), near = new Float64Array(OVAL);
   for (let k = 0; k < count * count; k++) {
-    const x = ((k % count) + 0.5) * cell, y = (Math.floor(k / count) + 0.5) * cell, share = rigid[k];
-    [x, y, depth.data[k], 1].forEach((value, c) => {
-      data[row * k + c] = share * value;
-      data[row * k + 4 + c] = (1 - share) * value;
-    });
-    for (let n = 0; n < OVAL; n++) near[n] = Math.hypot(x - edge[4 * n], y - edge[4 * n + 1]) / scale;
-    const nearest = Math.min(...near), fades = 1 - smooth(inside[k] ? 0 : nearest, 0, 0.2);
-    for (let n = 0; n < OVAL; n++) near[n] = Math.exp(-(((near[n] - nearest) / 0.12) ** 2));
-    const sum = near.reduce((all, one) => all + one, 0);
-    for (let n = 0; n < OVAL; n++) data[row * k + 8 + n] = (fades * near[n]) / sum;
+    const x = ((k % count) + 0.5) * cell, y = (Math.floor(k / count) + 0.5) * cell, share = rigid[k], at = row * k;
+    place.set([x, y, depth.data[k], 1]);
+    for (let c = 0; c < 4; c++) {
+      data[at + c] = share * place[c];
+      data[at + 4 + c] = (1 - share) * place[c];
+    }
+    let nearest = Infinity, sum = 0;
+    for (let n = 0; n < OVAL; n++) {
+      const across = x - edge[4 * n], down = y - edge[4 * n + 1];
+      near[n] = Math.sqrt(across * across + down * down) / scale;
+      nearest = Math.min(nearest, near[n]);
+    }
+    const fades = 1 - smooth(inside[k] ? 0 : nearest, 0, 0.2);
+    if (fades === 0) continue;
+    for (let n = 0; n < OVAL; n++) sum += near[n] = Math.exp(-(((near[n] - nearest) / 0.12) ** 2));
+    for (let n = 0; n < OVAL; n++) data[at + 8 + n] = (fades * near[n]) / sum;
   }
   return {shape: [count * count, row], data};
 }

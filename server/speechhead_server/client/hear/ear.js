@@ -17,8 +17,10 @@ export class Ear {
     this.motions = [];
     this.heard = 0; // video frames of sound that were given to hearing
     this.begins = null; // context time and frame at which the tap began
-    this.idle = setInterval(() => this.#live(), 1000 / FPS);
     this.failed = null;
+    this.idle = setInterval(() => globalThis.document?.hidden || this.#live(), 1000 / FPS);
+    /** When there is a first motion. */
+    this.ready = this.#live();
   }
 
   /** Seconds by which sound is held back. */
@@ -79,13 +81,13 @@ export class Ear {
 
   /** Silence, for as long as there is no clock of sound. */
   #live() {
-    if (this.begins || globalThis.document?.hidden) return;
+    if (this.begins) return;
     this.heard += 1;
-    this.#give(new Float32Array(640));
+    return this.#give(new Float32Array(640));
   }
 
   #give(samples) {
-    this.hearing.push(samples).catch((error) => {
+    return this.hearing.push(samples).catch((error) => {
       this.failed ??= error;
     });
   }

@@ -2,6 +2,7 @@
 
 import { openScene } from "./draw/scene.js";
 import { Networks } from "./draw/networks.js";
+import { NETWORKS as DRAWING, Renderer } from "./draw/renderer.js";
 import { Ear } from "./hear/ear.js";
 import { Hearing, NETWORKS, faceOf } from "./hear/hearing.js";
 import { Lines } from "./lines.js";
@@ -18,17 +19,28 @@ let source = null; // what sounds: {end()}
 const say = (text) => ($("state").textContent = text);
 
 async function show(name) {
+  stop();
+  recorder?.stop();
+  allow(false);
   shown?.close();
   shown = null;
-  say("Loading the portrait and the networks.");
+  say("Loading the portrait.");
+  const painters = asked.has("lines") ? null : opened("renderer", DRAWING);
   const scene = await openScene(new URL(`${encodeURIComponent(name)}.scene`, BASE));
-  const ears = await Networks.open({ base: BASE, names: NETWORKS });
-  const hearing = await Hearing.open({ networks: ears, base: new URL("weights/", BASE), face: faceOf(scene), controls: { seed: Number(asked.get("seed") ?? 0) } });
   const canvas = fresh(scene.meta.size);
-  const drawing = asked.has("lines") ? new Lines(canvas, scene.meta.size) : await pictured(canvas, scene);
+  const drawing = painters
+    ? await Renderer.open({ canvas, scene, networks: painters })
+    : new Lines(canvas, scene.meta.size);
+  const controls = { seed: Number(asked.get("seed") ?? 0) };
+  const base = new URL("weights/", BASE), face = faceOf(scene);
+  const hearing = await Hearing.open({ networks: null, base, face, controls }); // they come later
   const ear = new Ear(hearing);
   let open = true;
-  shown = { hearing, ear, canvas, drawing, close() { open = false; ear.close(); drawing.close(); ears.close?.(); } };
+  const close = () => {
+    open = false;
+    ear.close();
+    drawing.close();
+  };
   const step = async () => {
     if (!open) return;
     const motion = ear.due();
@@ -37,15 +49,35 @@ async function show(name) {
     document.body.dataset.frame = motion?.frame ?? document.body.dataset.frame ?? "";
     requestAnimationFrame(() => step().catch(failed));
   };
+  shown = { hearing, ear, canvas, drawing, close };
+  await ear.ready;
   await step();
+  say("Loading the networks that hear."); // the portrait is alive meanwhile: silence needs none
+  hearing.networks = opened("ear", NETWORKS);
+  await hearing.networks.ready;
   if (context) await ear.start(context);
   feel();
+  allow(true);
   say("Choose a sound file, or speak.");
 }
 
-async function pictured(canvas, scene) {
-  const { NETWORKS: names, Renderer } = await import("./draw/renderer.js");
-  return Renderer.open({ canvas, scene, networks: await Networks.open({ base: BASE, names }) });
+/** Networks are loaded once: other portraits take the same. */
+const loaded = new Map();
+
+function opened(use, names) {
+  if (!loaded.has(use)) loaded.set(use, Networks.begin({ base: BASE, names }));
+  const networks = loaded.get(use);
+  networks.ready.catch((error) => {
+    loaded.delete(use);
+    failed(error);
+  });
+  return networks;
+}
+
+/** What can be done with a portrait that is there. */
+function allow(able) {
+  for (const id of ["file", "microphone", "record"]) $(id).disabled = !able;
+  $("avatar").disabled = !able || $("avatar").length < 2;
 }
 
 /** A canvas that nothing was drawn on yet: one has a single kind of context for good. */
@@ -147,8 +179,6 @@ async function begin() {
   const { avatars } = await (await fetch(new URL("page.json", BASE))).json();
   $("avatar").replaceChildren(...avatars.map((name) => new Option(name)));
   await show(asked.get("avatar") ?? avatars[0]);
-  $("avatar").disabled = avatars.length < 2;
-  for (const id of ["file", "microphone", "record"]) $(id).disabled = false;
 }
 
 $("file").addEventListener("change", ({ target }) => target.files[0] && play(target.files[0]).catch(failed));
