@@ -196,7 +196,8 @@ def test_no_more_sessions_than_the_machine_holds():
 
 def test_admission_follows_the_measured_speed():
     async def scenario(client, server):
-        server.studio.offer().speed = {128: 100.0}  # pictures per second: two streams and a rest
+        server.studio.drawing.workers = 2
+        server.studio.offer().speed = {128: 200.0}  # pictures per second: two streams and a rest
         assert server.studio.capacity == 2
         await session(client)
         await session(client)
@@ -215,7 +216,8 @@ def test_admission_follows_the_measured_speed():
 def test_a_smaller_size_is_advised_where_it_is_let_in():
     async def scenario(client, server):
         offered = server.studio.offer()
-        offered.size, offered.sizes, offered.speed = 512, [256, 512], {512: 80.0, 256: 160.0}
+        server.studio.drawing.workers = 2
+        offered.size, offered.sizes, offered.speed = 512, [256, 512], {512: 120.0, 256: 400.0}
         await session(client)
         message = one_line(await client.post("/sessions"), 503)
         assert "holds 1 real-time stream of 512 px, and 1 runs. Try again later, or ask for a smaller size." in message

@@ -229,7 +229,7 @@ def test_controls_change_within_an_utterance_and_pass_with_it(stage):
     stage.enqueue(segment)
     stage.until(lambda: stage._motion.controls.emotion == {"happy": 1.0})
     stage.until(lambda: stage._motion.controls.emotion == {"sad": 1.0} and stage._motion.controls.blink_rate == 30.0)
-    assert stage._run.stream.felt[0][0] == {"sad": 1.0}
+    assert stage._run._stream.felt[0][0] == {"sad": 1.0}
     stage.until(lambda: stage._motion.controls.emotion == {} and stage.named("done"))
     assert stage.controls.emotion == {} and len(stage.named("controls")) == 2
 
