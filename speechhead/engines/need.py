@@ -17,7 +17,8 @@ def need_torch(what: str) -> None:
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        raise DeviceError(f"{what} needs torch, which is not installed. pip install 'speechhead[train]'.") from error
+        extra = "gpu" if "cuda" in what else "train"
+        raise DeviceError(f"{what} needs torch, which is not installed. pip install 'speechhead[{extra}]'.") from error
 
 
 def usable_cuda() -> bool:

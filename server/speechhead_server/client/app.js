@@ -68,6 +68,8 @@ async function begin() {
   drawn.offer(config.generators);
   $("text").maxLength = config.limits.text;
   talk.offer(config.talk);
+  const days = config.limits.avatar_days;
+  if (days) $("kept").textContent = `Your picture is kept on this server, for ${days} ${days === 1 ? "day" : "days"}.`;
   controls ??= new Controls(
     { sliders: $("sliders"), reset: $("reset"), emotions: $("emotions"), intensities: $("intensities") }, config.emotions, sendControls);
   await showPoster(portraits.chosen);

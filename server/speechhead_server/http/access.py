@@ -16,7 +16,7 @@ ADMINISTRATION = ("/admin", "/tickets")
 OPERATION = (*ADMINISTRATION, "/metrics")
 """Paths that no ticket leads to."""
 
-PROXIED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
+PROXIED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via")
 """Headers that a proxy adds."""
 
 

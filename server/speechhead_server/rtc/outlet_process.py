@@ -42,13 +42,20 @@ BITS_PER_PIXEL = 0.3
 FORMATS = {"rtmp": "flv", "rtmps": "flv", "udp": "mpegts", "srt": "mpegts"}
 """Containers, by the scheme of an address; a path of /dev/ is a virtual camera."""
 
+PORTS = ("rtmp", "rtmps")
+"""Schemes that have a port of their own, where an address names none."""
+
+HOST = re.compile(r"[0-9a-z](?:[0-9a-z._-]*[0-9a-z])?|[0-9a-f:.]+(?:%[0-9a-z]+)?", re.IGNORECASE)
+"""A name or an address of a machine."""
+
 
 def format_of(target: str) -> str:
     """The container, as FFmpeg calls it, in which an address gets its stream; ValueError for one that is not known."""
     if re.fullmatch(r"/dev/video\d{1,3}", target):
         return "v4l2"
     parts = urlsplit(target)
-    if parts.scheme not in FORMATS or not parts.hostname:
+    host, port = parts.hostname or "", parts.port  # a port beyond 65535 is a ValueError
+    if parts.scheme not in FORMATS or not HOST.fullmatch(host) or (port is None and parts.scheme not in PORTS):
         raise ValueError(target)
     return FORMATS[parts.scheme]
 

@@ -30,7 +30,7 @@ def test_a_stranger_does_not_become_operator_by_what_it_calls_the_server(path, h
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_who_is_on_this_machine_and_not_behind_a_proxy_is(address):
     assert caller("/admin/sessions", address, host="localhost:8080").operator
-    for header in ("x_forwarded_for", "forwarded", "x_real_ip", "via"):
+    for header in ("x_forwarded_for", "x_forwarded_host", "x_forwarded_proto", "forwarded", "x_real_ip", "via"):
         with pytest.raises(Refused):
             caller("/admin/sessions", address, host="localhost:8080", **{header: "203.0.113.5"})
     with pytest.raises(Refused):
