@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import os
 import traceback
 from collections.abc import AsyncIterator
@@ -193,8 +192,7 @@ class Server:
             limits |= {"audio_seconds": int(settings.audio_seconds)}
             if settings.offline_jobs:
                 limits |= {"offline": settings.offline_limit, "offline_seconds": int(settings.offline_seconds)}
-            if settings.avatars_folder:
-                limits["avatar_days"] = math.ceil(settings.avatar_days)
+            limits |= {"avatar_days": round(settings.avatar_days)} if settings.avatars_folder else {}
             shown = {"version": speechhead.__version__, "size": self.studio.size, "sizes": sessions.sizes, "fps": FPS}
             shown["generators"] = sessions.describe_generators()
             shown |= {"emotions": list(EMOTIONS), "limits": limits, "talk": self.conversations.config}
