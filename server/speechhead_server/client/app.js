@@ -32,7 +32,7 @@ const portraits = new Portraits(
   api,
   {
     list: $("portraits"), file: $("portrait-file"), box: $("upload"), preview: $("upload-preview"),
-    text: $("upload-text"), bar: $("upload-bar"), cancel: $("upload-cancel"),
+    text: $("upload-text"), bar: $("upload-bar"), cancel: $("upload-cancel"), kept: $("kept"),
   },
   { chosen: choosePortrait, failed: tell, ready: (avatar) => announce(`${avatar.name} is ready`) },
 );
@@ -59,7 +59,7 @@ async function begin() {
   notices.clear();
   try {
     config = await api.get("/config");
-    const [{ voices }] = await Promise.all([api.get("/voices"), portraits.load(config.limits.upload)]);
+    const [{ voices }] = await Promise.all([api.get("/voices"), portraits.load(config.limits)]);
     fillVoices($("voice"), voices);
   } catch (error) {
     tell(error, begin);
@@ -68,8 +68,6 @@ async function begin() {
   drawn.offer(config.generators);
   $("text").maxLength = config.limits.text;
   talk.offer(config.talk);
-  const days = config.limits.avatar_days;
-  if (days) $("kept").textContent = `Your picture is kept on this server, for ${days} ${days === 1 ? "day" : "days"}.`;
   controls ??= new Controls(
     { sliders: $("sliders"), reset: $("reset"), emotions: $("emotions"), intensities: $("intensities") }, config.emotions, sendControls);
   await showPoster(portraits.chosen);

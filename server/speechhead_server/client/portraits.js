@@ -25,8 +25,9 @@ export class Portraits {
     parts.cancel.addEventListener("click", () => this.#upload?.abort());
   }
 
-  async load(limit) {
-    this.limit = limit;
+  async load({ upload, avatar_days: days }) {
+    this.limit = upload;
+    if (days) this.parts.kept.textContent = `Your picture is kept on this server, for ${days} ${days === 1 ? "day" : "days"}.`;
     const { avatars, default: first } = await this.api.get("/avatars");
     const own = [];
     for (const id of JSON.parse(sessionStorage.getItem(KEPT) ?? "[]")) {
