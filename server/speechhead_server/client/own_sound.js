@@ -37,6 +37,11 @@ export class OwnSound {
     this.ear.mute(quiet);
   }
 
+  /** What was said is at an end. */
+  interrupt() {
+    this.ear.interrupt();
+  }
+
   /** After a click: browsers give no sound before. */
   resume() {
     this.ear.context.resume().catch(() => {});

@@ -179,6 +179,7 @@ export class SpeechHead extends HTMLElement {
       this.#controls = message.changes;
       this.#drawing?.then((drawing) => drawing?.hearing?.update(message.changes));
     }
+    if (message.type === "done" && message.interrupted) this.#drawing?.then((drawing) => drawing?.hearing?.interrupt());
     this.dispatchEvent(new CustomEvent("message", { detail: message }));
   }
 

@@ -257,3 +257,34 @@ def test_a_sentence_is_heard_as_python_hears_it(tmp_path, heard):
     given = read(tmp_path, "faces", -1, 70, 3)
     assert given.shape == faces.shape and np.abs(given - faces).max() < 2e-5
     assert told["late"] <= told["delay"] + 0.05 == pytest.approx(0.25)
+
+
+EAR = """
+const { Ear } = await load("hear/ear.js");
+const joined = [], context = { currentTime: 10, destination: "loud", outputLatency: 0 };
+const ear = new Ear({ delay: 0.2, frames: () => [], push: async () => {} });
+clearInterval(ear.idle);
+ear.context = context;
+ear.output = { connect: () => joined.push("on"), disconnect: () => joined.push("off") };
+ear.begins = { time: 0, frame: 0 };
+ear.mute(false);
+const at = (seconds, frame) => {
+  context.currentTime = seconds;
+  ear.motions = [{ frame, landmarks: Float32Array.of(1, 0.3), spoken: Float32Array.of(0, 0.2) }];
+  return ear.due().landmarks[1];
+};
+const before = at(10, 200);
+ear.interrupt();
+const during = [at(10.08, 201), at(10.2, 202), at(10.3, 203), at(10.46, 204)];
+await new Promise((go) => setTimeout(go, 600));
+const after = at(10.6, 205);
+ear.mute(true);
+return { before, during, after, joined };
+"""
+
+
+def test_an_interrupt_closes_the_mouth_before_the_sound_that_is_held_back_has_passed(tmp_path):
+    found = run(EAR, tmp_path)
+    assert found["before"] == pytest.approx(0.3) and found["after"] == pytest.approx(0.3)
+    assert found["during"] == pytest.approx([0.2, 0.1, 0.1, 0.3 - 0.2 * 0.1035], abs=0.01)
+    assert found["joined"] == ["on", "off", "on", "off"]

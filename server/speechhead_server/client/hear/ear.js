@@ -1,9 +1,12 @@
 // The ear in a page: sound of any kind goes in, a portrait's motion comes out, in time with what is heard.
 
-import { FPS } from "./clocks.js";
+import { FPS, minimumJerk } from "./clocks.js";
 import { Resampler } from "./resample.js";
 
 const SPARE = 0.16; // seconds beyond the look-ahead in which the networks answer and the picture is drawn
+
+const LATE = 0.15; // seconds for which sound of before an interrupt may still come in
+const CLOSES = 0.16; // seconds in which the mouth closes then
 
 /**
  * Lets a `Hearing` hear what is played in a page, and says which motion belongs to what sounds now. Sound is held back
@@ -18,6 +21,8 @@ export class Ear {
     this.heard = 0; // video frames of sound that were given to hearing
     this.begins = null; // context time and frame at which the tap began
     this.failed = null;
+    this.quiet = this.loud = false; // whether it is muted; whether its sound goes out
+    this.cut = null; // context time of an interrupt whose sound is still held back
     this.idle = setInterval(() => globalThis.document?.hidden || this.#live(), 1000 / FPS);
     /** When there is a first motion. */
     this.ready = this.#live();
@@ -34,7 +39,7 @@ export class Ear {
     this.context = context;
     this.input = new AudioWorkletNode(context, "speechhead-tap", { numberOfOutputs: 0 });
     this.output = new DelayNode(context, { delayTime: this.delay, maxDelayTime: this.delay + 1 });
-    this.output.connect(context.destination);
+    this.#sound();
     this.resampler = new Resampler(context.sampleRate);
     this.input.port.onmessage = ({ data }) => this.#hear(data);
     context.resume().catch(() => {});
@@ -42,8 +47,20 @@ export class Ear {
 
   /** Whether the viewer hears what is listened to. */
   mute(quiet) {
-    this.output.disconnect();
-    if (!quiet) this.output.connect(this.context.destination);
+    this.quiet = quiet;
+    this.#sound();
+  }
+
+  /** What sounded is at an end: what is held back of it is not heard, and the mouth closes at once. */
+  interrupt() {
+    if (!this.begins) return;
+    clearTimeout(this.mends);
+    this.cut = this.context.currentTime;
+    this.#sound();
+    this.mends = setTimeout(() => {
+      this.cut = null;
+      this.#sound();
+    }, 1000 * (this.delay + LATE));
   }
 
   /** Hear a node of the same context. @param {AudioNode} node @param {boolean} loud whether the viewer hears it too */
@@ -60,15 +77,31 @@ export class Ear {
     const now = (this.context.currentTime + ahead - late - this.delay - this.begins.time) * FPS + this.begins.frame;
     let found = null;
     while (this.motions.length && this.motions[0].frame <= now) found = this.motions.shift();
-    return found;
+    return found && this.cut !== null ? this.#closing(found) : found;
   }
 
   /** End: no timer and no sound stays. */
   close() {
     clearInterval(this.idle);
+    clearTimeout(this.mends);
     this.input?.disconnect();
     this.output?.disconnect();
     if (this.input) this.input.port.onmessage = null;
+  }
+
+  #sound() {
+    const loud = !this.quiet && this.cut === null;
+    if (loud === this.loud) return;
+    this.loud = loud;
+    if (loud) this.output.connect(this.context.destination);
+    else this.output.disconnect(this.context.destination);
+  }
+
+  /** A motion of before an interrupt, more and more without its speech. */
+  #closing(motion) {
+    const since = this.context.currentTime - this.cut, left = this.delay + LATE - since;
+    const share = minimumJerk(Math.min(since, left) / CLOSES);
+    return { ...motion, landmarks: motion.landmarks.map((value, k) => value - share * motion.spoken[k]) };
   }
 
   #hear({ began, samples }) {

@@ -97,24 +97,27 @@ export class Motion {
    * The next frame.
    * @param {Float32Array} displacement [210] of the speech, from the closed-mouth face
    * @param {Float32Array} block [640], its sound at 16 kHz
-   * @returns {{frame: number, landmarks: Float32Array, pose: number[], gaze: number[], closure: number}} normalised
-   *   landmarks [210]; yaw, pitch, roll in degrees, x, y, z and scale of the head; how far the eyes are turned and closed
+   * @returns {{frame: number, landmarks: Float32Array, pose: number[], gaze: number[], closure: number, spoken: Float32Array}} normalised
+   *   landmarks [210]; yaw, pitch, roll in degrees, x, y, z and scale of the head; how far the eyes are turned and closed;
+   *   what of the landmarks is speech
    */
   step(displacement, block) {
     const faded = this.faded.step(this.#targets()), weights = faded.slice(0, 7), mouth = faded[7];
     const sound = this.prosody.step(block), cues = this.heard.step(sound);
-    const speech = this.#articulation(displacement, sound), landmarks = new Float32Array(210);
+    const speech = this.#articulation(displacement, sound), landmarks = new Float32Array(210), silent = new Float32Array(210);
     const { rest, emotions } = this.face, amplitude = Math.fround(mouth - 1), yields = Math.fround(1 - SPEECH_YIELD * cues[0]);
     for (let k = 0; k < 210; k++) {
       const part = MOUTH[Math.trunc(k / 3)];
       let expression = 0;
       for (let emotion = 0; emotion < 7; emotion++) expression += Math.fround(weights[emotion]) * emotions[210 * emotion + k];
+      silent[k] = rest[k] + expression;
       landmarks[k] = Math.fround(rest[k] + speech[k] * (1 + amplitude * part)) + expression * (1 - part + yields * part);
     }
     setGaps(landmarks, intendedGaps(lipGaps(speech), mouth));
+    const spoken = landmarks.map((value, k) => value - silent[k]);
     const { pose, gaze, closure } = this.#turn(landmarks, cues, weights, faded.slice(8));
     const placed = [...rotationAngles(pose.rotation), ...pose.translation, pose.scale];
-    return { frame: this.frame++, landmarks, pose: placed, gaze, closure };
+    return { frame: this.frame++, landmarks, pose: placed, gaze, closure, spoken };
   }
 
   /** Speech motion to show: without eyes, still in silence, lips of flesh, gliding after an interrupt. */
