@@ -58,6 +58,13 @@ class Page:
         assert answer["type"] == "success", answer
         return answer["result"].get("value")
 
+    async def choose(self, selector, path):
+        """Give a file to a file input."""
+        locator = {"type": "css", "value": selector}
+        found = await self.call("browsingContext.locateNodes", context=self._context, locator=locator)
+        element = {"sharedId": found["nodes"][0]["sharedId"]}
+        await self.call("input.setFiles", context=self._context, element=element, files=[str(path)])
+
     async def until(self, script, seconds=30):
         """Wait for an expression to be true."""
         for _ in range(int(5 * seconds)):

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from speechhead_server.http import page
-from support import chromium
+from support import chromium, firefox
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.avatar.square import on_stage
@@ -29,6 +29,13 @@ from speechhead.motion.rest import rest_face
 SOFTWARE = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 STATE = "document.querySelector('#state').textContent"
 FRAME = "Number(document.body.dataset.frame || -1)"
+
+FLAT = """
+const whole = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind === "webgl2" ? null : whole.call(this, kind, ...rest);
+};
+"""
 
 NETWORKS = """
 export class Networks {  // as many zeros as each network gives, and a mouth that opens and closes
@@ -134,9 +141,38 @@ def test_a_sound_file_moves_the_face(folder, voice):
             await tab.until(f"{STATE}.startsWith('Choose')", 30)  # it ended
             painted = "document.querySelector('canvas').getContext('2d').getImageData(0, 0, 128, 128).data.some(v => v)"
             assert await tab.run(painted)
+            await tab.call("Page.addScriptToEvaluateOnNewDocument", source=FLAT)
+            await tab.open(address)  # the portrait itself, which can not be drawn
+            await tab.until(f"{STATE}.includes('landmarks are shown')")
+            await tab.until(f"{FRAME} > 5")
             assert not tab.errors
 
     with served(folder, networks=NETWORKS) as address:
+        asyncio.run(visit(address))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(firefox.find() is None, reason="no Firefox found. apt install firefox-esr, or set FIREFOX.")
+def test_firefox_hears_and_moves_too(folder, voice):
+    """Where it has no WebGL2 it draws landmarks; where its sound does not start it says so."""
+
+    async def visit(address):
+        async with firefox.browser() as tab:
+            await tab.open(address)
+            await tab.until(f"{STATE}.includes('Choose')", 60)
+            await tab.choose("#file", voice)
+            told = await tab.until(f"!{STATE}.includes('Choose') && !{STATE}.startsWith('Reading') && {STATE}")
+            before = int(await tab.run(FRAME))
+            await tab.until(f"{FRAME} > {before} + 20")
+            if "sound does not start" in told:
+                return
+            await tab.until(f"{STATE}.includes('Choose')")
+            await tab.run("document.querySelector('#microphone').click()")
+            await tab.until(f"{STATE}.startsWith('Listening')")
+            before = int(await tab.run(FRAME))
+            await tab.until(f"{FRAME} > {before} + 20")
+
+    with served(folder) as address:
         asyncio.run(visit(address))
 
 
@@ -147,6 +183,11 @@ async def seen(tab) -> np.ndarray:
     coded = (await tab.call("Page.captureScreenshot", clip=clip))["data"]
     picture = Image.open(io.BytesIO(base64.b64decode(coded))).convert("RGB").resize((128, 128))
     return np.asarray(picture).astype(float)
+
+
+def rough(picture: np.ndarray) -> np.ndarray:
+    """What is left where 8 x 8 pixels are one: a head may move a little."""
+    return picture.reshape(16, 8, 16, 8, 3).astype(float).mean((1, 3))
 
 
 WATCHED = """
@@ -181,7 +222,7 @@ def test_a_portrait_is_drawn_speaks_hears_a_microphone_is_recorded_and_makes_roo
             await tab.until(f"{FRAME} > 5")
             rest = await seen(tab)
             portrait = on_stage(Avatar.open("mara"), 128).picture
-            assert np.square(rest - portrait).mean() < 300, "it is the portrait"
+            assert np.square(rough(rest) - rough(portrait)).mean() < 250, "it is the portrait, wherever its head is now"
             await tab.click("#record")
             await tab.choose("#file", voice)
             await tab.until(f"{STATE}.startsWith('Speaking')")

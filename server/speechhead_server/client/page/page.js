@@ -27,10 +27,7 @@ async function show(name) {
   say("Loading the portrait.");
   const painters = asked.has("lines") ? null : opened("renderer", DRAWING);
   const scene = await openScene(new URL(`${encodeURIComponent(name)}.scene`, BASE));
-  const canvas = fresh(scene.meta.size);
-  const drawing = painters
-    ? await Renderer.open({ canvas, scene, networks: painters })
-    : new Lines(canvas, scene.meta.size);
+  const { canvas, drawing, note } = await pictured(scene, painters);
   const controls = { seed: Number(asked.get("seed") ?? 0) };
   const base = new URL("weights/", BASE), face = faceOf(scene);
   const hearing = await Hearing.open({ networks: null, base, face, controls }); // they come later
@@ -58,7 +55,24 @@ async function show(name) {
   if (context) await ear.start(context);
   feel();
   allow(true);
-  say("Choose a sound file, or speak.");
+  shown.idle = `${note}Choose a sound file, or speak.`;
+  say(shown.idle);
+}
+
+/** What draws, on a canvas of its own: the portrait, or landmarks where they are asked for or all that can be. */
+async function pictured(scene, networks) {
+  const { size } = scene.meta;
+  let note = "", canvas = fresh(size);
+  if (networks) {
+    try {
+      return { canvas, drawing: await Renderer.open({ canvas, scene, networks }), note };
+    } catch (error) {
+      console.warn(error);
+      note = "This browser has no WebGL2 that draws the portrait: its landmarks are shown. ";
+      canvas = fresh(size);
+    }
+  }
+  return { canvas, drawing: new Lines(canvas, size), note };
 }
 
 /** Networks are loaded once: other portraits take the same. */
@@ -95,12 +109,17 @@ function failed(error) {
 
 /** The context of all sound, from the first click on. */
 async function sounding() {
-  if (!context) {
-    context = new AudioContext();
-    await shown.ear.start(context);
-  }
-  await context.resume();
-  return context;
+  const sound = context ?? new AudioContext();
+  await Promise.race([sound.resume(), silent()]);
+  if (!context) await shown.ear.start(sound);
+  return (context = sound);
+}
+
+/** Fails after a while: browsers whose sound does not start say nothing. */
+function silent() {
+  return new Promise((_, fail) => setTimeout(() => {
+    fail(new Error("the browser's sound does not start. Connect a sound output, or let the page play sound."));
+  }, 4000));
 }
 
 function stop() {
@@ -108,7 +127,7 @@ function stop() {
   source = null;
   $("stop").disabled = true;
   $("microphone").setAttribute("aria-pressed", "false");
-  say("Choose a sound file, or speak.");
+  if (shown?.idle) say(shown.idle);
 }
 
 async function play(file) {
