@@ -16,7 +16,15 @@ export const parts = {
     const [{ Renderer, NETWORKS }, { openScene }, { Networks }] = await Promise.all(
       ["renderer", "scene", "networks"].map((name) => import(`./draw/${name}.js`)));
     const [opened, networks] = await Promise.all([openScene(scene), Networks.open({ base, names: NETWORKS })]);
-    const renderer = await Renderer.open({ canvas, scene: opened, networks, mark: await mark });
+    const renderer = await Renderer.open({ canvas, scene: opened, networks, mark: await mark }).catch((error) => {
+      networks.close();
+      throw error;
+    });
+    const close = renderer.close.bind(renderer);
+    renderer.close = () => {
+      close();
+      networks.close(); // their worker would stay
+    };
     renderer.onlost = () => lost(new Error("the graphics unit was lost"));
     renderer.scene = opened;
     return renderer;
@@ -153,7 +161,7 @@ export class OwnDrawing {
       await this.renderer.draw(motion);
       this.frames++;
     } catch (error) {
-      this.given.lost(error);
+      if (this.#running) this.given.lost(error); // a portrait that was closed has lost nothing
       return;
     } finally {
       this.#busy = false;
