@@ -160,7 +160,7 @@ def _bottlenecks(state: State) -> int:
     return len({key.split(".")[1] for key in state if key.startswith("bottleneck.")})
 
 
-def _hourglass(state: State, name: str, cap: int) -> dict[str, int]:
+def _hourglass(state: State, name: str, cap: int) -> dict[str, Any]:
     downs, ups = _widths(state, f"{name}.encoder.down_blocks"), _widths(state, f"{name}.decoder.up_blocks")
     if not downs or not ups:
         return {}
