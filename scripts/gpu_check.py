@@ -19,10 +19,11 @@ MARKS = ("<!-- bench -->", "<!-- /bench -->")
 
 
 def config(name: str, clips: str, output: str, device: str) -> str:
-    """A shipped config, for these clips. Pixels alone are compared: the perceptual network's file is nowhere here."""
+    """A shipped config, for these clips. Pixels alone are compared, from the first step on: the perceptual network's file
+    is nowhere here, and what guides keypoints before costs other steps."""
     values = json.loads((CONFIGS / f"{name}.json").read_text(encoding="utf-8"))
     values |= {"clips": clips, "cache": f"{output}/cache", "output": output, "device": device}
-    values |= {"perceptual": "pixels", "losses": {"perceptual": 0, "pixels": 10}}
+    values |= {"perceptual": "pixels", "losses": {"perceptual": 0, "pixels": 10}, "pictures_after": 0, "taught": 0.0}
     return json.dumps(values | {"log_every": 5, "save_every": 100_000, "sheet_every": 100_000}, indent=1)
 
 

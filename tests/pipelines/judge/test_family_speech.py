@@ -117,4 +117,4 @@ def test_keypoints_on_the_lips_part_as_the_latents_say(
 def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
     call = ["--generator", str(tmp_path / "none.safetensors"), "--clips", str(tmp_path)]
     result = CliRunner().invoke(family_speech.app, call)
-    assert result.exit_code != 0 and "can not speak yet" in result.output and "Traceback" not in result.output
+    assert result.exit_code != 0 and "no such weight file" in result.output and "Traceback" not in result.output
