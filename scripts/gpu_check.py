@@ -19,8 +19,8 @@ MARKS = ("<!-- bench -->", "<!-- /bench -->")
 
 
 def config(name: str, clips: str, output: str, device: str) -> str:
-    """A shipped config, for these clips. Pixels alone are compared, from the first step on: the perceptual network's file
-    is nowhere here, and what guides keypoints before costs other steps."""
+    """A shipped config, for these clips. Pixels alone are compared, from the first step on: the perceptual network's
+    file is nowhere here, and steps that guide keypoints before cost less."""
     values = json.loads((CONFIGS / f"{name}.json").read_text(encoding="utf-8"))
     values |= {"clips": clips, "cache": f"{output}/cache", "output": output, "device": device}
     values |= {"perceptual": "pixels", "losses": {"perceptual": 0, "pixels": 10}, "pictures_after": 0, "taught": 0.0}
