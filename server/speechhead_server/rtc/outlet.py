@@ -60,6 +60,7 @@ class Outlet:
         self.state, self.error = "connecting", ""
         self.seconds, self.tries, self.left_out = 0.0, 0, 0
         self._process: asyncio.subprocess.Process | None = None
+        self._closed = False
         self._task = asyncio.create_task(self._keep_sending())
 
     def describe(self) -> dict[str, Any]:
@@ -69,13 +70,14 @@ class Outlet:
 
     async def close(self) -> None:
         """End it; what was encoded is still sent."""
+        self._closed = True  # before Python 3.12 `wait_for` loses a cancellation that comes with what it waits for
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
     async def _keep_sending(self) -> None:
         pause = RETRY[0]
-        while True:
+        while not self._closed:
             before = self.seconds
             self.tries += 1
             self.state = "connecting"
@@ -87,6 +89,8 @@ class Outlet:
                 await self._end_process()
             pause = RETRY[0] if self.seconds - before > STEADY else min(2 * pause, RETRY[1])
             self.state = "waiting"
+            if self._closed:
+                return
             log.warning("outlet %s: %s; tried again in %.0f s.", hidden(self._target), self.error, pause)
             await asyncio.sleep(pause)
 
@@ -102,7 +106,7 @@ class Outlet:
             told = (await asyncio.wait_for(process.stdout.readline(), ANSWER)).decode(errors="replace").strip()
         except asyncio.TimeoutError:  # FFmpeg's own limit does not hold while a receiver keeps silent
             told = f"no answer in {ANSWER:g} s"
-        if told != "ready":
+        if told != "ready" or self._closed:
             self.error = told[:200] or "no answer"
             return
         self.state, self.error = "sending", ""

@@ -190,3 +190,26 @@ def test_its_process_ends_by_itself_where_nobody_answers():
 def test_half_a_record_ends_the_stream():
     whole = RECORD.pack(b"s", 7, 3) + b"abc"
     assert list(records(io.BytesIO(whole + whole[:-1]))) == [(b"s", 7, b"abc")]
+
+
+def test_it_ends_though_its_cancellation_is_lost(monkeypatch):
+    """As Python before 3.12 may lose it; the test waited for ever."""
+
+    async def deaf(awaitable, seconds):
+        try:
+            return await awaitable
+        except asyncio.CancelledError:
+            return b"ready\n"
+
+    async def scenario(client, server):
+        made = await session(client)
+        path = f"/admin/sessions/{made['id']}/outlets"
+        shown = (await client.post(path, json={"target": f"rtmp://127.0.0.1:{free_port()}/a"})).json()
+        monkeypatch.setattr(outlet.asyncio, "wait_for", deaf)
+        await asyncio.sleep(0.05)  # its process starts
+        (sender,) = server.sessions.get(made["id"]).outlets._outlets.values()
+        assert (await client.delete(f"{path}/{shown['id']}")).status_code == 204
+        monkeypatch.undo()
+        assert sender._task.done()
+
+    play(scenario)
