@@ -115,7 +115,7 @@ def test_a_picture_waits_for_company_but_not_past_its_time(queue, staged, monkey
     queue.ask(wish(device, owners[1], 20, staged))
     until(lambda: owners[1].got, 1.5)
     assert device.calls == [1, 2]
-    queue.ask(wish(device, owners[0], 1.5, staged))
+    queue.ask(wish(device, owners[0], 0.5, staged))
     until(lambda: len(owners[0].got) == 3)  # nobody came; it did not wait for longer than it had
     assert device.calls[-1] == 1 and owners[0].got[-1][1] is not None
 
