@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,9 @@ from typing import Any
 import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
+
+from server.bench_viewers import viewers
+from server.calls import call
 
 TEXTS = (
     "Hello there, it is good to see you.",
@@ -133,13 +135,6 @@ class BenchViewer:
         await self.connection.close()
         for task in self._tasks:
             task.cancel()
-
-
-def call(method: str, url: str, body: bytes | None = None, kind: str = "application/json") -> tuple[bytes, Any]:
-    """One HTTP request."""
-    request = urllib.request.Request(url, body, {"Content-Type": kind}, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return answer.read(), answer.headers
 
 
 async def post(url: str, **body: Any) -> Any:
@@ -328,8 +323,6 @@ async def run(arguments: argparse.Namespace, url: str, pid: int) -> dict[str, An
     """All measurements that were asked for."""
     found: dict[str, Any] = {"health": json.loads(call("GET", f"{url}/healthz")[0]), "mb_at_start": memory(pid)}
     if arguments.viewers:
-        from server.bench_viewers import viewers
-
         sizes = [(mode, count) for mode in arguments.mode for count in sorted(arguments.viewers)]
         found["viewers"] = [await viewers(url, pid, count, mode, arguments.seconds) for mode, count in sizes]
         return found

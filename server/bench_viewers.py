@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from server.calls import call
 from speechhead.core.clocks import FPS
 from speechhead.motion.wire import MotionPacket, motion_basis, unpack
 
@@ -23,16 +24,9 @@ ROUND = 18.0
 """Seconds from one text of a client to its next one, so that it speaks for some 30 % of the time."""
 
 
-def ask(method: str, url: str, body: bytes | None = None, kind: str = "application/json") -> tuple[bytes, Any]:
-    """One HTTP request."""
-    request = urllib.request.Request(url, body, {"Content-Type": kind}, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return answer.read(), answer.headers
-
-
 def core_seconds(pid: int) -> float:
     """CPU time of a process and of all that it started, as far as they live; Linux only."""
-    total, ticks = 0.0, 100.0
+    total, ticks = 0.0, os.sysconf("SC_CLK_TCK")
     waiting = [pid]
     while waiting:
         process = waiting.pop()
@@ -68,11 +62,11 @@ class CountingViewer:
         """Make the session and connect."""
         drawn = "server" if self.mode == "video" else "viewer"
         body = json.dumps({"drawn": drawn}).encode()
-        made, _ = await asyncio.to_thread(ask, "POST", f"{self.url}/sessions", body)
+        made, _ = await asyncio.to_thread(call, "POST", f"{self.url}/sessions", body)
         self.session = f"{self.url}/sessions/{json.loads(made)['id']}"
         await self.connection.setLocalDescription(await self.connection.createOffer())
         sdp = self.connection.localDescription.sdp.encode()
-        answer, _ = await asyncio.to_thread(ask, "POST", f"{self.session}/whep", sdp, "application/sdp")
+        answer, _ = await asyncio.to_thread(call, "POST", f"{self.session}/whep", sdp, "application/sdp")
         await self.connection.setRemoteDescription(RTCSessionDescription(answer.decode(), "answer"))
         while not self.modes:
             await asyncio.sleep(0.02)
@@ -84,13 +78,13 @@ class CountingViewer:
         while True:
             body = json.dumps({"text": TEXT}).encode()
             with contextlib.suppress(OSError):
-                await asyncio.to_thread(ask, "POST", f"{self.session}/say", body)
+                await asyncio.to_thread(call, "POST", f"{self.session}/say", body)
             await asyncio.sleep(ROUND)
 
     async def close(self) -> None:
         """End the session."""
         with contextlib.suppress(OSError):
-            await asyncio.to_thread(ask, "DELETE", self.session)
+            await asyncio.to_thread(call, "DELETE", self.session)
         await self.connection.close()
 
     def _counted(self, receiver: Any) -> Any:

@@ -24,7 +24,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from server.bench import TEXTS, BenchViewer, call, growth, memory, open_session, post, stats, until
+from server.bench import TEXTS, BenchViewer, growth, memory, open_session, post, stats, until
+from server.calls import call
 
 LOSS, JITTER = 0.3, 0.2
 """Of the poor viewer's network: share of packets that never come, and seconds by which others come late at most."""

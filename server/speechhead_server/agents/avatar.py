@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from speechhead.audio.io import Samples
 from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.square import on_stage
 from speechhead.core.controls import Controls
 from speechhead.core.errors import AudioError, ServerError
 from speechhead.generators.open import open_generator
 from speechhead.render.stream import Renderer
 from speechhead_server.stage.clock import FRAME, PACKET, RATE, Clock
 from speechhead_server.stage.drawing import Drawing, Planar
-from speechhead_server.stage.portrait import on_stage
 from speechhead_server.stage.stage import Stage
 
 from .speech import Utterance

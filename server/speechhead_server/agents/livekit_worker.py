@@ -17,11 +17,11 @@ except ImportError as error:
     raise ServerError(f"the LiveKit worker needs {error.name}. pip install 'speechhead[livekit]'.") from error
 
 from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.square import on_stage
 from speechhead.core.options import RenderOptions
 from speechhead.generators.open import chosen_generator
 from speechhead.render.stream import Renderer
 from speechhead_server.core.problems import one_line
-from speechhead_server.stage.portrait import on_stage
 
 from .avatar import LiveAvatar
 from .jobs import AvatarJob, WorkerSettings

@@ -11,19 +11,10 @@ from fastapi import FastAPI, Request, Response
 from speechhead.core import weights
 from speechhead_server.live.avatars import Gallery
 
+from .page import WEIGHTS
 from .results import refusals
 
-NETWORKS = (
-    "landmarks2latents_compact.onnx",
-    "compact_windows.onnx",
-    "whisper_encoder.onnx",
-    "speech2landmarks.onnx",
-    "speech2landmarks.json",
-    "life.npz",
-)
-"""Weights that are read in browsers, from the folder `weights` beside the page's."""
-
-PATHS = frozenset(f"/weights/{name}" for name in NETWORKS)
+PATHS = frozenset(f"/weights/{name}" for name in WEIGHTS)
 """They are no secret, like the page, and need no token."""
 
 SCENE = "application/vnd.safetensors"
@@ -51,11 +42,11 @@ def add_drawing(api: FastAPI, gallery: Gallery) -> None:
             path = weights.path(file)
             return _kept(request, path.read_bytes(), _hash(path, path.stat().st_mtime_ns), "application/octet-stream")
 
-    for file in NETWORKS:
+    for file in WEIGHTS:
         serve(file)
 
 
-@lru_cache(maxsize=len(NETWORKS))
+@lru_cache(maxsize=len(WEIGHTS))
 def _hash(path: Path, _: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -32,7 +32,7 @@ WEIGHTS = (
     "whisper_encoder.onnx", "speech2landmarks.onnx", "speech2landmarks.json", "life.npz",
     "landmarks2latents_compact.onnx", "compact_windows.onnx",
 )  # fmt: skip
-"""What it runs of the weights."""
+"""Weights that are read in browsers, from the folder `weights` beside the page's."""
 
 LISTING = "page.json"
 """Says which portraits there are. A folder without it, that is not empty, is somebody else's."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.square import on_stage
 from speechhead.core.controls import Controls
 from speechhead.core.errors import DeviceMemoryError
 from speechhead.generators.protocol import Generator
@@ -20,7 +21,7 @@ from speechhead_server.core.config import SIZES, ServerSettings
 from speechhead_server.stage.device import MOST
 from speechhead_server.stage.drawing import Drawing, on_device
 from speechhead_server.stage.mark import Mark
-from speechhead_server.stage.portrait import fills_picture, on_stage, to_i420
+from speechhead_server.stage.portrait import fills_picture, to_i420
 
 from .palette import CORES, GeneratorPalette, Offered
 

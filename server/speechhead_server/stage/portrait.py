@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.avatar.portrait import Avatar
-from speechhead.avatar.square import on_stage as on_stage
+from speechhead.avatar.square import on_stage
 from speechhead.media.image import Picture
 
 

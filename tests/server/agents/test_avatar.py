@@ -11,11 +11,11 @@ import pytest
 from speechhead_server.agents.avatar import LEAD, LiveAvatar, to_rgb
 from speechhead_server.agents.speech import Utterance, from_pcm, to_pcm
 from speechhead_server.stage.clock import PACKET, RATE
-from speechhead_server.stage.portrait import on_stage
 from speechhead_server.stage.segment import Segment
 from support.fakes import FakeGenerator, FakeSpeech, speech_like
 
 from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.square import on_stage
 from speechhead.core.controls import Controls
 from speechhead.core.errors import AudioError, ServerError
 from speechhead.render.stream import Renderer

@@ -63,9 +63,9 @@ def live(test):
         from livekit import rtc
         from speechhead_server.agents.avatar import LiveAvatar
         from speechhead_server.agents.livekit_video import AvatarVideo
-        from speechhead_server.stage.portrait import on_stage
 
         from speechhead.avatar.portrait import Avatar
+        from speechhead.avatar.square import on_stage
         from speechhead.core.controls import Controls
         from speechhead.render.stream import Renderer
 

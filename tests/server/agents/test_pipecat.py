@@ -88,9 +88,9 @@ def live(test, after=tuple):
         from pipecat.workers.runner import WorkerRunner
         from speechhead_server.agents.avatar import LiveAvatar
         from speechhead_server.agents.pipecat_video import AvatarVideoService
-        from speechhead_server.stage.portrait import on_stage
 
         from speechhead.avatar.portrait import Avatar
+        from speechhead.avatar.square import on_stage
         from speechhead.core.controls import Controls
         from speechhead.render.stream import Renderer
 

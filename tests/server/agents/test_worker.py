@@ -158,10 +158,10 @@ class Room:
 
 def test_it_performs_until_its_agent_has_left(monkeypatch, portrait):
     livekit = pytest.importorskip("speechhead_server.agents.livekit_worker", exc_type=ServerError)
-    from speechhead_server.stage.portrait import on_stage
     from support.fakes import FakeGenerator, FakeSpeech
 
     from speechhead.avatar.portrait import Avatar
+    from speechhead.avatar.square import on_stage
     from speechhead.render.stream import Renderer
 
     told = []

@@ -17,6 +17,7 @@ pytest.importorskip("torch")
 pytest.importorskip("websockets")
 
 from support import chromium, node
+from support.acting import ActedFaces
 from support.scene_folder import written
 
 from speechhead.avatar.named import SHIPPED
@@ -26,7 +27,6 @@ from speechhead.generators.compact.device.generator import CompactOnDevice
 from speechhead.generators.compact.generator import CompactGenerator
 from speechhead.generators.compact.scene.pack import packed
 from speechhead.generators.open import open_generator
-from speechhead.motion.blink import LID_PAIRS
 
 SIZE = 192
 LEAST = 44.0
@@ -39,19 +39,12 @@ SCRIPT = (Path(__file__).parents[2] / "support" / "drawn_page.js").read_text()
 
 def moved(base: np.ndarray, pose: Pose) -> list[tuple[np.ndarray, Pose]]:
     """An open mouth in a head that turns, a blink, a look aside, and four frames of one movement."""
-    opened, shut, aside = base.copy(), base.copy(), base.copy()
-    opened[[*range(5, 12), *range(55, 60), *range(65, 68)], 1] += 0.15
-    for upper, lower in LID_PAIRS:
-        way = base[lower] - base[upper]
-        shut[upper] += 0.7 * way
-        shut[lower] -= 0.1 * way
-    aside[[68, 69], 0] += 0.03
+    acted = ActedFaces.of(base, pose)
     yaw, pitch, roll = pose.angles
-    turned = Pose.from_angles(yaw + 9, pitch - 4, roll + 5, pose.translation + np.float32([2, 1, 0]), pose.scale)
-    found = [(opened, turned), (shut, pose), (aside, pose)]
+    found = [(acted.opened, acted.turned), (acted.shut, pose), (acted.aside, pose)]
     for k in range(4):
         place = pose.translation + np.float32([0.05 * k, 0, 0])
-        face = (base + 0.04 * k * (opened - base)).astype(np.float32)
+        face = (base + 0.04 * k * (acted.opened - base)).astype(np.float32)
         found.append((face, Pose.from_angles(yaw + 0.1 * k, pitch, roll, place, pose.scale)))
     return found
 

@@ -19,9 +19,9 @@ from speechhead_server.http.app import Server
 from speechhead_server.live import palette
 from speechhead_server.live.palette import CORES, GeneratorPalette, Offered
 from speechhead_server.live.studio import Studio
-from speechhead_server.stage.portrait import on_stage
 
 from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.square import on_stage
 from speechhead.core import weights
 from speechhead.core.errors import DeviceError, DeviceMemoryError, ServerError, WeightsError
 

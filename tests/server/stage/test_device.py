@@ -14,10 +14,11 @@ pytest.importorskip("aiortc")
 from speechhead_server.stage.clock import Clock
 from speechhead_server.stage.device import MOST, DeviceQueue, Pace, Wish
 from speechhead_server.stage.drawing import DeviceEasel, Drawing
-from speechhead_server.stage.portrait import on_stage, to_i420
+from speechhead_server.stage.portrait import to_i420
 from speechhead_server.stage.stage import Stage
 
 from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.square import on_stage
 from speechhead.core.errors import DeviceError, DeviceMemoryError
 from speechhead.render.stream import Renderer
 

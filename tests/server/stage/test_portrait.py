@@ -7,9 +7,10 @@ import pytest
 
 pytest.importorskip("aiortc")
 
-from speechhead_server.stage.portrait import fills_picture, on_stage, preview, to_i420
+from speechhead_server.stage.portrait import fills_picture, preview, to_i420
 
 from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.square import on_stage
 
 
 def test_a_portrait_on_stage_is_a_square_of_the_video(portrait):

@@ -13,11 +13,11 @@ pytest.importorskip("aiortc")
 
 from speechhead_server.stage.clock import FRAME, PACKET, Clock
 from speechhead_server.stage.drawing import Drawing
-from speechhead_server.stage.portrait import on_stage
 from speechhead_server.stage.segment import Segment
 from speechhead_server.stage.stage import Stage
 
 from speechhead.avatar.portrait import Avatar
+from speechhead.avatar.square import on_stage
 from speechhead.core.controls import Controls
 from speechhead.face.landmarks import rotation_angles
 from speechhead.render.stream import Renderer

@@ -7,7 +7,7 @@
 import { Around } from "./around.js";
 import { driving } from "./driving.js";
 import { Held } from "./held.js";
-import { Lids } from "./lids.js";
+import { Lids } from "./eyelids.js";
 import { LipPlaces, opening } from "./lips.js";
 import { Mouth } from "./mouth.js";
 import { Numbers } from "./numbers.js";

@@ -12,6 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from support.acting import ActedFaces  # noqa: E402
+
 from speechhead.avatar.named import SHIPPED  # noqa: E402
 from speechhead.avatar.portrait import Avatar  # noqa: E402
 from speechhead.core.errors import DeviceError, DeviceMemoryError  # noqa: E402
@@ -26,7 +28,6 @@ from speechhead.generators.compact.device.portrait import HeldSource  # noqa: E4
 from speechhead.generators.compact.generator import CompactGenerator  # noqa: E402
 from speechhead.generators.open import open_generator  # noqa: E402
 from speechhead.generators.protocol import DeviceGenerator, PlanarGenerator  # noqa: E402
-from speechhead.motion.blink import LID_PAIRS  # noqa: E402
 from speechhead.motion.rest import SMILE, rest_system  # noqa: E402
 
 SIZE = 192
@@ -76,19 +77,8 @@ def held_smile(there: CompactOnDevice, smiling: Avatar) -> HeldSource:
 
 def moved(base: np.ndarray, pose: Pose) -> list[tuple[np.ndarray, Pose]]:
     """The portrait itself, an open mouth, a blink, a smile in a turned head, and a look aside."""
-    opened, shut, aside = base.copy(), base.copy(), base.copy()
-    opened[[*range(5, 12), *range(55, 60), *range(65, 68)], 1] += 0.15
-    for upper, lower in LID_PAIRS:
-        way = base[lower] - base[upper]
-        shut[upper] += 0.7 * way
-        shut[lower] -= 0.1 * way
-    smile = (base + 0.5 * rest_system()[2][SMILE]).astype(np.float32)
-    aside[[68, 69], 0] += 0.03
-    yaw, pitch, roll = pose.angles
-    turned = Pose.from_angles(
-        yaw + 9, pitch - 4, roll + 5, pose.translation + np.array([2, 1, 0], np.float32), pose.scale
-    )
-    return [(base, pose), (opened, pose), (shut, pose), (smile, turned), (aside, pose)]
+    acted, smile = ActedFaces.of(base, pose), (base + 0.5 * rest_system()[2][SMILE]).astype(np.float32)
+    return [(base, pose), (acted.opened, pose), (acted.shut, pose), (smile, acted.turned), (acted.aside, pose)]
 
 
 def alike(a: np.ndarray, b: np.ndarray) -> float:
