@@ -34,7 +34,7 @@ NECK = np.array([0.0, 1.0, 0.9])
 """Where the head turns, in normalised space: at the height of the jaw, in the middle of the neck."""
 
 
-SEEN = (0.8, 0.8, 1.0)
+SEEN = (0.8, 0.75, 1.0)
 """Part of a drawn turn (yaw, pitch, roll) that trackers tell (`python -m pipelines.judge.turn_sweep`). Angles that are
 asked are such as they tell: constants of motion, and tracks of heads, come from trackers."""
 
