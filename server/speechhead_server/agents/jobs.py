@@ -12,6 +12,7 @@ from speechhead.avatar.named import named_portraits
 from speechhead.core.errors import DeviceError, ServerError
 from speechhead.core.options import ENGINES, GRAPHS, PRECISIONS, RenderOptions, check_device, check_size
 from speechhead.core.records import check, option
+from speechhead_server.core.addresses import check_rooms, check_secret
 
 AGENT = "speechhead-avatar"
 """Name under which the worker is dispatched."""
@@ -97,6 +98,9 @@ class WorkerSettings:
     def __post_init__(self) -> None:
         check(self)
         check_device(self.device)
+        check_rooms(self.url, "--url")
+        for name in ("api_key", "api_secret"):
+            check_secret(name, getattr(self, name))
 
     @property
     def drawing(self) -> RenderOptions:

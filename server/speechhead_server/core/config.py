@@ -17,6 +17,7 @@ from speechhead.core.options import ENGINES, GRAPHS, PRECISIONS, check_device, f
 from speechhead.core.options import SIZES as CROP_SIZES
 from speechhead.core.records import check, entries, option
 
+from .addresses import check_ice, check_origin, check_secret, quoted
 from .relay import relay_credentials
 
 SIZES = (512, 384, 256)
@@ -186,9 +187,13 @@ class ServerSettings:
         if not self.generators or not all(self.generators) or len(set(self.generators)) < len(self.generators):
             named = ", ".join(self.generators) or "none"
             raise ServerError(f"generators {named}: give each --generator once, and one at least.")
-        for url in (*self.stun, *self.turn):
-            if url.partition(":")[0] not in ("stun", "stuns", "turn", "turns"):
-                raise ServerError(f"ICE server {url!r} is no address. Write stun:host:3478 or turn:host:3478.")
+        for name in (*SECRETS, "turn_user"):
+            check_secret(name, getattr(self, name))
+        for origin in self.origins:
+            check_origin(origin)
+        for kind in ("stun", "turn"):
+            for url in getattr(self, kind):
+                check_ice(url, kind)
         if self.turn and not self.turn_secret and not (self.turn_user and self.turn_password):
             raise ServerError("a TURN server needs --turn-secret-file, or --turn-user and --turn-password-file.")
         files_of_c2pa(self.c2pa or None)
@@ -215,8 +220,8 @@ class ServerSettings:
         """The same as values of the header Link, as WHEP has them."""
         links = []
         for server in self.ice_servers:
-            user = f'; username="{server["username"]}"' if "username" in server else ""
-            secret = f'; credential="{server["credential"]}"; credential-type="password"' if user else ""
+            user = f"; username={quoted(server['username'])}" if "username" in server else ""
+            secret = f'; credential={quoted(server["credential"])}; credential-type="password"' if user else ""
             links += [f'<{url}>; rel="ice-server"{user}{secret}' for url in server["urls"]]
         return links
 

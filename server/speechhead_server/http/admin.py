@@ -51,6 +51,7 @@ class OutletResult(Result):
     state: str
     error: str
     seconds: float
+    fps: float
     tries: int
     left_out: int
 

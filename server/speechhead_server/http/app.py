@@ -88,6 +88,7 @@ class Server:
     ) -> None:
         self.settings = settings = settings or ServerSettings()
         self.metrics = Metrics()
+        company = partners(settings)  # what is wrong with them is said before anything slow
         self.studio = Studio(settings, generator, speech)
         self.decoder = UploadDecoder()
         self.gallery = Gallery(settings, self.studio, self.decoder)
@@ -96,7 +97,7 @@ class Server:
         if speaker is None:
             self.sessions.speaker = Speaker(warm=(self.sessions.check_voice(None),))
         self.offline = OfflineQueue(settings)
-        self.conversations = Conversations(self.sessions, partners(settings))
+        self.conversations = Conversations(self.sessions, company)
         api = self._api()
         files = {f"/{path.relative_to(CLIENT).as_posix()}" for path in CLIENT.rglob("*") if path.is_file()}
         folders = {name.removesuffix("index.html") for name in files if name.endswith("/index.html")}

@@ -32,14 +32,13 @@ def serve(settings: ServerSettings) -> None:
     can not be opened here, before anything listens.
     """
     try:
-        from speechhead_server.rtc.outlet import check_target
+        from speechhead_server.rtc.targets import check_targets
 
         from .app import Server
         from .running import served
     except ImportError as error:
         raise ServerError(f"the server needs {error.name}. pip install 'speechhead[server]'.") from error
-    for target in settings.push:
-        check_target(target)
+    check_targets(settings.push)
     if settings.c2pa:
         FileSigner(*settings.c2pa)
     begin_logs(settings.log_format)

@@ -331,15 +331,16 @@ class Session:
         """As JSON, see PROTOCOL.md."""
         pictures = self.stage.pictures
         viewers = [await viewer.stats() for viewer in list(self.viewers.values())]
-        late, drift = next(
-            (skew(v.sound, v.pictures) for v in self.viewers.values() if v.state == "connected"), (None, None)
-        )
+        seen = [skew(v.sound, v.pictures) for v in self.viewers.values() if v.state == "connected"]
+        late, drift = next(iter(seen + [outlet.skew for outlet in self.outlets]), (None, None))
         return {
             "id": self.name,
             "uptime": round(self.clock.seconds, 2),
             "size": self.size,
             "generator": self.generator,
-            "fps": max((viewer["fps"] for viewer in viewers), default=0.0),
+            "fps": max(
+                [viewer["fps"] for viewer in viewers] + [round(outlet.fps, 2) for outlet in self.outlets], default=0.0
+            ),
             "frames": pictures.drawn,
             "late": pictures.late,
             "draw_ms": round(1e3 * pictures.cost, 1),

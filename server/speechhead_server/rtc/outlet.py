@@ -7,8 +7,8 @@ import contextlib
 import json
 import logging
 import uuid
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -19,8 +19,9 @@ from speechhead_server.core.problems import Refused
 from speechhead_server.stage.clock import RATE
 from speechhead_server.stage.stage import Stage
 
-from .outlet_process import FORMATS, RECORD, format_of
-from .tracks import AudioTrack, PictureTrack
+from .outlet_process import RECORD
+from .targets import MOST, check_target, hidden
+from .tracks import AudioTrack, PictureTrack, skew
 
 log = logging.getLogger("speechhead.server")
 
@@ -36,9 +37,6 @@ ANSWER = 15.0
 LEAVE = 3.0
 """Seconds that a process is given to send the rest."""
 
-MOST = 8
-"""Addresses that one session is sent to."""
-
 BEHIND = 8
 """Pictures' worth of bytes that wait for the process at most; a slower one loses pictures and gets all of the sound."""
 
@@ -50,7 +48,7 @@ class Outlet:
 
     Raises
     ------
-    Refused (422) for an address that is none.
+    Refused (422) for an address that is none, or that this machine can not send to.
     """
 
     def __init__(self, stage: Stage, target: str, size: int) -> None:
@@ -60,13 +58,25 @@ class Outlet:
         self.state, self.error = "connecting", ""
         self.seconds, self.tries, self.left_out = 0.0, 0, 0
         self._process: asyncio.subprocess.Process | None = None
+        self._tracks: tuple[AudioTrack, PictureTrack] | None = None  # while it sends
         self._closed = False
         self._task = asyncio.create_task(self._keep_sending())
 
     def describe(self) -> dict[str, Any]:
         """As JSON; the path of an address is its secret and stays one."""
         shown = {"id": self.name, "target": hidden(self._target), "state": self.state, "error": self.error}
-        return {**shown, "seconds": round(self.seconds, 1), "tries": self.tries, "left_out": self.left_out}
+        shown |= {"seconds": round(self.seconds, 1), "fps": round(self.fps, 2)}
+        return {**shown, "tries": self.tries, "left_out": self.left_out}
+
+    @property
+    def fps(self) -> float:
+        """Pictures per second that leave, over the last few seconds."""
+        return self._tracks[1].rate if self._tracks else 0.0
+
+    @property
+    def skew(self) -> tuple[float | None, float | None]:
+        """As `tracks.skew`; nothing while nothing is sent."""
+        return skew(*self._tracks) if self._tracks else (None, None)
 
     async def close(self) -> None:
         """End it; what was encoded is still sent."""
@@ -110,7 +120,7 @@ class Outlet:
             self.error = told[:200] or "no answer"
             return
         self.state, self.error = "sending", ""
-        sound, pictures = AudioTrack(self._stage), PictureTrack(self._stage)  # what is not sent is not drawn
+        self._tracks = sound, pictures = AudioTrack(self._stage), PictureTrack(self._stage)  # unsent is undrawn
         pumps = [asyncio.create_task(self._pump_sound(sound)), asyncio.create_task(self._pump_pictures(pictures))]
         last = asyncio.create_task(process.stdout.readline())
         try:
@@ -120,6 +130,7 @@ class Outlet:
             for task in (*pumps, last):
                 task.cancel()
             await asyncio.gather(*pumps, last, return_exceptions=True)
+            self._tracks = None
             sound.stop()
             pictures.stop()
 
@@ -162,15 +173,6 @@ class Outlet:
             await process.wait()
 
 
-def check_target(target: str) -> None:
-    """Refused (422) for an address that nothing is sent to."""
-    try:
-        format_of(target)
-    except ValueError:
-        known = ", ".join(f"{scheme}://" for scheme in FORMATS if scheme != "srt")  # which few builds speak
-        raise Refused(422, f"target {hidden(target)!r} is none. Give {known} with a host, or /dev/videoN.") from None
-
-
 class Outlets:
     """All addresses that one stage is sent to."""
 
@@ -200,25 +202,9 @@ class Outlets:
     def __len__(self) -> int:
         return len(self._outlets)
 
+    def __iter__(self) -> Iterator[Outlet]:
+        return iter(list(self._outlets.values()))
+
     async def close(self) -> None:
         """End them all."""
         await asyncio.gather(*(self.end(name) for name in list(self._outlets)))
-
-
-def hidden(target: str) -> str:
-    """An address without what may be secret in it: user, path and key."""
-    if target.startswith("/dev/"):
-        return target[:60]
-    try:
-        parts = urlsplit(target)
-    except ValueError:
-        return "..."
-    host = f"{parts.hostname or '?'}{f':{parts.port}' if _has_port(target) else ''}"
-    return f"{parts.scheme}://{host}/..."[:100] if parts.scheme else "..."
-
-
-def _has_port(target: str) -> bool:
-    try:
-        return urlsplit(target).port is not None
-    except ValueError:
-        return False

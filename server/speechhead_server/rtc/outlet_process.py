@@ -10,14 +10,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import re
 import signal
 import struct
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -25,6 +23,8 @@ import numpy as np
 from speechhead.core.clocks import FPS
 from speechhead.media.writer import COMMENT
 from speechhead_server.stage.clock import RATE
+
+from .targets import CAMERA, format_of
 
 RECORD = struct.Struct("<cqI")
 """Kind (p: planar 4:2:0, s: int16 mono at 48 kHz), time in samples at 48 kHz, bytes that follow."""
@@ -38,26 +38,6 @@ SOUND_BITRATE = 96_000
 
 BITS_PER_PIXEL = 0.3
 """Of a picture's rate: more than to a browser, as what is sent on is encoded again."""
-
-FORMATS = {"rtmp": "flv", "rtmps": "flv", "udp": "mpegts", "srt": "mpegts"}
-"""Containers, by the scheme of an address; a path of /dev/ is a virtual camera."""
-
-PORTS = ("rtmp", "rtmps")
-"""Schemes that have a port of their own, where an address names none."""
-
-HOST = re.compile(r"[0-9a-z](?:[0-9a-z._-]*[0-9a-z])?|[0-9a-f:.]+(?:%[0-9a-z]+)?", re.IGNORECASE)
-"""A name or an address of a machine."""
-
-
-def format_of(target: str) -> str:
-    """The container, as FFmpeg calls it, in which an address gets its stream; ValueError for one that is not known."""
-    if re.fullmatch(r"/dev/video\d{1,3}", target):
-        return "v4l2"
-    parts = urlsplit(target)
-    host, port = parts.hostname or "", parts.port  # a port beyond 65535 is a ValueError
-    if parts.scheme not in FORMATS or not HOST.fullmatch(host) or (port is None and parts.scheme not in PORTS):
-        raise ValueError(target)
-    return FORMATS[parts.scheme]
 
 
 def records(stream: BinaryIO) -> Iterator[tuple[bytes, int, bytes]]:
@@ -83,12 +63,12 @@ class Sender:
         self._size = size
         self._container: Any = av.open(target, "w", format=kind, timeout=(CONNECT, CONNECT))
         self._container.metadata["comment"] = COMMENT
-        self._pictures = self._container.add_stream("rawvideo" if kind == "v4l2" else "libx264", rate=FPS)
+        self._pictures = self._container.add_stream("rawvideo" if kind == CAMERA else "libx264", rate=FPS)
         self._pictures.width = self._pictures.height = size
         self._pictures.pix_fmt = "yuv420p"
         self._pictures.codec_context.time_base = TIME_BASE
         self._sound = None
-        if kind != "v4l2":
+        if kind != CAMERA:
             codec = self._pictures.codec_context
             codec.options = {"preset": "veryfast", "tune": "zerolatency"}
             codec.gop_size, codec.bit_rate = 2 * FPS, int(size * size * FPS * BITS_PER_PIXEL)

@@ -57,6 +57,27 @@ def test_settings_come_from_options_and_livekits_variables():
         WorkerSettings.from_environment({"sessions": 0}, variables)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"url": "foo"}, "--url 'foo' is no address of a LiveKit server. Write wss://host"),
+        ({"url": "ftp://a"}, "Write wss://host"),
+        ({"url": "wss://"}, "Write wss://host"),
+        ({"url": "wss://a:port"}, "Write wss://host"),
+        ({"url": "wss://a b"}, "Write wss://host"),
+        ({"url": "ws://user:secret@a"}, "Write wss://host"),
+        ({"api_key": "key\nsecret"}, "api key holds a line break"),
+        ({"api_secret": "secret\n"}, "api secret holds a line break"),
+    ],
+)
+def test_what_no_livekit_can_be_reached_by_is_said_at_once(given, said):
+    variables = {"LIVEKIT_URL": "ws://a", "LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "secret"}
+    with pytest.raises(ServerError) as caught:
+        WorkerSettings.from_environment(given, variables)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value).replace("api secret", "")
+
+
 def test_what_draws_is_the_operators_choice(home):
     keys = {"url": "ws://a", "api_key": "key", "api_secret": "secret"}
     given = {"generator": "fomm", "engine": "torch", "device": "cpu", "precision": "bf16", "graph": "none"}

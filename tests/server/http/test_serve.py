@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("aiortc")
 
 from speechhead_server.core.config import ServerSettings
+from speechhead_server.http.app import Server
 from speechhead_server.http.serve import listen, serve
 
 from speechhead.core.errors import ServerError
@@ -44,3 +45,10 @@ def test_a_server_that_can_not_begin_says_so_to_who_started_it(monkeypatch):
     with pytest.raises(ServerError, match="did not start"):
         serve(ServerSettings(port=0))
     sys.setswitchinterval(before)
+
+
+@pytest.mark.parametrize("option", ["llm", "asr"])
+def test_who_is_to_answer_is_asked_before_the_machine_is_measured(monkeypatch, option):
+    monkeypatch.setattr("speechhead_server.http.app.Studio", lambda *_: pytest.fail("networks were opened"))
+    with pytest.raises(ServerError, match=f"--{option} 'foo' is no address. Write http"):
+        Server(ServerSettings(port=0, **{option: "foo"}))

@@ -17,10 +17,12 @@ pytest.importorskip("aiortc")
 pytest.importorskip("httpx")
 
 import numpy as np
-from speechhead_server.rtc import outlet, outlet_process
-from speechhead_server.rtc.outlet import hidden
-from speechhead_server.rtc.outlet_process import RECORD, format_of, records
+from speechhead_server.rtc import outlet, outlet_process, targets
+from speechhead_server.rtc.outlet_process import RECORD, records
+from speechhead_server.rtc.targets import check_target, check_targets, format_of, hidden, speaks, writes
 from support.live import one_line, play, session, until
+
+from speechhead.core.errors import ServerError
 
 RECEIVER = """
 import json, sys
@@ -70,7 +72,11 @@ def test_a_session_is_sent_by_rtmp_and_again_after_the_receiver_was_away(monkeyp
         await until(lambda: sender.tries > 1, 20)  # nobody listens yet
         assert "refused" in sender.error
         for _ in range(2):
-            got = await told(receiver(address, listen="1"))
+            coming = asyncio.create_task(told(receiver(address, listen="1")))
+            await until(lambda: sender.fps > 5, 30)
+            stats = (await client.get(f"/sessions/{made['id']}/stats")).json()
+            assert stats["fps"] > 5 and stats["viewers"] == []
+            got = await coming
             assert got["kinds"] == {"video": "h264", "audio": "aac"} and got["size"] == made["size"]
             assert got["counts"]["audio"] > 40 and 1.4 < got["last"] < 4  # 40 pictures are 1.6 s
             assert "synthetic media" in got["comment"]
@@ -126,6 +132,30 @@ def test_only_addresses_of_streams_are_taken(target):
 
     if target in ("file:///etc/passwd", "rtmp://["):
         play(scenario)
+
+
+def test_what_this_build_can_not_write_is_said_before_anything_is_sent(monkeypatch):
+    assert speaks("rtmp") and speaks("udp") and not speaks("nothing") and writes("libx264") and not writes("x")
+    monkeypatch.setattr(targets, "speaks", lambda scheme: scheme != "srt")
+    monkeypatch.setattr(targets, "writes", lambda name: name != "libx264")
+    for target, said in (
+        ("srt://127.0.0.1:9/secret", "does not speak srt. Send rtmp:// to a relay"),
+        ("rtmp://127.0.0.1/secret", "can not write libx264"),
+        ("/dev/video987", "no such camera. Make one: modprobe v4l2loopback video_nr=987"),
+        ("ftp://a", "Give rtmp://, rtmps://, udp:// with a host"),
+    ):
+        with pytest.raises(ServerError) as caught:
+            check_target(target)
+        assert said in str(caught.value) and "secret" not in str(caught.value), str(caught.value)
+
+
+def test_no_more_addresses_than_a_session_is_sent_to():
+    many = tuple(f"udp://127.0.0.1:{port}" for port in range(1000, 1009))
+    with pytest.raises(ServerError, match="9 targets are too many. Give 8"):
+        check_targets(many)
+    with pytest.raises(ServerError, match="is given twice"):
+        check_targets(many[:2] + many[:1])
+    check_targets(many[:8])
 
 
 def test_what_is_secret_in_an_address_is_not_shown():
