@@ -80,18 +80,27 @@ class Canvas:
 
     def fill(self, mask: Array, colour: Colour | Array, share: float = 1.0) -> None:
         """Lay a colour over the picture where a mask is."""
-        weight = np.clip(mask * share, 0, 1)[..., None]
-        self.picture += weight * (np.asarray(colour, np.float32) - self.picture)
+        where = extent(mask)
+        weight = np.clip(mask[where] * share, 0, 1)[..., None]
+        laid = np.asarray(colour, np.float32)
+        self.picture[where] += weight * ((laid[where] if laid.ndim == 3 else laid) - self.picture[where])
 
     def shade(self, mask: Array, gain: float) -> None:
         """Make what a mask shows `gain` times as light."""
-        self.picture *= 1 + np.clip(mask, 0, 1)[..., None] * (gain - 1)
+        where = extent(mask)
+        self.picture[where] *= 1 + np.clip(mask[where], 0, 1)[..., None] * (gain - 1)
 
     def finished(self) -> NDArray[np.uint8]:
         """The picture uint8 [SIZE, SIZE, 3], with a little grain as of paper."""
         small = cv2.resize(self.picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         grain = cv2.GaussianBlur(np.random.default_rng(7).normal(0, 1, (SIZE, SIZE)).astype(np.float32), (0, 0), 0.7)
         return np.clip(np.round(small + 3.0 * grain[..., None]), 0, 255).astype(np.uint8)
+
+
+def extent(mask: Array) -> tuple[slice, slice]:
+    """The rows and columns outside which a mask [S, S] is nowhere above zero."""
+    x, y, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
+    return slice(y, y + height), slice(x, x + width)
 
 
 def points(text: str) -> list[tuple[float, float]]:

@@ -76,11 +76,18 @@ def test_a_face_cut_by_the_edge(portrait, tracker):
         found(portrait[: int(mesh[14, 1])], tracker)
 
 
+@pytest.fixture(scope="module")
+def small(shown, tracker):
+    """Every shipped portrait 384 pixels high, and its mesh: less work, and as easy to judge."""
+    pictures = [cv2.resize(p, (384 * p.shape[1] // p.shape[0], 384), interpolation=cv2.INTER_AREA) for p, _ in shown]
+    return [(picture, tracker.locate(picture).mesh) for picture in pictures]
+
+
 @pytest.mark.parametrize("cover", [mask, hand, microphone, scarf])
-def test_a_covered_mouth_is_refused_or_noted(shown, tracker, cover):
+def test_a_covered_mouth_is_refused_or_noted(small, tracker, cover):
     told = made_up = 0
-    for seed in range(6):
-        for picture, mesh in shown:
+    for seed in range(4):
+        for picture, mesh in small[seed % 2 :: 2]:
             made, opacity = cover(picture, mesh, [], np.random.default_rng(seed))
             if hidden(opacity, mesh) < 0.6:
                 continue

@@ -8,9 +8,7 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 from support.paths import ROOT
 
 from speechhead.core import weights
@@ -45,24 +43,57 @@ def test_without_torch_there_is_one_clear_line():
     assert "DeviceError" in done.stdout and "pip install 'speechhead[train]'" in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("command", ["say Hello. -o a.mp4", "animate -s grace_hopper -d none.mp4 -o a.mp4"])
-def test_what_torch_would_not_cure_is_said_before_torch(command, tmp_path):
-    def said(name):
-        code = "import sys; sys.modules['torch'] = None\nfrom speechhead.cli.main import main\nmain()"
-        home = {**os.environ, weights.USER_FOLDER: str(tmp_path), "PYTHONPATH": str(ROOT)}
-        words = [sys.executable, "-c", code, *command.split(), "--generator", name]
-        done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=home, check=False)
-        assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
-        return done.stderr
+TOLD_WITHOUT_TORCH = """
+import io, json, sys
+from contextlib import redirect_stderr
+from pathlib import Path
+import numpy as np
+from safetensors.numpy import save_file
+from speechhead.cli.main import main
 
-    assert "'nosuch' is unknown. Use one of compact, " in said("nosuch")
-    assert "no weights here. Run `speechhead weights pull liveportrait`" in said("liveportrait")
-    metadata = {"format": FORMAT, "version": VERSION, "family": "fomm", "config": "{}"}
-    save_file({"a": np.zeros(1, np.float32)}, tmp_path / "fomm.safetensors", metadata)
-    if command.startswith("say"):
-        assert "can not speak yet: fomm.latents.safetensors is missing" in said("fomm")
-        save_file({"a": np.zeros(1, np.float32)}, tmp_path / "fomm.latents.safetensors")
-    assert "needs torch, which is not installed. pip install" in said("fomm")
+sys.modules["torch"] = None
+home, metadata = Path(sys.argv[1]), json.loads(sys.argv[2])
+orders = {"say": ["say", "Hello.", "-o", "a.mp4"], "animate": "animate -s grace_hopper -d none.mp4 -o a.mp4".split()}
+said = []
+
+def ask(command, family):
+    sys.argv = ["speechhead", *orders[command], "--generator", family]
+    told = io.StringIO()
+    try:
+        with redirect_stderr(told):
+            main()
+    except SystemExit as end:
+        said.append((command, family, end.code, told.getvalue()))
+
+for command in orders:
+    ask(command, "nosuch")
+    ask(command, "liveportrait")
+save_file({"a": np.zeros(1, np.float32)}, home / "fomm.safetensors", metadata)
+ask("say", "fomm")
+save_file({"a": np.zeros(1, np.float32)}, home / "fomm.latents.safetensors")
+ask("say", "fomm")
+ask("animate", "fomm")
+print(json.dumps(said))
+"""
+"""What the command line says in a process of its own, where there is no torch: orders with ever more weights."""
+
+
+def test_what_torch_would_not_cure_is_said_before_torch(tmp_path):
+    home = {**os.environ, weights.USER_FOLDER: str(tmp_path), "PYTHONPATH": str(ROOT)}
+    metadata = json.dumps({"format": FORMAT, "version": VERSION, "family": "fomm", "config": "{}"})
+    words = [sys.executable, "-c", TOLD_WITHOUT_TORCH, str(tmp_path), metadata]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=home, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert all(code == 2 and told.count("\n") == 1 for *_, code, told in said), said
+    assert [(command, family) for command, family, *_ in said] == [
+        *((command, family) for command in ("say", "animate") for family in ("nosuch", "liveportrait")),
+        ("say", "fomm"), ("say", "fomm"), ("animate", "fomm"),
+    ]  # fmt: skip
+    unknown, absent = "'nosuch' is unknown. Use one of compact, ", "no weights here. Run `speechhead weights pull live"
+    mute, bare = "can not speak yet: fomm.latents.safetensors is missing", "needs torch, which is not installed. pip in"
+    for (*_, told), wanted in zip(said, (unknown, absent, unknown, absent, mute, bare, bare), strict=True):
+        assert wanted in told
 
 
 @pytest.mark.parametrize("name", names())
