@@ -7,11 +7,16 @@ import json
 import logging
 import os
 import re
+import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import CodeType
 from typing import Any
 from urllib.parse import quote, quote_plus
+
+import speechhead
 
 HIDDEN = "***"
 
@@ -23,6 +28,15 @@ _CARRIED = re.compile(r"(token=|bearer[ +])[^\s&\"'<>,;)\]]+", re.IGNORECASE)
 
 DEBUG = "SPEECHHEAD_DEBUG"
 """Environment variable that lets exceptions into the log with their messages. Secrets stay hidden."""
+
+STANDARD = Path(sysconfig.get_paths()["stdlib"])
+"""Where Python's own modules are."""
+
+OURS = (Path(speechhead.__file__).parent, Path(__file__).parents[1])
+"""Where the library and the server are, be it among installed packages."""
+
+PASSING = (OURS[1] / "http" / "running.py",)
+"""Of the server, what only hands bytes on to the parsers of libraries."""
 
 log = logging.getLogger("speechhead.server")
 
@@ -68,14 +82,44 @@ def private_logs(secrets: Iterable[str]) -> Iterator[None]:
         threading.excepthook = failed
 
 
+def from_outside(error: BaseException) -> bool:
+    """Whether an exception came up in libraries alone: what a stranger sent has met a parser, and no step of ours."""
+    return all(_is_library(code.co_filename) for code, _ in _frames(error))
+
+
+def place(error: BaseException) -> str:
+    """An exception's kind and the place where it came up, without its message."""
+    frames = _frames(error)
+    return type(error).__name__ + "".join(f" at {Path(c.co_filename).name}:{line}" for c, line in frames[-1:])
+
+
+def _frames(error: BaseException) -> list[tuple[CodeType, int]]:
+    return [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+
+
+def _is_library(file: str) -> bool:
+    path = Path(file)
+    ours = any(folder in path.parents for folder in OURS) and path not in PASSING
+    return not ours and ("site-packages" in path.parts or STANDARD in path.parents or file.startswith("<frozen"))
+
+
+def _headline(record: logging.LogRecord) -> str:
+    """A message without what others add to it."""
+    ends = r"[(\n]" if record.name == "asyncio" else r"\n"  # it adds tasks and callbacks with all they were given
+    return re.split(ends, record.getMessage(), maxsplit=1)[0].rstrip()
+
+
 def _clean(record: logging.LogRecord, hide: Callable[[str], str]) -> None:
     frank = bool(os.environ.get(DEBUG))
-    if record.exc_info and record.exc_info[1] is not None:
-        error = record.exc_info[1]
-        record.exc_text = hide("".join(traceback.format_exception(error)).rstrip() if frank else outline(error))
+    error = record.exc_info[1] if record.exc_info else None
+    if record.name == "asyncio" and not frank:
+        record.msg, record.args = _headline(record), ()
+    if error is not None:
+        if not frank and not record.name.startswith("speechhead") and from_outside(error):
+            record.msg, record.args = f"{_headline(record)} ({place(error)})", ()
+        else:
+            record.exc_text = hide("".join(traceback.format_exception(error)).rstrip() if frank else outline(error))
         record.exc_info = None
-    if record.name == "asyncio" and not frank:  # it adds tasks and callbacks with all that they were given
-        record.msg, record.args = re.split(r"[(\n]", record.getMessage(), maxsplit=1)[0].rstrip(), ()
     if isinstance(record.args, tuple):
         record.args = tuple(hide(value) if isinstance(value, str) else value for value in record.args)
     try:

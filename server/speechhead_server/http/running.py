@@ -39,6 +39,9 @@ SLICE = 8 * 1024
 LEFT = 5.0
 """Seconds after which a WebSocket that is done with is cut off, though its client has not read all."""
 
+HANDSHAKE = 2.0
+"""Seconds in which a WebSocket's handshake must have been understood: libraries may drop one without an answer."""
+
 LONG, REST = 0.002, 3
 """Seconds of computing for a slice from which a WebSocket must wait, and for how many times as long."""
 
@@ -94,9 +97,12 @@ class TimedProtocol(H11Protocol):
 class UnhurriedSocket(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
     """A WebSocket that leaves the event loop to others, however many frames it sends."""
 
+    _served = False
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A connection begins."""
         transport.max_size = SLICE  # type: ignore[attr-defined]  # of asyncio's own loop, see `served`
+        asyncio.get_running_loop().call_later(HANDSHAKE, self._unless_served)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -110,10 +116,15 @@ class UnhurriedSocket(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
 
     async def run_asgi(self) -> None:
         """Serve it, and let it hold nothing afterwards."""
+        self._served = True
         try:
             await super().run_asgi()
         finally:
             asyncio.get_running_loop().call_later(LEFT, self.transport.abort)
+
+    def _unless_served(self) -> None:
+        if not self._served:
+            self.transport.abort()
 
     def _go_on(self) -> None:
         if not self.transport.is_closing() and not getattr(self, "read_paused", False):

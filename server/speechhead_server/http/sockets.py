@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
 
+from speechhead.core.errors import SpeechheadError
 from speechhead_server.core.problems import Refused, one_line
 from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
@@ -38,7 +39,7 @@ async def open_socket(socket: WebSocket, sessions: Sessions, name: str, kind: st
         if len(session.listeners) >= SOCKETS:
             raise Refused(429, f"session {name} has {SOCKETS} sockets already. Close one.")
         yield session
-    except Refused as refused:
+    except SpeechheadError as refused:
         await _refuse(socket, refused)
     except WebSocketDisconnect:
         return

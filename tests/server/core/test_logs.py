@@ -126,6 +126,16 @@ async def use(address):
         with pytest.raises(websockets.ConnectionClosed):
             while True:
                 await asyncio.wait_for(socket.recv(), 5)
+    async with websockets.connect(f"ws://{address}/sessions/{made}/text?{asked}&emotion=happy:nan") as socket:
+        assert "emotion" in json.loads(await socket.recv())["error"]
+    reader, writer = await asyncio.open_connection(*address.split(":"))
+    lines = [f"GET /sessions/{made}/pcm?{asked} HTTP/1.1", f"Host: {address}", "Upgrade: websocket"]
+    lines += ["Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    assert b"101 Switching" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.write(b"\x81\x82\0\0\0\0\xff\xfe")  # no UTF-8
+    await asyncio.wait_for(reader.read(), 8)
+    writer.close()
     for query, name, given in ((f"token={WRONG}", made, wrong), (asked, "explode", right)):
         with pytest.raises(websockets.WebSocketException):
             async with websockets.connect(f"ws://{address}/sessions/{name}/pcm?{query}", additional_headers=given):
@@ -146,6 +156,8 @@ def test_a_log_holds_no_token_and_no_words(tmp_path, level):
     # It says all the same what has happened, and where.
     assert written.count("utterance") == 2 and "ValueError" in written and "SpeechSynthesisError" in written
     assert "POST /sessions/{name}/say: RuntimeError at <string>" in written and "Exception in ASGI" in written
+    assert written.count("Traceback") == (1 if level == "INFO" else written.count("Traceback")), written
+    assert "UnicodeDecodeError at " in written
     assert '/pcm" [accepted]' in written and '/pcm" 403' in written
     assert ("GET /config" in written) is (level == "DEBUG")
 
@@ -212,6 +224,18 @@ def test_exceptions_are_told_without_their_messages(written, monkeypatch):
     except RuntimeError:
         logging.getLogger("a").exception("failed")
     assert MARKER in written() and TOKEN not in written()
+
+
+def test_what_comes_up_in_libraries_alone_is_one_line(written, monkeypatch):
+    async def meet():
+        asyncio.get_running_loop().call_soon(json.loads, "{" + MARKER)
+        await asyncio.sleep(0)
+
+    asyncio.run(meet())
+    assert re.fullmatch(r"Exception in callback loads \(JSONDecodeError at decoder\.py:\d+\)", written())
+    monkeypatch.setenv("SPEECHHEAD_DEBUG", "1")
+    asyncio.run(meet())
+    assert "Traceback" in written()
 
 
 def test_a_short_secret_is_hidden_where_it_is_carried():

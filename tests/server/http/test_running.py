@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 
 import pytest
@@ -72,6 +73,24 @@ def test_half_requests_are_ended_and_the_oldest_give_way(monkeypatch):
             await asyncio.sleep(0.3)
             writer.write(b"\r\n")
             assert b"200" in await asyncio.wait_for(reader.readuntil(b"ok"), 2)
+        writer.close()
+        server.should_exit = True
+        await task
+
+    asyncio.run(scenario())
+
+
+def test_a_handshake_that_no_library_understands_holds_no_place(monkeypatch):
+    monkeypatch.setattr(running, "HANDSHAKE", 0.3)
+
+    async def scenario():
+        server, task, port = await started(Speaker())
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + key)
+        writer.write(b"Sec-WebSocket-Protocol: \x01\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 5)
         writer.close()
         server.should_exit = True
         await task
