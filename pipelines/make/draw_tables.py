@@ -30,6 +30,7 @@ from speechhead.generators.compact import (
     mouth_light,
     relief,
     rest_plate,
+    room_light,
     shown,
     teeth,
     windows,
@@ -100,6 +101,10 @@ def tables() -> dict[str, Any]:
         "TONES": {"knee": mouth_light.TONES.knee, "luma": mouth_light.LUMA},
         "RELIEF": relief.RELIEF,
         "BODY": {**asdict(relief.BODY), "waist": relief.WAIST, "neck": pose.NECK},
+        "ROOM": {
+            "terms": room_light.TERMS,
+            **{name: getattr(room_light.ROOM, name) for name in ("low", "high", "faint")},
+        },
         "SMILE": {"fade": rest_plate.FADE, "corners": rest_plate.CORNERS, "nose": rest_plate.NOSE},
     }
 

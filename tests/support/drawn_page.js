@@ -47,8 +47,9 @@ window.pictures = async () => {
     picture.inside.draw(number, boxes.inside, frame);
     keep("inside");
     picture.eyes.draw(moment, frame);
-    keep("torch");
-    const pixels = colours(gl.now(frame));
+    picture.light(number("room"));
+    near.torch = decibels(colours(gl.now(picture.frame)), torch.torch);
+    const pixels = colours(gl.now(picture.frame));
     found.push({ decibels: near, flow, seen, frame: [...pixels].map((byte) => byte.toString(16).padStart(2, "0")).join("") });
   }
   return found;

@@ -24,6 +24,7 @@ from .matte import Layers, Matte
 from .meshwarp import OVAL, MeshWarp, border_taper, grown, silhouette
 from .relief import Relief, surface
 from .rest_plate import RestPlate, RestPlates
+from .room_light import RoomLight, room_light
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
 from .teeth import ARCHES, LUMA, Inside, Teeth
 from .windows import WINDOWS, lay
@@ -37,7 +38,8 @@ class Source:
     portrait's own expression); pose arrays as in `Pose`, in crop pixels; layers: person and background; features: the
     networks' appearance features by name; inside: of the mouth; lips: its two sheets; lids: of the two eyes;
     seen: float32 [70, 3], the landmarks that the window networks are shown as the portrait's; warper: its landmark
-    warp; relief: of what is round the face; smile: what takes its smile's folds out, None of one that rests.
+    warp; relief: of what is round the face; smile: what takes its smile's folds out, None of one that rests; room: the
+    light that stays where it is when the head turns, None where it turns along.
     """
 
     crop: NDArray[np.uint8]
@@ -54,6 +56,7 @@ class Source:
     relief: Relief
     lids: tuple[Lid | None, ...] = (None, None)
     smile: RestPlate | None = None
+    room: RoomLight | None = None
 
     @property
     def pose(self) -> Pose:
@@ -77,7 +80,7 @@ class CompactGenerator:
     Per frame: Landmarks2Latents gives the keypoints; the landmark warp of the face is drawn from them, before its
     surroundings, which turn as a head fitted to the face says; the full-resolution layer of the person is warped once
     and laid before the background, which stays; the window networks paint the mouth and the eyes over it, as much as
-    they see fit; and teeth and tongue are laid between open lips.
+    they see fit; teeth and tongue are laid between open lips; and the head is lit by the room, in which it turns.
     """
 
     family = "compact"
@@ -130,7 +133,10 @@ class CompactGenerator:
         turned = pose.rotation, pose.translation, float(pose.scale)
         lids = self._lids.prepare(crop, mesh, pose, inside.soft / ARCHES.lens * pose.scale)
         shut70 = from_mesh(seen)
-        return Source(crop, layers, canonical, *turned, features, inside, lips, shut70, warper, relief, lids, smile)
+        room = room_light(crop, layers.alpha, mesh, relief.depth, pose)
+        return Source(
+            crop, layers, canonical, *turned, features, inside, lips, shut70, warper, relief, lids, smile, room
+        )
 
     def render(self, source: Source, normalised: Array, pose: Pose) -> NDArray[np.uint8]:
         """One frame.
@@ -162,7 +168,8 @@ class CompactGenerator:
         flow = self._flow(source, keypoints, pose)
         frame = with_lips(source.layers.moved(flow), source.lips, keypoints, pose)
         frame = self._paint(without_smile(frame, source.smile, flow, keypoints, pose), source, keypoints, pose)
-        return self._lids.close(frame, source.lids, closure, keypoints, pose), flow
+        frame = self._lids.close(frame, source.lids, closure, keypoints, pose)
+        return frame if source.room is None else source.room.draw(frame, flow, pose), flow
 
     def keypoints(self, source: Source, normalised: Array) -> Array:
         """Driving keypoints [478, 3] in normalised space for driving landmarks [70, 3]."""

@@ -63,6 +63,7 @@ def test_what_is_derived_is_what_python_derives(tmp_path):
         "lip_lower": (plate.lower, 1),
         "vertices": (warper.source[:546], 1e-6),
         "places": (read.relief.places, 1e-4),
+        "shades": (read.room.shades, 1e-5),
         "light": (raw["light"], 1e-5),
         "lower": (read.inside.lower.colour, 1e-5),
         "depth": (raw["depth"], 1e-4),

@@ -11,8 +11,9 @@ import { Lids } from "./eyelids.js";
 import { LipPlaces, opening } from "./lips.js";
 import { Mouth } from "./mouth.js";
 import { Numbers } from "./numbers.js";
+import { change } from "./room.js";
 import { Head, landmarks } from "./space.js";
-import { MESH, SHEETS, SMILE } from "./tables.js";
+import { MESH, ROOM, SHEETS, SMILE } from "./tables.js";
 import { NAMES, WindowPlaces, told } from "./windows.js";
 
 const POINTS = 478;
@@ -35,7 +36,7 @@ const LINE = MESH.upperLip.length + 2;
  * @property {Float32Array} numbers all of them, in the order of `shapes`; overwritten by the next moment
  * @property {(name: string) => Float32Array} number a view on those of a name
  * @property {Record<"lips" | "mouth" | "eyes" | "inside", number[]>} boxes x0, y0, x1, y1: pixels that may change
- * @property {Record<"lip_soft" | "in_soft" | "in_shade" | "open" | "smile", number>} most reaches in pixels; whether there is an open mouth and a smile to take out
+ * @property {Record<"lip_soft" | "in_soft" | "in_shade" | "open" | "smile" | "room", number>} most reaches in pixels; whether there is an open mouth, a smile to take out and another light
  * @property {(Layer | null)[]} balls of the two eyes, those that look aside
  * @property {(Layer | null)[]} lids of the two eyes, those that close
  */
@@ -54,6 +55,7 @@ function shapes(around) {
     ["in_tongue", [1]], ["in_wide", [1]], ["in_matrix", [3, 3]], ["in_inverse", [2, 2]],
     ["in_lower", [3]], ["in_upper", [3]], ["in_middle", [3]], ["in_lower_row", [4]], ["in_upper_row", [4]],
     ["in_skin", [3]], ["in_white", [3]], ["in_most", [1]], ["in_grey", [1]], ["smile", [1]],
+    ["room", [ROOM.terms]],
   ];
 }
 
@@ -116,6 +118,7 @@ export class Moments {
     this.around.write(driven, out);
     const boxes = { lips: this.lips.write(driven, out), ...this.windows.write(driven, out), inside: this.mouth.write(driven, out) };
     out.number("smile")[0] = this.#smile(driven.face);
+    change(this.held.told.room, this.held.head, head, out.number("room"));
     return { numbers: out.numbers, number: (name) => out.number(name), boxes, most: this.#most(out), ...this.lids.of(driven) };
   }
 
@@ -136,6 +139,7 @@ export class Moments {
       in_shade: Math.floor((out.number("in_shade")[0] + 1) / 2) + 1,
       open: out.number("in_shown")[0] > 0 ? 1 : 0,
       smile: out.number("smile")[0] > 0 ? 1 : 0,
+      room: out.number("room").some((value) => Math.abs(value) >= ROOM.faint) ? 1 : 0,
     };
   }
 }

@@ -7,6 +7,7 @@ import { Eyes } from "./paint/eyes.js";
 import { Flow } from "./paint/flow.js";
 import { Inside } from "./paint/inside.js";
 import { Lips } from "./paint/lips.js";
+import { Room } from "./paint/room.js";
 import { Windows } from "./paint/windows.js";
 
 export class Picture {
@@ -18,8 +19,9 @@ export class Picture {
     this.windows = new Windows(gl, scene);
     this.inside = new Inside(gl, scene);
     this.eyes = new Eyes(gl, scene);
-    this.frame = gl.target(scene.meta.size, scene.meta.size, "rgba8");
-    scene.forget?.("person", "background", "lip_upper", "lip_lower", "places", "vertices");
+    this.room = new Room(gl, scene);
+    [this.frame, this.other] = [0, 1].map(() => gl.target(scene.meta.size, scene.meta.size, "rgba8"));
+    scene.forget?.("person", "background", "lip_upper", "lip_lower", "places", "shades", "vertices");
   }
 
   /**
@@ -41,5 +43,11 @@ export class Picture {
     this.windows.draw(number, boxes, painted, shapes, this.frame);
     this.inside.draw(number, boxes.inside, this.frame);
     this.eyes.draw(moment, this.frame);
+    this.light(number("room"));
+  }
+
+  /** Light all that is drawn as the room does. */
+  light(room) {
+    if (this.room.draw(room, this.flow.flow, this.frame, this.other)) [this.frame, this.other] = [this.other, this.frame];
   }
 }

@@ -2,6 +2,7 @@
 import {Around} from "./around.js";
 import {dense} from "./dense.js";
 import {Held} from "./held.js";
+import {shades} from "./room.js";
 import {smooth} from "./space.js";
 
 const OVAL = 36;
@@ -15,6 +16,7 @@ export const derived = {
   lip_lower: (scene) => lip(scene, "plate_lower"),
   vertices,
   places,
+  shades: lighting,
   ...Object.fromEntries(WINDOWS.map((name) => [`${name}_source`, (scene) => planes(scene.array(`${name}_picture`))])),
 };
 
@@ -65,6 +67,13 @@ function vertices(scene) {
   const held = new Held(scene), around = new Around(held);
   const data = around.vertices(held.array("canonical"), held.head, new Float32Array(around.solid.length));
   return {shape: [data.length / 3, 3], data};
+}
+
+/** How much brighter places get as the light changes; not at all in a scene without light of its own (`room_light`). */
+function lighting(scene) {
+  const depth = scene.array("depth"), count = depth.shape[0] ** 2;
+  const share = scene.has("lit") ? scene.array("lit").data : new Float32Array(count);
+  return {shape: [count, 8], data: shades(depth, share, scene.meta.size)};
 }
 
 /** How places round the face move: a row of 44 each, which times what drives them is their way (`relief.Relief`). */

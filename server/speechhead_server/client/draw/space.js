@@ -86,9 +86,14 @@ export class Head {
   }
 }
 
+/** How a head has turned from one to another, [3 x 3] by rows. @param {Head} source @param {Head} driving */
+export function turnBetween(source, driving) {
+  return across(driving.rotation, source.rotation);
+}
+
 /** How places of a portrait (x, y, z in pixels, and 1) move with its head, [4 x 2], see `relief.between`. */
 export function between(source, driving, out) {
-  const turn = across(driving.rotation, source.rotation);
+  const turn = turnBetween(source, driving);
   const ratio = driving.scale / source.scale;
   const [t, from] = [driving.translation, source.translation];
   for (let i = 0; i < 2; i++) {
@@ -103,7 +108,7 @@ const turned = (r, [x, y, z], row) => r[3 * row] * x + r[3 * row + 1] * y + r[3 
 
 /** Where a head would be if it moved as the body does, see `relief.followed`. */
 export function followed(source, driving) {
-  const turns = angles(across(driving.rotation, source.rotation)).map((angle, i) => angle * BODY.turns[i]);
+  const turns = angles(turnBetween(source, driving)).map((angle, i) => angle * BODY.turns[i]);
   const little = rotation(...turns);
   const whole = new Float32Array(9);
   for (let i = 0; i < 9; i++) {

@@ -14,4 +14,5 @@ export const HABIT = {"upper_edge":[50,51,52],"lower_edge":[56,57,58],"ends":[60
 export const TONES = {"knee":0.85,"luma":[0.299,0.587,0.114]};
 export const RELIEF = {"resolution":64,"slope":4.0,"furthest":0.85,"rim":[0.3,0.12],"uncovered":[-0.3,0.3],"still":0.001,"soft":0.05,"calm":0.15,"reach":0.2,"wide":[0.35,1.5],"loose":0.4,"rounds":6,"steep":0.3};
 export const BODY = {"way":0.75,"turns":[0.3,0.2,0.3],"waist":[0.0,3.4,1.3],"neck":[0.0,1.0,0.9]};
+export const ROOM = {"terms":8,"low":-0.25,"high":0.33,"faint":0.0001};
 export const SMILE = {"fade":0.02,"corners":[48,54],"nose":33};

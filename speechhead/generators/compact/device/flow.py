@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from speechhead.generators.compact.meshwarp import topology
 from speechhead.generators.compact.relief import RELIEF
+from speechhead.generators.compact.room_light import ROOM
 from speechhead.generators.compact.shown import PRIOR_RESOLUTION
 
 from .constants import constant
@@ -104,11 +105,21 @@ def matte(batch: Batch, flow: Tensor) -> Tensor:
 
 def rested(batch: Batch, frames: Tensor, flow: Tensor) -> Tensor:
     """Frames with what is left of a portrait's smile taken out, see `rest_plate`."""
-    light = batch.source("light")
-    half = light.shape[-1]
-    x, y = grid(2 * PRIOR_RESOLUTION, 2 * PRIOR_RESOLUTION, flow)
-    step = half / (2 * PRIOR_RESOLUTION)
-    fine = enlarged(flow, 2 * PRIOR_RESOLUTION) * (half / 2)
-    moved = read(light, (x + 0.5) * step - 0.5 + fine[:, 0], (y + 0.5) * step - 0.5 + fine[:, 1], "zeros")
-    more = enlarged(moved * batch.number("smile")[:, :, None, None], batch.size)
-    return (frames + more).clamp(0, 255)
+    more = _moved(batch.source("light"), flow, 2 * PRIOR_RESOLUTION)
+    return (frames + enlarged(more * batch.number("smile")[:, :, None, None], batch.size)).clamp(0, 255)
+
+
+def lit(batch: Batch, frames: Tensor, flow: Tensor) -> Tensor:
+    """Frames as the room lights their heads, see `room_light`."""
+    count = RELIEF.resolution
+    gain = torch.bmm(batch.source("shades"), batch.number("room")[..., None]).clamp(ROOM.low, ROOM.high)
+    more = _moved(gain.view(-1, 1, count, count), flow, PRIOR_RESOLUTION)
+    return (frames * (1 + enlarged(more, batch.size))).clamp(0, 255)
+
+
+def _moved(layer: Tensor, flow: Tensor, side: int) -> Tensor:
+    """Maps [B, 1, n, n] over the portrait as a flow moves them, [B, 1, side, side]; beyond the portrait they are 0."""
+    count = layer.shape[-1]
+    x, y = grid(side, side, flow)
+    step, fine = count / side, enlarged(flow, side) * (count / 2)
+    return read(layer, (x + 0.5) * step - 0.5 + fine[:, 0], (y + 0.5) * step - 0.5 + fine[:, 1], "zeros")

@@ -25,6 +25,7 @@ from speechhead.generators.compact.meshwarp import (
     topology,
 )
 from speechhead.generators.compact.rest_plate import FADE as FAINT
+from speechhead.generators.compact.room_light import ROOM, TERMS
 from speechhead.generators.compact.shown import PRIOR_RESOLUTION
 from speechhead.generators.compact.teeth import between, parted
 from speechhead.generators.compact.windows import WINDOWS, Window
@@ -91,6 +92,11 @@ def frame_rows(source: HeldSource, driven: Driven) -> BatchRows:
     amounts = [_smile(source, keypoints) for keypoints in driven.keypoints]
     wanted.numbers["smile"] = np.array(amounts, np.float32)
     wanted.most["smile"] = int(max(amounts) > 0)
+    lit = np.zeros((len(amounts), TERMS), np.float32)
+    if source.room is not None:
+        lit = np.stack([source.room.change(pose) for pose in driven.poses])
+    wanted.numbers["room"] = lit
+    wanted.most["room"] = int(np.abs(lit).max() >= ROOM.faint)
     return BatchRows(source.held, wanted.numbers, wanted.most, wanted.boxes, driven.frames)
 
 

@@ -87,4 +87,6 @@ def drawn(
                 own = {key.removeprefix(name): part for key, part in parts.items() if key.startswith(name)}
                 each = Batch(own, sizes, plan.size)
                 eyes.lay(each, frames, layers(each))
+        if batch.most("room"):
+            frames = flow.lit(batch, frames, moves)
     return frames, moves

@@ -13,6 +13,8 @@ from speechhead.core.arrays import Array
 from speechhead.generators.compact.eyes import Lid
 from speechhead.generators.compact.generator import Source
 from speechhead.generators.compact.meshwarp import topology
+from speechhead.generators.compact.relief import RELIEF
+from speechhead.generators.compact.room_light import TERMS
 
 Tensors = dict[str, Tensor]
 
@@ -48,6 +50,7 @@ def hold(source: Source, device: torch.device) -> HeldSource:
         "background": _planes(layers.background),
         "light": light[None],
         "places": source.relief.places,
+        "shades": np.zeros((RELIEF.resolution**2, TERMS), np.float32) if source.room is None else source.room.shades,
         "vertices": source.warper.source[: moving_vertices()],
         "lip_upper": _wide(_planes(plate.upper)),
         "lip_lower": _wide(_planes(plate.lower)),

@@ -20,6 +20,7 @@ from speechhead.generators.compact.mouth_light import MouthLight, Tone
 from speechhead.generators.compact.plate import Plate, dense
 from speechhead.generators.compact.relief import Relief
 from speechhead.generators.compact.rest_plate import RestPlate
+from speechhead.generators.compact.room_light import RoomLight
 from speechhead.generators.compact.row import Row
 from speechhead.generators.compact.teeth import Inside
 from speechhead.generators.compact.windows import WINDOWS
@@ -44,7 +45,7 @@ def from_scene(data: bytes) -> Source:
     canonical = numbers["canonical"]
     crop = _bytes(scene.array("crop"))
     relief = Relief((scene.array("depth"), scene.array("rigid")), to_pixels(canonical, pose), pose, size)
-    smile = scene.told["smile"]
+    smile, light = scene.told["smile"], told.get("room")
     return Source(
         crop=crop,
         layers=Layers.of(crop, scene.array("alpha"), over(scene.array("behind"), crop)),
@@ -60,6 +61,7 @@ def from_scene(data: bytes) -> Source:
         relief=relief,
         lids=tuple(_lid(scene, numbers, number) for number in (0, 1)),
         smile=smile and RestPlate.of(scene.array("light"), smile["smile"], smile["rest"]),
+        room=light and RoomLight(light, scene.array("lit"), relief.depth, size, pose.rotation),
     )
 
 

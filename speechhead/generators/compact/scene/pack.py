@@ -55,6 +55,8 @@ def packed(source: Source) -> SceneWriter:
     scene.put_steps("depth", source.relief.depth, np.int16)
     scene.put_steps("rigid", source.relief.rigid, np.int16)
     scene.put("inside", source.relief.inside.astype(np.uint8))
+    if source.room is not None:
+        scene.put_steps("lit", source.room.share, np.uint8)
     _features(scene, source.features)
     for number, lid in enumerate(source.lids):
         if lid is not None:
