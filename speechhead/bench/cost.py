@@ -27,7 +27,8 @@ SHIPPED = {
     "speech2landmarks.onnx": "Speech2Landmarks",
     "landmarks2latents_compact.onnx": "Landmarks2Latents, compact",
     "compact_source.onnx": "compact, portrait",
-    "compact_windows.onnx": "compact, windows",
+    "compact_mouth.onnx": "compact, mouth",
+    "compact_eyes.onnx": "compact, eyes",
     "person.onnx": "person and background",
 }
 """Networks that ship, by what a table calls them."""

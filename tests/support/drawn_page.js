@@ -114,9 +114,10 @@ const still = {
   async run(name, inputs) {
     this.names.push(name);
     if (name.startsWith("landmarks")) return { delta: { data: new Float32Array(3 * 478), dims: [1, 1434] } };
-    const nothing = (like) => ({ data: new Float32Array((4 * like.data.length) / 3), dims: like.dims });
-    return { mouth: nothing(inputs.mouth_warped), eyes: nothing(inputs.eyes_warped) };
+    const [window] = Object.keys(inputs)[0].split("_"), { data, dims } = inputs[`${window}_warped`];
+    return { [window]: { data: new Float32Array((4 * data.length) / 3), dims } };
   },
+  hold() {},
 };
 
 window.renderer = async () => {

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import numpy as np
-import onnx
 import torch
 import typer
-from onnx.numpy_helper import to_array
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipelines.command import command
 from pipelines.make.pack import pack
 from speechhead.generators.compact.device.networks import WindowPainter
-from speechhead.generators.compact.windows import REACH, WINDOWS
+from speechhead.generators.compact.device.stored import stored
+from speechhead.generators.compact.windows import REACH, WINDOWS, painter_file
 
 from .checkpoint import load_checkpoint
 from .networks import CompactNetworks, as_seen, patch_of
@@ -41,35 +40,30 @@ class SourceGraph(nn.Module):
         return tuple(outputs)
 
 
-class WindowsGraph(nn.Module):
-    """Per frame and window: what to add and what to cover, faded out towards the window's edge.
+class WindowGraph(nn.Module):
+    """Per frame, of one window: what to add and what to cover, faded out towards the window's edge.
 
     Of the mouth's window only the surroundings of the lips are shown (`Window.reach`). What is further off is 0 and is
     not drawn: an eighth of the work.
     """
 
-    def __init__(self, model: CompactNetworks) -> None:
+    def __init__(self, model: CompactNetworks, name: str) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.name = model, name
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        outputs = []
-        for number, (name, window) in enumerate(WINDOWS.items()):
-            network = cast(WindowPainter, self.model.windows[name])
-            given = inputs[7 * number : 7 * number + 7]
-            edge = torch.tensor(window.edge())[None, None]
-            if not network.mouth:
-                outputs.append(torch.cat(patch_of(network, given), 1) * edge)
-                continue
-            half, full = network.outlined(*as_seen(given))
-            shapes = given[1]
-            top, bottom = near_lips(shapes[0, 1].amax(1))
-            left, right = near_lips(shapes[0, 1].amax(0))
-            full, shapes, edge = (x[:, :, 2 * top : 2 * bottom, 2 * left : 2 * right] for x in (full, shapes, edge))
-            drawn = torch.cat(network.drawn(half[:, :, top:bottom, left:right], full, shapes), 1) * edge
-            outside = (2 * left, window.width - 2 * right, 2 * top, window.height - 2 * bottom)
-            outputs.append(F.pad(drawn, outside))  # type: ignore[arg-type]  # numbers that the graph works out
-        return tuple(outputs)
+    def forward(self, *given: Tensor) -> Tensor:
+        window, network = WINDOWS[self.name], cast(WindowPainter, self.model.windows[self.name])
+        edge = torch.tensor(window.edge())[None, None]
+        if not network.mouth:
+            return torch.cat(patch_of(network, given), 1) * edge
+        half, full = network.outlined(*as_seen(given))
+        shapes = given[1]
+        top, bottom = near_lips(shapes[0, 1].amax(1))
+        left, right = near_lips(shapes[0, 1].amax(0))
+        full, shapes, edge = (x[:, :, 2 * top : 2 * bottom, 2 * left : 2 * right] for x in (full, shapes, edge))
+        drawn = torch.cat(network.drawn(half[:, :, top:bottom, left:right], full, shapes), 1) * edge
+        outside = (2 * left, window.width - 2 * right, 2 * top, window.height - 2 * bottom)
+        return F.pad(drawn, outside)  # type: ignore[arg-type]  # numbers that the graph works out
 
 
 FARTHEST = 2 * (REACH.lips // 2) + 5
@@ -90,28 +84,26 @@ def near_lips(lips: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def export(checkpoint: Path, folder: Path) -> list[Path]:
-    """Write compact_source and compact_windows.onnx (float16 storage) and compact.json."""
+    """Write compact_source, compact_mouth and compact_eyes.onnx (float16 storage) and compact.json."""
     model, painted = load_checkpoint(checkpoint)
     w = model.config.window_width
-    inputs, names = [], []
-    frame, frame_names, feature_names = [], [], []
+    inputs, names, feature_names = [], [], []
+    graphs: dict[str, tuple[nn.Module, tuple[Tensor, ...], list[str], list[str]]] = {}
     for name, window in WINDOWS.items():
         h, v = window.height, window.width
         inputs += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v)]
         names += [f"{name}_source", f"{name}_source_shapes"]
         feature_names += [f"{name}_quarter", f"{name}_eighth"]
-        frame += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v), torch.zeros(1, window.motion_size)]
+        frame = [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v), torch.zeros(1, window.motion_size)]
         frame += [torch.zeros(1, 3, h, v), torch.zeros(1, 2, h, v)]
         frame += [torch.zeros(1, 3 * w, h // 4, v // 4), torch.zeros(1, 4 * w, h // 8, v // 8)]
-        frame_names += [f"{name}_{part}" for part in FRAME_INPUTS]
-    graphs = {
-        "compact_source": (SourceGraph(model), tuple(inputs), names, feature_names),
-        "compact_windows": (WindowsGraph(model), tuple(frame), frame_names, list(WINDOWS)),
-    }
+        own = [f"{name}_{part}" for part in FRAME_INPUTS]
+        graphs[painter_file(name)] = (WindowGraph(model, name), tuple(frame), own, [name])
+    graphs["compact_source.onnx"] = (SourceGraph(model), tuple(inputs), names, feature_names)
     written = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, (graph, example, input_names, output_names) in graphs.items():
-            raw = Path(scratch) / f"{name}.onnx"
+            raw = Path(scratch, name)
             torch.onnx.export(
                 graph.eval(),
                 example,
@@ -121,8 +113,8 @@ def export(checkpoint: Path, folder: Path) -> list[Path]:
                 opset_version=17,
                 dynamo=False,
             )
-            pack(raw, folder / f"{name}.onnx", "float16")
-            written.append(folder / f"{name}.onnx")
+            pack(raw, folder / name, "float16")
+            written.append(folder / name)
     card: dict[str, Any] = {"family": "compact"}
     card["windows"] = {"step": int(painted["step"]), "training": json.loads(painted["config"])}
     (folder / "compact.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
@@ -131,13 +123,8 @@ def export(checkpoint: Path, folder: Path) -> list[Path]:
 
 def read_exported(folder: Path) -> dict[str, Tensor]:
     """Arrays of a compact generator by their names in torch, from its ONNX files in a folder."""
-    state = {}
-    for name in ("compact_source", "compact_windows"):
-        for item in onnx.load(str(folder / f"{name}.onnx")).graph.initializer:
-            if item.name.startswith("model."):
-                key = item.name.removeprefix("model.").removesuffix("_stored")
-                state[key] = torch.from_numpy(to_array(item).astype(np.float32))
-    return state
+    files = ["compact_source.onnx", *map(painter_file, WINDOWS)]
+    return {key: torch.from_numpy(array) for name in files for key, array in stored(folder / name).items()}
 
 
 def parameters(model: nn.Module) -> int:

@@ -30,7 +30,7 @@ SINGLE = ("disclosure.js",)
 
 WEIGHTS = (
     "whisper_encoder.onnx", "speech2landmarks.onnx", "speech2landmarks.json", "life.npz",
-    "landmarks2latents_compact.onnx", "compact_windows.onnx",
+    "landmarks2latents_compact.onnx", "compact_mouth.onnx", "compact_eyes.onnx",
 )  # fmt: skip
 """Weights that are read in browsers, from the folder `weights` beside the page's."""
 

@@ -26,7 +26,7 @@ from .mouth_light import LUMA
 from .own_teeth import front, relit
 from .shown import KNOWN, PRIOR_RESOLUTION, planes, read, shut, with_lips, with_lips_shut
 from .teeth import Inside, Teeth
-from .windows import MOUTH, lay
+from .windows import MOUTH, lay, painter_file
 
 LOWER = (0.30, 0.62)
 """Heights in the reference face, outer eye distances below the eyes, between which the skin begins to follow the mouth
@@ -108,7 +108,7 @@ class MouthDubber:
         self._latents = CompactLatents(threads=threads)
         self._teeth = Teeth()
         self._source = load_session("compact_source.onnx", threads=threads)
-        self._windows = load_session("compact_windows.onnx", threads=threads)
+        self._painter = load_session(painter_file("mouth"), threads=threads)
         self._mouth_only = ort.RunOptions()
         self._mouth_only.only_execute_path_to_fetches = True
 
@@ -201,11 +201,11 @@ class MouthDubber:
         size = region.shape[0]
         matrix = MOUTH.matrix(MOUTH.centre(canonical), pose, size)
         shapes = MOUTH.shapes(to_pixels(keypoints, pose), matrix, pose, size)
-        feeds = _blank(self._windows) | model.features
+        feeds = dict(model.features)
         feeds["mouth_warped"] = planes(read(_softened(region, pose.scale), MOUTH.grid(matrix)))[None]
         feeds["mouth_shapes"] = shapes[None]
         feeds["mouth_motion"] = MOUTH.motion(model.seen, from_mesh(keypoints), model.pose, pose)[None]
-        patch = self._windows.run(["mouth"], feeds, self._mouth_only)[0][0].transpose(1, 2, 0)
+        patch = self._painter.run(None, feeds)[0][0].transpose(1, 2, 0)
         if model.inside.grey > 0:
             tone = model.inside.white / max(float(model.inside.white.mean()), 1.0)
             patch[..., :3] += model.inside.grey * ((patch[..., :3] @ LUMA)[..., None] * tone - patch[..., :3])

@@ -27,7 +27,7 @@ from .rest_plate import RestPlate, RestPlates
 from .room_light import RoomLight, room_light
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
 from .teeth import ARCHES, LUMA, Inside, Teeth
-from .windows import WINDOWS, lay
+from .windows import WINDOWS, lay, painter_file
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class CompactGenerator:
         self._lids = Lids()
         self._rest_plates = RestPlates()
         self._source = load_session("compact_source.onnx", threads=threads)
-        self._windows = load_session("compact_windows.onnx", threads=threads)
+        self.painters = {name: load_session(painter_file(name), threads=threads) for name in WINDOWS}
         self._taper = border_taper(PRIOR_RESOLUTION)[..., None]
 
     @classmethod
@@ -191,14 +191,13 @@ class CompactGenerator:
         """Generate the windows and lay them over the warped portrait with its lips."""
         driving = from_mesh(keypoints)
         inputs, matrices = frame_inputs(frame, source.canonical, keypoints, pose)
-        feeds = {name: value[None] for name, value in inputs.items()}
         for name, window in WINDOWS.items():
+            feeds = {f"{name}_{part}": inputs[f"{name}_{part}"][None] for part in ("warped", "shapes")}
             feeds[f"{name}_motion"] = window.motion(source.seen, driving, source.pose, pose)[None]
             for part in ("source", "source_shapes", "quarter", "eighth"):
                 feeds[f"{name}_{part}"] = source.features[f"{name}_{part}"]
-        with stage("networks"):
-            windows = self._windows.run(None, feeds)
-        for name, painted in zip(matrices, windows):
+            with stage("networks"):
+                (painted,) = self.painters[name].run(None, feeds)
             patch = painted[0].transpose(1, 2, 0)
             if name == "mouth":
                 if source.inside.grey > 0:

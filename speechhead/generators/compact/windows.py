@@ -162,6 +162,11 @@ EYES = Window(None, (0.0, 0.0), (0.62, 0.248), 32, 80, (*range(36, 48), 68, 69))
 WINDOWS = {"mouth": MOUTH, "eyes": EYES}
 
 
+def painter_file(name: str) -> str:
+    """Weights of the network that paints a window, of its name in `WINDOWS`."""
+    return f"compact_{name}.onnx"
+
+
 def near(lips: Array) -> Array:
     """Weight [h, w]: 1 on the lips and their surroundings, 0 further off, where the jaw's edge may be in the window.
 

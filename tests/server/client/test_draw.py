@@ -157,7 +157,7 @@ def test_a_renderer_draws_a_scene_keeps_the_newest_motion_and_comes_back(tmp_pat
         found = asyncio.run(told(address, "renderer()"))
     assert isinstance(found, dict), found
     assert found["newest"] == [True, False, True]
-    assert found["names"] == ["landmarks2latents_compact", "compact_windows"]
+    assert found["names"] == ["landmarks2latents_compact", "compact_mouth", "compact_eyes"]
     assert found["time"] > 0
     assert decibels(np.array(found["frame"]).reshape(SIZE, SIZE, 3), source.crop) > 32, "the portrait at rest"
     assert found["live"] == "live"

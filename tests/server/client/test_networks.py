@@ -26,7 +26,7 @@ from speechhead.generators.compact.generator import CompactGenerator
 from speechhead.generators.compact.scene.opened import from_scene
 
 CLIENT = ROOT / "server" / "speechhead_server" / "client"
-NAMES = ("landmarks2latents_compact", "compact_windows", "speech2landmarks", "whisper_encoder")
+NAMES = ("landmarks2latents_compact", "compact_mouth", "compact_eyes", "speech2landmarks", "whisper_encoder")
 SIZE = 128
 
 pytestmark = [

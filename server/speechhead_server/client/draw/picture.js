@@ -27,7 +27,7 @@ export class Picture {
   /**
    * The person and the lips, and what the window networks are shown of them.
    * @param {import("./moment.js").Moment} moment
-   * @returns {Promise<object|null>} inputs of `compact_windows`; null where the context is lost
+   * @returns {Promise<object|null>} inputs of the networks by window; null where the context is lost
    */
   async begun({ number, boxes }) {
     this.gl.begin();

@@ -1,5 +1,5 @@
 /**
- * A portrait drawn where it is seen: motion to the pixels of a canvas, by the scene, two networks and WebGL2.
+ * A portrait drawn where it is seen: motion to the pixels of a canvas, by the scene, three networks and WebGL2.
  *
  *     const renderer = await Renderer.open({ canvas, scene: await openScene(url), networks: await Networks.open({ names: NETWORKS }) });
  *     await renderer.draw(motion);
@@ -8,12 +8,13 @@
 import { Gl } from "./gl.js";
 import { Moments } from "./moment.js";
 import { Shown } from "./paint/shown.js";
+import { PAINTERS, Painters } from "./painters.js";
 import { Picture } from "./picture.js";
 
-const LATENTS = "landmarks2latents_compact", WINDOWS = "compact_windows";
+const LATENTS = "landmarks2latents_compact";
 
 /** Networks that a renderer runs. */
-export const NETWORKS = [LATENTS, WINDOWS];
+export const NETWORKS = [LATENTS, ...PAINTERS];
 
 const SLOWLY = 0.1; // share of the newest frame in the mean time of one
 
@@ -21,7 +22,7 @@ const SLOWLY = 0.1; // share of the newest frame in the mean time of one
 
 export class Renderer {
   #canvas; #scene; #networks; #mark;
-  #moments; #gl; #picture; #shown;
+  #moments; #gl; #picture; #shown; #painters;
   #busy = false; #waiting = null; #last = null; #mean = 0; #closed = false; #lost = false;
   #streams = [];
 
@@ -55,6 +56,7 @@ export class Renderer {
     this.#gl = new Gl(this.#canvas);
     this.#picture = new Picture(this.#gl, this.#scene);
     this.#shown = new Shown(this.#gl, this.#scene, this.#mark);
+    this.#painters = new Painters(this.#networks, this.#picture.windows.still);
     this.#canvas.width = this.#shown.width;
     this.#canvas.height = this.#shown.height;
   }
@@ -125,9 +127,9 @@ export class Renderer {
     const moment = this.#moments.after(given, delta.data);
     const inputs = await picture.begun(moment);
     if (!inputs || gone()) return false;
-    const { mouth, eyes } = await this.#networks.run(WINDOWS, inputs);
+    const painted = await this.#painters.painted(inputs);
     if (gone()) return false;
-    picture.done(moment, { mouth: mouth.data, eyes: eyes.data }, inputs.mouth_shapes.data);
+    picture.done(moment, painted, inputs.mouth_shapes.data);
     this.#shown.draw(picture.frame);
     const took = performance.now() - began;
     this.#mean = this.#mean ? this.#mean + SLOWLY * (took - this.#mean) : took;

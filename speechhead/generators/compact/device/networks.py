@@ -10,11 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speechhead.core import weights
-from speechhead.generators.compact.windows import WINDOWS
+from speechhead.generators.compact.windows import WINDOWS, painter_file
 
 from .stored import stored
-
-FILE = "compact_windows.onnx"
 
 DARK = (0.22, 0.10, 0.10)
 """Colour from which the inside of a mouth begins."""
@@ -117,11 +115,10 @@ class WindowPainter(nn.Module):
 
 def window_painters(device: torch.device) -> dict[str, WindowPainter]:
     """The shipped window networks on a device, by window."""
-    arrays = stored(weights.path(FILE))
     found = {}
     for name, window in WINDOWS.items():
-        own = {key.removeprefix(f"windows.{name}."): torch.from_numpy(a) for key, a in arrays.items()
-               if key.startswith(f"windows.{name}.")}  # fmt: skip
+        arrays = stored(weights.path(painter_file(name)), f"model.windows.{name}.")
+        own = {key: torch.from_numpy(array) for key, array in arrays.items()}
         painter = WindowPainter(len(own["first.bias"]), window.motion_size, name == "mouth")
         painter.load_state_dict(own)
         found[name] = painter.to(device).eval().requires_grad_(False)

@@ -18,7 +18,7 @@ def test_arrays_are_those_that_onnx_reads() -> None:
     onnx = pytest.importorskip("onnx")
     from onnx.numpy_helper import to_array
 
-    path = weights.path("compact_windows.onnx")
+    path = weights.path("compact_source.onnx")
     found = stored(path)
     theirs = {
         item.name.removeprefix("model.").removesuffix("_stored"): to_array(item).astype(np.float32)
@@ -27,6 +27,20 @@ def test_arrays_are_those_that_onnx_reads() -> None:
     }
     assert found.keys() == theirs.keys()
     assert all(np.array_equal(found[name], theirs[name]) for name in found)
+
+
+def test_arrays_in_bytes_are_what_the_network_multiplies_with() -> None:
+    onnx = pytest.importorskip("onnx")
+    from onnx.numpy_helper import to_array
+
+    path = weights.path("compact_mouth.onnx")
+    arrays = {item.name: to_array(item) for item in onnx.load(str(path)).graph.initializer}
+    found, name = stored(path, "model.windows.mouth."), "down1.1"
+    whole = arrays[f"model.windows.mouth.{name}.weight_quantized"]
+    assert whole.dtype == np.int8
+    scale = arrays[f"model.windows.mouth.{name}.weight_scale"][:, None, None, None]
+    assert np.allclose(found[f"{name}.weight"], whole * scale, rtol=1e-6)
+    assert found[f"{name}.bias"].shape == (len(whole),)
 
 
 @pytest.mark.parametrize("text", [b"", b"not a model", b"\x3a\xff\x01" + b"\x00" * 3])

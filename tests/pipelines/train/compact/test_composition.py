@@ -39,7 +39,7 @@ def networks() -> CompactNetworks:
     """The shipped weights in torch."""
     model = CompactNetworks().eval().requires_grad_(False)
     with contextlib.redirect_stdout(io.StringIO()):
-        begin_with(model, weights.path("compact_windows.onnx").parent)
+        begin_with(model, weights.path("compact_source.onnx").parent)
     return model
 
 
@@ -97,17 +97,16 @@ def test_windows_are_painted_the_same(networks: CompactNetworks, scene: Scene, i
     batch = batch_of(item)
     wanted = learn_windows.forward(networks, batch).patches[name][0].numpy()
 
-    feeds = {}
-    for window in WINDOWS:
-        for part in ("warped", "shapes", "motion", "source", "source_shapes"):
-            feeds[f"{window}_{part}"] = batch[f"{window}_{part}"].numpy()
-        for part in ("quarter", "eighth"):
-            feeds[f"{window}_{part}"] = source.features[f"{window}_{part}"]
-    painted = dict(zip(WINDOWS, generator._windows.run(None, feeds)))[name][0]
+    feeds = {f"{name}_{part}": batch[f"{name}_{part}"].numpy() for part in ("warped", "shapes", "motion", "source")}
+    feeds[f"{name}_source_shapes"] = batch[f"{name}_source_shapes"].numpy()
+    for part in ("quarter", "eighth"):
+        feeds[f"{name}_{part}"] = source.features[f"{name}_{part}"]
+    painted = generator.painters[name].run(None, feeds)[0][0]
     painted = painted * WINDOWS[name].reach(item[f"{name}_shapes"])
     ours = (1 - painted[3:]) * item[f"{name}_warped"] + painted[:3]
     assert np.abs(ours - item[f"{name}_warped"]).max() > 0.02  # something is painted
-    assert np.abs(ours - wanted).max() < 0.01 / 255
+    away = 255 * np.abs(ours - wanted)
+    assert np.sqrt(np.square(away).mean()) < 0.4 and away.max() < 6, "run time multiplies bytes, training does not"
 
 
 def test_a_shut_eye_and_the_open_mouth_are_left_to_their_layers(scene: Scene, item: Item) -> None:
