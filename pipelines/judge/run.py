@@ -170,6 +170,7 @@ class Evaluator:
         videos["warp_68"] = baselines.triangulated_warp(clip)
         videos |= {name: ours.reenacted(clip, own) for name, own in rendered.items()}
         row["self_reenactment"] = {name: self._picture_row(name, frames, clip) for name, frames in videos.items()}
+        row["turn_floor"] = turn_bins.floor_rows(videos["ours"], clip) if "ours" in videos else {}
         if clip.audio is not None:
             row["speech"], talking = self._speech_rows(clip, rendered)
             if "ours" in self.performers:

@@ -32,6 +32,7 @@ from .performers import Performer, performers
 from .picture import Frames
 from .regions import regions
 from .tables import number, table
+from .turn_floor import FLOORS, floors
 
 Row = dict[str, Any]
 
@@ -54,10 +55,13 @@ FEWEST = 5
 REGIONS = {"face": "face", "hair and ears": "hair", "body and background": "rest"}
 """Regions of `regions.regions`, and what they are called in rows."""
 
+MOST = 16
+"""Frames that are measured of each bin of a clip, where not all are."""
+
 EYES = (*range(36, 48), 68, 69)
 """Landmarks of lids and irises."""
 
-METHODS = ("ours", "earlier", "warp", "copy")
+METHODS = ("ours", "earlier", *FLOORS, "warp", "copy")
 """Who is shown, in this order."""
 
 PARTS: dict[str, Any] = {"all": slice(None), "mouth": MOUTH, "eyes": list(EYES)}
@@ -133,7 +137,7 @@ def turned_clips(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def average(rows: Sequence[Mapping[str, Any]], method: str, name: str) -> float | None:
     """Mean over clips of one figure of a method; None where no clip has it."""
-    found = [row.get("self_reenactment", {}).get(method, {}).get(name) for row in rows]
+    found = [(row.get("self_reenactment", {}) | row.get("turn_floor", {})).get(method, {}).get(name) for row in rows]
     kept = [value for value in found if value is not None]
     return sum(kept) / len(kept) if kept else None
 
@@ -168,16 +172,29 @@ def slope_table(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> st
     return table(["method", *(f"{axis}, seen over true" for axis in AXES)], lines) if lines else ""
 
 
-def thinned(clip: JudgedClip, most: int) -> JudgedClip:
-    """A clip's first frame, and of every bin as many frames as that, evenly over the clip."""
+def spread(clip: JudgedClip, most: int) -> list[int]:
+    """The first frame, and of every bin as many frames as that, evenly over a clip."""
     kept = {0}
     for name, there in chosen(turn(clip.truth.poses)).items():
         places = np.flatnonzero(there)
         if name in BINS and len(places):
             kept |= set(places[np.unique(np.linspace(0, len(places) - 1, most).round().astype(int))].tolist())
-    order = sorted(kept)
+    return sorted(kept)
+
+
+def thinned(clip: JudgedClip, most: int) -> JudgedClip:
+    """A clip of the frames of `spread`."""
+    order = spread(clip, most)
     truth = FaceTrack(np.ascontiguousarray(clip.truth.mesh[order]), clip.truth.found)
     return replace(clip, frames=np.ascontiguousarray(clip.frames[order]), audio=None, truth=truth)
+
+
+def floor_rows(frames: Frames, clip: JudgedClip) -> dict[str, Row]:
+    """`by_turn` of what frames of a clip could be, see `turn_floor`; nothing of a clip that lacks a bin."""
+    if not turned_clips([{"turns": counted(clip)}]):
+        return {}
+    few = thinned(clip, MOST)
+    return {name: by_turn(one, None, few) for name, one in floors(frames[spread(clip, MOST)], few).items()}
 
 
 def measure(entry: ClipEntry, acting: Mapping[str, Performer], tracker: FaceTracker, most: int) -> Row:
@@ -191,6 +208,8 @@ def measure(entry: ClipEntry, acting: Mapping[str, Performer], tracker: FaceTrac
     for name, frames in videos.items():
         seen = None if name == "copy" else track(frames, tracker)
         row["self_reenactment"][name] = by_turn(frames, seen, clip)
+    if "ours" in videos:
+        row["turn_floor"] = floor_rows(videos["ours"], clip)
     return row
 
 
@@ -198,7 +217,7 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Talking-face clips.")],
     names: Annotated[list[str] | None, typer.Option("--clip", help="Only these files.")] = None,
     split: Annotated[str | None, typer.Option(help="Only this split of the catalogue.")] = None,
-    most: Annotated[int, typer.Option(help="Frames that are measured of each bin of a clip.")] = 16,
+    most: Annotated[int, typer.Option(help="Frames that are measured of each bin of a clip.")] = MOST,
     weights_before_rev: Annotated[str | None, typer.Option(help="A git revision, as 'earlier'.")] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Also write every clip's row.")] = None,
 ) -> None:

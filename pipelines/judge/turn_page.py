@@ -7,12 +7,14 @@ from typing import Any
 
 from . import turn_sweep
 from .tables import number, table
-from .turn_bins import FEWEST, METHODS, slope_table, turn_table, turned_clips
+from .turn_bins import FEWEST, METHODS, MOST, slope_table, turn_table, turned_clips
 
 CLIP_WORDS = """
 Self-reenactment by how far the head has turned from the first frame, the source: the angle of the rotation, of all axes
 together. Means over the {count} clips with at least {fewest} frames in every bin, so that every column has the same
 people: {names}. L1 in grey levels, landmarks (those that the tracker finds, from the true ones) in px at 256.
+What could be reached is told by ours with every place moved to where the truth has it (`moved`: optical flow, smooth
+as a warp), and then lit as the truth is (`moved and lit`: a gain, smooth as light), of up to {most} frames of each bin.
 """
 
 SEEN_WORDS = """
@@ -33,7 +35,9 @@ def turn_parts(document: Mapping[str, Any]) -> list[str]:
     """Tables of clips by turn, of slopes, and of portraits; nothing of what was not measured."""
     parts, used = [], turned_clips(document["clips"])
     if used:
-        words = CLIP_WORDS.format(count=len(used), fewest=FEWEST, names=", ".join(row["file"] for row in used))
+        words = CLIP_WORDS.format(
+            count=len(used), fewest=FEWEST, most=MOST, names=", ".join(row["file"] for row in used)
+        )
         parts += [words, turn_table(used, METHODS)]
     if slopes := slope_table(document["clips"], METHODS):
         parts += [SEEN_WORDS, slopes]

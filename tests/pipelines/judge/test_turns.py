@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from pipelines import evaluate
-from pipelines.judge import targets, turn_bins, turn_page, turn_sweep
+from pipelines.judge import targets, turn_bins, turn_floor, turn_page, turn_sweep
 from pipelines.judge.clips import ClipEntry, FaceTrack, JudgedClip
 from pipelines.judge.run import EvaluationSettings
 from speechhead.avatar.named import SHIPPED
@@ -66,6 +68,29 @@ def test_a_thinned_clip_keeps_its_source_and_every_bin(clip):
     counts = turn_bins.counted(few)
     assert np.array_equal(few.frames[0], clip.frames[0]) and len(few.frames) <= 21
     assert all(counts[name] >= turn_bins.FEWEST for name in turn_bins.BINS)
+
+
+def test_what_could_be_reached_knows_where_and_how_bright_all_is(clip):
+    rng = np.random.default_rng(2)
+    wide = cv2.GaussianBlur(rng.integers(0, 256, (SIDE, SIDE + 8, 3)).astype(np.float32), (0, 0), 3) * 3 - 256
+    truth = np.clip(wide, 0, 255).astype(np.uint8)
+    aside, shown = truth[:, 3 : SIDE + 3], truth[:, :SIDE]
+
+    def off(picture: np.ndarray) -> float:
+        return float(np.abs(picture.astype(int) - shown)[16:-16, 16:-16].mean())
+
+    assert off(turn_floor.moved(np.ascontiguousarray(aside), shown, 2.0)) < 0.3 * off(aside)
+    darker = np.round(shown * 0.85).astype(np.uint8)
+    assert off(turn_floor.lit(darker, shown, 9.0)) < 0.2 * off(darker)
+    rows = turn_bins.floor_rows(clip.frames, clip)
+    assert rows["moved"]["turn_15-22_face"] < 1 and "turn_15-22_mouth" not in rows["moved_and_lit"]
+    assert turn_bins.floor_rows(clip.frames[:9], replace(clip, frames=clip.frames[:9], truth=_first(clip, 9))) == {}
+    told = [{"turns": dict.fromkeys(turn_bins.BINS, 9), "turn_floor": rows}]
+    assert "| L1, face | moved and lit |" in turn_bins.turn_table(told, turn_bins.METHODS)
+
+
+def _first(clip: JudgedClip, count: int) -> FaceTrack:
+    return FaceTrack(clip.truth.mesh[:count], 1.0)
 
 
 def test_the_page_compares_the_same_clips_in_every_bin():
