@@ -12,6 +12,7 @@ from typing import Any
 
 from speechhead import api
 from speechhead.core.controls import Controls
+from speechhead.core.disk import disk_full
 from speechhead.core.errors import ControlError, SpeechheadError
 from speechhead.core.film_options import FilmOptions
 from speechhead.core.kept import keep_opened
@@ -28,12 +29,16 @@ log = logging.getLogger("speechhead")
 
 @dataclass(frozen=True)
 class Done:
-    """What came of one attempt: an error in one line or none, notes, frames written, and seconds of work."""
+    """What came of one attempt: an error in one line or none, notes, frames written, and seconds of work.
+
+    full: the error is that of a disk without room, and not the job's.
+    """
 
     error: str | None
     notes: tuple[str, ...]
     frames: int
     seconds: float
+    full: bool = False
 
 
 def prepare() -> None:
@@ -54,7 +59,7 @@ def perform(job: Job, folder: Path, progress: Progress | None = None, longest: f
         if progress:
             progress(done, total)
 
-    error = None
+    error, full = None, False
     with _notes() as notes:
         try:
             for path in job.inputs if longest else ():
@@ -62,9 +67,11 @@ def perform(job: Job, folder: Path, progress: Progress | None = None, longest: f
             make(job, folder, count)
         except (SpeechheadError, OSError, MemoryError) as fault:
             error = " ".join(str(fault).split()) or "not enough memory. Use a smaller picture or size."
+            full = disk_full(fault, folder)
         except Exception as fault:
+            full = disk_full(fault, folder)
             error = f"internal error, please report it: {type(fault).__name__}: {' '.join(str(fault).split())[:200]}"
-    return Done(error, tuple(notes), counted[0], round(time.monotonic() - begun, 3))
+    return Done(error, tuple(notes), counted[0], round(time.monotonic() - begun, 3), full)
 
 
 def make(job: Job, folder: Path, progress: Progress) -> Path:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
+from speechhead.core.disk import free_bytes
 from speechhead.core.errors import ServerError
+
+GONE = "the client has gone."
+
+NO_ROOM = "the server has no room on its disk for this. Try again later."
+
+log = logging.getLogger("speechhead.server")
 
 
 class Refused(ServerError):
@@ -26,6 +36,13 @@ class Refused(ServerError):
         self.headers = dict(headers or {})
         if retry_after is not None:
             self.headers["Retry-After"] = str(retry_after)
+
+
+def no_room(where: Path | str | None = None) -> Refused:
+    """What is answered where the disk has no room: it is told to the operator, and is not the visitor's fault."""
+    folder = where or tempfile.gettempdir()
+    log.error("no room on the disk: %.0f MB are left in %s. Free some.", free_bytes(folder) / 2**20, folder)
+    return Refused(507, NO_ROOM, 120)
 
 
 class VoiceError(ServerError):

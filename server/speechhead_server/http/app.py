@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
-import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
 
 import speechhead
 from speechhead.core.clocks import FPS
 from speechhead.core.controls import EMOTIONS
-from speechhead.core.errors import SpeechheadError
 from speechhead.generators.protocol import Generator
 from speechhead.speech.protocol import SpeechModel
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
-from speechhead_server.core.problems import Refused, for_log, one_line
 from speechhead_server.core.tickets import CALLER
 from speechhead_server.live.avatars import Gallery
 from speechhead_server.live.sessions import Sessions
@@ -40,7 +32,8 @@ from speechhead_server.voice.speaker import Speaker
 from .access import Access
 from .admin import add_admin
 from .drawing import PATHS, add_drawing
-from .guard import FAILED, OPEN, Guard
+from .faults import add_faults
+from .guard import OPEN, Guard
 from .offline import add_offline
 from .requests import ControlsBody, SayBody, SessionBody, emotion_of, file_of, keyframes_of, shown_controls
 from .results import (
@@ -64,8 +57,6 @@ from .results import (
 from .streams import STREAMS, add_streams
 from .talk import Conversations
 from .whep import add_whep
-
-log = logging.getLogger("speechhead.server")
 
 CLIENT = Path(__file__).parent.parent / "client"
 """The browser's page, served as it is."""
@@ -143,10 +134,7 @@ class Server:
             responses={status: {"model": ErrorResult, "description": MEANINGS[status]} for status in (401, 422)},
         )
         api.openapi = with_token(api.openapi)  # type: ignore[method-assign]
-        api.add_exception_handler(SpeechheadError, _refused)
-        api.add_exception_handler(HTTPException, _http_error)
-        api.add_exception_handler(RequestValidationError, _not_valid)
-        api.add_exception_handler(Exception, _failed)
+        add_faults(api)
         self._about(api)
         self._portraits(api)
         add_drawing(api, self.gallery)
@@ -219,7 +207,7 @@ class Server:
             tags=["avatars"],
             response_model=AvatarResult,
             response_model_exclude_unset=True,
-            responses=refusals(400, 408, 413, 415, 422, 503),
+            responses=refusals(400, 408, 413, 415, 422, 503, 507),
             openapi_extra=file_body("image/*"),
         )
         async def upload(request: Request, response: Response) -> dict[str, Any]:
@@ -315,7 +303,7 @@ class Server:
             tags=["speech"],
             response_model=SaidResult,
             response_model_exclude_unset=True,
-            responses=refusals(400, 404, 408, 413, 415, 422, 503),
+            responses=refusals(400, 404, 408, 413, 415, 422, 503, 507),
             openapi_extra=file_body("audio/*", keyframes="JSON: what changes at which second."),
         )
         async def audio(name: str, request: Request, interrupt: bool = False) -> dict[str, Any]:
@@ -353,47 +341,3 @@ class Server:
         async def control(name: str, body: ControlsBody) -> dict[str, Any]:
             """Change controls while the avatar lives."""
             return shown_controls(sessions.get(name).control(body.changes()))
-
-
-async def _refused(_: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, Refused):
-        return JSONResponse({"error": one_line(error)}, 422)
-    return JSONResponse({"error": one_line(error)}, error.status, error.headers)
-
-
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    status, headers = error.status_code, dict(error.headers or {})
-    if status in (404, 405):  # the client's files take every path, so what they say of one that is no file is not meant
-        allowed = _methods(request)
-        status = 405 if allowed else 404
-        headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
-    what = {404: f"there is nothing at {request.url.path[:100]}. See /docs."}
-    what[405] = f"{request.method} is not possible here, {headers.get('Allow')} is. See /docs."
-    return JSONResponse({"error": what.get(status) or one_line(Exception(error.detail))}, status, headers)
-
-
-def _methods(request: Request) -> set[str]:
-    """What may be asked at a path, by other methods than the request's own."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches({**request.scope, "method": "?"})[0] is Match.PARTIAL:
-            found |= route.methods or set()
-    return found | ({"HEAD"} if "GET" in found else set()) | ({"OPTIONS"} if found else set())
-
-
-async def _not_valid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
-    status = 400 if first["type"].startswith("json") else 422
-    return JSONResponse({"error": f"{where[:80]}: {one_line(Exception(first['msg']))}."}, status)
-
-
-async def _failed(request: Request, error: Exception) -> JSONResponse:
-    trace = error if os.environ.get("SPEECHHEAD_DEBUG") else None
-    route = getattr(request.scope.get("route"), "path", "?")  # as it is written here, without what a client put into it
-    place = traceback.extract_tb(error.__traceback__)[-1:]
-    where = "".join(f" at {Path(frame.filename).name}:{frame.lineno}" for frame in place)
-    log.error("%s %s: %s%s", request.method, route, for_log(error), where, exc_info=trace)
-    return JSONResponse({"error": FAILED}, 500)

@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import socket
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cache
 from typing import Any
@@ -31,6 +31,10 @@ OPEN = frozenset({"/", "/healthz", "/livez", "/readyz", "/favicon.ico", "/draw/m
 
 BODY = 256 * 1024
 """Bytes of a request's body where nothing else is said."""
+
+BODIES, SHARE = 256 * 1024 * 1024, 4
+"""Bytes of all bodies that are held at a time, and the part of them that one address may take; files of offline videos
+go to the disk."""
 
 ADDRESSES = 10_000
 """Addresses whose rate is remembered."""
@@ -62,6 +66,7 @@ class Guard:
     def __init__(self, app: Any, settings: ServerSettings, metrics: Metrics, access: Access) -> None:
         self._app, self._settings, self._metrics, self._access = app, settings, metrics, access
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._held: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
@@ -93,12 +98,14 @@ class Guard:
                 raise Refused(413, f"a body of {headers['content-length']} bytes is too large (at most {limit}).")
             offline = scope["path"].rstrip("/") == "/offline"
             wait = self._settings.offline_upload if offline else self._settings.body_timeout
-            body = answer.body = _Body(receive, limit, wait)
+            body = answer.body = _Body(receive, limit, wait, _Held(Counter() if offline else self._held, address))
             try:
                 await self._app(scope, body, answer.send)
             except Exception as error:
                 if body.refused is None:
                     raise Refused(500, FAILED) from error  # its line is in the log already
+            finally:
+                body.held.let_go()
             if body.refused is not None:
                 raise body.refused
         except Refused as refused:
@@ -195,17 +202,37 @@ def own_names() -> frozenset[str]:
     return frozenset({host, host.partition(".")[0], f"{host.partition('.')[0]}.local", socket.getfqdn().lower()} - {""})
 
 
-class _Body:
-    """A request's body that may be neither too large nor too slow."""
+class _Held:
+    """Bytes of one request's body among those of all that are held at a time."""
 
-    def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
-        self._receive, self._left, self._limit = receive, limit, limit
+    def __init__(self, held: Counter[str], address: str) -> None:
+        self._held, self._address, self._own = held, address, 0
+
+    def take(self, size: int) -> bool:
+        """Hold so many more; whether there is room for them."""
+        self._own += size
+        self._held[self._address] += size
+        return self._held.total() <= BODIES and self._held[self._address] <= BODIES // SHARE
+
+    def let_go(self) -> None:
+        """The request is done with."""
+        self._held[self._address] -= self._own
+        self._own = 0
+        if not self._held[self._address]:
+            del self._held[self._address]
+
+
+class _Body:
+    """A request's body that may be neither too large nor too slow, nor one of too many."""
+
+    def __init__(self, receive: Receive, limit: int, seconds: float, held: _Held) -> None:
+        self._receive, self._left, self._limit, self.held = receive, limit, limit, held
         self._until, self._seconds = time.monotonic() + seconds, seconds
-        self._whole = False
+        self.whole = False
         self.refused: Refused | None = None
 
     async def __call__(self) -> MutableMapping[str, Any]:
-        if self._whole:
+        if self.whole:
             return await self._receive()
         try:
             message = await asyncio.wait_for(self._receive(), max(0.01, self._until - time.monotonic()))
@@ -213,10 +240,14 @@ class _Body:
             self.refused = Refused(408, f"the body did not come within {self._seconds:g} s. Send it faster.")
             raise self.refused from None
         if message["type"] == "http.request":
-            self._left -= len(message.get("body", b""))
-            self._whole = not message.get("more_body", False)
+            size = len(message.get("body", b""))
+            self._left -= size
+            self.whole = not message.get("more_body", False)
             if self._left < 0:
                 self.refused = Refused(413, f"the body is too large (at most {self._limit} bytes).")
+                raise self.refused
+            if not self.held.take(size):
+                self.refused = Refused(503, "too much is being uploaded at once. Try again in a few seconds.", 5)
                 raise self.refused
         return message
 
@@ -250,6 +281,8 @@ class _Answer:
         if self.body is not None and self.body.refused is not None and not self._started:
             return
         if message["type"] == "http.response.start":
+            if self.body is not None and not self.body.whole and message["status"] >= 400:
+                await self._drain()
             self._started = True
             own = {name.lower() for name, _ in message.get("headers", [])}
             more = [(name, value) for name, value in self._more if name not in own]
@@ -270,6 +303,8 @@ class _Answer:
 
     async def _drain(self) -> None:
         """Read on for a moment: a connection that is closed on a client that still sends loses the answer."""
+        if any(name == b"expect" for name, _ in self._scope["headers"]):  # it sends nothing before it is told to
+            return
         until = time.monotonic() + DRAIN
         with contextlib.suppress(asyncio.TimeoutError):
             while (left := until - time.monotonic()) > 0:
@@ -284,9 +319,9 @@ class _Answer:
         headers = dict(refused.headers)
         if refused.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        if refused.status in (408, 413):
+        if refused.status in (408, 413) or self.body is not None and self.body.refused is refused:
             headers["Connection"] = "close"
-        if refused.status == 413:
+        if refused.status == 413 or (self.body is not None and not self.body.whole and refused.status != 408):
             await self._drain()
         if self._scope["type"] == "websocket":
             await self._receive()

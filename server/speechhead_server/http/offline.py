@@ -50,19 +50,20 @@ def add_offline(api: FastAPI, queue: OfflineQueue, sessions: Sessions) -> None:
         "/offline",
         status_code=202,
         tags=["offline"],
-        responses=refusals(400, 408, 413, 415, 422, 503),
+        responses=refusals(400, 408, 413, 415, 422, 503, 507),
         openapi_extra=FORM,
     )
     async def make(request: Request, response: Response) -> dict[str, Any]:
         """Make a video: a form with `source` (a picture or video) or `avatar`, and `audio` (a file) or `text`."""
         owner = request.client.host if request.client else ""
-        queue.check_room(owner)
-        folder = queue.folder()
+        folder: Path | None = None
         try:
-            values = await _received(request, folder)
+            with queue.coming(owner) as folder:
+                values = await _received(request, folder)
             made = queue.add(_job(values, folder, sessions), folder, owner)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
             raise
         response.headers["Location"] = f"/offline/{made.name}"
         return queue.describe(made)
@@ -72,10 +73,14 @@ def add_offline(api: FastAPI, queue: OfflineQueue, sessions: Sessions) -> None:
         """How far a video is."""
         return queue.describe(queue.get(name))
 
-    @api.get("/offline/{name}/video", tags=["offline"], response_class=FileResponse, responses=refusals(404, 409))
+    @api.get("/offline/{name}/video", tags=["offline"], response_class=FileResponse, responses=refusals(404, 409, 507))
     async def video(name: str) -> FileResponse:
         """The video."""
         job = queue.get(name)
+        if job.full:
+            raise Refused(507, job.error or "")
+        if job.state == "failed":
+            raise Refused(409, f"the video failed: {job.error}")
         if job.state != "done":
             raise Refused(409, f"the video is {job.state}. Ask again when its state is 'done'.", 2)
         kind = mimetypes.guess_type(job.video.name)[0] or "application/octet-stream"

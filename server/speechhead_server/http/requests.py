@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from starlette.requests import ClientDisconnect
 
 from speechhead.core.controls import Controls, Emotions, parse_emotion
 from speechhead.core.keyframes import Keyframe
@@ -98,7 +99,7 @@ async def file_of(request: Request, kind: str) -> Upload:
     if content == "multipart/form-data":
         try:
             form = await request.form(max_files=1, max_fields=4)
-        except Refused:
+        except (Refused, OSError, ClientDisconnect):
             raise
         except Exception:
             raise Refused(400, "the form is malformed. Send multipart/form-data with the field 'file'.") from None

@@ -149,6 +149,7 @@ MEANINGS = {
     428: "The ICE session is not named.",
     429: "Too much at once: wait.",
     503: "No room, or closing: wait.",
+    507: "The server's disk has no room.",
 }
 
 

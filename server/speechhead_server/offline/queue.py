@@ -9,6 +9,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,19 @@ from speechhead.batch.job import Job
 from speechhead.batch.local import ATTEMPTS, emptied
 from speechhead.batch.task import Done
 from speechhead.batch.worker import Event, OutOfTime, Worker, WorkerDied
+from speechhead.core.disk import disk_full, free_bytes
 from speechhead.core.weights import USER_FOLDER
 from speechhead.engines.need import usable_cuda
 from speechhead_server.core.config import ENVIRONMENT, ServerSettings
-from speechhead_server.core.problems import Refused, for_log, one_line
+from speechhead_server.core.problems import Refused, for_log, no_room, one_line
 
 log = logging.getLogger("speechhead.server")
 
 MEMORY, FILE = 6 << 30, 2 << 30
 """Bytes of addresses, libraries and their threads included, and of one file, that a job may take."""
+
+SPARE = 64 << 20
+"""Bytes of the disk without which no job is begun."""
 
 PRIORITY = 15
 """Niceness: live sessions on the same cores come first."""
@@ -47,6 +52,7 @@ class OfflineJob:
     """A job of the queue.
 
     state: waiting, working, done or failed; done, total: frames; ended: time.monotonic() when it came to an end
+    full: it failed since the disk has no room
     """
 
     name: str
@@ -61,6 +67,7 @@ class OfflineJob:
     ended: float | None = None
     worker: Worker | None = field(default=None, repr=False)
     gone: bool = False
+    full: bool = False
 
     @property
     def video(self) -> Path:
@@ -81,6 +88,7 @@ class OfflineQueue:
         self._settings = settings
         self._jobs: dict[str, OfflineJob] = {}
         self._waiting: asyncio.Queue[OfflineJob] = asyncio.Queue()
+        self._coming: list[str] = []  # owners of jobs whose files are on their way
         self._tasks: list[asyncio.Task[None]] = []
         self._root: Path | None = None
         self._closed = False
@@ -105,17 +113,27 @@ class OfflineQueue:
         """Refuse a job that would find no place, before its files are read."""
         if self._closed or not self._settings.offline_jobs:
             raise Refused(503, "this server makes no videos offline." if not self._closed else "shutting down.", 60)
-        mine = [job for job in self._jobs.values() if job.owner == owner and job.state in KEPT[:2]]
-        if len(mine) >= self._settings.offline_per_address:
-            raise Refused(429, f"{len(mine)} of your videos are being made. Wait for one, or cancel it.", 20)
-        if self._waiting.qsize() >= self._settings.offline_queue:
-            raise Refused(503, f"{self._waiting.qsize()} videos wait already. Try again in some minutes.", 120)
+        mine = sum(job.owner == owner and job.state in KEPT[:2] for job in self._jobs.values())
+        mine += self._coming.count(owner)
+        if mine >= self._settings.offline_per_address:
+            raise Refused(429, f"{mine} of your videos are being made. Wait for one, or cancel it.", 20)
+        waiting = self._waiting.qsize() + len(self._coming)
+        if waiting >= self._settings.offline_queue:
+            raise Refused(503, f"{waiting} videos wait already. Try again in some minutes.", 120)
+        if free_bytes(self._root or tempfile.gettempdir()) < SPARE:
+            raise no_room(self._root)
 
-    def folder(self) -> Path:
-        """A new folder for the files of one job."""
-        if self._root is None:
-            self._root = Path(tempfile.mkdtemp(prefix="speechhead-offline-"))
-        return Path(tempfile.mkdtemp(dir=self._root))
+    @contextlib.contextmanager
+    def coming(self, owner: str) -> Iterator[Path]:
+        """A new folder for the files of one job, which has its place in the queue while they come."""
+        self.check_room(owner)
+        self._coming.append(owner)
+        try:
+            if self._root is None:
+                self._root = Path(tempfile.mkdtemp(prefix="speechhead-offline-"))
+            yield Path(tempfile.mkdtemp(dir=self._root))
+        finally:
+            self._coming.remove(owner)
 
     def add(self, job: Job, folder: Path, owner: str) -> OfflineJob:
         """Put a job into the queue; its folder goes with it."""
@@ -163,13 +181,21 @@ class OfflineQueue:
             try:
                 done = await asyncio.to_thread(self._perform, job)
             except Exception as error:
-                log.error("offline: %s", for_log(error))
-                done = Done("the server failed at this; its log says why. Please report it.", (), 0, 0.0)
-            job.state, job.ended = "failed" if done.error else "done", time.monotonic()
-            job.error = None if done.error is None else one_line(ValueError(_without(done.error, job.folder)))
-            job.notes = tuple(_without(note, job.folder) for note in done.notes)
-            if job.gone:
-                await asyncio.to_thread(shutil.rmtree, job.folder, True)
+                full = disk_full(error, job.folder)
+                if not full:
+                    log.error("offline: %s", for_log(error))
+                done = Done("the server failed at this; its log says why. Please report it.", (), 0, 0.0, full)
+            await self._end(job, done)
+
+    async def _end(self, job: OfflineJob, done: Done) -> None:
+        """Note what came of a job; of one that failed no file stays."""
+        job.full = done.full
+        error = str(no_room(self._root)) if done.full else done.error
+        job.state, job.ended = "failed" if error else "done", time.monotonic()
+        job.error = None if error is None else one_line(ValueError(_without(error, job.folder)))
+        job.notes = tuple(_without(note, job.folder) for note in done.notes)
+        if job.gone or error:
+            await asyncio.to_thread(shutil.rmtree, job.folder, True)
 
     def _perform(self, job: OfflineJob) -> Done:
         work = job.folder / RESULTS
@@ -190,7 +216,9 @@ class OfflineQueue:
                 return worker.perform(job.job, work, seconds, tell)
             except OutOfTime:
                 return Done(f"took more than {seconds:g} s. Cut it, or make it smaller.", (), 0, 0.0)
-            except WorkerDied:
+            except WorkerDied as died:
+                if disk_full(died, work):
+                    return Done(str(died), (), 0, 0.0, True)
                 emptied(work)
             finally:
                 worker.kill()

@@ -64,7 +64,8 @@ class Outlet:
 
     def describe(self) -> dict[str, Any]:
         """As JSON; the path of an address is its secret and stays one."""
-        shown = {"id": self.name, "target": hidden(self._target), "state": self.state, "error": self.error}
+        shown: dict[str, Any] = {"id": self.name, "target": hidden(self._target)}
+        shown |= {"state": self.state, "error": self.error}
         shown |= {"seconds": round(self.seconds, 1), "fps": round(self.fps, 2)}
         return {**shown, "tries": self.tries, "left_out": self.left_out}
 

@@ -17,12 +17,15 @@ import numpy as np
 from fastapi import Request
 
 from speechhead.core.clocks import SAMPLE_RATE
+from speechhead.core.disk import LEAST, free_bytes
 from speechhead.media.image import Picture
 from speechhead_server.core.children import child_command
 from speechhead_server.core.config import ENVIRONMENT
-from speechhead_server.core.problems import Refused, one_line
+from speechhead_server.core.problems import GONE, Refused, no_room, one_line
 from speechhead_server.stage.clock import RATE
 from speechhead_server.stage.segment import Pcm
+
+from .decode_process import NO_DISK
 
 T = TypeVar("T")
 
@@ -134,6 +137,8 @@ class UploadDecoder:
         if process.returncode == 2 and (folder / "error").is_file():
             with (folder / "error").open(encoding="utf-8", errors="replace") as file:
                 raise Refused(422, one_line(ValueError(file.read(1000))))
+        if process.returncode == NO_DISK or (process.returncode and free_bytes(folder) < LEAST):
+            raise no_room(folder)
         if process.returncode != 0:
             raise Refused(422, f"the {kind} can not be decoded, or takes too much computing. Convert it first.")
 
@@ -184,7 +189,7 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     try:
         await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise Refused(408, "the client has gone.")
+            raise Refused(408, GONE)
         return task.result()
     finally:
         for each in (task, gone):

@@ -2,7 +2,8 @@
 
 Run by `decode.UploadDecoder` as `python -m speechhead_server.uploads.decode_process sound|picture FOLDER LIMIT`. The
 upload comes in on stdin. What is made of it lies in the folder afterwards: `16000.pcm` and `48000.pcm`, or
-`picture.npy`. Exit code 2 stands for a file that is refused; the folder's `error` says why, in one line.
+`picture.npy`. Exit code 2 stands for a file that is refused; the folder's `error` says why, in one line. Exit code 3
+stands for a disk without room, which is not the file's fault.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from speechhead.audio.io import audio_pieces
 from speechhead.core.clocks import SAMPLE_RATE
+from speechhead.core.disk import disk_full
 from speechhead.core.errors import AudioError, ImageError, SpeechheadError
 from speechhead_server.stage.clock import RATE
 
@@ -44,6 +46,9 @@ CONTAINERS = (
     "mp4", "m4a", "3gp", "3g2", "mpegts", "mpeg", "ac3", "wv", "ape", "tta",
 )  # fmt: skip
 """Of sound, by libav's names: those that hold sound themselves, and none that names other files or addresses."""
+
+NO_DISK = 3
+"""Exit code where the disk has no room."""
 
 BLOCK = 1 << 18
 """Samples that are converted at a time."""
@@ -108,11 +113,18 @@ def main(kind: str, folder: str, most: str) -> int:
         {"sound": sound, "picture": picture}[kind](file, float(most))
     except SpeechheadError as error:
         reason = str(error).replace(str(file), {"sound": "recording", "picture": "picture"}[kind])
+    except OSError as error:
+        if disk_full(error, folder):
+            return NO_DISK
+        reason = f"the {kind} can not be decoded ({type(error).__name__}). Convert it first."
     except MemoryError:
         reason = f"the {kind} takes more than {MEMORY[kind] >> 20} MB to decode. Convert it to a smaller one."
     else:
         return 0
-    file.with_name("error").write_text(reason, encoding="utf-8")
+    try:
+        file.with_name("error").write_text(reason, encoding="utf-8")
+    except OSError:
+        return NO_DISK
     return 2
 
 

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("aiortc")
 pytest.importorskip("httpx")
 
+from speechhead_server.http import guard
 from support.live import one_line, play, session, until
 
 from speechhead.audio.io import save_wav
@@ -284,6 +285,26 @@ def test_huge_and_slow_bodies_are_cut_off():
         assert (await client.get("/healthz")).status_code == 200
 
     play(scenario, upload_limit=100_000, body_timeout=1.0)
+
+
+def test_bodies_are_bounded_all_together(monkeypatch):
+    monkeypatch.setattr(guard, "BODIES", 400_000)
+
+    async def half():
+        yield bytes(60_000)
+        await asyncio.sleep(2)
+        yield bytes(1)
+
+    async def scenario(client, server):
+        kind = {"content-type": "image/png"}
+        slow = asyncio.create_task(client.post("/avatars", content=half(), headers=kind))
+        await until(lambda: server.app._held.total() == 60_000)
+        assert "at once" in one_line(await client.post("/avatars", content=bytes(90_000), headers=kind), 503)
+        assert (await client.post("/avatars", content=bytes(9000), headers=kind)).status_code == 202
+        assert (await slow).status_code == 202
+        await until(lambda: not server.app._held)
+
+    play(scenario)
 
 
 def test_a_recording_is_spoken(tmp_path):

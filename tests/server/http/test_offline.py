@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import io
 import json
 import sys
@@ -13,10 +15,11 @@ import pytest
 pytest.importorskip("aiortc")
 pytest.importorskip("httpx")
 
+from fastapi import requests
 from speechhead_server.offline import queue
 from support.fakes import speech_like
 from support.films import scene, takes, write
-from support.live import play, until
+from support.live import one_line, play, until
 
 from speechhead.batch import worker
 from speechhead.media.sound import write_wav
@@ -29,9 +32,10 @@ for line in sys.stdin:
     if text == "dies": os.kill(os.getpid(), 9)
     if text == "hangs": time.sleep(60)
     print(json.dumps({"event": "progress", "done": 1, "total": 2}), flush=True)
-    error = folder + "/x: not good. Cut it." if text == "bad" else None
+    error = folder + "/x: not good. Cut it." if text in ("bad", "full") else None
     open(os.path.join(folder, given["job"]["output"]), "w").write(json.dumps([given["job"], sorted(os.environ)]))
-    print(json.dumps({"event": "done", "error": error, "notes": ["noted"], "frames": 2, "seconds": 0.1}), flush=True)
+    print(json.dumps({"event": "done", "error": error, "notes": ["noted"], "frames": 2, "seconds": 0.1,
+          "full": text == "full"}), flush=True)
 """
 
 
@@ -194,6 +198,43 @@ def test_what_fails_says_why(toy_child, monkeypatch):
         assert (await ended(client, hangs))["error"].startswith("took more than 0.3 s")
 
     play(scenario, offline_timeout=0.3)
+
+
+def test_a_disk_without_room_is_the_servers_fault_and_no_file_stays(toy_child, monkeypatch, caplog):
+    async def no_form(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def scenario(client, server):
+        full, bad = [(await post(client, text=text)).json()["id"] for text in ("full", "bad")]
+        job = await ended(client, full)
+        assert job["state"] == "failed" and "the server has no room on its disk" in job["error"]
+        assert "no room" in one_line(await client.get(f"/offline/{full}/video"), 507)
+        assert (await ended(client, bad))["state"] == "failed"
+        assert "not good" in one_line(await client.get(f"/offline/{bad}/video"), 409)
+        assert list(server.offline._root.iterdir()) == []
+        monkeypatch.setattr(requests.Request, "form", no_form)
+        assert "no room" in one_line(await post(client, {"source": bytes(3 << 20)}, text="Hi."), 507)
+        assert "no room" in one_line(await client.post("/avatars", files={"file": ("a", b"x")}), 507)
+        assert list(server.offline._root.iterdir()) == []
+        monkeypatch.undo()
+        monkeypatch.setattr(queue, "free_bytes", lambda _: queue.SPARE - 1)
+        assert "no room" in one_line(await post(client, {"source": bytes(3 << 20)}, text="Hi."), 507)
+
+    play(scenario)
+    assert caplog.text.count("no room on the disk") == 4
+
+
+def test_files_on_their_way_have_their_place(toy_child):
+    async def scenario(client, server):
+        with server.offline.coming("127.0.0.1"), server.offline.coming("127.0.0.1"):
+            assert "2 of your videos" in one_line(await post(client, {"source": bytes(3 << 20)}, text="Hi."), 429)
+        with contextlib.ExitStack() as stack:
+            for number in range(8):
+                stack.enter_context(server.offline.coming(str(number)))
+            one_line(await post(client, {"source": bytes(3 << 20)}, text="Hi."), 503)
+        assert (await post(client, text="Hi.")).status_code == 202
+
+    play(scenario)
 
 
 def test_videos_are_forgotten(toy_child, monkeypatch):

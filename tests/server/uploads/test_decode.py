@@ -9,6 +9,7 @@ import json
 import os
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from PIL import Image
 from speechhead_server.core.problems import Refused
 from speechhead_server.uploads.decode import UploadDecoder
 from support.hostile import LOOP, fake_ghostscript, flac
-from support.live import play, session, until
+from support.live import one_line, play, session, until
 
 AS_FLAC = {"content-type": "audio/flac"}
 HANGS = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -49,6 +50,23 @@ def peak(pid: int) -> float:
                 if line.startswith("VmHWM"):
                     return int(line.split()[1]) / 1024
     return 0.0
+
+
+def test_a_disk_without_room_is_said_and_leaves_nothing(monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    async def scenario(client, server):
+        made = await session(client)
+        server.decoder._command = [sys.executable, "-c", "import sys; sys.stdin.buffer.read(); sys.exit(3)"]
+        sent = await client.post(f"/sessions/{made['id']}/audio", content=b"sound", headers=AS_FLAC)
+        assert "no room on its disk" in one_line(sent, 507) and sent.headers["retry-after"]
+        portrait = (await client.post("/avatars", content=b"picture", headers={"content-type": "image/png"})).json()
+        await until(lambda: server.gallery.get(portrait["id"]).state == "failed")
+        assert "no room on its disk" in server.gallery.get(portrait["id"]).error
+        assert list(tmp_path.glob("speechhead-*")) == []
+
+    play(scenario)
+    assert caplog.text.count("no room on the disk") == 2 and "Free some" in caplog.text
 
 
 def test_postscript_fails_and_starts_no_interpreter(tmp_path, monkeypatch):

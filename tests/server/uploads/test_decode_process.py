@@ -75,3 +75,11 @@ def test_a_picture_that_needs_too_much_memory_is_refused(decode, monkeypatch):
     monkeypatch.setattr(decode_process, "picture", swell)
     code, folder = decode("picture", b"x", 1e6)
     assert code == 2 and "MB to decode" in (folder / "error").read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("kind", ["sound", "picture"])
+@pytest.mark.parametrize("name", ["upload", "error"])
+def test_a_disk_without_room_is_not_the_files_fault(decode, tmp_path: Path, kind: str, name: str):
+    (tmp_path / name).symlink_to("/dev/full")
+    assert decode(kind, b"neither sound nor picture" * 1000, 600)[0] == decode_process.NO_DISK
