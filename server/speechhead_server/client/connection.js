@@ -1,6 +1,7 @@
 /** One WebRTC connection made by WHEP: the avatar's picture and sound, the data channel, the microphone upwards. */
 
 import { Problem } from "./api.js";
+import { Pulse } from "./pulse.js";
 
 const GATHER = 2000; // ms for candidates; hosts are there at once, STUN and TURN may need a moment
 const CONNECT = 15000; // ms after the answer within which media must flow
@@ -30,6 +31,7 @@ export class Connection {
   #channel;
   #location = "";
   #settle = null;
+  #pulse = null;
   #timer = 0;
   #closed = false;
   #last = new Map();
@@ -72,6 +74,8 @@ export class Connection {
     this.#timer = setTimeout(() => this.#failed(), CONNECT);
     await pc.setRemoteDescription({ type: "answer", sdp: answer });
     await flowing;
+    const session = this.#whep.replace(/\/whep$/, "");
+    this.#pulse = new Pulse(pc, () => this.#api.send("GET", session), () => this.#lost());
   }
 
   /** Send a message on the data channel; false if it is not open. */
@@ -128,6 +132,7 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#pulse?.stop();
     this.pc.onconnectionstatechange = null;
     this.#channel.onmessage = null;
     this.pc.close();
@@ -161,8 +166,15 @@ export class Connection {
     const local = [...sides[0].matchAll(/^a=candidate:.* typ (\w+)/gm)].map((found) => found[1]);
     const remote = [...sides[1].matchAll(/^a=candidate:\S+ \d+ \S+ \d+ (\S+) /gm)].map((found) => found[1]);
     if (this.#settle) this.#settle.reject(new NoPath(new Set(local), new Set(remote)));
-    else this.#on.lost();
+    else this.#lost();
     this.#settle = null;
+  }
+
+  #lost() {
+    clearTimeout(this.#timer);
+    this.#pulse?.stop();
+    this.pc.onconnectionstatechange = null; // told once
+    if (!this.#closed) this.#on.lost();
   }
 
   /** Growth of a counter since the last look. */

@@ -15,6 +15,7 @@ import { Choice } from "./choice.js";
 import { Connection } from "./connection.js";
 
 const HERE = new URL(".", import.meta.url).href;
+const AGAIN = [500, 2000, 5000, 10000, 20000, 30000, 60000]; // ms before each new attempt after a connection was lost
 const LOOK = 5000; // ms between two looks whether a device that fell behind may try again
 
 const STYLE = `
@@ -36,6 +37,7 @@ export class SpeechHead extends HTMLElement {
   #broken = null; // why this device can not draw
   #controls = {};
   #look = 0;
+  #mending = null; // while it tries to connect again
   #sign = null; // ends everything of one connection
 
   constructor() {
@@ -72,6 +74,7 @@ export class SpeechHead extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.#mending = null;
     this.#close();
   }
 
@@ -111,7 +114,9 @@ export class SpeechHead extends HTMLElement {
   async send(method, path, { body, type, keepalive } = {}) {
     const headers = type ? { "Content-Type": type } : {};
     if (this.hasAttribute("token")) headers.Authorization = `Bearer ${this.getAttribute("token")}`;
-    const response = await fetch(new URL(path.slice(1), this.server), { method, body, keepalive, headers });
+    const response = await fetch(new URL(path.slice(1), this.server), { method, body, keepalive, headers }).catch(() => {
+      throw new Problem("The server does not answer.");
+    });
     if (response.ok) return response;
     const told = await response.json().catch(() => ({}));
     throw new Problem(told.error ?? `The server answered ${response.status}.`, response.status);
@@ -147,7 +152,7 @@ export class SpeechHead extends HTMLElement {
     const on = {
       message: (message) => this.#heard(message),
       motion: (data) => this.#drawing?.then((drawing) => drawing?.packet(data)),
-      lost: () => this.#failed(new Problem("The connection was lost.")),
+      lost: () => this.#mend(),
     };
     const connection = (this.#connection = new Connection(this, session.whep, config.ice_servers, on));
     this.audio.srcObject = this.video.srcObject = connection.stream;
@@ -263,6 +268,24 @@ export class SpeechHead extends HTMLElement {
   #failed(error) {
     this.dataset.error = error.message;
     this.dispatchEvent(new CustomEvent("failed", { detail: { error } }));
+  }
+
+  /** Connect again after the connection was lost, at last with less and less hope. */
+  async #mend() {
+    const mine = (this.#mending = {});
+    let trouble = new Problem("The connection was lost.");
+    this.#failed(trouble);
+    for (const pause of AGAIN) {
+      await new Promise((resolve) => setTimeout(resolve, pause * (0.75 + Math.random() / 2))); // not all pages at once
+      if (mine !== this.#mending) return;
+      trouble = await this.#open().then(() => null, (error) => error);
+      if (mine !== this.#mending) return;
+      if (!trouble) {
+        delete this.dataset.error;
+        return;
+      }
+    }
+    this.#failed(trouble);
   }
 
   #end(session) {
