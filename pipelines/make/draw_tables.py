@@ -80,6 +80,7 @@ def tables() -> dict[str, Any]:
             "sides": [latents.UPPER, latents.LOWER],
             "taper": latents.TAPER,
             **asdict(latents.TOLD),
+            "hanging": latents.HANGING,
         },
         "EYES": _named(eyes, EYE_NAMES + LASH_NAMES),
         "BALL": _named(eyeball, BALL_NAMES),

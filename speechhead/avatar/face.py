@@ -11,6 +11,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.errors import FaceError, NoFaceError
 from speechhead.face.covered import covered
 from speechhead.face.landmarks import MESH_TO_70, OUTER_LIPS
+from speechhead.generators.compact.overgrown import overgrown
 from speechhead.media.image import Picture, scaled_down
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Limits:
     """Log odds of a covered mouth that are worth a note."""
     cover: float = 3.5
     """Log odds of a covered mouth that are certain."""
+    hair: float = 0.5
+    """How surely hair hides the lips, 0 to 1, from which it is worth a note."""
 
 
 LIMITS = Limits()
@@ -75,7 +78,7 @@ def find_face(picture: Picture, tracker: FaceTracker, face: int | None, name: st
     if face is None:
         notes += faces_note(name, found.candidates)
     notes += _cut(turned, found.mesh, name)
-    return PortraitFace(turned, found, notes + _cover(turned, found.mesh, name))
+    return PortraitFace(turned, found, notes + _cover(turned, found.mesh, name) + _hair(turned, found, name))
 
 
 def faces_note(name: str, count: int) -> tuple[str, ...]:
@@ -166,3 +169,9 @@ def _cover(picture: Picture, mesh: Array, name: str) -> tuple[str, ...]:
         return ()
     remedy = "Use a picture that shows the lips if it looks wrong."
     return (f"{name}: something may cover the mouth; a mouth is drawn over it. {remedy}",)
+
+
+def _hair(picture: Picture, face: Face, name: str) -> tuple[str, ...]:
+    if overgrown(picture, face.mesh, face.pose) < LIMITS.hair:
+        return ()
+    return (f"{name}: hair hides the lips: they part little and show no teeth. Use a picture that shows the lips.",)

@@ -22,11 +22,12 @@ from .latents import CompactLatents, deepened, mouth_width
 from .lips import LipSheets
 from .matte import Layers, Matte
 from .meshwarp import OVAL, MeshWarp, border_taper, grown, silhouette
+from .mouth_light import softness
 from .relief import Relief, surface
 from .rest_plate import RestPlate, RestPlates
 from .room_light import RoomLight, room_light
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
-from .teeth import ARCHES, LUMA, Inside, Teeth
+from .teeth import LUMA, Inside, Teeth
 from .windows import WINDOWS, lay, painter_file
 
 
@@ -131,7 +132,7 @@ class CompactGenerator:
         features = dict(zip(names, self._source.run(None, feeds))) | feeds
         layers = self._matte(crop, mesh)
         turned = pose.rotation, pose.translation, float(pose.scale)
-        lids = self._lids.prepare(crop, mesh, pose, inside.soft / ARCHES.lens * pose.scale)
+        lids = self._lids.prepare(crop, mesh, pose, softness(crop, mesh, pose.scale))
         shut70 = from_mesh(seen)
         room = room_light(crop, layers.alpha, mesh, relief.depth, pose)
         return Source(
@@ -173,7 +174,7 @@ class CompactGenerator:
 
     def keypoints(self, source: Source, normalised: Array) -> Array:
         """Driving keypoints [478, 3] in normalised space for driving landmarks [70, 3]."""
-        deep = deepened(normalised, source.landmarks, source.rest_width)
+        deep = deepened(normalised, source.landmarks, source.rest_width, source.inside.overgrown)
         return self._latents.keypoints(deep[None], source.canonical)[0]
 
     @staged("warps")

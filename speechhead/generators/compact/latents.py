@@ -43,18 +43,37 @@ class Told:
 TOLD = Told()
 
 
+@dataclass(frozen=True)
+class Hanging:
+    """How lips part that hair hides, as parts of what they would part beyond the portrait's own opening. Chosen by
+    eye."""
+
+    upper: float = 0.42
+    """How far the upper lip's edge comes down with its hair, which hangs over the mouth."""
+
+    lower: float = 0.38
+    """How far the lower lip's edge stays up."""
+
+    outer: float = 0.6
+    """Part of that by which the lips' outer edges do so: what is between is stretched."""
+
+
+HANGING = Hanging()
+
+
 def mouth_width(face: Array) -> Array:
     """Distance [...] of the mouth's corners of landmarks [..., 70, 3] across the face."""
     return np.asarray(face[..., CORNERS[1], 0] - face[..., CORNERS[0], 0], np.float32)
 
 
-def deepened(driving: Array, source: Array, rest_width: float) -> Array:
+def deepened(driving: Array, source: Array, rest_width: float, overgrown: float = 0.0) -> Array:
     """Driving landmarks [..., 70, 3] with what trackers hold back of rounded and rolled-in lips; `source` stays itself.
 
     Parameters
     ----------
     driving : float32 [..., 70, 3]; normalised landmarks; source : float32 [70, 3]; the portrait's
     rest_width : of the portrait's mouth at rest (`mouth_width`): a smile that ends is no pucker
+    overgrown : how surely hair hides the portrait's lips, 0 to 1: they hardly part
     """
     face, width = driving.copy(), mouth_width(driving)
     narrowed = [np.maximum(0, rest_width - mouth_width(one)) for one in (driving, source)]
@@ -65,6 +84,12 @@ def deepened(driving: Array, source: Array, rest_width: float) -> Array:
     for (outer, inner), gain in ((UPPER, TOLD.upper), (LOWER, TOLD.lower)):
         red, own = (f[..., outer[1:4], 1].mean(-1) - f[..., inner, 1].mean(-1) for f in (driving, source))
         face[..., outer, 1] += TAPER * (gain * (red - own))[..., None]
+    if overgrown > 0:
+        now, own = (f[..., LOWER[1], 1] - f[..., UPPER[1], 1] for f in (face, source))
+        less = np.float32(overgrown) * np.maximum(now - own, 0)
+        for (outer, inner), part in ((UPPER, HANGING.upper), (LOWER, -HANGING.lower)):
+            face[..., inner, 1] += np.float32(part) * less
+            face[..., outer, 1] += np.float32(HANGING.outer * part) * TAPER * less.mean(-1)[..., None]
     return face
 
 

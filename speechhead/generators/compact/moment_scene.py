@@ -41,6 +41,7 @@ def held_numbers(source: Source) -> tuple[Told, dict[str, Array]]:
             "grey": float(inside.grey),
             "habit": habit and [float(getattr(habit, name)) for name in HABITS],
             "jaw_share": 1.0 if habit is None else float(habit.jaw_share),
+            "overgrown": float(inside.overgrown),
         },
         "smile": source.smile and {"smile": float(source.smile.smile), "rest": float(source.smile.rest)},
         "lids": [lid and _eye(lid) for lid in source.lids],

@@ -20,13 +20,14 @@ from speechhead.core.stages import staged
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.motion.rest import rest_face
 
-from .cavity import Opening, behind, lit, reddened
+from .cavity import CAVITY, Opening, behind, lit, reddened
 from .habit import Habit
 from .jaw import dropped
 from .meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 from .mouth_light import LUMA as LUMA
 from .mouth_light import MouthLight, light, softness
 from .open_mouth import look
+from .overgrown import HAIR, overgrown, shade, thinned, veiled
 from .own_teeth import own_teeth, relit
 from .row import Row
 
@@ -86,7 +87,7 @@ class Inside:
     lower, upper: its rows, `unit` pixels to an outer eye distance; bite: how far the upper row's edge stands below the
     line of closed lips; rest: float32 [70, 3], its landmarks with closed lips in normalised space; soft: standard
     deviation of the blur that the portrait has, outer eye distances; light: colours in its light; habit: how it differs
-    from the rules, None if it does not.
+    from the rules, None if it does not; overgrown: how surely hair hides its lips, 0 to 1.
     """
 
     lower: Row
@@ -97,6 +98,7 @@ class Inside:
     soft: float
     light: MouthLight
     habit: Habit | None = None
+    overgrown: float = 0.0
 
     @property
     def seam(self) -> Array:
@@ -120,6 +122,19 @@ class Inside:
         middle = self.seam + np.array([0, 0, ARCHES.behind], np.float32)
         even = np.exp(np.stack([habit.lower, habit.upper], -1)).astype(np.float32)
         return TeethNow(lower, upper, middle, np.exp(np.asarray(habit.tongue, np.float32)), even)
+
+    def under_hair(self, crop: NDArray[np.uint8], pose: Pose, share: float) -> Inside:
+        """The same where hair hides the lips of a portrait in this pose, 0 to 1: shade is seen, and no teeth."""
+        habit = self.habit or Habit()
+        return replace(
+            self,
+            lower=thinned(self.lower, share),
+            upper=thinned(self.upper, share),
+            light=veiled(self.light, shade(crop, self.seam, pose), CAVITY.deep, share),
+            habit=replace(habit, tongue=habit.tongue + share * (HAIR.tongue - habit.tongue)),
+            soft=max(self.soft, share * HAIR.soft),
+            overgrown=share,
+        )
 
     @property
     def white(self) -> Array:
@@ -183,7 +198,8 @@ class Teeth:
         bite = ARCHES.upper_bite if bite is None else bite
         ruled = Inside(lower, upper, bite, self._unit * density, rest, soft, seen)
         habit = self._habit(crop, mesh, canonical, pose, ruled)
-        return replace(ruled, habit=habit)
+        share = overgrown(crop, mesh, pose)
+        return replace(ruled, habit=habit).under_hair(crop, pose, share) if share > 0 else replace(ruled, habit=habit)
 
     def _habit(self, crop: NDArray[np.uint8], mesh: Array, canonical: Array, pose: Pose, ruled: Inside) -> Habit:
         """How a portrait's mouth differs from the rules' Inside; arguments as of `prepare`."""

@@ -154,6 +154,7 @@ CASES: dict[str, Callable[[], Source]] = {
     "default": lambda: _source(""),
     "a smile": lambda: _source("eileen_collins.jpg"),
     "eyeballs": lambda: _source("mara.jpg"),
+    "lips under hair": lambda: replace(_source(""), inside=replace(_source("").inside, overgrown=0.8)),
     "one lid": lambda: replace(_source(""), lids=(None, _source("").lids[1])),
 }
 

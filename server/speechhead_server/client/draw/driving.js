@@ -76,17 +76,32 @@ function deepened(source, face, restWidth) {
   RED.sides.forEach(([outer], i) => outer.forEach((point, k) => (face[3 * point + 1] += RED.taper[k] * more[i])));
 }
 
+/** Lips that hair hides hardly part, in place, see `latents.Hanging`. @param {number} overgrown how surely it does, 0..1 */
+function pressed(source, face, overgrown) {
+  const [upper, lower] = RED.sides.map(([, inner]) => inner);
+  const gap = (of, k) => of[3 * lower[k] + 1] - of[3 * upper[k] + 1];
+  const less = upper.map((_, k) => overgrown * Math.max(gap(face, k) - gap(source, k), 0));
+  const mid = less.reduce((sum, by) => sum + by, 0) / less.length;
+  [RED.hanging.upper, -RED.hanging.lower].forEach((part, i) => {
+    const [outer, inner] = RED.sides[i];
+    inner.forEach((point, k) => (face[3 * point + 1] += part * less[k]));
+    outer.forEach((point, k) => (face[3 * point + 1] += RED.hanging.outer * part * RED.taper[k] * mid));
+  });
+}
+
 /**
  * Landmarks that drive the networks, and how far the lids of the two eyes are closed.
  * @param {Float32Array} source [70 x 3], the portrait's
  * @param {Float32Array} landmarks [70 x 3], driving, left as they are
  * @param {(object | null)[]} lids of the two eyes @param {number} restWidth of the portrait's mouth
+ * @param {number} overgrown how surely hair hides its lips, 0..1
  */
-export function driving(source, landmarks, lids, restWidth) {
+export function driving(source, landmarks, lids, restWidth, overgrown = 0) {
   const face = Float32Array.from(landmarks);
   if (!lids.every((lid) => lid?.ball)) steadied(source, face);
   const closures = lids.map((lid, side) => closure(source, face, side, lid));
   closures.forEach((closed, side) => heldOpen(source, face, side, closed));
   deepened(source, face, restWidth);
+  if (overgrown > 0) pressed(source, face, overgrown);
   return { face, closures };
 }

@@ -96,8 +96,8 @@ export class Moments {
 
   /** What the network is given of a motion. @param {Motion} motion @returns {Given} */
   before({ landmarks: wanted, pose }) {
-    const { landmarks: own, told: { lids, rest_width: width } } = this.held;
-    const { face, closures } = driving(own, wanted, lids, width);
+    const { landmarks: own, told: { lids, rest_width: width, inside } } = this.held;
+    const { face, closures } = driving(own, wanted, lids, width, inside.overgrown);
     return { motion: face.map((value, i) => value - own[i]), shape: this.shape, face, closures, head: Head.of(pose) };
   }
 

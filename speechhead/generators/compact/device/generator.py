@@ -188,7 +188,7 @@ class CompactOnDevice(CompactGenerator):
         own = source.landmarks
         faces = steadied(own, np.stack([normalised[number] for number in frames]), source.lids)
         closed = closures(own, faces, source.lids)
-        faces = deepened(held_open(own, faces, closed), own, source.rest_width)
+        faces = deepened(held_open(own, faces, closed), own, source.rest_width, source.inside.overgrown)
         with stage("latents"):
             keypoints = self._latents.keypoints(faces, source.canonical)
         return Driven(keypoints, closed, [poses[number] for number in frames], self.size, frames)

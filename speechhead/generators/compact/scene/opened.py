@@ -106,7 +106,8 @@ def _inside(scene: SceneFile, numbers: dict[str, Array], told: Told) -> Inside:
         told["most"],
     )
     habit = told["habit"] and Habit.from_numbers(np.array(told["habit"], np.float32), told["jaw_share"])
-    return Inside(rows[0], rows[1], told["bite"], told["unit"], numbers["rest"], told["soft"], light, habit)
+    lengths = told["bite"], told["unit"], numbers["rest"], told["soft"]
+    return Inside(rows[0], rows[1], *lengths, light, habit, told.get("overgrown", 0.0))
 
 
 def _lid(scene: SceneFile, numbers: dict[str, Array], number: int) -> Lid | None:
