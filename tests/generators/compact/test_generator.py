@@ -84,7 +84,7 @@ def test_latents_keep_the_portrait_at_rest_and_follow_landmarks_exactly(source: 
 
 def test_sizes_share_their_networks_and_draw_as_if_opened_alone(generator: CompactGenerator) -> None:
     small, alone, avatar = generator.sized(128), CompactGenerator.load(128, threads=1), Avatar.default(128)
-    assert (small.size, generator.size) == (128, SIZE) and small._windows is generator._windows
+    assert (small.size, generator.size) == (128, SIZE) and small.painters is generator.painters
     driving = opened(avatar.neutral)
     frames = [one.render(one.prepare(avatar.crop, avatar.mesh), driving, avatar.pose) for one in (small, alone)]
     assert (frames[0] == frames[1]).all()
