@@ -63,6 +63,7 @@ def test_a_session_unknown_to_a_socket():
     play(scenario)
 
 
+@pytest.mark.realtime
 def test_a_tenth_of_the_packets_lost(monkeypatch):
     """Pictures and sound go on: retransmission, keyframes on request, and Opus' own correction."""
     from aiortc.rtcdtlstransport import RTCDtlsTransport
@@ -90,6 +91,7 @@ def test_a_tenth_of_the_packets_lost(monkeypatch):
     play(scenario)
 
 
+@pytest.mark.realtime
 def test_a_viewer_that_vanishes_is_noticed_and_everything_is_freed(monkeypatch):
     monkeypatch.setattr("speechhead_server.rtc.viewer.VANISHED", 1.5)
 
@@ -132,6 +134,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.realtime
 def test_the_voice_process_may_die():
     async def scenario(client, server):
         first, second = await session(client), await session(client)

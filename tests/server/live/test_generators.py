@@ -184,6 +184,7 @@ def test_a_device_without_memory_refuses_the_newest_and_goes_on():
     play(scenario, generator=made)
 
 
+@pytest.mark.realtime
 def test_two_families_are_live_at_once(home):
     pytest.importorskip("torch")
     from support.small_families import installed

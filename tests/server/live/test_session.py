@@ -26,6 +26,7 @@ def lips(watcher):
     return np.array([(pts / 90_000, grey[64:104, 40:88].mean()) for _, pts, grey in watcher.pictures])
 
 
+@pytest.mark.realtime
 def test_pictures_and_sound_arrive_in_time_and_belong_together():
     async def scenario(client, server):
         made = await session(client)
@@ -65,6 +66,7 @@ def test_pictures_and_sound_arrive_in_time_and_belong_together():
     play(scenario)
 
 
+@pytest.mark.realtime
 def test_an_interrupt_is_heard_at_once():
     async def scenario(client, server):
         made = await session(client)
@@ -219,6 +221,7 @@ def test_a_socket_that_only_pings_holds_no_place():
     play(scenario, idle_timeout=0.5)
 
 
+@pytest.mark.realtime
 def test_the_shipped_networks_and_voice_speak(monkeypatch):
     """Four times slower than life, so that a busy machine draws all pictures in time."""
     from speechhead_server.core.config import ServerSettings

@@ -11,6 +11,7 @@ from speechhead_server.core.config import ServerSettings
 from speechhead.avatar.portrait import Avatar
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("milliseconds, size", [(1, 512), (4, 384), (40, 256)])
 def test_the_server_chooses_the_largest_size_it_can_draw(milliseconds, size, portrait, monkeypatch):
     import time

@@ -60,6 +60,7 @@ async def told(process):
     return json.loads(out)
 
 
+@pytest.mark.realtime
 def test_a_session_is_sent_by_rtmp_and_again_after_the_receiver_was_away(monkeypatch):
     monkeypatch.setattr(outlet, "RETRY", (0.3, 0.5))
     address = f"rtmp://127.0.0.1:{free_port()}/live/secret-key"

@@ -105,6 +105,7 @@ def test_what_waits_is_drawn_in_one_call_and_the_first_due_first(queue, staged):
     assert all(picture is not None and late < 0 for owner in owners for late, picture in owner.got)
 
 
+@pytest.mark.realtime
 def test_a_picture_waits_for_company_but_not_past_its_time(queue, staged, monkeypatch):
     monkeypatch.setattr("speechhead_server.stage.device.COMPANY", 2.0)
     monkeypatch.setattr("speechhead_server.stage.device.MARGIN", 0.1)  # of a machine whose timers are late
@@ -235,6 +236,7 @@ def test_a_device_that_returns_too_little_goes_on(queue, staged):
     until(lambda: len(owner.got) == 2)
 
 
+@pytest.mark.realtime
 def test_sixteen_sessions_on_one_device(drawing, staged):
     """One picture takes 8 ms: alone they would fill three devices; together they need a third of one."""
     device = FakeDevice(SIZE, call=0.0075, each=0.0005)

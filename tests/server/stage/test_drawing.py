@@ -6,8 +6,11 @@ import time
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from speechhead_server.stage.clock import FRAME, Clock
 from speechhead_server.stage.drawing import GRACE, Drawing
+
+pytestmark = pytest.mark.realtime
 
 
 class SlowRenderer:
