@@ -18,6 +18,7 @@ from pipelines.train.curves import Log
 from pipelines.train.run_files import RESUME, claimed, going_on, write_state
 from pipelines.train.stopping import Stopping
 from speechhead.generators.checkpoints import stored
+from speechhead.generators.checkpoints.shapes import skeleton
 from speechhead.generators.families import registry
 from speechhead.generators.families.family import Family
 
@@ -165,7 +166,9 @@ def build(options: FamilyTraining) -> Family:
     """The family to train: fresh, or from `weights`."""
     if options.weights is not None:
         return stored.open_family(options.weights, options.family).requires_grad_(True)
-    return registry.build(options.family, options.network())
+    config = options.network()
+    skeleton(options.family, config)  # what is absurd is said before memory is taken for it
+    return registry.build(options.family, config)
 
 
 def precision(name: str, device: torch.device) -> torch.dtype:

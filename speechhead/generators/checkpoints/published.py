@@ -14,6 +14,7 @@ from speechhead.core.errors import WeightsError
 from speechhead.core.outputs import keep_inputs
 from speechhead.core.stand_ins import refuse_stand_in
 from speechhead.engines.need import need_torch
+from speechhead.generators.families.plausible import refuse_huge
 from speechhead.generators.families.registry import canonical, config_class, is_form, spec, specs
 
 from .shapes import MISFITS, compare, first_of, refuse_broken, skeleton, with_counters
@@ -121,6 +122,7 @@ def configure(name: str, state: Mapping[str, Tensor], published: Mapping[str, An
     if not hasattr(kind, maker):
         other = "give a --config" if published is None else "leave --config out"
         raise WeightsError(f"config: {kind.__name__} of {name} has no {maker}(). Write that classmethod, or {other}.")
+    refuse_huge((published or {}).get("model_params"))
     try:
         config = kind.full_size() if published is None else kind.from_published(dict(published))
     except MISFITS as error:

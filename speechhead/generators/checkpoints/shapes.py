@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from speechhead.core.errors import WeightsError
@@ -18,18 +19,54 @@ MISFITS = (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeE
 """What building a network raises when its config makes no sense."""
 
 
-def skeleton(name: str, config: Any) -> State:
-    """A family's keys and shapes, without the numbers."""
-    import torch
+MOST_NUMBERS, MOST_TENSORS = 2**29, 5_000
+"""Of a network's weights: four times the numbers and seven times the tensors of the largest published one."""
 
+
+def skeleton(name: str, config: Any) -> State:
+    """A family's keys and shapes, without the numbers.
+
+    Raises
+    ------
+    WeightsError if no network, or only one of absurd size, can be built from the config.
+    """
     try:
-        with torch.device("meta"):
+        with _outline():
             return build(name, config).state_dict()
+    except WeightsError:
+        raise
     except MISFITS as error:
         reason = " ".join(str(error).split())[:100]
         raise WeightsError(
             f"config: no {name} can be built from it ({reason}). Use the model's published yaml."
         ) from error
+
+
+def _outline() -> AbstractContextManager[object]:
+    """Within it, weights that are made have a shape and no numbers, and there is an end to them.
+
+    Not torch's own device "meta" for all: sums and ranges there load torch's compiler, which takes seconds.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    makers = (torch.empty, torch.zeros, torch.ones)
+
+    class Outline(TorchFunctionMode):
+        """What makes weights makes them on "meta", and is counted; all else is as ever."""
+
+        numbers = tensors = 0
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func not in makers:
+                return func(*args, **(kwargs or {}))
+            made = func(*args, **{**(kwargs or {}), "device": "meta"})
+            self.numbers, self.tensors = self.numbers + made.numel(), self.tensors + 1
+            if self.numbers > MOST_NUMBERS or self.tensors > MOST_TENSORS:
+                raise ValueError(f"more than {MOST_NUMBERS:.1e} numbers or {MOST_TENSORS} tensors")
+            return made
+
+    return Outline()
 
 
 def compare(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], label: str, name: str) -> None:

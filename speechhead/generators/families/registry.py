@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from speechhead.core.errors import WeightsError
 from speechhead.engines.need import need_torch
 
+from .plausible import refuse_huge
+
 if TYPE_CHECKING:
     from .family import Family
     from .spec import FamilySpec
@@ -203,6 +205,12 @@ def config_class(name: str) -> Any:
 
 
 def build(name: str, config: Any) -> Family:
-    """A family with fresh weights, from its config."""
+    """A family with fresh weights, from its config.
+
+    Raises
+    ------
+    WeightsError as `refuse_huge`.
+    """
+    refuse_huge(config)
     made: Any = family(name)
     return made(config)

@@ -243,6 +243,10 @@ def adaptive_scale(source: Tensor, first: Tensor) -> Tensor:
     return ratio[:, None, None].to(source)
 
 
+SMALLEST_SCALE = 1 / 64
+"""Of what a network sees of its picture: 4 by 4 pixels of 256."""
+
+
 class AntiAliasDown(nn.Module):
     """Gaussian blur, then every (1/scale)-th pixel from the first; sigma = (1/scale - 1) / 2.
 
@@ -251,6 +255,8 @@ class AntiAliasDown(nn.Module):
 
     def __init__(self, channels: int, scale: float, stored: bool = True) -> None:
         super().__init__()
+        if not SMALLEST_SCALE <= scale <= 1:
+            raise ValueError(f"scale {scale:g} is not within {SMALLEST_SCALE:g} to 1")
         self.step = int(1 / scale)
         if scale == 1:
             return
