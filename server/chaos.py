@@ -1,8 +1,9 @@
 """What becomes of healthy sessions while all round them goes wrong: `python -m server.chaos`, one JSON object.
 
-Two sessions talk and are watched. Meanwhile the voice process is killed, a third viewer loses packets and gets others
-late, other programs take the cores, hostile files and half requests come, and the server is told to end and started
-again. Healthy sessions must lose no sentence: each is asked for until it was heard whole.
+As many sessions as the machine holds, two at most, talk and are watched. Meanwhile the voice process is killed, a
+further viewer loses packets and gets others late, other programs take the cores, hostile files and half requests come,
+and the server is told to end and started again. Healthy sessions must lose no sentence: each is asked for until it was
+heard whole.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 from collections import Counter
@@ -32,6 +34,12 @@ LOSS, JITTER = 0.3, 0.2
 
 WINDOW = 5.0
 """Seconds over which a rate of pictures is taken."""
+
+MOST = 2
+"""Healthy sessions, where the machine holds so many."""
+
+AFTER = 10.0
+"""Seconds after a trouble that count as part of it: rates of pictures are told for the calm as well."""
 
 PATIENCE = 30.0
 """Seconds in which a sentence must be heard whole, before it counts as lost."""
@@ -53,26 +61,36 @@ HOSTILE = (
 class Serving:
     """A server in a process of its own, which can be ended and started again at the same port."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, log: Path) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._options = ["--port", str(self.port), "--size", str(size), "--max-sessions", "5"]
+        self._options = ["--port", str(self.port), "--size", str(size)]
+        self._log = log
         self.url = f"http://127.0.0.1:{self.port}"
+        self.capacity = 0
+        self.troubled = 0.0  # of time.monotonic(), until when
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "speechhead", "serve", *self._options]
-        return subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parent.parent, env=os.environ)
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, stderr=log, cwd=Path(__file__).parent.parent, env=os.environ)
 
     async def ready(self) -> None:
         """Wait until it answers."""
-        for _ in range(600):
+        for _ in range(900):
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(call, "GET", f"{self.url}/readyz")
                 return
             await asyncio.sleep(0.1)
-        raise TimeoutError("the server did not start in 60 s")
+        raise TimeoutError("the server did not start in 90 s")
+
+    async def measure(self) -> None:
+        """Ask how many sessions the machine holds; later starts, beside trouble, measure it no more."""
+        await self.ready()
+        self.capacity = json.loads((await asyncio.to_thread(call, "GET", f"{self.url}/healthz"))[0])["capacity"]
+        self._options += ["--max-sessions", str(self.capacity)]
 
     async def restart(self) -> None:
         """End it in good order, and start it again."""
@@ -80,6 +98,11 @@ class Serving:
         await asyncio.to_thread(self.process.wait, 60)
         self.process = self._start()
         await self.ready()
+
+    @property
+    def tracebacks(self) -> int:
+        """In its log."""
+        return self._log.read_text(encoding="utf-8", errors="replace").count("Traceback")
 
     def voice(self) -> int | None:
         """The voice process, where the system tells of children."""
@@ -103,49 +126,64 @@ class Healthy:
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
-        self.heard = self.asked = self.again = self.lost = self.reconnected = 0
-        self.rates: list[float] = []
+        self.heard = self.asked = self.again = self.reconnected = 0
+        self._eye: BenchViewer | None = None
+        self._measure: asyncio.Task[None] | None = None
+        self.rates: list[tuple[float, bool]] = []  # pictures per second, and whether that was in the calm
+        self.session = ""
         self.skews: list[float] = []
 
     async def talk(self, end: float) -> None:
-        """Say sentence after sentence until a moment; one that failed is said again."""
-        eye: BenchViewer | None = None
-        session, url = "", self._serving.url
-        measure = asyncio.create_task(asyncio.sleep(0))
-        number = 0
-        while time.monotonic() < end:
+        """Say sentence after sentence until a moment, and the last one to its end; one that failed is said again."""
+        while time.monotonic() < end or (self.asked > self.heard and time.monotonic() < end + PATIENCE):
             try:
-                if eye is None:
-                    session = await open_session(url)
-                    eye = BenchViewer(url, session.removeprefix(url) + "/whep")
-                    await eye.connect()
-                    measure = asyncio.create_task(self._watch(eye, session))
-                await self._say(eye, session, TEXTS[number % len(TEXTS)])
-                number += 1
-            except (OSError, TimeoutError, ConnectionError):
-                if eye is not None:
-                    measure.cancel()
-                    await eye.close()
-                    eye = None
-                    self.again += 1
-                    self.reconnected += 1
+                if self._eye is None:
+                    await self._come()
+                await self._say(TEXTS[self.heard % len(TEXTS)])
+            except (OSError, TimeoutError):
+                self.reconnected += self.watched
+                await self._leave()
                 await asyncio.sleep(1)
-        if eye is not None:
-            measure.cancel()
-            await eye.close()
+        await self._leave()
 
-    async def _say(self, eye: BenchViewer, session: str, text: str) -> None:
+    @property
+    def watched(self) -> bool:
+        """Whether it runs and is seen."""
+        return self._eye is not None
+
+    async def _come(self) -> None:
+        url = self._serving.url
+        self.session = await open_session(url)
+        eye = BenchViewer(url, self.session.removeprefix(url) + "/whep")
+        try:
+            await eye.connect()
+        except BaseException:
+            await eye.close()
+            raise
+        self._eye, self._measure = eye, asyncio.create_task(self._watch(eye, self.session))
+
+    async def _leave(self) -> None:
+        """End the session, whose place another may need, as a page does."""
+        if self._measure is not None:
+            self._measure.cancel()
+        if self._eye is not None:
+            await self._eye.close()
+        self._eye = self._measure = None
+        with contextlib.suppress(OSError):
+            if self.session:
+                await asyncio.to_thread(call, "DELETE", self.session)
+
+    async def _say(self, text: str) -> None:
         """One sentence, heard to its end."""
-        self.asked += 1
-        began = time.monotonic()
-        while time.monotonic() - began < PATIENCE:
-            said = (await post(f"{session}/say", text=text))["utterance"]
-            done = await self._done(eye, said)
+        assert self._eye is not None
+        self.asked = self.heard + 1
+        while True:
+            said = (await post(f"{self.session}/say", text=text))["utterance"]
+            done = await self._done(self._eye, said)
             if done is not None and not done["interrupted"]:
                 self.heard += 1
                 return
             self.again += 1
-        self.lost += 1
 
     async def _done(self, eye: BenchViewer, name: str) -> dict[str, Any] | None:
         """The end of an utterance, or None where it failed."""
@@ -160,9 +198,10 @@ class Healthy:
 
     async def _watch(self, eye: BenchViewer, session: str) -> None:
         while True:
-            count = len(eye.pictures)
+            count, begun = len(eye.pictures), time.monotonic()
             await asyncio.sleep(WINDOW)
-            self.rates.append((len(eye.pictures) - count) / WINDOW)
+            rate = (len(eye.pictures) - count) / (time.monotonic() - begun)
+            self.rates.append((rate, begun > self._serving.troubled))
             with contextlib.suppress(OSError):
                 known = await stats(session)
                 if known["skew_ms"] is not None:
@@ -170,30 +209,43 @@ class Healthy:
 
     def found(self) -> dict[str, Any]:
         """As JSON."""
-        rates = sorted(self.rates)
+        rates, calm = sorted(rate for rate, _ in self.rates), sorted(rate for rate, calm in self.rates if calm)
+        lost = self.asked - self.heard
         return {
-            "sentences": {"asked": self.asked, "heard": self.heard, "said_again": self.again, "lost": self.lost},
+            "sentences": {"asked": self.asked, "heard": self.heard, "said_again": self.again, "lost": lost},
             "reconnected": self.reconnected,
             "fps_median": round(statistics.median(rates), 2) if rates else None,
             "fps_of_the_worst_tenth": round(rates[len(rates) // 10], 2) if rates else None,
+            "fps_median_in_calm": round(statistics.median(calm), 2) if calm else None,
             "skew_ms_most": max(map(abs, self.skews), default=None),
         }
 
 
-async def poor_viewer(serving: Serving, end: float) -> int:
-    """A viewer whose network loses packets and delays them; pictures it decoded all the same."""
-    seen = 0
+async def poor_viewer(serving: Serving, others: list[Healthy], end: float, refused: Counter[str]) -> int:
+    """A viewer whose network loses packets and delays them; pictures it decoded all the same.
+
+    It looks at a session of its own, or, where the machine holds no further one and says so, at another's.
+    """
+    seen, own = 0, serving.capacity > len(others)
     rng = random.Random(0)
     while time.monotonic() < end:
         with contextlib.suppress(OSError, TimeoutError):
-            session = await open_session(serving.url)
+            if not own and not all(other.watched for other in others):  # whose place this must not take
+                await asyncio.sleep(1)
+                continue
+            try:
+                session = await open_session(serving.url)
+            except urllib.error.HTTPError as error:
+                refused[str(error.code)] += 1
+                session = others[-1].session
             eye = BenchViewer(serving.url, session.removeprefix(serving.url) + "/whep")
             worsen(eye, rng)
             with contextlib.suppress(TimeoutError):
                 await eye.connect()
             for _ in range(30):
                 with contextlib.suppress(OSError):
-                    await post(f"{session}/say", text=TEXTS[0])
+                    if session != others[-1].session:
+                        await post(f"{session}/say", text=TEXTS[0])
                 await asyncio.sleep(1)
                 if time.monotonic() > end:
                     break
@@ -221,21 +273,19 @@ def worsen(eye: BenchViewer, rng: random.Random) -> None:
         receiver._handle_rtp_packet = parted
 
 
-async def hostile_files(serving: Serving, end: float, answers: Counter[str]) -> None:
-    """Send what no honest visitor sends, again and again."""
-    number, session = 0, ""
+async def hostile_files(serving: Serving, other: Healthy, end: float, answers: Counter[str]) -> None:
+    """Send what no honest visitor sends, again and again, into another's session."""
+    number = 0
     while time.monotonic() < end:
         kind, data = HOSTILE[number % len(HOSTILE)]
         number += 1
-        with contextlib.suppress(OSError):
-            session = session or await open_session(serving.url)
-            address = f"{serving.url}/avatars" if kind.startswith("image") else f"{session}/audio"
+        with contextlib.suppress(OSError, ValueError):
+            address = f"{serving.url}/avatars" if kind.startswith("image") else f"{other.session}/audio"
             try:
                 await asyncio.to_thread(call, "POST", address, data, kind)
                 answers["taken"] += 1
             except urllib.error.HTTPError as error:
                 answers[str(error.code)] += 1
-                session = "" if error.code == 404 else session
         with contextlib.suppress(OSError):  # and half a request that is never finished
             half = socket.create_connection(("127.0.0.1", serving.port), 1)
             half.sendall(b"POST /sessions HTTP/1.1\r\nHost: x")
@@ -253,6 +303,7 @@ async def trouble(serving: Serving, seconds: float, end: float) -> Counter[str]:
         await asyncio.sleep(pause)
         turn = turns[number % len(turns)]
         number += 1
+        serving.troubled = float("inf")
         if turn == "kill" and (voice := serving.voice()) is not None:
             os.kill(voice, signal.SIGKILL)
         elif turn == "burn":
@@ -263,16 +314,18 @@ async def trouble(serving: Serving, seconds: float, end: float) -> Counter[str]:
                 burner.wait()
         elif turn == "restart":
             await serving.restart()
+        serving.troubled = time.monotonic() + AFTER
         done[turn] += 1
     return done
 
 
 async def run(serving: Serving, seconds: float) -> dict[str, Any]:
     """All of it at once."""
-    await serving.ready()
+    await serving.measure()
     end = time.monotonic() + seconds
-    healthy = [Healthy(serving) for _ in range(2)]
+    healthy = [Healthy(serving) for _ in range(max(1, min(MOST, serving.capacity)))]
     answers: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
     sizes: list[float | None] = []
 
     async def weigh() -> None:
@@ -281,21 +334,25 @@ async def run(serving: Serving, seconds: float) -> dict[str, Any]:
             await asyncio.sleep(2)
 
     scales = asyncio.create_task(weigh())
-    poor = asyncio.create_task(poor_viewer(serving, end))
+    talking = [asyncio.create_task(each.talk(end)) for each in healthy]
+    poor = asyncio.create_task(poor_viewer(serving, healthy, end, refused))
     troubled = asyncio.create_task(trouble(serving, seconds, end))
-    hostile = asyncio.create_task(hostile_files(serving, end, answers))
-    await asyncio.gather(*(each.talk(end) for each in healthy))
+    hostile = asyncio.create_task(hostile_files(serving, healthy[0], end, answers))
+    await asyncio.gather(*talking)
     await hostile
     seen, done = await poor, await troubled
     scales.cancel()
     left = json.loads((await asyncio.to_thread(call, "GET", f"{serving.url}/healthz"))[0])
     return {
         "seconds": seconds,
+        "capacity": serving.capacity,
         "healthy": [each.found() for each in healthy],
         "poor_viewer_pictures": seen,
         "hostile_answers": dict(answers),
+        "sessions_refused": dict(refused),
         "trouble": dict(done),
         "alive": left["status"],
+        "tracebacks": serving.tracebacks,
         **growth(sizes),
     }
 
@@ -306,14 +363,15 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10, help="of trouble")
     parser.add_argument("--size", type=int, default=256, help="of the pictures")
     arguments = parser.parse_args()
-    serving = Serving(arguments.size)
-    try:
-        found = asyncio.run(run(serving, 60 * arguments.minutes))
-    finally:
-        serving.end()
+    with tempfile.TemporaryDirectory() as folder:
+        serving = Serving(arguments.size, Path(folder) / "log")
+        try:
+            found = asyncio.run(run(serving, 60 * arguments.minutes))
+        finally:
+            serving.end()
     print(json.dumps(found, indent=1))
     lost = sum(each["sentences"]["lost"] for each in found["healthy"])
-    sys.exit(1 if lost or found["alive"] != "ok" else 0)
+    sys.exit(1 if lost or found["tracebacks"] or found["alive"] != "ok" else 0)
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ from .results import (
     VoicesResult,
     file_body,
     refusals,
-    with_token,
 )
+from .schema import exact
 from .streams import STREAMS, add_streams
 from .talk import Conversations
 from .whep import add_whep
@@ -133,7 +133,7 @@ class Server:
             redoc_url=None,
             responses={status: {"model": ErrorResult, "description": MEANINGS[status]} for status in (401, 422)},
         )
-        api.openapi = with_token(api.openapi)  # type: ignore[method-assign]
+        api.openapi = exact(api.openapi, self._offered)  # type: ignore[method-assign]
         add_faults(api)
         self._about(api)
         self._portraits(api)
@@ -147,6 +147,12 @@ class Server:
         if CLIENT.is_dir():
             api.mount("/", StaticFiles(directory=CLIENT, html=True), name="client")
         return api
+
+    def _offered(self) -> dict[str, list[str] | list[int]]:
+        """Values that a request may hold here, for the schema."""
+        sizes = {size for offered in self.studio.offers for size in offered.sizes}
+        voices = [voice.name for voice in self.sessions.voices]
+        return {"size": sorted(sizes), "generator": [*self.studio.palette.names], "voice": voices}
 
     def _about(self, api: FastAPI) -> None:
         sessions, settings = self.sessions, self.settings

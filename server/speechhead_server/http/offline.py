@@ -23,6 +23,7 @@ from speechhead_server.live.sessions import Sessions
 from speechhead_server.offline.queue import OfflineQueue
 
 from .results import refusals
+from .schema import offline_form
 
 FIELDS = ("text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop", "face", "generator")
 """Fields of the form, besides the files `source` and `audio`."""
@@ -32,13 +33,8 @@ FORMS = ("mp4", "webm", "gif", "mov")
 
 BLOCK = 1 << 20
 
-_FILE = {"type": "string", "format": "binary"}
-_PROPERTIES = {"source": _FILE, "audio": _FILE, **{name: {"type": "string"} for name in FIELDS}}
 FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"multipart/form-data": {"schema": {"type": "object", "properties": _PROPERTIES}}},
-    }
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": offline_form(FORMS, shipped())}}}
 }
 """What the schema says of the form."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -155,9 +154,10 @@ MEANINGS = {
 
 def file_body(kind: str, **fields: str) -> dict[str, Any]:
     """What a route that takes a file says of its body: a form, or the bytes; `fields` are others of the form."""
-    binary = {"type": "string", "format": "binary"}
+    binary = {"type": "string", "format": "binary", "minLength": 1}
     more = {name: {"type": "string", "description": about} for name, about in fields.items()}
-    form = {"type": "object", "properties": {"file": binary, **more}, "required": ["file"]}
+    form: dict[str, Any] = {"type": "object", "properties": {"file": binary, **more}, "required": ["file"]}
+    form |= {"additionalProperties": False}
     content = {"multipart/form-data": {"schema": form}, kind: {"schema": binary}}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -165,15 +165,3 @@ def file_body(kind: str, **fields: str) -> dict[str, Any]:
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The answers of a route that are refusals, as the schema tells them, those of every route among them."""
     return {status: {"model": ErrorResult, "description": MEANINGS[status]} for status in sorted({*statuses, 429})}
-
-
-def with_token(made: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """What makes a schema, with how the token is sent, where the server has one."""
-
-    def schema() -> dict[str, Any]:
-        shown = made()
-        token = {"type": "http", "scheme": "bearer", "description": "The server's token, or a ticket."}
-        shown.setdefault("components", {})["securitySchemes"] = {"token": token}
-        return {**shown, "security": [{"token": []}, {}]}
-
-    return schema

@@ -1,0 +1,107 @@
+"""What OpenAPI says beyond types: words, sizes and forms, so that what fits the schema is taken."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from PIL import ImageColor
+
+from speechhead.core.controls import EMOTIONS
+from speechhead.core.options import SIZES
+
+Schema = dict[str, Any]
+
+_NAME = f"({'|'.join(EMOTIONS)})"
+_MIX = rf"{_NAME}(:(0|1|0\.[0-9]{{1,6}}))?"
+EMOTION: Schema = {
+    "type": "string",
+    "pattern": f"^({_MIX})?$",
+    "description": "As happy:0.6; also happy:0.6,afraid:0.2.",
+}
+"""One emotion as text."""
+
+MIX: Schema = {
+    "type": "object",
+    "properties": {name: {"type": "number", "minimum": 0, "maximum": 1} for name in EMOTIONS},
+    "additionalProperties": False,
+}
+"""Several, as an object."""
+
+COLOUR: Schema = {
+    "type": "string",
+    "pattern": f"^(#[0-9a-fA-F]{{3}}|#[0-9a-fA-F]{{6}}|{'|'.join(ImageColor.colormap)})$",
+}
+"""#rrggbb, or the name of one."""
+
+FILE: Schema = {"type": "string", "format": "binary", "minLength": 1}
+
+NULL: Schema = {"type": "null"}
+
+
+def offline_form(forms: Collection[str], avatars: Collection[str]) -> Schema:
+    """The form of an offline video."""
+    fields: Schema = {
+        "source": FILE,
+        "audio": FILE,
+        "text": {"type": "string", "minLength": 1},
+        "voice": {"type": "string"},
+        "avatar": {"type": "string", "enum": [*avatars]},
+        "emotion": EMOTION,
+        "size": {"type": "string", "pattern": f"^({'|'.join(map(str, range(SIZES[0], SIZES[1] + 1, 2)))})$"},
+        "background": COLOUR,
+        "seed": {"type": "string", "pattern": "^(0|[1-9][0-9]{0,8})$"},
+        "form": {"type": "string", "enum": [*forms]},
+        "crop": {"type": "string", "enum": ["yes", "no"]},
+        "face": {"type": "string", "pattern": "^([1-9][0-9]?|largest|speaking)$"},
+        "generator": {"type": "string"},
+    }
+    one = {"oneOf": [{"required": ["text"]}, {"required": ["audio"]}]}
+    whom = {"not": {"required": ["source", "avatar"]}}
+    return {"type": "object", "properties": fields, "additionalProperties": False, "allOf": [one, whom]}
+
+
+def exact(made: Callable[[], Schema], offered: Callable[[], Mapping[str, Sequence[str | int]]]) -> Callable[[], Schema]:
+    """What makes a schema, with how a token is sent and which values this server offers.
+
+    Parameters
+    ----------
+    offered : values that may stand in the fields and parameters of a name
+    """
+
+    def schema() -> Schema:
+        shown = copy.deepcopy(made())
+        token = {"type": "http", "scheme": "bearer", "description": "The server's token, or a ticket."}
+        shown.setdefault("components", {})["securitySchemes"] = {"token": token}
+        known = {"emotion": [EMOTION, MIX], "background": [COLOUR]}
+        known |= {name: [{"enum": [*values]}] for name, values in offered().items()}
+        for name, holder, key in _asked(shown):
+            if name in known:
+                holder[key] = _narrowed(holder[key], known[name])
+        return {**shown, "security": [{"token": []}, {}]}
+
+    return schema
+
+
+def _asked(shown: Schema) -> Iterator[tuple[str, Schema, str]]:
+    """Name, holder and key of the schema of every field of a request."""
+    bodies = [body for name, body in shown["components"].get("schemas", {}).items() if name.endswith("Body")]
+    for path in shown["paths"].values():
+        for said in path.values():
+            content = said.get("requestBody", {}).get("content", {})
+            bodies += [kind["schema"] for kind in content.values()]
+            for parameter in said.get("parameters", []):
+                if parameter["in"] == "query":
+                    yield parameter["name"], parameter, "schema"
+    for body in bodies:
+        fields = body.get("properties", {})
+        for name in fields:
+            yield name, fields, name
+
+
+def _narrowed(field: Schema, kinds: list[Schema]) -> Schema:
+    """A field that is one of these, or null where that was possible."""
+    about: Schema = {name: field[name] for name in ("title", "description", "default") if name in field}
+    free = [NULL] if NULL in field.get("anyOf", []) else []
+    return {**about, **(kinds[0] if len(kinds + free) == 1 else {"anyOf": kinds + free})}
