@@ -89,8 +89,9 @@ class Controls:
         frame (the last one holds), a `HeadTrack`, or the file of one: CSV, or a video of somebody who moves.
     keyframes: a CSV or JSON file, or entries with `at` in seconds and the controls that change then.
     head_amplitude: range of the head, scales generated or given rotation away from the portrait's pose; 1 is that of
-        people who talk (a standard deviation of about 2 to 3 degrees).
-    temperament: how lively head and brows are, 0 still, 1 as people are; it scales a generated head's range as well.
+        people in free talk (a standard deviation of about 3.5 degrees).
+    temperament: how lively head and brows are, 0 still, 0.3 as people read aloud, 1 as they talk; it scales a generated
+        head's range as well.
 
     Raises
     ------
@@ -125,7 +126,9 @@ class Controls:
         False, help="Take brows and blinks, too, from the file that --head names", http=False, flag="--head-brows"
     )
     head_amplitude: float = option(1.0, help="Size of the head's motion", low=0, high=1.5)
-    temperament: float = option(1.0, help="Liveliness of head and brows", note="1 as people are", low=0, high=1.5)
+    temperament: float = option(
+        1.0, help="Liveliness of head and brows", note="1 as people talk, 0.3 as they read aloud", low=0, high=1.5
+    )
     mouth_amplitude: float = option(1.4, help="Size of the mouth's motion", low=1, high=2, flag="--amplitude")
     blink_rate: float = option(16.0, help="Blinks", unit="per minute", low=0, high=120, flag="--blinks")
     blink_frames: float = option(10.0, help="Length of a blink", unit="frames at 30 fps", low=2, high=150)

@@ -27,7 +27,7 @@ brow_left, brow_right: height above the eyes, outer eye distances, of the brows 
 MIRRORED = np.array([-1.0, 1.0, -1.0, -1.0, 1.0, 1.0, 1.0, 1.0])
 """Signs of the motion of a mirrored person, whose brows change places too."""
 
-UNITS = np.array([0.02, 0.02, 0.02, 0.0006, 0.0006, 0.0002, 0.0001, 0.0001])
+UNITS = np.array([0.05, 0.05, 0.05, 0.001, 0.001, 0.0003, 0.0002, 0.0002])
 """Steps in which each channel is kept."""
 
 CUE_UNIT = 1.0 / 48
@@ -38,7 +38,8 @@ CUE_UNIT = 1.0 / 48
 class Bank:
     """Stretches of real motion laid end to end, T frames at 25 Hz.
 
-    motion : float32 [T, 8], see CHANNELS; cues : float32 [T, 6], see `cues.CUES`
+    motion : float32 [T, 8], see CHANNELS
+    cues : float32 [T, 6], see `cues.CUES`; `speaking` is the part of the next frames that is speech
     left : int32 [T], frames of the stretch that are still to come after each frame
     """
 

@@ -31,7 +31,7 @@ from .idle import Idle
 from .life import Liveliness
 from .limits import HEAD, held_turn, soft_stop
 from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
-from .pose import EASY, EASY_ROOM, HEAD_RANGE, REAL_RANGE, Nods, drawn, turned
+from .pose import EASY, EASY_ROOM, HEAD_RANGE, Nods, drawn, turned
 from .rest import rest_face
 from .stillness import Stillness
 from .surroundings import Surroundings, SurroundingsStream
@@ -238,7 +238,7 @@ class Motion:
         move, lively = self._life.step(cues), temper * HEAD_RANGE
         nod, raised = self._nods.step(self._heard.stress)
         tip, rise = self._idle.step()
-        generated = lively * (move[:3] * REAL_RANGE + (0.0, nod, 0.0))
+        generated = lively * (move[:3] + (0.0, nod, 0.0))
         generated = soft_stop(generated, np.negative(EASY), EASY, EASY_ROOM)
         generated[1] += idle * tip + float(weights @ POSTURE_PITCH)
         turn = self._sources.step(generated, np.array(self.base_pose.angles))

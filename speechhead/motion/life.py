@@ -36,13 +36,13 @@ class Matching:
     cues: tuple[float, ...] = (3.0, 0.6, 0.5, 0.4, 0.7, 0.7)
     """Weight of a difference of one in each of CUES."""
 
-    places: tuple[float, ...] = (0.35, 0.4, 0.4, 5.0, 6.0, 20.0, 25.0, 25.0)
+    places: tuple[float, ...] = (0.15, 0.17, 0.17, 2.1, 2.5, 8.4, 15.0, 15.0)
     """Weight of a difference of one in each of CHANNELS between the present motion and a candidate's."""
 
-    speeds: tuple[float, ...] = (2.0, 2.0, 2.0, 20.0, 20.0, 60.0, 40.0, 40.0)
+    speeds: tuple[float, ...] = (0.84, 0.84, 0.84, 8.4, 8.4, 25.0, 24.0, 24.0)
     """The same for their changes per frame."""
 
-    centre: float = 0.03
+    centre: float = 0.005
     """Weight of a candidate's distance from the middle, so that motion does not stay aside."""
 
     stay: float = 3.0
@@ -149,7 +149,8 @@ class Liveliness:
         known = _of(self._bank)
         speed = self._shown - self._before
         state = (np.concatenate([self._shown, speed]) * known.weight).astype(np.float32)
-        asked = (cues * MATCHING.cues).astype(np.float32)
+        wanted = np.concatenate([[float(self._speaking)], cues[1:]])  # the bank says whether speech follows, too
+        asked = (wanted * MATCHING.cues).astype(np.float32)
         shared = np.square(known.cues - asked).sum(1) + known.aside + self._stale(known.frames)
         costs = [shared + np.square(motion - state).sum(1) for motion in known.motion]
         whim = self._taste + MATCHING.chance * self._random.exponential(size=len(self._taste)).astype(np.float32)

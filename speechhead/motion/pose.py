@@ -15,10 +15,7 @@ from .easing import LowPass
 HEAD_RANGE = 1.0
 """Part of the head's real range that is shown by default: how far a portrait's picture bears turning."""
 
-REAL_RANGE = (1.0, 1.0, 1.4)
-"""Factors of yaw, pitch and roll that give the bank's motion, as it is chosen, the spread of people in talk."""
-
-EASY, EASY_ROOM = (8.0, 7.0, 7.0), (4.0, 3.0, 3.0)
+EASY, EASY_ROOM = (10.0, 8.0, 8.0), (4.0, 3.0, 3.0)
 """Degrees of yaw, pitch and roll up to which a generated head turns as it was filmed, and the room in which it comes to
 rest beyond: rare turns of 15 degrees are for people who look at something there."""
 

@@ -280,10 +280,10 @@ def test_generated_head_starts_at_the_portrait_and_is_smooth():
     speech = np.tile(speech[:100], (6, 1, 1))
     angles = np.array([p.angles for p in Motion(REFERENCE, BASE, Controls(head_amplitude=1.0)).step(speech, sound)[1]])
     assert np.abs(angles[0] - BASE.angles).max() < 0.3
-    assert 1.0 < np.ptp(angles[:, 0]) < 25
-    assert np.abs(np.diff(angles, axis=0)).max() < 4.0  # degrees per frame
-    assert np.abs(np.diff(angles, 2, axis=0)).max() < 2.6
-    assert (np.abs(angles - BASE.angles).max(0) < (15.1, 13.5, 10.1)).all()
+    assert 1.0 < np.ptp(angles[:, 0]) < 32
+    assert np.abs(np.diff(angles, axis=0)).max() < 6.0  # degrees per frame
+    assert np.abs(np.diff(angles, 2, axis=0)).max() < 4.5
+    assert (np.abs(angles - BASE.angles).max(0) < (17.6, 14.6, 11.1)).all()
     for controls in (Controls(head_amplitude=0.0, idle=False), Controls(temperament=0.0, idle=False)):
         still = np.array([p.angles for p in Motion(REFERENCE, BASE, controls).step(speech, sound)[1]])
         assert np.allclose(still, BASE.angles, atol=1e-3)

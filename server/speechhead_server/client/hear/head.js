@@ -3,7 +3,7 @@
 import { FPS, LowPass, LowPasses, Noise, clip, softStop } from "./clocks.js";
 import { Random } from "./random.js";
 
-export const REAL_RANGE = [1, 1, 1.4], EASY = [8, 7, 7], EASY_ROOM = [4, 3, 3], SEEN = [0.8, 0.75, 1];
+export const EASY = [10, 8, 8], EASY_ROOM = [4, 3, 3], SEEN = [0.8, 0.75, 1];
 export const WAY = [0.35, 0.25], WAY_ROOM = [0.12, 0.08];
 const TURN = [20, 15, 15], FRONT = [35, 25, 30], LEAST = [10, 6, 8], ROOM = [5, 4, 5];
 const TOGETHER = 1.45, TOGETHER_ROOM = 0.1;

@@ -4,16 +4,16 @@ import { FPS } from "./clocks.js";
 import { Random } from "./random.js";
 
 const CHANNELS = 8, CUES = 6;
-const UNITS = [0.02, 0.02, 0.02, 0.0006, 0.0006, 0.0002, 0.0001, 0.0001];
+const UNITS = [0.05, 0.05, 0.05, 0.001, 0.001, 0.0003, 0.0002, 0.0002];
 const MIRRORED = [-1, 1, -1, -1, 1, 1, 1, 1], MIRROR_FROM = [0, 1, 2, 3, 4, 5, 7, 6];
 
 /** How the next stretch is chosen: `Matching` of Python's motion/life.py. */
 const MATCHING = {
   every: 5, shortest: 30, longest: 100,
   cues: [3.0, 0.6, 0.5, 0.4, 0.7, 0.7],
-  places: [0.35, 0.4, 0.4, 5.0, 6.0, 20.0, 25.0, 25.0],
-  speeds: [2.0, 2.0, 2.0, 20.0, 20.0, 60.0, 40.0, 40.0],
-  centre: 0.03, stay: 3.0, restless: 0.04, taste: 1.5, chance: 1.5, again: 20.0, forgotten: 750, fade: 4.5,
+  places: [0.15, 0.17, 0.17, 2.1, 2.5, 8.4, 15.0, 15.0],
+  speeds: [0.84, 0.84, 0.84, 8.4, 8.4, 25.0, 24.0, 24.0],
+  centre: 0.005, stay: 3.0, restless: 0.04, taste: 1.5, chance: 1.5, again: 20.0, forgotten: 750, fade: 4.5,
 };
 const WEIGHTS = [...MATCHING.places, ...MATCHING.speeds].map(Math.fround);
 const CUE_WEIGHTS = MATCHING.cues.map(Math.fround);
@@ -125,7 +125,8 @@ export class Liveliness {
 
   /** Go on in the stretch, or leap to a place that fits better. */
   #look(cues, ended) {
-    const { bank } = this, asked = cues.map((cue, k) => Math.fround(cue * MATCHING.cues[k]));
+    const { bank } = this, wanted = [Number(this.speaking), ...cues.slice(1)];
+    const asked = wanted.map((cue, k) => Math.fround(cue * MATCHING.cues[k]));
     const now = [...this.shown, ...this.shown.map((value, k) => value - this.before[k])];
     const state = now.map((value, k) => Math.fround(value * WEIGHTS[k]));
     const whim = this.#whims(MATCHING.chance), stale = this.#stale();

@@ -5,7 +5,7 @@ import { closeEyes, turnEyes } from "../draw/eyes.js";
 import { LowPasses, minimumJerk, softStop } from "./clocks.js";
 import { Cues } from "./cues.js";
 import { Blinks, Gaze, Urge, raiseBrows } from "./eyes.js";
-import { EASY, EASY_ROOM, HeadSources, Idle, Nods, REAL_RANGE, SEEN, WAY, WAY_ROOM, heldTurn, rotationAngles, turned } from "./head.js";
+import { EASY, EASY_ROOM, HeadSources, Idle, Nods, SEEN, WAY, WAY_ROOM, heldTurn, rotationAngles, turned } from "./head.js";
 import { Liveliness } from "./life.js";
 import { MOUTH, Stillness, intendedGaps, keepBody, lipGaps, setGaps } from "./mouth.js";
 import { Prosody } from "./prosody.js";
@@ -138,7 +138,7 @@ export class Motion {
   #turn(face, cues, weights, [head, lively, idle]) {
     const move = this.life.step(cues), [nod, raised] = this.nods.step(this.heard.stress), [tip, rise] = this.idle.step();
     const generated = [0, 1, 2].map((k) => {
-      const angle = lively * (move[k] * REAL_RANGE[k] + (k === 1 ? nod : 0));
+      const angle = lively * (move[k] + (k === 1 ? nod : 0));
       return softStop(angle, -EASY[k], EASY[k], EASY_ROOM[k]);
     });
     generated[1] += idle * tip + weights.reduce((sum, weight, k) => sum + weight * POSTURE_PITCH[k], 0);
