@@ -125,6 +125,8 @@ window.renderer = async () => {
   motion.landmarks = Float32Array.from(motion.landmarks);
   const renderer = await Renderer.open({ canvas, scene: own, networks: still, mark: "" }), found = { events: [] };
   for (const name of ["onlost", "onrestored"]) renderer[name] = () => found.events.push(name);
+  const asked = still.names.length;
+  found.still = [await renderer.still(), still.names.length - asked, [...colours(canvasPixels(size))]];
   found.newest = await Promise.all([motion, motion, motion].map((one) => renderer.draw(one)));
   found.names = [...new Set(still.names)];
   found.time = renderer.milliseconds;

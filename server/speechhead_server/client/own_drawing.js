@@ -15,8 +15,13 @@ export const parts = {
   async renderer({ canvas, base, scene, mark, lost }) {
     const [{ Renderer, NETWORKS }, { openScene }, { Networks }] = await Promise.all(
       ["renderer", "scene", "networks"].map((name) => import(`./draw/${name}.js`)));
-    const [opened, networks] = await Promise.all([openScene(scene), Networks.open({ base, names: NETWORKS })]);
-    const renderer = await Renderer.open({ canvas, scene: opened, networks, mark: await mark }).catch((error) => {
+    const networks = Networks.begin({ base, names: NETWORKS });
+    const drawn = async () => {
+      const opened = await openScene(scene), renderer = await Renderer.open({ canvas, scene: opened, networks, mark: await mark });
+      await renderer.still(); // the face is there while the networks are loaded
+      return Object.assign(renderer, { scene: opened });
+    };
+    const [renderer] = await Promise.all([drawn(), networks.ready]).catch((error) => {
       networks.close();
       throw error;
     });
@@ -26,7 +31,6 @@ export const parts = {
       networks.close(); // their worker would stay
     };
     renderer.onlost = () => lost(new Error("the graphics unit was lost"));
-    renderer.scene = opened;
     return renderer;
   },
   /** What hears a stream and moves a portrait by it; see own_sound.js. */

@@ -156,6 +156,9 @@ def test_a_renderer_draws_a_scene_keeps_the_newest_motion_and_comes_back(tmp_pat
     with served(tmp_path) as address:
         found = asyncio.run(told(address, "renderer()"))
     assert isinstance(found, dict), found
+    shown, asked, pixels = found["still"]
+    assert shown and asked == 0, "the portrait is there before any network"
+    assert decibels(np.array(pixels).reshape(SIZE, SIZE, 3), source.crop) > 32
     assert found["newest"] == [True, False, True]
     assert found["names"] == ["landmarks2latents_compact", "compact_mouth", "compact_eyes"]
     assert found["time"] > 0

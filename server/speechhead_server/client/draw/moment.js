@@ -94,6 +94,12 @@ export class Moments {
     return this.all.shapes;
   }
 
+  /** The portrait as it is, of which no network has to be asked. @returns {Moment} */
+  resting() {
+    const { landmarks, head } = this.held, pose = [...head.angles, ...head.translation, head.scale];
+    return this.after(this.before({ landmarks, pose }), new Float32Array(3 * POINTS));
+  }
+
   /** What the network is given of a motion. @param {Motion} motion @returns {Given} */
   before({ landmarks: wanted, pose }) {
     const { landmarks: own, told: { lids, rest_width: width, inside } } = this.held;

@@ -3,7 +3,12 @@
  * where what it sees has changed.
  */
 
+import { WINDOWS } from "./tables.js";
+
 const FILES = { mouth: "compact_mouth", eyes: "compact_eyes" };
+
+/** What a network would answer that paints nothing. */
+export const UNPAINTED = Object.fromEntries(Object.entries(WINDOWS).map(([name, { width, height }]) => [name, new Float32Array(4 * width * height)]));
 
 /** Names of the networks. */
 export const PAINTERS = Object.values(FILES);

@@ -8,7 +8,7 @@
 import { Gl } from "./gl.js";
 import { Moments } from "./moment.js";
 import { Shown } from "./paint/shown.js";
-import { PAINTERS, Painters } from "./painters.js";
+import { PAINTERS, Painters, UNPAINTED } from "./painters.js";
 import { Picture } from "./picture.js";
 
 const LATENTS = "landmarks2latents_compact";
@@ -106,11 +106,32 @@ export class Renderer {
     return new Promise((give) => (this.#waiting = { motion, give }));
   }
 
-  async #run(motion) {
-    this.#busy = true;
+  /**
+   * Show the portrait as it is, which needs no network: something is seen while these are loaded.
+   * @returns {Promise<boolean>} whether it is on the canvas
+   */
+  still() {
+    if (this.#closed || this.#lost || this.#busy || this.#last) return Promise.resolve(false);
+    return this.#alone(async (gone) => {
+      const moment = this.#moments.resting(), inputs = await this.#picture.begun(moment);
+      if (!inputs || gone()) return false;
+      this.#picture.done(moment, UNPAINTED, inputs.mouth_shapes.data);
+      this.#shown.draw(this.#picture.frame);
+      return true;
+    });
+  }
+
+  #run(motion) {
     this.#last = motion;
+    return this.#alone((gone) => this.#drawn(motion, gone));
+  }
+
+  /** Draw one frame while others wait. @param {(gone: () => boolean) => Promise<boolean>} draws `gone`: there is nothing more to draw on */
+  async #alone(draws) {
+    const picture = this.#picture;
+    this.#busy = true;
     try {
-      return await this.#drawn(motion);
+      return await draws(() => this.#closed || this.#lost || picture !== this.#picture);
     } finally {
       this.#busy = false;
       const next = this.#waiting;
@@ -119,8 +140,8 @@ export class Renderer {
     }
   }
 
-  async #drawn(motion) {
-    const began = performance.now(), picture = this.#picture, gone = () => this.#closed || this.#lost || picture !== this.#picture;
+  async #drawn(motion, gone) {
+    const began = performance.now(), picture = this.#picture;
     const given = this.#moments.before(motion), line = (data) => ({ data, dims: [1, data.length] });
     const { delta } = await this.#networks.run(LATENTS, { motion: line(given.motion), shape: line(given.shape) });
     if (gone()) return false;

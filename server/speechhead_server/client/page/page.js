@@ -65,7 +65,9 @@ async function pictured(scene, networks) {
   let note = "", canvas = fresh(size);
   if (networks) {
     try {
-      return { canvas, drawing: await Renderer.open({ canvas, scene, networks }), note };
+      const drawing = await Renderer.open({ canvas, scene, networks });
+      await drawing.still(); // the face is there while the networks are loaded
+      return { canvas, drawing, note };
     } catch (error) {
       console.warn(error);
       note = "This browser has no WebGL2 that draws the portrait: its landmarks are shown. ";
