@@ -230,3 +230,16 @@ def test_the_command_fits_imported_weights_to_a_folder(
     driving = network.drive(family, source, marks[:5], pose(), marks[0], pose(), 256)
     assert driving["value"].shape == (5, 4, 2)
     assert torch.allclose(driving["value"][:1], source["value"], atol=1e-5)
+
+
+def test_the_state_that_errs_least_on_held_out_frames_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes after it: worse states, and ones whose error is no number."""
+    network = lively()
+    (weight,) = (value for name, value in network.named_parameters() if name == "linear.weight")
+    monkeypatch.setattr(fitting, "error", lambda judged, _: judged.linear.weight.mean().item())
+    best = fitting.BestLatents(network, [])
+    for value in (3.0, 1.0, 2.0, float("nan")):
+        torch.nn.init.constant_(weight, value)
+        assert best.look() == value or np.isnan(value)
+    kept, missed = best.restored()
+    assert missed == 1.0 and kept is network and (weight == 1.0).all()
