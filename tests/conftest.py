@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,27 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Processes that tests start run this checkout too, whatever is installed and wherever they are started.
 HOMES = [str(ROOT), str(ROOT / "server")]
 os.environ["PYTHONPATH"] = os.pathsep.join([*HOMES, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def opened_once() -> Iterator[None]:
+    """A process opens each shipped network once, whatever asks for it: sessions have no state, opening takes time."""
+    from speechhead.engines import onnx
+
+    opened, runtime = onnx._opened, vars(onnx)["ort"]
+    kept: dict[Any, Any] = {}
+
+    def once(path: Path, *asked: Any) -> Any:
+        key = (path, repr(asked))
+        if vars(onnx)["ort"] is not runtime or path.parent != ROOT / "weights":
+            return opened(path, *asked)
+        if key not in kept:
+            kept[key] = opened(path, *asked)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx, "_opened", once)
+        yield
 
 
 @pytest.fixture(scope="session")
