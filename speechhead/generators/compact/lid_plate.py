@@ -71,7 +71,7 @@ that, and wholly are."""
 LASHES = 0.05
 """How far above the edge lashes are seen, in outer eye distances."""
 
-LINE_SHARE = (0.8, 1.0)
+LINE_SHARE = (0.95, 1.0)
 """How much of the middle of a shut lash line is lash, at least and at most."""
 
 TAPER = ((-0.10, 0.02), (-0.05, 0.03))
@@ -120,7 +120,10 @@ def hole(eye: Eye) -> tuple[Array, Array]:
     spectacles. The fainter, the more of it stays: a shut lid has its fold.
     """
     sure = 1 - smoothstep32(eye.outside(ABOVE, BELOW, BESIDE), 0, SOFT)
+    columns = np.arange(eye.seen.shape[1])
+    ends = np.minimum(columns, columns[::-1]) / eye.unit  # nothing is laid where the frame ends
     reach = np.maximum(eye.outside(REACH, BELOW + SOFT, REACH), -eye.inner / eye.unit - BESIDE - SOFT)
+    reach = np.maximum(reach, -ends)
     near, light = reach < 0, luma(eye.seen)
     filled = push_pull(eye.seen, np.square(1 - sure).astype(np.float32))
     bare = light + sure * (luma(filled) - light)
@@ -263,3 +266,9 @@ def lashes(eye: Eye, skin: Array) -> tuple[Array, Array, Array]:
     ends = smoothstep32(eye.outer / unit, *TAPER[0]) * smoothstep32(eye.inner / unit, *TAPER[1])
     far = 1 - smoothstep32(rows / unit, 0.3 * LASHES, LASHES)
     return np.asarray(taken * far * ends, np.float32), np.asarray(line * ends, np.float32), dark
+
+
+def deepest(eye: Eye) -> float:
+    """Luma of the darkest that an open eye shows, with its lashes."""
+    light = cv2.GaussianBlur(luma(eye.seen), (0, 0), 0.5 * SOFT * eye.unit)
+    return float(np.percentile(light[eye.outside(ABOVE, BELOW, BESIDE) < 0], 2))

@@ -33,6 +33,10 @@ EDGE, RIM = 0.005, 0.016
 """Widths of the rim of an opening: all of the first is taken out with it; of the second what gleams as teeth do, which
 is their light and error of the mesh. What is lip stays: an upper lip is often thinner than the second."""
 
+WHITES, WIDE = (80, 95), (0.2, 0.3)
+"""Percentile of the opening's least channel that stands for teeth, where it is as narrow as a smile and where it is so
+high that most of it is tongue and dark; and those heights, outer eye distances."""
+
 GLEAM = (0.1, 0.35)
 """Least channel of a pixel of the rim, from that of its lip, 0, to that of the teeth, 1, from which it begins to be
 taken out, and from which all of it is."""
@@ -160,11 +164,13 @@ def behind(picture: Array, opening: Array, halves: list[Array], unit: float, par
     if inside.sum() > 8:
         least, luma = picture.min(-1), picture @ LUMA
         near = [cv2.dilate(opening, disc(reach * unit)) for reach in (RIM, TOOTH, 1.5 * RIM)]
+        wide = float(smoothstep32(float(opening.sum(0).max()) / unit, *WIDE))
+        whites = float(np.percentile(least[inside], WHITES[0] + wide * (WHITES[1] - WHITES[0])))
         like, rim = np.zeros(opening.shape, bool), np.zeros_like(opening)
         for own in halves:
             away = (own > 0.5) & (near[0] < 0.1)  # each lip has its own light
             lit, dull = (least[away], luma[away]) if away.sum() > 8 else (least, luma)
-            brightest, tooth = (float(np.percentile(*of)) for of in ((lit, LIT), (least[inside], 80)))
+            brightest, tooth = float(np.percentile(lit, LIT)), whites
             found = (luma < LIKE_DARK * float(np.median(dull))) & (near[2] > 0.5)
             middling, pale = float(np.median(lit)), np.ones_like(least)
             if tooth <= 1.15 * brightest + 5 and tooth > GLOSS * middling:

@@ -131,6 +131,19 @@ def test_a_shut_lid_has_a_dark_line_and_no_hole(lids: tuple[Lid | None, ...]) ->
         assert light[seam - 1 : seam + 3].min() < 0.75 * light[int(lid.upper[middle])]
 
 
+def test_the_shut_line_of_a_pale_picture_is_no_darker_than_its_open_eye(avatar: Avatar) -> None:
+    """A miniature in faint colours: a black line on it is no lash."""
+    pale = np.asarray(165 + 0.16 * (avatar.crop.astype(np.float32) - 140), np.float32).astype(np.uint8)
+    pale = np.asarray(cv2.GaussianBlur(pale, (0, 0), 1.0), np.uint8)
+    for lid in Lids().prepare(pale, avatar.mesh, avatar.pose, 1.0):
+        assert lid is not None
+        laid = layer(lid, 1.0)
+        light = laid[..., :3].mean(-1) / np.maximum(laid[..., 3], 1e-3)
+        (left, top), (right, bottom) = lid.points.min(0) - 8, lid.points.max(0) + 8
+        darkest = float(np.percentile(pale[int(top) : int(bottom), int(left) : int(right)].mean(-1), 1))
+        assert 0.75 * darkest < light[laid[..., 3] > 0.9].min() < 0.95 * float(np.median(lid.plate.mean(-1)))
+
+
 def test_an_eye_that_is_shut_already_or_out_of_sight_has_no_layers(avatar: Avatar) -> None:
     mesh = avatar.mesh.copy()
     mesh[EYE_LEFT, 1] = mesh[EYE_LEFT, 1].mean()

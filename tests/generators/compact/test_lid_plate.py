@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
-from speechhead.generators.compact.lid_plate import Eye, hole, luma, plate
+from speechhead.generators.compact.lid_plate import Eye, deepest, hole, luma, plate
 
 UNIT, HEIGHT, WIDTH, LENGTH = 150.0, 78, 86, 52
 
@@ -85,3 +87,20 @@ def test_the_dots_of_a_print_go_on_over_a_lid() -> None:
     inner = cv2.erode(covered.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
     fine = [luma(p) - cv2.GaussianBlur(luma(p), (0, 0), 4.5) for p in (lid, skin)]
     assert 0.55 < fine[0][inner].std() / fine[1][inner].std() < 1.3
+
+
+def test_nothing_is_laid_where_the_frame_ends_though_something_dark_lies_there() -> None:
+    """A lens in its frame meets the outer corner and goes on beyond what the layer holds: no edge is cut into it."""
+    skin = flat(200)
+    skin[36:44, WIDTH - 16 :] = 40
+    covered, laid = hole(eye_in(skin))
+    for shown in (covered, laid):
+        assert max(shown[:, 0].max(), shown[:, -1].max()) < 0.02
+        assert np.abs(np.diff(shown[:, -4:], axis=1)).max() < 0.5
+
+
+def test_the_darkest_of_an_eye_is_its_lashes_and_iris() -> None:
+    assert deepest(eye_in(flat(200))) < 0.25 * 200
+    pale = eye_in(flat(200))
+    pale = replace(pale, seen=np.asarray(150 + 0.2 * (pale.seen - 150), np.float32))
+    assert 100 < deepest(pale) < 150

@@ -60,6 +60,29 @@ def test_painted_teeth_that_overlap_the_lip_are_taken_out(smiling: Avatar) -> No
     assert (shown - lip < 0.3 * (250 - lip)).all(), (lip, shown)
 
 
+def test_lower_teeth_of_a_wide_open_mouth_are_not_on_its_lip(smiling: Avatar) -> None:
+    """Most of it is dark, and the mesh draws its lower edge across the teeth."""
+    unit, mesh = smiling.pose.scale, smiling.mesh.copy()
+    middle = mesh[LOWER_INNER_LIP, 0].mean()
+    for lip in (LOWER_INNER_LIP[1:-1], LOWER_OUTER_LIP[1:-1]):
+        mesh[lip, 1] += 0.3 * unit * np.maximum(1 - np.square((mesh[lip, 0] - middle) / (0.3 * unit)), 0)
+    upper, inner, outer = (mesh[lip, :2] for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP, LOWER_OUTER_LIP))
+    down = np.array([0, unit], np.float32)
+    crop = smiling.crop.astype(np.float32)
+    parts = (
+        (inner, outer, (150.0, 90, 90)),
+        (upper, inner, (40.0, 20, 20)),
+        (inner - 0.04 * down, inner + 0.03 * down, 235.0),
+    )
+    for above, below, colour in parts:
+        inside = filled((SIZE, SIZE), np.concatenate([above[2:-2], below[-3:1:-1]]))[..., None]
+        crop += inside * (np.array(colour, np.float32) - crop)
+    plate = plates(dataclasses.replace(smiling, crop=np.round(crop).astype(np.uint8), mesh=mesh))
+    x, y = np.round(inner[4:7] + 0.015 * down - 0.5).astype(int).T
+    assert (crop[y, x].min(-1) > 200).all()
+    assert (plate.lower[y * plate.density, x * plate.density].min(-1) < 130).all()
+
+
 def test_an_upper_lip_in_shadow_stays_a_lip(smiling: Avatar) -> None:
     """The upper lip is often darker than half of the lower one, and thinner than the rim that teeth light up."""
     shadow = filled((SIZE, SIZE), smiling.mesh[UPPER_INNER_LIP + UPPER_OUTER_LIP[::-1], :2])[..., None]
