@@ -1,4 +1,4 @@
-"""The report of people apart: one clip a person, baselines beside what is seen of ours."""
+"""The report of people apart: what is asked for and seen of ours, baselines beside what is seen of ours."""
 
 from __future__ import annotations
 
@@ -40,18 +40,20 @@ def film(name: str, sound: bool = True) -> JudgedClip:
 
 
 def test_rows_have_every_method_beside_one_another() -> None:
-    def show(clip: JudgedClip, speech: object) -> np.ndarray | None:
-        if speech == "blind":
-            return None
-        return clip.truth.normalised
+    def show(clip: JudgedClip, speech: object) -> tuple[np.ndarray, np.ndarray | None]:
+        truth = clip.truth.normalised
+        return REFERENCE + 2 * (truth - REFERENCE), None if speech == "blind" else truth
 
-    found = strangers.rows([film("a"), film("bb")], {"now": "seeing", "before": "blind"}, show)
-    assert list(found) == ["still", "energy", "now"]
+    found = strangers.rows([film("a"), film("aa"), film("bb")], {"before": "blind", "now": "seeing"}, show)
+    assert list(found) == ["still", "energy", "before, asked", "now, asked", "now"]
     assert found["now"]["opening"] == pytest.approx(1) and found["now"]["people"] == 2
+    assert found["now"]["opening range"] == pytest.approx(1) and found["now, asked"]["opening range"] > 1.5
     assert found["energy"]["opening"] > 0.7 and found["still"]["opening"] == 0
+    with pytest.raises(MediaError, match="no clip with sound"):
+        strangers.rows([], {"now": "seeing"}, show)
 
 
-def test_each_person_has_one_clip_and_unusable_ones_are_named(monkeypatch, tmp_path, capsys) -> None:
+def test_clips_without_sound_are_left_out_and_unusable_ones_named(monkeypatch, tmp_path, capsys) -> None:
     films = {"a1": film("a1", sound=False), "a2": film("a2"), "a3": film("a3")}
     entries = [ClipEntry(Path(f"{name}.mp4"), name[0]) for name in ("a1", "a2", "a3", "b1")]
     monkeypatch.setattr(strangers, "list_clips", lambda folder, split: entries)
@@ -62,9 +64,6 @@ def test_each_person_has_one_clip_and_unusable_ones_are_named(monkeypatch, tmp_p
         return films[entry.path.stem]
 
     monkeypatch.setattr(strangers, "load", load)
-    chosen = strangers.one_each(tmp_path, "test", 4, FaceTracker)
-    assert [clip.entry.path.stem for clip in chosen] == ["a2"]
+    chosen = list(strangers.usable(tmp_path, "test", 4, FaceTracker))
+    assert [clip.entry.path.stem for clip in chosen] == ["a2", "a3"]
     assert "left out: b1.mp4: no face" in capsys.readouterr().out
-    monkeypatch.setattr(strangers, "list_clips", lambda folder, split: [])
-    with pytest.raises(MediaError, match="no clip of 'test'"):
-        strangers.one_each(tmp_path, "test", 4, FaceTracker)
