@@ -1,4 +1,4 @@
-"""Lips to look at: mouths frame by frame, and curves of opening, width and chin beside the truth's.
+"""Lips to look at: mouths frame by frame over curves of opening, width and chin.
 
     python -m pipelines.train.speech.sheets runs/lips --clips ../shared/media2 [--split test] [--people 3]
     python -m pipelines.train.speech.sheets runs/lips --sound FRENCH.wav --sound MANDARIN.mp4 [--portrait NAME_OR_FILE]

@@ -1,4 +1,4 @@
-"""Lips of people apart: as they are asked for, as they are seen in rendered pictures, beside plain baselines.
+"""Lips of people apart, as asked for and as seen in pictures, beside plain baselines.
 
     python -m pipelines.train.speech.strangers --clips ../shared/media2 [--before FILE] [--markdown FILE]
 
