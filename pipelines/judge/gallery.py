@@ -1,6 +1,6 @@
 """Two dozen ordinary portraits: as they are, at rest, closed, widest, blinking.
 
-python -m pipelines.judge.gallery ../shared/portraits docs/portraits.jpg
+python -m pipelines.judge.gallery ../shared/portraits docs/portraits.webp
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SIZE, TILE, ROWS = 512, 224, 12
 KEPT = 0.78
 """Part of the face crop's side that is shown."""
 
-LARGEST = 1536 * 1024
+LARGEST = 512 * 1024
 """Bytes of the gallery."""
 
 
@@ -144,10 +144,10 @@ def page(
 
 
 def encoded(picture: NDArray[np.uint8], largest: int = LARGEST) -> bytes:
-    """A JPEG of at most `largest` bytes, as fine as they allow."""
+    """A WebP picture of at most `largest` bytes, as fine as they allow."""
     for quality in range(92, 20, -4):
         stream = BytesIO()
-        Image.fromarray(picture).save(stream, "JPEG", quality=quality, optimize=True)
+        Image.fromarray(picture).save(stream, "WEBP", quality=quality)
         if stream.tell() <= largest:
             break
     return stream.getvalue()
@@ -155,7 +155,7 @@ def encoded(picture: NDArray[np.uint8], largest: int = LARGEST) -> bytes:
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Portraits.")],
-    output: Annotated[Path, typer.Argument(help="JPEG to write.")],
+    output: Annotated[Path, typer.Argument(help="WebP picture to write.")],
     names: Annotated[Path, typer.Option(help="Table with `file`, `shows`, `licence`; or an avatars.json.")] = LISTED,
     sound: Annotated[Path, typer.Option(help="Sound or video file to speak.")] = Path("docs/speech.mp4"),
     full: Annotated[Path | None, typer.Option(help="Folder for a strip of each portrait at full size.")] = None,

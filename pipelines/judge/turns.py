@@ -1,6 +1,6 @@
 """A dozen portraits turned: to the sides, up and down, towards a shoulder.
 
-python -m pipelines.judge.turns ../shared/portraits docs/turns.jpg
+python -m pipelines.judge.turns ../shared/portraits docs/turns.webp
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SIZE, TILE = 512, 176
 KEPT = 0.9
 """Part of the face crop's side that is shown: hair and shoulders are what turns worst."""
 
-LARGEST = 1536 * 1024
+LARGEST = 512 * 1024
 """Bytes of the sheet."""
 
 
@@ -57,7 +57,7 @@ def poses(avatar: Avatar, generator: Generator) -> list[Picture]:
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Portraits.")],
-    output: Annotated[Path, typer.Argument(help="JPEG to write.")],
+    output: Annotated[Path, typer.Argument(help="WebP picture to write.")],
     names: Annotated[Path, typer.Option(help="Table with `file`, `shows`, `licence`; or an avatars.json.")] = LISTED,
     full: Annotated[Path | None, typer.Option(help="Folder for a strip of each portrait at full size.")] = None,
     name: Annotated[str, typer.Option("--generator", help="Name of a generator.")] = "compact",

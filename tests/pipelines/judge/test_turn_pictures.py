@@ -58,7 +58,7 @@ def test_the_sheet_has_a_line_for_each_portrait(tmp_path, monkeypatch):
     monkeypatch.setattr(turns, "open_generator", lambda *_, **__: Turning())
     names = tmp_path / "names.csv"
     names.write_text("file\nreuben_robie.jpg\nabsent.jpg\n")
-    out, full = tmp_path / "turns.jpg", tmp_path / "full"
+    out, full = tmp_path / "turns.webp", tmp_path / "full"
     done = CliRunner().invoke(turns.app, [str(SHIPPED), str(out), "--names", str(names), "--full", str(full)])
     assert done.exit_code == 0 and "left out" in done.output and "1 portraits" in done.output
     with Image.open(out) as page, Image.open(full / "reuben_robie.png") as strip:
