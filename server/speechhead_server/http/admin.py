@@ -16,17 +16,20 @@ from speechhead_server.core.tickets import LONGEST, Ticket
 from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
 
-from .requests import Body
+from .control_fields import strict
+from .requests import Body, WholeNumber
 from .results import Result, refusals
+
+Number: Any = strict(float)
 
 
 class TicketBody(Body):
     """A ticket to make."""
 
-    seconds: float = Field(3600.0, ge=1, le=LONGEST)
+    seconds: Number = Field(3600.0, ge=1, le=LONGEST)
     session: str = Field("", max_length=100)
-    sessions: int = Field(1, ge=1, le=1000)
-    session_seconds: float | None = Field(None, gt=0, le=LONGEST)
+    sessions: WholeNumber = Field(1, ge=1, le=1000)
+    session_seconds: Number | None = Field(None, gt=0, le=LONGEST)
     offline: StrictBool = False
 
 

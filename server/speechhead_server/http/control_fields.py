@@ -8,9 +8,11 @@ prints the table.
 from __future__ import annotations
 
 import types
-from typing import Any, Literal, Union, get_args, get_origin
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field, StrictBool, create_model
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, create_model
 
 from speechhead.core.controls import Controls
 from speechhead.core.records import Entry, entries
@@ -23,12 +25,34 @@ def fields_of_controls(base: type[BaseModel]) -> type[BaseModel]:
     """A body with every control, each left out or null where it is not to change."""
     fields: dict[str, Any] = {
         entry.name: (
-            (StrictBool if entry.kind is bool else _json_kind(entry)) | None,
+            strict(_json_kind(entry)) | None,
             Field(None, description=entry.option.meaning, json_schema_extra=_range(entry)),
         )
         for entry in FIELDS
     }
     return create_model("ControlFields", __base__=base, **fields)
+
+
+def _no_flag(value: Any) -> Any:
+    """ValueError for what JSON writes otherwise than as a number."""
+    if isinstance(value, (bool, str)):
+        raise ValueError("a number is needed")
+    return value
+
+
+NUMBERS = {bool: StrictBool, float: Annotated[float, BeforeValidator(_no_flag)],
+           int: Annotated[int, BeforeValidator(_no_flag)]}  # fmt: skip
+"""Types whose values are taken as JSON writes them: true is no 1, and "1" is none."""
+
+
+def strict(kind: Any) -> Any:
+    """A type with all numbers and truths within it taken as they are written."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return reduce(or_, map(strict, parts))
+    if origin in (tuple, dict, list):
+        return origin[tuple(map(strict, parts))]
+    return NUMBERS.get(kind, kind)
 
 
 def table() -> str:

@@ -14,7 +14,7 @@ from speechhead.core.keyframes import Keyframe
 from speechhead_server.core.problems import Refused
 from speechhead_server.live.wish import SessionWish
 
-from .control_fields import FIELDS, fields_of_controls
+from .control_fields import FIELDS, fields_of_controls, strict
 
 
 class Body(BaseModel):
@@ -40,12 +40,16 @@ class ControlsBody(fields_of_controls(Body)):  # type: ignore[misc]  # made of t
         return changes
 
 
+WholeNumber: Any = strict(int)
+StrictEmotions: Any = strict(Emotions)
+
+
 class SessionBody(Body):
     """A new session."""
 
     avatar: str | None = Field(None, max_length=100)
     voice: str | None = Field(None, max_length=100)
-    size: int | None = None
+    size: WholeNumber | None = None
     generator: str | None = Field(None, max_length=100)
     background: str | None = Field(None, max_length=100)
     controls: ControlsBody | None = None
@@ -62,7 +66,7 @@ class SayBody(Body):
 
     text: str
     voice: str | None = Field(None, max_length=100)
-    emotion: Emotions | None = None
+    emotion: StrictEmotions | None = None
     interrupt: StrictBool = False
 
 

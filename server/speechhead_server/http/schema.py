@@ -58,8 +58,8 @@ def offline_form(forms: Collection[str], avatars: Collection[str]) -> Schema:
         "generator": {"type": "string"},
     }
     one = {"oneOf": [{"required": ["text"]}, {"required": ["audio"]}]}
-    whom = {"not": {"required": ["source", "avatar"]}}
-    return {"type": "object", "properties": fields, "additionalProperties": False, "allOf": [one, whom]}
+    apart = [{"not": {"required": [*pair]}} for pair in (("source", "avatar"), ("audio", "voice"))]
+    return {"type": "object", "properties": fields, "additionalProperties": False, "allOf": [one, *apart]}
 
 
 def exact(made: Callable[[], Schema], offered: Callable[[], Mapping[str, Sequence[str | int]]]) -> Callable[[], Schema]:
@@ -96,8 +96,9 @@ def _asked(shown: Schema) -> Iterator[tuple[str, Schema, str]]:
                     yield parameter["name"], parameter, "schema"
     for body in bodies:
         fields = body.get("properties", {})
-        for name in fields:
-            yield name, fields, name
+        for name, field in list(fields.items()):
+            if not {"enum", "pattern"} & {*field}:  # which say more already
+                yield name, fields, name
 
 
 def _narrowed(field: Schema, kinds: list[Schema]) -> Schema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 
 import pytest
@@ -68,6 +69,45 @@ def test_the_schema_says_how_a_token_is_sent_and_what_is_taken():
         one_line(await client.patch(f"/sessions/{made['id']}/controls", json={"blink_rate": 121}), 422)
 
     play(scenario, token="a-token")
+
+
+def test_the_schema_says_which_values_are_taken():
+    async def scenario(client, server):
+        schema = (await client.get("/openapi.json")).json()
+        assert schema == (await client.get("/openapi.json")).json()
+        fields = schema["components"]["schemas"]["SessionBody"]["properties"]
+        assert fields["size"]["anyOf"] == [{"enum": [128]}, {"type": "null"}]
+        assert fields["generator"]["anyOf"][0] == {"enum": ["compact"]}
+        (size,) = [p for p in schema["paths"]["/whep"]["post"]["parameters"] if p["name"] == "size"]
+        assert {"enum": [128]} in size["schema"]["anyOf"]
+        colour = re.compile(fields["background"]["anyOf"][0]["pattern"])
+        emotion = schema["components"]["schemas"]["SayBody"]["properties"]["emotion"]["anyOf"]
+        assert re.match(emotion[0]["pattern"], "happy:0.6") and not re.match(emotion[0]["pattern"], "glad")
+        for given, fits in (("#012345", True), ("red", True), ("", False), ("#01", False), ("reddish", False)):
+            assert bool(colour.match(given)) is fits
+            taken = await client.post("/sessions", json={"background": given})
+            assert (taken.status_code == 201) is fits, (given, taken.text)
+        form = schema["paths"]["/offline"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+        assert re.match(form["properties"]["size"]["pattern"], "512") and not re.match(
+            form["properties"]["size"]["pattern"], "513"
+        )
+
+    play(scenario)
+
+
+def test_numbers_are_taken_as_json_writes_them():
+    async def scenario(client, server):
+        path = f"/sessions/{(await session(client))['id']}/controls"
+        for wrong in ({"look_away": False}, {"look_away": "3"}, {"gaze": [True, 1]}, {"head": [1, "2", 3]}):
+            one_line(await client.patch(path, json=wrong), 422)
+        one_line(await client.patch(path, json={"emotion": {"happy": True}}), 422)
+        one_line(await client.post("/sessions", json={"size": True}), 422)
+        one_line(await client.post("/sessions", json={"controls": {"blink_rate": "7"}}), 422)
+        right = {"look_away": 3, "gaze": [1, 2.5], "head": [1, 2, 3], "emotion": {"happy": 1}}
+        shown = (await client.patch(path, json=right)).json()
+        assert shown["look_away"] == 3 and shown["gaze"] == [1, 2.5] and shown["emotion"] == {"happy": 1}
+
+    play(scenario)
 
 
 def test_closing_is_said_and_nothing_new_is_taken():
