@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import shutil
 import tempfile
@@ -40,6 +41,9 @@ RESULTS = "work"
 
 SWEEP = 30.0
 """Seconds between two looks for jobs to forget."""
+
+OPERATORS = "the server is not set up for this; its log says why. Tell its operator."
+"""What a visitor is told of a fault in files of the operator, such as a key that is gone."""
 
 SHOWN = (USER_FOLDER, "SPEECHHEAD_TTS_URL", "SPEECHHEAD_TTS_MODEL")
 """Variables that a job's process needs: where weights and voices of this machine are. It sees none of the server's."""
@@ -190,9 +194,12 @@ class OfflineQueue:
     async def _end(self, job: OfflineJob, done: Done) -> None:
         """Note what came of a job; of one that failed no file stays."""
         job.full = done.full
-        error = str(no_room(self._root)) if done.full else done.error
+        error = str(no_room(self._root)) if done.full else done.error and _without(done.error, job.folder)
+        if error and names_a_place(error):
+            log.error("offline: %s", one_line(ValueError(error)))
+            error = OPERATORS
         job.state, job.ended = "failed" if error else "done", time.monotonic()
-        job.error = None if error is None else one_line(ValueError(_without(error, job.folder)))
+        job.error = None if error is None else one_line(ValueError(error))
         job.notes = tuple(_without(note, job.folder) for note in done.notes)
         if job.gone or error:
             await asyncio.to_thread(shutil.rmtree, job.folder, True)
@@ -239,6 +246,12 @@ def _on_gpu(job: Job) -> bool:
     """Whether a job draws on a GPU, whose driver reserves far more addresses than it takes memory."""
     device = job.options.get("device", "auto")
     return str(device).startswith("cuda") or (device == "auto" and usable_cuda())
+
+
+def names_a_place(text: str) -> bool:
+    """Whether a text names a file of this machine: of the visitor's own only names are told."""
+    words = (word.strip("'\"(),:;") for word in text.split())
+    return any(word.startswith(os.sep) and Path(*Path(word).parts[:2]).is_dir() for word in words)
 
 
 def _without(text: str, folder: Path) -> str:

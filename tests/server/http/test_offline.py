@@ -33,6 +33,7 @@ for line in sys.stdin:
     if text == "hangs": time.sleep(60)
     print(json.dumps({"event": "progress", "done": 1, "total": 2}), flush=True)
     error = folder + "/x: not good. Cut it." if text in ("bad", "full") else None
+    if text == "key": error = given["job"]["options"]["c2pa"][1] + ": no such file. Give --c2pa CERT KEY."
     open(os.path.join(folder, given["job"]["output"]), "w").write(json.dumps([given["job"], sorted(os.environ)]))
     print(json.dumps({"event": "done", "error": error, "notes": ["noted"], "frames": 2, "seconds": 0.1,
           "full": text == "full"}), flush=True)
@@ -49,7 +50,7 @@ async def post(client, files=None, **fields):
     return await client.post("/offline", files=parts, data=fields)
 
 
-def test_an_operator_that_signs_has_every_video_signed(toy_child, tmp_path):
+def test_an_operator_that_signs_has_every_video_signed(toy_child, tmp_path, caplog):
     async def scenario(client, server):
         refused = await post(client, text="Hi.", form="webm")
         assert refused.status_code == 422 and "signature" in refused.json()["error"]
@@ -59,8 +60,29 @@ def test_an_operator_that_signs_has_every_video_signed(toy_child, tmp_path):
         sent = json.loads((await client.get(f"/offline/{name}/video")).content)[0]
         assert sent["options"]["c2pa"] == [str(tmp_path / "a, b.pem"), str(tmp_path / "k.key")]
         assert (await post(client, text="Hi.", c2pa="x,y")).status_code == 422
+        await client.delete(f"/offline/{name}")
+        gone = await ended(client, (await post(client, text="key")).json()["id"])
+        assert gone["error"] == queue.OPERATORS and str(tmp_path) in caplog.text, "a stranger is told no path"
 
     play(scenario, c2pa=(str(tmp_path / "a, b.pem"), str(tmp_path / "k.key")))
+
+
+def test_what_a_stranger_fetches_is_signed(tmp_path):
+    """Once, with the real child and library."""
+    c2pa, certificates = pytest.importorskip("c2pa"), pytest.importorskip("support.certificates")
+    write_wav(tmp_path / "a.wav", [speech_like(0.2)], 16_000)
+
+    async def scenario(client, server):
+        made = await post(client, {"audio": (tmp_path / "a.wav").read_bytes()}, size="64")
+        job = await ended(client, made.json()["id"], 0.2)
+        assert job["state"] == "done", job
+        video = io.BytesIO((await client.get(f"/offline/{job['id']}/video")).content)
+        with c2pa.Reader("video/mp4", video) as reader:
+            told = json.loads(reader.json())
+        assert [fault["code"] for fault in told["validation_status"]] == ["signingCredential.untrusted"]
+        assert "trainedAlgorithmicMedia" in json.dumps(told) and str(tmp_path) not in json.dumps(told)
+
+    play(scenario, c2pa=tuple(map(str, certificates.signer(tmp_path))))
 
 
 async def ended(client, name, pause=0.02):
