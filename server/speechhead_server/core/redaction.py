@@ -11,6 +11,7 @@ import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from errno import errorcode
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -90,7 +91,9 @@ def from_outside(error: BaseException) -> bool:
 def place(error: BaseException) -> str:
     """An exception's kind and the place where it came up, without its message."""
     frames = _frames(error)
-    return type(error).__name__ + "".join(f" at {Path(c.co_filename).name}:{line}" for c, line in frames[-1:])
+    system = errorcode.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    where = "".join(f" at {Path(code.co_filename).name}:{line}" for code, line in frames[-1:])
+    return f"{type(error).__name__}{f' {system}' if system else ''}{where}"
 
 
 def _frames(error: BaseException) -> list[tuple[CodeType, int]]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Protocol
 
@@ -25,7 +26,11 @@ HEADERS = 10.0
 """Seconds in which the headers of a request must have come, from a connection's or a request's first byte on."""
 
 LEAST, SHARE = 16, 4
-"""Connections without a whole request that are kept at least, and the part of all open files that they may take."""
+"""Connections without whole headers that are kept at least, and the part of all open files that they may take."""
+
+BODY, UNREAD, KEEP = 900.0, 30.0, 30
+"""Seconds: of a body, whose own limit the guard has; in which a client must have read some of what waits for it; and
+for which a connection that asks nothing is kept."""
 
 GRACE = 5
 """Seconds that open requests are given at the end."""
@@ -49,46 +54,89 @@ TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length
 
 
 def most_waiting() -> int:
-    """Connections without a whole request that are kept; the oldest gives way to a further one."""
+    """Connections without whole headers that are kept; the oldest gives way to a further one."""
     files = getrlimit(RLIMIT_NOFILE)[0] if getrlimit is not None else 1024
     return max(LEAST, min(4096, files // SHARE if files > 0 else 4096))
 
 
-class TimedProtocol(H11Protocol):
-    """HTTP whose headers must come in time."""
+class Bounded:
+    """Connections in one state that holds a place: few of them, and for a while.
 
-    _waiting: OrderedDict[TimedProtocol, asyncio.TimerHandle] = OrderedDict()
+    Parameters
+    ----------
+    part : of `most_waiting` that are kept; the oldest gives way to a further one
+    """
+
+    def __init__(self, part: float = 0.5) -> None:
+        self._part = part
+        self._timers: OrderedDict[Any, tuple[asyncio.TimerHandle, Callable[[], None]]] = OrderedDict()
+
+    def add(self, one: object, seconds: float, end: Callable[[], None]) -> None:
+        """A connection comes into the state; `end` is called if it does not leave it in so many seconds."""
+        if one in self._timers:
+            return
+
+        def ended() -> None:
+            self.remove(one)
+            end()
+
+        self._timers[one] = asyncio.get_running_loop().call_later(seconds, ended), ended
+        while len(self._timers) > self._part * most_waiting():
+            next(iter(self._timers.values()))[1]()
+
+    def remove(self, one: object) -> None:
+        """It has left the state."""
+        if (known := self._timers.pop(one, None)) is not None:
+            known[0].cancel()
+
+
+class TimedProtocol(H11Protocol):
+    """HTTP whose headers must come in time, and whose places nobody holds by sending, reading or asking nothing."""
+
+    _headers, _bodies, _idle, _unread = Bounded(1.0), Bounded(), Bounded(), Bounded()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection begins."""
         super().connection_made(transport)
-        self._wait()
-        while len(self._waiting) > most_waiting():
-            next(iter(self._waiting))._too_slow()
+        self._headers.add(self, HEADERS, self._too_slow)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; while a request's headers are not whole, its time runs."""
+        self._idle.remove(self)
         super().data_received(data)
-        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
-            if self not in self._waiting:
-                self._wait()
+        state = self.conn.their_state
+        if state is h11.SEND_BODY:
+            self._bodies.add(self, BODY, self._too_slow)
         else:
-            self._done()
+            self._bodies.remove(self)
+        if state is h11.IDLE and self.conn.trailing_data[0]:
+            self._headers.add(self, HEADERS, self._too_slow)
+        else:
+            self._headers.remove(self)
+
+    def on_response_complete(self) -> None:
+        """An answer is sent; the connection may be used again."""
+        super().on_response_complete()
+        if not self.transport.is_closing() and self.conn.their_state is h11.IDLE:
+            self._idle.add(self, 2 * KEEP, self.transport.close)
+
+    def pause_writing(self) -> None:
+        """The client does not read what it asked for."""
+        super().pause_writing()
+        self._unread.add(self, UNREAD, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        self._unread.remove(self)
+        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
-        self._done()
+        for state in (self._headers, self._bodies, self._idle, self._unread):
+            state.remove(self)
         super().connection_lost(exc)
 
-    def _wait(self) -> None:
-        self._waiting[self] = asyncio.get_running_loop().call_later(HEADERS, self._too_slow)
-
-    def _done(self) -> None:
-        if (timer := self._waiting.pop(self, None)) is not None:
-            timer.cancel()
-
     def _too_slow(self) -> None:
-        self._done()
         if not self.transport.is_closing():
             self.transport.write(TOO_SLOW)
             self.transport.close()
@@ -192,7 +240,7 @@ def served(app: Any, host: str, port: int, leaving: Leaving, seconds: float) -> 
         lifespan="on",
         log_config=None,
         timeout_graceful_shutdown=GRACE,
-        timeout_keep_alive=30,
+        timeout_keep_alive=KEEP,
         ws_max_size=2 * 1024 * 1024,
         ws_ping_interval=20,
         ws_ping_timeout=PONG,

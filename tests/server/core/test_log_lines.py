@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
-from speechhead_server.core.logs import JsonFormatter, begin_logs, fields
+from speechhead_server.core.logs import JsonFormatter, Repeated, begin_logs, fields
 
 
 def test_a_line_is_one_json_record_with_its_fields():
@@ -37,3 +37,18 @@ def test_all_loggers_write_in_the_chosen_form(capsys, monkeypatch):
     begin_logs("json")
     logging.getLogger("anything").info("hello", extra=fields("a.b"))
     assert json.loads(capsys.readouterr().err)["event"] == "a.b"
+
+
+def test_a_warning_that_comes_again_and_again_is_said_once_and_counted():
+    lines = Repeated()
+
+    def written(created, text="no room for %d", *args, level=logging.WARNING, name="asyncio"):
+        record = logging.LogRecord(name, level, __file__, 1, text, args or (7,), None)
+        record.created = created
+        return record.getMessage() if lines.filter(record) else None
+
+    assert written(100.0) == "no room for 7" and written(101.0, "no room for %d", 8) == "no room for 8"
+    assert [written(100.0 + k / 100) for k in range(500)] == [None] * 500
+    assert written(100.5, name="other") == "no room for 7"
+    assert written(111.0) == "no room for 7 (500 times more before)" and written(112.0) is None
+    assert written(112.0, level=logging.INFO) == written(112.0, level=logging.INFO) == "no room for 7"

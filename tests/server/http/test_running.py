@@ -21,6 +21,14 @@ async def app(scope, receive, send):
             await send({"type": "lifespan.startup.complete"})
         await send({"type": "lifespan.shutdown.complete"})
         return
+    if scope["path"] == "/much":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(400):
+            await send({"type": "http.response.body", "body": bytes(100_000), "more_body": True})
+        return
+    if scope["method"] == "POST":
+        while (await receive()).get("more_body"):
+            pass
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
 
@@ -78,6 +86,62 @@ def test_half_requests_are_ended_and_the_oldest_give_way(monkeypatch):
         await task
 
     asyncio.run(scenario())
+
+
+HELD = {
+    "unread": b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n",
+    "idle": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "bodies": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc",
+}
+
+
+@pytest.mark.parametrize("state", HELD)
+def test_nobody_holds_all_places_by_doing_nothing(state, monkeypatch):
+    monkeypatch.setattr(running, "most_waiting", lambda: 8)
+    monkeypatch.setattr(running, "UNREAD", 60.0)
+
+    async def scenario():
+        server, task, port = await started(Speaker())
+        held = []
+        for _ in range(12):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+            writer.write(HELD[state])
+            held.append((reader, writer))
+        until = asyncio.get_running_loop().time() + 10
+        while len(server.server_state.connections) > 4:
+            assert asyncio.get_running_loop().time() < until
+            await asyncio.sleep(0.02)
+        assert (await ask(port)).endswith(b"ok")
+        for _, writer in held:
+            writer.transport.abort()
+        server.should_exit = True
+        await task
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_is_not_read_ends_and_one_that_is_read_slowly_does_not(monkeypatch):
+    monkeypatch.setattr(running, "UNREAD", 0.5)
+
+    async def scenario():
+        server, task, port = await started(Speaker())
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+        writer.write(HELD["unread"])
+        await asyncio.sleep(0.2)
+        while server.server_state.connections:
+            await asyncio.sleep(0.05)
+        writer.transport.abort()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HELD["unread"])
+        size = 0
+        while size < 25_000_000:
+            size += len(await asyncio.wait_for(reader.read(4_000_000), 5))
+            await asyncio.sleep(0.01)
+        writer.transport.abort()
+        server.should_exit = True
+        await task
+
+    asyncio.run(asyncio.wait_for(scenario(), 40))
 
 
 def test_a_handshake_that_no_library_understands_holds_no_place(monkeypatch):
