@@ -34,7 +34,7 @@ DIM = 4.0
 def moved(picture: Frames, truth: Frames, sigma: float) -> Frames:
     """A picture [H, W, 3] whose places are where the truth has them; sigma: of the flow's smoothing, pixels."""
     grey = [cv2.cvtColor(np.ascontiguousarray(one), cv2.COLOR_RGB2GRAY) for one in (truth, picture)]
-    found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(grey[0], grey[1], np.zeros(0))
+    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(grey[0], grey[1], np.zeros(0))
     flow = cv2.GaussianBlur(np.asarray(found, np.float32), (0, 0), sigma)
     rows, columns = np.indices(grey[0].shape, np.float32)
     x, y = columns + flow[..., 0], rows + flow[..., 1]

@@ -111,8 +111,8 @@ def _stages(batch: Batch, painters: Any) -> dict[str, Any]:
     face, known = flow._face(batch, 128)
     found["face"] = np.concatenate([face[0].permute(1, 2, 0).numpy(), known[0, 0].numpy()[..., None]], 2)
     found["around"] = flow._around(batch)[0].permute(1, 2, 0).numpy()
-    moves = flow.flow(batch)
-    frames = flow.person(batch, moves)
+    fields = flow.fields(batch)
+    moves, frames = fields.flow, flow.person(batch, fields)
 
     def keep(name: str) -> None:
         found[name] = frames[0].permute(1, 2, 0).clamp(0, 255).round().byte().numpy()

@@ -17,6 +17,7 @@ from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalise
 from speechhead.motion.rest import rest_face
 
 from .eyes import Lid, Lids, closures, held_open, steadied
+from .far_edge import PersonFields, edged
 from .head import HeadModel
 from .latents import CompactLatents, deepened, mouth_width
 from .lips import LipSheets
@@ -166,8 +167,10 @@ class CompactGenerator:
         normalised = steadied(source.landmarks, normalised, source.lids)
         closure = closures(source.landmarks, normalised, source.lids)
         keypoints = self.keypoints(source, held_open(source.landmarks, normalised, closure))
-        flow = self._flow(source, keypoints, pose)
-        frame = with_lips(source.layers.moved(flow), source.lips, keypoints, pose)
+        fields = self._fields(source, keypoints, pose)
+        flow = fields.flow
+        frame = edged(source.layers.moved(flow), source.layers, fields)
+        frame = with_lips(frame, source.lips, keypoints, pose)
         frame = self._paint(without_smile(frame, source.smile, flow, keypoints, pose), source, keypoints, pose)
         frame = self._lids.close(frame, source.lids, closure, keypoints, pose)
         return frame if source.room is None else source.room.draw(frame, flow, pose), flow
@@ -177,16 +180,19 @@ class CompactGenerator:
         deep = deepened(normalised, source.landmarks, source.rest_width, source.inside.overgrown)
         return self._latents.keypoints(deep[None], source.canonical)[0]
 
-    @staged("warps")
     def _flow(self, source: Source, keypoints: Array, pose: Pose) -> Array:
-        """Backward flow of the person, [N, N, 2]: the face by its mesh, before all that is around it."""
+        return self._fields(source, keypoints, pose).flow
+
+    @staged("warps")
+    def _fields(self, source: Source, keypoints: Array, pose: Pose) -> PersonFields:
+        """What the person is read through: the face by its mesh, before all that is around it."""
         solid = source.relief.raised(keypoints, pose)
         face, coverage = source.warper.flow(solid, pose, PRIOR_RESOLUTION)
         posed = to_pixels(solid, pose)[:, :2]
         around = source.relief.flow(posed[OVAL], pose)
         around = np.asarray(cv2.resize(around, coverage.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
         inside = silhouette(posed * np.float32(PRIOR_RESOLUTION / self.size), PRIOR_RESOLUTION)
-        return (around + inside[..., None] * (grown(face, coverage >= 1) - around)) * self._taper
+        return PersonFields(grown(face, coverage >= 1) * self._taper, around * self._taper, inside, posed)
 
     def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Generate the windows and lay them over the warped portrait with its lips."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,21 +14,38 @@ from speechhead.generators.compact.room_light import ROOM
 from speechhead.generators.compact.shown import PRIOR_RESOLUTION
 
 from .constants import constant
-from .draw import affine, cornered, covered, enlarged, grid, mapped, read, triangles
+from .draw import affine, cornered, distance, enlarged, grid, mapped, read, softly, triangles
 from .frames import Batch
 
 FLAT, OPEN = 1e-7, 2e-5
 """Areas of triangles in units of the crop from which those of the face, and of its openings, are drawn."""
 
+BAND = 1.5
+"""Places on each side of a face's outline that are drawn finely."""
 
-def flow(batch: Batch) -> Tensor:
-    """Backward flow of the person [B, 2, N, N] in [-1, 1] units: the face by its mesh, before all that is around it."""
+
+class FieldTensors(NamedTuple):
+    """What persons are read through, see `far_edge`: backward flows [B, 2, N, N] in [-1, 1] units of the face and of
+    what is around it, and how far places are outside the face's outline, [B, 1, N, N], in places."""
+
+    face: Tensor
+    around: Tensor
+    away: Tensor
+
+    @property
+    def flow(self) -> Tensor:
+        """The two as one flow."""
+        return self.around + softly(self.away) * (self.face - self.around)
+
+
+def fields(batch: Batch) -> FieldTensors:
+    """What the persons of a batch are read through: faces by their meshes, before all that is around them."""
     side = PRIOR_RESOLUTION
     face, known = _face(batch, side)
-    around = enlarged(_around(batch), side)
     x, y = grid(side, side, face)
-    inside = covered(batch.number("hull"), x, y)[:, None]
-    return (around + inside * (_grown(face, known) - around)) * constant(f"taper.{side}", batch.device)
+    away = distance(batch.number("hull"), x, y)[:, None]
+    taper = constant(f"taper.{side}", batch.device)
+    return FieldTensors(_grown(face, known) * taper, enlarged(_around(batch), side) * taper, away)
 
 
 def _face(batch: Batch, side: int) -> tuple[Tensor, Tensor]:
@@ -86,13 +105,21 @@ def places(batch: Batch, flow: Tensor) -> tuple[Tensor, Tensor]:
     return x + fine[:, 0], y + fine[:, 1]
 
 
-def person(batch: Batch, flow: Tensor) -> Tensor:
-    """Frames [B, 3, S, S] in 0..255: the person read through a flow, laid before the background."""
-    layer, behind = batch.source("person"), batch.source("background")
+def person(batch: Batch, fields: FieldTensors) -> Tensor:
+    """Frames [B, 3, S, S] in 0..255: the person read through its fields, laid before the background."""
+    away, cell = enlarged(fields.away, batch.size), batch.size / PRIOR_RESOLUTION
+    front, behind = (_read(batch, flow) for flow in (fields.face, fields.around))
+    fine = behind + softly(away * cell) * (front - behind)
+    moved = torch.where(away.abs() < BAND, fine, _read(batch, fields.flow))
+    return (moved[:, :3] + (1 - moved[:, 3:]) * batch.source("background")).clamp(0, 255)
+
+
+def _read(batch: Batch, flow: Tensor) -> Tensor:
+    """The person's layer [B, 4, S, S] read through a flow."""
+    layer = batch.source("person")
     density = layer.shape[-1] // batch.size
     x, y = places(batch, flow)
-    moved = read(layer, x * density, y * density)
-    return (moved[:, :3] + (1 - moved[:, 3:]) * behind).clamp(0, 255)
+    return read(layer, x * density, y * density)
 
 
 def matte(batch: Batch, flow: Tensor) -> Tensor:

@@ -71,8 +71,9 @@ def drawn(
     """
     batch = Batch(parts, plan.frames, plan.size)
     with mark("warps"):
-        moves = flow.flow(batch)
-        frames = flow.person(batch, moves)
+        fields = flow.fields(batch)
+        moves = fields.flow
+        frames = flow.person(batch, fields)
     with mark("composite"):
         lips.laid(batch, frames)
         if batch.most("smile"):

@@ -1,13 +1,14 @@
 /** Where each pixel of a frame is read in its portrait, and the person read there, before the background. */
 
 import { MESH as FACE, RELIEF } from "../tables.js";
-import { HERE, pictured, quads, READING, tableOf, triangles } from "./glsl.js";
+import { EDGES, HERE, pictured, quads, READING, tableOf, triangles } from "./glsl.js";
 
 const SIDE = FACE.resolution; // places a side of the field in which the landmark warp is drawn
 const COUNT = RELIEF.resolution; // and of that of its surroundings
 const HULL = 2 * FACE.oval.length;
 const RINGS = FACE.rings / 2; // triangles of the ring next to the face; the outer one stands still
 const FIRST = RINGS + FACE.holes;
+const BAND = 1.5, FAR = 4; // places on each side of a face's outline that are drawn finely, and that are told apart
 
 const MESH = triangles(
   "uniform sampler2D vertices;",
@@ -70,33 +71,39 @@ void main() {
   }
   result = vec4((place - own) * ${2 / COUNT}, 0, 0);
 }`],
-  flow: [`${HERE}${READING}uniform sampler2D face, around; uniform vec3 hull[${HULL}]; uniform vec4 bounds; uniform int sides;
-void main() {
+  fields: [`${HERE}${READING}uniform sampler2D face, around;
+void main() { // of the face, a little beyond where it is known, and of what is around it
   vec2 own = here(); ivec2 at = ivec2(own);
-  vec2 rest = held(around, (own + 0.5) * ${COUNT / SIDE} - 0.5, ivec2(${COUNT})).xy, moved = rest;
-  float away = any(lessThan(own, bounds.xy)) || any(greaterThan(own, bounds.zw)) ? 1e6 : -1e6;
-  if (away < 0.0) for (int i = 0; i < sides; i++) away = max(away, dot(hull[i].xy, own) + hull[i].z);
-  float inside = clamp(0.5 + (0.675 - away) / 1.25, 0.0, 1.0);
-  if (inside > 0.0) {
-    vec4 found = texelFetch(face, at, 0);
-    if (found.z < 0.5) {
-      vec3 sum = vec3(0);
-      for (int j = -2; j < 3; j++) for (int i = -2; i < 3; i++) {
-        vec4 near = pixel(face, at + ivec2(i, j), ivec2(${SIDE}));
-        sum += near.z * vec3(near.xy, 1);
-      }
-      found.xy = sum.xy / max(sum.z, 1e-6);
+  vec2 rest = held(around, (own + 0.5) * ${COUNT / SIDE} - 0.5, ivec2(${COUNT})).xy;
+  vec4 found = texelFetch(face, at, 0);
+  if (found.z < 0.5) {
+    vec3 sum = vec3(0);
+    for (int j = -2; j < 3; j++) for (int i = -2; i < 3; i++) {
+      vec4 near = pixel(face, at + ivec2(i, j), ivec2(${SIDE}));
+      sum += near.z * vec3(near.xy, 1);
     }
-    moved = mix(rest, found.xy, inside);
+    found.xy = sum.xy / max(sum.z, 1e-6);
   }
   vec2 middle = abs((2.0 * own + 1.0) / ${SIDE}.0 - 1.0);
   float edge = clamp((1.0 - max(middle.x, middle.y)) / 0.2, 0.0, 1.0);
-  result = vec4(moved * edge * edge * (3.0 - 2.0 * edge), 0, 0);
+  result = vec4(found.xy, rest) * edge * edge * (3.0 - 2.0 * edge);
 }`],
-  person: [`${HERE}uniform sampler2D flow, person, background; uniform float size; uniform vec2 inset;
+  flow: [`${HERE}${EDGES}uniform sampler2D fields; uniform vec3 hull[${HULL}]; uniform vec4 bounds; uniform int sides;
+void main() {
+  vec2 own = here(); vec4 both = texelFetch(fields, ivec2(own), 0);
+  float away = any(lessThan(own, bounds.xy)) || any(greaterThan(own, bounds.zw)) ? ${FAR}.0 : -1e6;
+  if (away < 0.0) for (int i = 0; i < sides; i++) away = max(away, dot(hull[i].xy, own) + hull[i].z);
+  result = vec4(mix(both.zw, both.xy, softly(away)), clamp(away, -${FAR}.0, ${FAR}.0), 0);
+}`],
+  person: [`${HERE}${EDGES}uniform sampler2D flow, fields, person, background; uniform float size; uniform vec2 inset;
+vec4 there(vec2 uv, vec2 way) { return texture(person, uv + 0.5 * way + inset); }
 void main() {
   vec2 uv = gl_FragCoord.xy / size;
-  vec4 moved = texture(person, uv + 0.5 * texture(flow, uv).xy + inset);
+  vec4 way = texture(flow, uv), moved = there(uv, way.xy);
+  if (abs(way.z) < ${BAND}) { // the face's outline, as fine as the picture: see far_edge.py
+    vec4 both = texture(fields, uv);
+    moved = mix(there(uv, both.zw), there(uv, both.xy), softly(way.z * (size / ${SIDE}.0)));
+  }
   result = vec4(moved.rgb + (1.0 - moved.a) * texelFetch(background, ivec2(gl_FragCoord.xy), 0).rgb, 1);
 }`],
   rested: [`${HERE}${READING}uniform sampler2D flow, light; uniform float size, amount, way;
@@ -131,12 +138,12 @@ export class Flow {
     this.face = gl.target(SIDE, SIDE, "rgba32", { deep: true });
     this.even = gl.target(SIDE, SIDE, "rgba32");
     this.fields = [0, 1].map(() => gl.target(COUNT, COUNT, "rgba32"));
-    this.flow = gl.target(SIDE, SIDE, "rgba16", { linear: true });
+    [this.both, this.flow] = [0, 1].map(() => gl.target(SIDE, SIDE, "rgba16", { linear: true }));
   }
 
   /** Draw the person into a target, before its background. @param number numbers of a frame by name */
   draw(number, target) {
-    const { gl, programs, table, vertices, origins, places, face, even, flow, size } = this;
+    const { gl, programs, table, vertices, origins, places, face, even, both: fields, flow, size } = this;
     gl.upload(vertices, quads(number("vertices"), 3));
     gl.triangles(programs.face, face, { table, vertices, origins }, [[[0, this.count]]], [SIDE, SIDE]);
     gl.pass(programs.median, even, { face });
@@ -145,9 +152,10 @@ export class Flow {
     gl.pass(programs.steps, one, { places, move_x, move_y });
     gl.pass(programs.layers, other, { steps: one });
     gl.pass(programs.around, one, { layers: other });
-    gl.pass(programs.flow, flow, { face: even, around: one, ...halves(number("hull")) });
+    gl.pass(programs.fields, fields, { face: even, around: one });
+    gl.pass(programs.flow, flow, { fields, ...halves(number("hull")) });
     const { width } = this.person, inset = [0, 0].map(() => 0.5 / width - 0.5 / size);
-    gl.pass(programs.person, target, { flow, person: this.person, background: this.background, size, inset });
+    gl.pass(programs.person, target, { flow, fields, person: this.person, background: this.background, size, inset });
   }
 
   /** Take what is left of a portrait's smile out of a target. */
