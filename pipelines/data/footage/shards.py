@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -22,6 +23,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from pipelines.data.held_out import held_out
 from speechhead.core.clocks import HOPS_PER_FRAME, SAMPLES_PER_FRAME
+from speechhead.core.errors import MediaError
 
 from .files import new_folder, write_text
 from .settings import FootageSettings
@@ -52,6 +54,15 @@ def arrays(size: int) -> dict[str, tuple[type, tuple[int, ...]]]:
     }
 
 
+UNREADABLE = (OSError, EOFError, KeyError, TypeError, ValueError, IndexError, BadZipFile)
+"""What reading a damaged file of arrays raises."""
+
+KNOWN: dict[str, type] = {
+    "id": str, "identity": str, "split": str, "shard": str, "start": int, "frames": int, "sound": bool, "free": bool
+}  # fmt: skip
+"""What every entry of an index tells."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One sample of a folder made by `pipelines.data.footage`.
@@ -64,9 +75,30 @@ class Sample:
     about: dict[str, Any]
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """An array of `arrays`, memory-mapped: [T, ...]."""
-        shard = _open(self.folder / "shards" / self.about["shard"] / f"{name}.npy")
-        return shard[self.about["start"] : self.about["start"] + self.about["frames"]]
+        """An array of `arrays`, memory-mapped: [T, ...].
+
+        Raises
+        ------
+        MediaError if the shard's file is missing or damaged, or ends before the sample does.
+        """
+        path = self.folder / "shards" / self.about["shard"] / f"{name}.npy"
+        first, end = self.about["start"], self.about["start"] + self.about["frames"]
+        try:
+            length = len(_open(path))
+        except UNREADABLE as error:
+            raise MediaError(f"{path}: {_reason(error)}. Make the shards anew.") from error
+        if length < end:
+            raise MediaError(f"{path}: ends at row {length}, and {self.about['id']} at {end}. Make the shards anew.")
+        return _open(path)[first:end]
+
+    def wrong(self, *names: str) -> str | None:
+        """Why one of these arrays can not be read; None if all can."""
+        try:
+            for name in names:
+                self[name]
+        except MediaError as error:
+            return str(error)
+        return None
 
     @property
     def waveform(self) -> NDArray[np.float32]:
@@ -85,12 +117,34 @@ def is_sharded(folder: Path) -> bool:
 
 
 def open_samples(folder: Path, split: str = "all", free: bool = False, sound: bool = False) -> list[Sample]:
-    """Samples of a folder: of a split, of freely licensed footage only, with usable sound only."""
-    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    """Samples of a folder: of a split, of freely licensed footage only, with usable sound only.
+
+    Entries of the index that tell too little are left out, and named.
+
+    Raises
+    ------
+    MediaError if the index can not be read.
+    """
+    path = folder / "index.json"
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))["samples"]
+    except UNREADABLE as error:
+        raise MediaError(f"{path}: no index of shards ({_reason(error)}). Make the shards anew.") from error
+    found = []
+    for number, about in enumerate(index):
+        told = about if isinstance(about, dict) else {}
+        lacking = [name for name, kind in KNOWN.items() if type(told.get(name)) is not kind]
+        lacking = lacking or [name for name in ("start", "frames") if told[name] < 0]
+        if lacking:
+            print(f"left out: {path}: sample {told.get('id', number)} tells no usable {lacking[0]}", flush=True)
+        else:
+            found.append(Sample(folder, told))
     return [
-        Sample(folder, about)
-        for about in index["samples"]
-        if split in ("all", about["split"]) and (about["free"] or not free) and (about["sound"] or not sound)
+        sample
+        for sample in found
+        if split in ("all", sample.about["split"])
+        and (sample.about["free"] or not free)
+        and (sample.about["sound"] or not sound)
     ]
 
 
@@ -107,18 +161,62 @@ def prepared_clips(folder: Path) -> Iterator[Prepared]:
     """Every clip of a folder made by `pipelines.data.footage` or by `pipelines.data.prepare`, frames memory-mapped.
 
     Trainers read nothing else, so what was made of a portrait that judges (`pipelines.data.held_out`) is left out here.
+    A clip that is damaged is left out too, and named.
+
+    Raises
+    ------
+    MediaError if all clips that are there are damaged.
     """
-    if is_sharded(folder):
-        for sample in open_samples(folder):
-            index = np.arange(sample.about["frames"])
-            yield Prepared(sample["frames"], sample["mesh"], index, sample["normalised"])
-        return
-    for path in sorted(folder.glob("*.npz")):
-        if held_out(path):
+    good, bad = 0, ""
+    clips = open_samples(folder) if is_sharded(folder) else [p for p in sorted(folder.glob("*.npz")) if not held_out(p)]
+    for clip in clips:
+        try:
+            read = _of_sample(clip) if isinstance(clip, Sample) else _of_files(clip)
+            _check(read, f"{folder}: {clip.about['id']}" if isinstance(clip, Sample) else str(clip))
+        except MediaError as error:
+            bad = bad or str(error)
+            print(f"left out: {error}", flush=True)
             continue
-        arrays = np.load(path)
-        frames = np.load(path.with_suffix(".npy"), mmap_mode="r")
-        yield Prepared(frames, arrays["mesh"], arrays["index"], arrays["normalised"])
+        good += 1
+        yield read
+    if bad and not good:
+        raise MediaError(f"{folder}: none of {len(clips)} clips can be used. The first is {bad}")
+
+
+def _of_sample(sample: Sample) -> Prepared:
+    index = np.arange(sample.about["frames"])
+    return Prepared(sample["frames"], sample["mesh"], index, sample["normalised"])
+
+
+def _of_files(path: Path) -> Prepared:
+    try:
+        with np.load(path) as arrays:
+            frames = np.load(path.with_suffix(".npy"), mmap_mode="r")
+            return Prepared(frames, arrays["mesh"], arrays["index"], arrays["normalised"])
+    except UNREADABLE as error:
+        raise MediaError(f"{path}: not a readable sample ({_reason(error)}). Prepare the clip anew.") from error
+
+
+def _check(clip: Prepared, name: str) -> None:
+    """Refuse arrays that do not belong together, or hold numbers that are none."""
+    frames, mesh, rows, normalised = clip
+    count = len(rows) if rows.ndim == 1 and rows.dtype.kind in "iu" else -1
+    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+        wrong = f"frames {frames.dtype} {frames.shape}"
+    elif mesh.shape != (count, 478, 3) or normalised.shape[1:] != (478, 3) or len(normalised) < count:
+        wrong = f"mesh {mesh.shape}, normalised {normalised.shape}, index {rows.dtype} {rows.shape}"
+    elif count and not 0 <= rows.min() <= rows.max() < len(frames):
+        wrong = f"index up to {rows.max()}, {len(frames)} frames"
+    elif not (np.isfinite(mesh).all() and np.isfinite(normalised).all()):
+        wrong = "landmarks with NaN or infinity"
+    else:
+        return
+    raise MediaError(f"{name}: not a usable sample ({wrong}). Prepare the clip anew.")
+
+
+def _reason(error: BaseException) -> str:
+    said = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return f"{type(error).__name__}: {said[:100]}"
 
 
 class PartWriter:

@@ -10,13 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.data.footage.catalogue import SUFFIXES, list_footage
-from pipelines.data.footage.shards import Sample, is_sharded, open_samples
+from pipelines.data.footage.shards import UNREADABLE, Sample, is_sharded, open_samples
 from pipelines.data.held_out import held_out
 from speechhead.audio import load_audio
 from speechhead.core.arrays import Array
@@ -184,14 +183,18 @@ class MeshSource(ClipSource):
     def keep(self, kept: Kept) -> None:
         """The track in crop units."""
         try:
-            count = len(self.frames(kept))
+            count, (first, _), shape = len(self.frames(kept)), self.rows(), mapped(self.path).shape
+            if len(shape) != 4 or shape[3] != 3 or first + count > shape[0]:
+                raise ValueError(f"frames {shape}, rows {first} to {first + count} are asked for")
             if not kept.tracked or self.marks(kept).is_file():
                 return
             side, left, top = middle(*mapped(self.path).shape[1:3])
             whole = np.full((count, 478, 3), np.nan, np.float32)
             mesh, index = self.mesh()
             whole[index] = mesh - np.array([left, top, 0], np.float32)
-        except (OSError, EOFError, KeyError, ValueError, IndexError, BadZipFile) as error:
+        except MediaError:
+            raise
+        except UNREADABLE as error:
             raise MediaError(f"{self.path}: not a readable sample ({error}). Prepare the clip anew.") from error
         with growing(self.marks(kept), TRACK) as append:
             append(as_track(whole, side))

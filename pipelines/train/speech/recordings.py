@@ -76,6 +76,9 @@ def list_recordings(folders: Sequence[Path]) -> list[Recording]:
 def _of_folder(folder: Path) -> Iterator[Recording]:
     if is_sharded(folder):
         for sample in open_samples(folder, sound=True):
+            if wrong := sample.wrong("sound", "mesh"):
+                print(f"left out: {wrong}", flush=True)
+                continue
             about = {key: str(value) for key, value in sample.about.items()}
             yield Recording(sample.about["id"], about | {"source_file": about.get("video", "")}, sample=sample)
         return

@@ -120,7 +120,12 @@ def test_the_landmark_loss_sees_a_mouth_that_is_painted_shut(folder: Path) -> No
 
     avatar = Avatar.default(256)
     frames = np.stack([avatar.crop] * 8)
-    np.savez(folder / "face.npz", mesh=np.stack([avatar.mesh] * 8), normalised=MESH_REFERENCE[None], index=np.arange(8))
+    np.savez(
+        folder / "face.npz",
+        mesh=np.stack([avatar.mesh] * 8),
+        normalised=np.stack([MESH_REFERENCE] * 8),
+        index=np.arange(8),
+    )
     np.save(folder / "face.npy", frames)
     clip = next(clip for clip in load_prepared_clips(folder) if np.array_equal(clip.frames[0], avatar.crop))
     item = PairMaker(LATENTS)(clip, 0, 0)
