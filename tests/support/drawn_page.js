@@ -127,8 +127,12 @@ window.renderer = async () => {
   for (const name of ["onlost", "onrestored"]) renderer[name] = () => found.events.push(name);
   const asked = still.names.length;
   found.still = [await renderer.still(), still.names.length - asked, [...colours(canvasPixels(size))]];
-  found.newest = await Promise.all([motion, motion, motion].map((one) => renderer.draw(one)));
+  found.newest = await Promise.all([motion, motion, motion, motion].map((one) => renderer.draw(one)));
   found.names = [...new Set(still.names)];
+  const other = { landmarks: motion.landmarks, pose: motion.pose.map((value, k) => value + (k === 0 ? 4 : 0)) }, alone = [];
+  for (const one of [other, motion]) alone.push(await renderer.draw(one) && [...colours(canvasPixels(size))]);
+  const order = [], both = [other, motion].map((one, k) => renderer.draw(one).then(() => (order.push(k), [...colours(canvasPixels(size))])));
+  found.lanes = [order, (await Promise.all(both)).map((pixels, k) => mean(pixels, alone[k]))];
   found.time = renderer.milliseconds;
   const before = canvasPixels(size), loses = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
   found.frame = [...colours(before)];

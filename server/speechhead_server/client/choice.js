@@ -4,7 +4,7 @@ export const MODES = ["motion", "sound", "video"];
 
 const WARM = 4; // first frames, which also set everything up
 const FIRST = 12; // frames that the choice is made by
-const BUDGET = 30; // ms that a frame may take of the 40 that there are
+const BUDGET = 60; // ms that a frame may take: two are drawn at once, so that there are 80
 const WINDOW = 75; // frames that tell whether it falls behind
 const LATE = 0.25; // part of them that may be late
 const AGAIN = 60_000; // ms after which a device that fell behind may try again, doubled each time
@@ -70,9 +70,10 @@ export class Choice {
       this.times.shift();
       this.late.shift();
     }
+    const behind = this.late.filter(Boolean).length;
+    if (this.count === WARM + FIRST && behind > LATE * FIRST) return this.#fall(`${behind} of ${FIRST} frames came too late here`);
     if (this.count === WARM + FIRST && median(this.times) > BUDGET) return this.#fall(`a frame takes ${Math.round(median(this.times))} ms here`);
     if (this.count === WARM + FIRST) this.reason = this.forced === "auto" && this.refusedAt === -Infinity ? `a frame takes ${Math.round(median(this.times))} ms here` : this.reason;
-    const behind = this.late.filter(Boolean).length;
     if (this.late.length === WINDOW && behind > LATE * WINDOW) return this.#fall(`${behind} of ${WINDOW} frames came too late here`);
     return false;
   }

@@ -6,6 +6,7 @@ import { MotionWire } from "./draw/wire.js";
 
 const BACK = 50; // frames within which time never goes back: a face that waits is not seen, one that jumps is
 const AHEAD = 0.12; // seconds at most by which a frame is begun before its time
+const AT_ONCE = 2; // frames, as many as a renderer has lanes
 const STARVED = 3000; // ms without a packet of motion after which none comes through
 
 /** The modules that draw and hear, loaded when they are needed first; tests put others here. */
@@ -53,7 +54,7 @@ export class OwnDrawing {
   #run = 0; // of `start` and `stop`: what an earlier one began is over
   #running = false;
   #last = null;
-  #busy = false;
+  #flight = 0; // frames that are being drawn
   #asked = 0; // the animation frame that was asked for
   #fed = 0; // ms at which motion began, or came last
 
@@ -152,9 +153,9 @@ export class OwnDrawing {
       this.given.starved();
       return;
     }
-    if (this.#busy) return;
+    if (this.#flight >= AT_ONCE) return;
     const begin = performance.now();
-    this.#busy = true;
+    this.#flight++;
     let late = false;
     try {
       const motion = this.#motion();
@@ -168,7 +169,7 @@ export class OwnDrawing {
       if (this.#running) this.given.lost(error); // a portrait that was closed has lost nothing
       return;
     } finally {
-      this.#busy = false;
+      this.#flight--;
     }
     if (this.#running) this.given.drew(performance.now() - begin, late);
   }

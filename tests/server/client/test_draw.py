@@ -159,7 +159,9 @@ def test_a_renderer_draws_a_scene_keeps_the_newest_motion_and_comes_back(tmp_pat
     shown, asked, pixels = found["still"]
     assert shown and asked == 0, "the portrait is there before any network"
     assert decibels(np.array(pixels).reshape(SIZE, SIZE, 3), source.crop) > 32
-    assert found["newest"] == [True, False, True]
+    assert found["newest"] == [True, True, False, True], "two at once, and the newest of the others"
+    order, away = found["lanes"]
+    assert order == [0, 1] and max(away) == 0, "two at once are each of them, and shown in their order"
     assert found["names"] == ["landmarks2latents_compact", "compact_mouth", "compact_eyes"]
     assert found["time"] > 0
     assert decibels(np.array(found["frame"]).reshape(SIZE, SIZE, 3), source.crop) > 32, "the portrait at rest"

@@ -107,7 +107,7 @@ def test_the_device_is_measured_and_what_it_can_not_do_is_left_to_the_server(tmp
         CHOICE
         + """
 const slow = make("auto"), again = [];
-const fell = drawn(slow, 20, 55);
+const fell = drawn(slow, 20, 75);
 again.push(slow.again()); ms += 61000; again.push(slow.again(), slow.mode);
 const behind = make("auto");
 const fine = drawn(behind, 80, 12);
@@ -116,8 +116,8 @@ const lost = make("auto"); lost.failed("the GPU was lost");
 const starved = make("auto"); starved.starved();
 ms += 61000; const mended = [starved.mode, starved.again(), starved.mode];
 const held = make("motion"); held.starved();
-const full = make("auto"), pressed = [drawn(full, 20, 55)[0]];
-full.given("motion", "no room"); pressed.push(...drawn(full, 100, 55)); ms += 31000;
+const full = make("auto"), pressed = [drawn(full, 20, 75)[0]];
+full.given("motion", "no room"); pressed.push(...drawn(full, 100, 75)); ms += 31000;
 pressed.push(...drawn(full, 100, 55, () => true).slice(0, 1));
 const deaf = make("auto", { hear: false }); deaf.starved();
 const refused = make("auto"); refused.drew(9); refused.given("motion"); refused.given("video", "no room");
@@ -131,7 +131,7 @@ return {
 """,
         tmp_path,
     )
-    assert found["fell"] == ["video", "a frame takes 55 ms here"] and found["again"] == [False, True, "motion"]
+    assert found["fell"] == ["video", "a frame takes 75 ms here"] and found["again"] == [False, True, "motion"]
     assert found["fine"] == ["motion", "a frame takes 12 ms here"]
     assert found["late"][0] == "video" and "too late" in found["late"][1]
     assert found["lost"] == ["video", "the GPU was lost"]

@@ -31,7 +31,7 @@ const KINDS = {
 
 const ALPHA = { straight: ["SRC_ALPHA", "ONE_MINUS_SRC_ALPHA"], premultiplied: ["ONE", "ONE_MINUS_SRC_ALPHA"], add: ["ONE", "ONE"] };
 
-/** @typedef {{texture: WebGLTexture, width: number, height: number, kind: string, frame?: WebGLFramebuffer}} Surface */
+/** @typedef {{texture: WebGLTexture, width: number, height: number, kind: string, frame?: WebGLFramebuffer, packed?: WebGLBuffer}} Surface */
 
 export class Gl {
   /** @param {HTMLCanvasElement|OffscreenCanvas} canvas @throws where the browser can not draw */
@@ -43,6 +43,7 @@ export class Gl {
     this.gl = gl;
     this.canvas = canvas;
     this.passes = 0;
+    this.programs = new Map();
     this.made = { Texture: new Set(), Framebuffer: new Set(), Renderbuffer: new Set(), Program: new Set(), Buffer: new Set() };
     gl.disable(gl.DITHER);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
@@ -70,8 +71,14 @@ export class Gl {
     this.passes = 0;
   }
 
-  /** A program of a fragment shader's text over rectangles, or over what `vertex` places. */
+  /** A program of a fragment shader's text over rectangles, or over what `vertex` places; the same one for the same texts. */
   program(fragment, vertex = "") {
+    const key = `${vertex}\n${fragment}`;
+    if (!this.programs.has(key)) this.programs.set(key, this.#program(fragment, vertex));
+    return this.programs.get(key);
+  }
+
+  #program(fragment, vertex) {
     const gl = this.gl, program = this.#make("Program");
     const texts = [[gl.VERTEX_SHADER, vertex ? HEAD + vertex : RECTANGLE], [gl.FRAGMENT_SHADER, HEAD + fragment]];
     for (const [type, text] of texts) {
@@ -236,15 +243,15 @@ export class Gl {
   }
 
   /** What a target of bytes holds, into `data`, without making the page wait for it. @returns {Promise<boolean>} */
-  async later({ frame, width, height }, data) {
-    const gl = this.gl;
-    if (!this.packed) {
-      this.packed = this.#make("Buffer");
-      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, this.packed);
+  async later(surface, data) {
+    const gl = this.gl, { frame, width, height } = surface;
+    if (!surface.packed) {
+      surface.packed = this.#make("Buffer"); // its own: another surface may be read meanwhile
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, surface.packed);
       gl.bufferData(gl.PIXEL_PACK_BUFFER, data.byteLength, gl.STREAM_READ);
     }
     gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
-    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, this.packed);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, surface.packed);
     gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, 0);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
     const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
@@ -255,7 +262,7 @@ export class Gl {
       if (state === gl.WAIT_FAILED) return false;
       if (state === gl.TIMEOUT_EXPIRED) continue;
       gl.deleteSync(fence);
-      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, this.packed);
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, surface.packed);
       gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, data);
       gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
       return true;

@@ -36,9 +36,9 @@ export class Painters {
     const networks = this.#networks, other = networks.holder !== this; // they may have drawn another portrait
     networks.holder = this;
     const held = other ? Object.entries(FILES).map(([name, file]) => networks.hold(file, this.#still[name])) : [];
-    const same = this.#eyes && unchanged(this.#eyes.inputs, inputs);
-    const [mouth, eyes] = await Promise.all([this.#run("mouth", inputs), same ? this.#eyes.painted : this.#run("eyes", inputs), ...held]);
-    if (!same) this.#eyes = { painted: eyes, inputs };
+    const same = this.#eyes && unchanged(this.#eyes.inputs, inputs), asked = this.#run("mouth", inputs);
+    if (!same) this.#eyes = { painted: this.#run("eyes", inputs), inputs };
+    const [mouth, eyes] = await Promise.all([asked, this.#eyes.painted, ...held]);
     return { mouth, eyes };
   }
 

@@ -16,14 +16,17 @@ const LATENTS = "landmarks2latents_compact";
 /** Networks that a renderer runs. */
 export const NETWORKS = [LATENTS, ...PAINTERS];
 
+const LANES = 2; // frames at once: one is drawn while the networks work for the one before
+
 const SLOWLY = 0.1; // share of the newest frame in the mean time of one
 
 /** @typedef {{landmarks: Float32Array, pose: number[]}} Motion see `moment.js` */
 
 export class Renderer {
   #canvas; #scene; #networks; #mark;
-  #moments; #gl; #picture; #shown; #painters;
-  #busy = false; #waiting = null; #last = null; #mean = 0; #closed = false; #lost = false;
+  #gl; #shown; #painters;
+  #lanes = []; #free = []; #before = Promise.resolve();
+  #waiting = null; #last = null; #mean = 0; #closed = false; #lost = false;
   #streams = [];
 
   /** Called when the graphics unit is gone, and when all is uploaded again: show something else between the two. */
@@ -47,18 +50,25 @@ export class Renderer {
     this.#scene = scene;
     this.#networks = networks;
     this.#mark = mark;
-    this.#moments = new Moments(scene);
     canvas.addEventListener("webglcontextlost", this.#whenLost);
     canvas.addEventListener("webglcontextrestored", this.#whenRestored);
   }
 
   #upload() {
     this.#gl = new Gl(this.#canvas);
-    this.#picture = new Picture(this.#gl, this.#scene);
+    this.#lanes = [];
+    this.#free = [this.#lane()];
     this.#shown = new Shown(this.#gl, this.#scene, this.#mark);
-    this.#painters = new Painters(this.#networks, this.#picture.windows.still);
+    this.#painters = new Painters(this.#networks, this.#free[0].picture.windows.still);
     this.#canvas.width = this.#shown.width;
     this.#canvas.height = this.#shown.height;
+  }
+
+  /** What one frame is drawn with. */
+  #lane() {
+    const lane = { picture: new Picture(this.#gl, this.#scene), moments: new Moments(this.#scene) };
+    this.#lanes.push(lane);
+    return lane;
   }
 
   #whenLost = (event) => {
@@ -82,7 +92,7 @@ export class Renderer {
 
   /** Whether a frame is being drawn. */
   get busy() {
-    return this.#busy;
+    return this.#free.length < this.#lanes.length;
   }
 
   /** Whether the page can not be seen and nobody records it: nothing is drawn. */
@@ -92,7 +102,7 @@ export class Renderer {
   }
 
   /**
-   * Draw one frame. Of motions that come while one is drawn only the newest is kept.
+   * Draw one frame. Two are drawn at once, and shown in their order; of motions that come meanwhile only the newest is kept.
    * @param {Motion} motion
    * @returns {Promise<boolean>} whether it is on the canvas: false where a newer one took its place, or none can be drawn now
    */
@@ -101,7 +111,7 @@ export class Renderer {
       this.#last = motion;
       return Promise.resolve(false);
     }
-    if (!this.#busy) return this.#run(motion);
+    if (this.#free.length || this.#lanes.length < LANES) return this.#run(motion);
     this.#waiting?.give(false);
     return new Promise((give) => (this.#waiting = { motion, give }));
   }
@@ -111,44 +121,52 @@ export class Renderer {
    * @returns {Promise<boolean>} whether it is on the canvas
    */
   still() {
-    if (this.#closed || this.#lost || this.#busy || this.#last) return Promise.resolve(false);
-    return this.#alone(async (gone) => {
-      const moment = this.#moments.resting(), inputs = await this.#picture.begun(moment);
+    if (this.#closed || this.#lost || this.busy || this.#last) return Promise.resolve(false);
+    return this.#taken(async ({ picture, moments }, gone, before) => {
+      const moment = moments.resting(), inputs = await picture.begun(moment);
+      await before;
       if (!inputs || gone()) return false;
-      this.#picture.done(moment, UNPAINTED, inputs.mouth_shapes.data);
-      this.#shown.draw(this.#picture.frame);
+      picture.done(moment, UNPAINTED, inputs.mouth_shapes.data);
+      this.#shown.draw(picture.frame);
       return true;
     });
   }
 
   #run(motion) {
     this.#last = motion;
-    return this.#alone((gone) => this.#drawn(motion, gone));
+    return this.#taken((...given) => this.#drawn(motion, ...given));
   }
 
-  /** Draw one frame while others wait. @param {(gone: () => boolean) => Promise<boolean>} draws `gone`: there is nothing more to draw on */
-  async #alone(draws) {
-    const picture = this.#picture;
-    this.#busy = true;
+  /**
+   * Draw one frame in a lane of its own.
+   * @param {(lane: object, gone: () => boolean, before: Promise<void>) => Promise<boolean>} draws
+   *   `gone`: there is nothing more to draw on; `before`: when the frame before is shown
+   */
+  async #taken(draws) {
+    const lane = this.#free.pop() ?? this.#lane(), before = this.#before;
+    let over;
+    this.#before = new Promise((go) => (over = go));
     try {
-      return await draws(() => this.#closed || this.#lost || picture !== this.#picture);
+      return await draws(lane, () => this.#closed || this.#lost || !this.#lanes.includes(lane), before);
     } finally {
-      this.#busy = false;
+      over();
+      if (this.#lanes.includes(lane)) this.#free.push(lane);
       const next = this.#waiting;
       this.#waiting = null;
       if (next) this.draw(next.motion).then(next.give, () => next.give(false));
     }
   }
 
-  async #drawn(motion, gone) {
-    const began = performance.now(), picture = this.#picture;
-    const given = this.#moments.before(motion), line = (data) => ({ data, dims: [1, data.length] });
+  async #drawn(motion, { picture, moments }, gone, before) {
+    const began = performance.now();
+    const given = moments.before(motion), line = (data) => ({ data, dims: [1, data.length] });
     const { delta } = await this.#networks.run(LATENTS, { motion: line(given.motion), shape: line(given.shape) });
     if (gone()) return false;
-    const moment = this.#moments.after(given, delta.data);
+    const moment = moments.after(given, delta.data);
     const inputs = await picture.begun(moment);
     if (!inputs || gone()) return false;
     const painted = await this.#painters.painted(inputs);
+    await before;
     if (gone()) return false;
     picture.done(moment, painted, inputs.mouth_shapes.data);
     this.#shown.draw(picture.frame);
