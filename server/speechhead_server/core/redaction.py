@@ -39,6 +39,8 @@ OURS = (Path(speechhead.__file__).parent, Path(__file__).parents[1])
 PASSING = (OURS[1] / "http" / "running.py",)
 """Of the server, what only hands bytes on to the parsers of libraries."""
 
+TRACE = "Traceback (most recent call last):"
+
 log = logging.getLogger("speechhead.server")
 
 
@@ -112,6 +114,23 @@ def _headline(record: logging.LogRecord) -> str:
     return re.split(ends, record.getMessage(), maxsplit=1)[0].rstrip()
 
 
+def _message(record: logging.LogRecord) -> str:
+    """What a record says; nothing where its format is wrong, of which `logging` would print the arguments."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return ""
+
+
+def _without_trace(text: str) -> str:
+    """A message into which a library wrote a whole traceback: its first words, the exception's kind and its place."""
+    head, _, trace = text.partition(TRACE)
+    kind = trace.strip().splitlines()[-1].partition(":")[0]
+    places = re.findall(r'File "(.+)", line (\d+)', trace)
+    where = "".join(f" at {Path(file).name}:{line}" for file, line in places[-1:])
+    return f"{head.strip()} ({kind}{where})"
+
+
 def _clean(record: logging.LogRecord, hide: Callable[[str], str]) -> None:
     frank = bool(os.environ.get(DEBUG))
     error = record.exc_info[1] if record.exc_info else None
@@ -123,11 +142,10 @@ def _clean(record: logging.LogRecord, hide: Callable[[str], str]) -> None:
         else:
             record.exc_text = hide("".join(traceback.format_exception(error)).rstrip() if frank else outline(error))
         record.exc_info = None
+    if not frank and not record.name.startswith("speechhead") and TRACE in (text := _message(record)):
+        record.msg, record.args = _without_trace(text), ()
     if isinstance(record.args, tuple):
         record.args = tuple(hide(value) if isinstance(value, str) else value for value in record.args)
-    try:
-        message = record.getMessage()
-    except (TypeError, ValueError, KeyError):  # a wrong format: `logging` would print the arguments
-        message = ""
+    message = _message(record)
     if not message or (shown := hide(message)) != message:
         record.msg, record.args = (shown if message else hide(str(record.msg))), ()

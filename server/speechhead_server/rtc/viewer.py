@@ -37,10 +37,13 @@ from .encoders import equip
 from .microphone import Microphone
 from .motion_feed import CHANNEL as MOTION
 from .motion_feed import MotionFeed
+from .sctp import floods, harden
 from .sdp import announce, credentials, lenient, read_fragment
 from .tracks import AudioTrack, PictureTrack, skew
 
 log = logging.getLogger("speechhead.server")
+
+harden()
 
 CHANNEL = "speechhead"
 """Label of the data channel."""
@@ -271,6 +274,10 @@ class Viewer:
     async def check(self) -> None:
         """End a connection whose other side has vanished: a receiver reports every few seconds at least."""
         if self.state != "connected" or self._closed:
+            return
+        if floods(self.connection.sctp):
+            log.warning("viewer %s: sends messages that it does not end; ended.", self.name)
+            self._end()
             return
         await self._ask_path()
         received = 0

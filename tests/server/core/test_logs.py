@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 
 import pytest
 
@@ -236,6 +237,15 @@ def test_what_comes_up_in_libraries_alone_is_one_line(written, monkeypatch):
     monkeypatch.setenv("SPEECHHEAD_DEBUG", "1")
     asyncio.run(meet())
     assert "Traceback" in written()
+
+
+def test_a_traceback_within_a_message_is_one_line(written):
+    """As aiortc writes it when a viewer's data can not be read."""
+    try:
+        json.loads("{" + MARKER)
+    except ValueError:
+        logging.getLogger("aiortc.dtls").warning("transport %s", traceback.format_exc())
+    assert re.fullmatch(r"transport \(json.decoder.JSONDecodeError at decoder\.py:\d+\)", written())
 
 
 def test_a_short_secret_is_hidden_where_it_is_carried():
