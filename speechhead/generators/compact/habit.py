@@ -1,13 +1,14 @@
 """How one mouth differs from the rules that draw the inside of every mouth, told by the portrait and by the moment.
 
-Rules tell the light and the jaw alike of everybody. How much is seen of a row of teeth is a person's own: a portrait
-with open lips shows by how much the rules err on it, and a soft picture shows few teeth of anybody. And it changes as
-lips move. What of that holds for people never seen before is fitted to open mouths of training clips
+Rules tell the light and the jaw alike of everybody. How much is seen of a row of teeth is a person's own: a soft
+picture shows few teeth of anybody, and a portrait with open lips shows its own (`own_mouth`). And it changes as lips
+move. What of that holds for people never seen before is fitted to open mouths of training clips
 (docs/decisions/0027-how-much-of-teeth-is-seen.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -19,9 +20,8 @@ from speechhead.core.smoothstep import clip01
 from speechhead.face.landmarks import Pose, from_mesh, mouth_opening, to_normalised
 
 from .jaw import CHIN, LOWER_MIDDLE
-from .meshwarp import OUTER_LIP
+from .meshwarp import EYE_LEFT, EYE_RIGHT, OUTER_LIP
 from .mouth_light import LUMA, moustache
-from .open_mouth import SeenInside
 
 UPPER_MIDDLE, UPPER_EDGE, LOWER_EDGE, ENDS = [61, 62, 63], [50, 51, 52], [56, 57, 58], [60, 64]
 
@@ -37,23 +37,26 @@ class Fitted:
     far: float = 1.5
     """Spreads from the mean beyond which nothing more is told: of few people it is known."""
 
-    always: Array = field(default_factory=lambda: fixed(-0.0072, -0.0349, 0.1584, 0.0072, -0.0029))
+    always: Array = field(default_factory=lambda: fixed(0.0292, 0.0080, 0.1837, 0.0064, -0.0028))
     """What is told of the mean portrait and the mean moment."""
 
-    portrait_mean: Array = field(default_factory=lambda: fixed(-0.0702, -0.0423, -0.0627, 0.5205, -0.9464))
-    """Of the portrait: how much lighter its open mouth is than the rules' (logarithm), how much more of the upper and
-    of the lower half of it is teeth, whether it is open, and how sharp the lips are (`sharpness`)."""
+    portrait_mean: Array = field(default_factory=lambda: fixed(0.5205, -0.9464))
+    """Of the portrait: whether it is open, and how sharp its lips are (`sharpness`)."""
 
-    portrait_spread: Array = field(default_factory=lambda: fixed(0.2117, 0.1889, 0.2333, 0.4718, 0.2837))
+    portrait_spread: Array = field(default_factory=lambda: fixed(0.4718, 0.2837))
 
     portrait: tuple[Array, ...] = (
-        fixed(0.1253, 0.1047, 0.0622, -0.00142, 0.00015),
-        fixed(0.0222, 0.0287, -0.0046, -0.00098, 0.00029),
-        fixed(-0.0376, 0.0066, 0.0213, -0.00051, 0.00003),
         fixed(0.0252, -0.0253, 0.0239, -0.00041, -0.00031),
         fixed(0.0515, 0.0584, 0.0804, -0.00153, 0.00019),
     )
     """For each of them what it tells."""
+
+    keen: tuple[float, float, float] = (-0.825, 0.265, 1.8)
+    """Sharpness of lips, eyes and face together from which a portrait is keen, its spread, and how many of these tell
+    at most."""
+
+    gleam: float = 0.03
+    """Logarithm of the light that a spread of it adds to both rows: blur takes the gleam off teeth."""
 
     moment_mean: Array = field(
         default_factory=lambda: fixed(-0.0354, 0.0956, 0.0459, 0.0119, 0.0217, 0.1310, -0.0071, -0.0061)
@@ -110,22 +113,14 @@ class Habit:
     jaw_share: float = 1.0
 
     @classmethod
-    def of_portrait(
-        cls, crop: NDArray[np.uint8], mesh: Array, pose: Pose, seen: tuple[SeenInside, SeenInside]
-    ) -> Habit:
+    def of_portrait(cls, crop: NDArray[np.uint8], mesh: Array, pose: Pose) -> Habit:
         """What a portrait tells of its mouth in the mean moment.
 
         Parameters
         ----------
         crop : uint8 [S, S, 3]; mesh : float32 [478, 3] in its pixels; pose : of the portrait
-        seen : its own open mouth as it is, and as it is drawn by the rules alone
         """
-        opening = float(mouth_opening(from_mesh(to_normalised(mesh, pose))))
-        parted = clip01((opening - FITTED.open[0]) / (FITTED.open[1] - FITTED.open[0]))
-        own, ruled = seen
-        light = float(np.log(max(own.light, 0.05) / max(ruled.light, 0.05)))
-        more = parted * np.array([light, own.upper - ruled.upper, own.lower - ruled.lower], np.float32)
-        measured = np.array([*more, parted, sharpness(crop, mesh, pose.scale)], np.float32)
+        measured = np.array([opened(mesh, pose), sharpness(crop, [mesh[OUTER_LIP]], pose.scale)], np.float32)
         told = FITTED.always + told_by(measured, FITTED.portrait_mean, FITTED.portrait_spread, FITTED.portrait)
         told += moustache(crop, mesh) * FITTED.bearded
         return cls.from_numbers(told, FITTED.jaw)
@@ -169,14 +164,31 @@ def of_moment(face: Array, rest: Array) -> Array:
     return np.stack([*down, wider, apart, down[0] - upper, lower - down[1]], -1).astype(np.float32)
 
 
-def sharpness(crop: NDArray[np.uint8], mesh: Array, scale: float) -> float:
-    """How sharp a portrait's lips are: logarithm of their finest contrasts over their coarse ones, at `Fitted.unit`.
+def opened(mesh: Array, pose: Pose) -> float:
+    """How far a portrait's lips tell of what is between them, 0 to 1; mesh: float32 [478, 3] in its pixels."""
+    opening = float(mouth_opening(from_mesh(to_normalised(mesh, pose))))
+    return float(clip01((opening - FITTED.open[0]) / (FITTED.open[1] - FITTED.open[0])))
+
+
+def gleam(crop: NDArray[np.uint8], mesh: Array, scale: float) -> float:
+    """Logarithm of the light that teeth have more where a portrait is keen, 0 at least; arguments as of `sharpness`,
+    mesh: float32 [478, 3]."""
+    face = cv2.convexHull(np.ascontiguousarray(mesh[:, :2], np.float32))[:, 0]
+    regions = [mesh[OUTER_LIP]], [mesh[EYE_LEFT], mesh[EYE_RIGHT]], [np.asarray(face, np.float32)]
+    mean, spread, most = FITTED.keen
+    keen = float(np.mean([sharpness(crop, region, scale) for region in regions]))
+    return FITTED.gleam * min(max((keen - mean) / spread, 0.0), most)
+
+
+def sharpness(crop: NDArray[np.uint8], outlines: Sequence[Array], scale: float) -> float:
+    """How sharp a part of a portrait is: logarithm of its finest contrasts over its coarse ones, at `Fitted.unit`.
 
     Parameters
     ----------
-    crop : uint8 [S, S, 3]; mesh : float32 [478, 3] in its pixels; scale : pixels of an outer eye distance
+    crop : uint8 [S, S, 3]; outlines : float32 [n, 2 or more] each, of the part, in its pixels
+    scale : pixels of an outer eye distance
     """
-    points = mesh[OUTER_LIP, :2]
+    points = np.concatenate([outline[:, :2] for outline in outlines])
     margin = 0.3 * scale
     x0, y0 = np.maximum(points.min(0) - margin, 0).astype(int)
     x1, y1 = np.maximum(np.minimum(points.max(0) + margin, crop.shape[0]).astype(int), (x0 + 8, y0 + 8))
@@ -187,9 +199,9 @@ def sharpness(crop: NDArray[np.uint8], mesh: Array, scale: float) -> float:
     light = np.log(small @ LUMA + 8)
     unit = scale * factor / FITTED.unit
     blurred = [light, *(cv2.GaussianBlur(light, (0, 0), width * unit) for width in (1, 2, 4))]
-    lips = np.zeros(light.shape, np.uint8)
-    cv2.fillPoly(lips, [np.round((points - (x0, y0)) * factor).astype(np.int32)], 1)
-    there = cv2.dilate(lips, np.ones((9, 9), np.uint8)) > 0
+    part = np.zeros(light.shape, np.uint8)
+    cv2.fillPoly(part, [np.round((outline[:, :2] - (x0, y0)) * factor).astype(np.int32) for outline in outlines], 1)
+    there = cv2.dilate(part, np.ones((9, 9), np.uint8)) > 0
     if not there.any():
         return float(FITTED.portrait_mean[-1])
     fine, coarse = (float(np.std((blurred[k] - blurred[k + 1])[there])) for k in (0, 2))

@@ -21,13 +21,14 @@ from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.motion.rest import rest_face
 
 from .cavity import CAVITY, Opening, behind, lit, reddened
-from .habit import Habit
+from .habit import Habit, gleam, opened
 from .jaw import dropped
 from .meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 from .mouth_light import LUMA as LUMA
 from .mouth_light import MouthLight, light, softness
 from .open_mouth import look
 from .overgrown import HAIR, overgrown, shade, thinned, veiled
+from .own_mouth import SEEK, OwnMouth, unlike
 from .own_teeth import own_teeth, relit
 from .row import Row
 
@@ -136,6 +137,12 @@ class Inside:
             overgrown=share,
         )
 
+    def like(self, own: OwnMouth) -> Inside:
+        """It with what an open mouth of its own tells."""
+        light = replace(self.light, white=self.white * np.float32(np.exp(own.light)))
+        habit = self.habit and replace(self.habit, jaw=self.habit.jaw + own.jaw, bite=self.habit.bite + own.bite)
+        return replace(self, light=light, habit=habit)
+
     @property
     def white(self) -> Array:
         """float32 [3], colour of a white thing in the portrait's light."""
@@ -197,18 +204,27 @@ class Teeth:
             lower, upper = relit(lower, gain), relit(upper, gain)
         bite = ARCHES.upper_bite if bite is None else bite
         ruled = Inside(lower, upper, bite, self._unit * density, rest, soft, seen)
-        habit = self._habit(crop, mesh, canonical, pose, ruled)
+        told = replace(ruled, habit=Habit.of_portrait(crop, mesh, pose)).like(OwnMouth(gleam(crop, mesh, pose.scale)))
         share = overgrown(crop, mesh, pose)
-        return replace(ruled, habit=habit).under_hair(crop, pose, share) if share > 0 else replace(ruled, habit=habit)
+        if share > 0:
+            return told.under_hair(crop, pose, share)
+        return told.like(self._own_mouth(crop, mesh, canonical, pose, told))
 
-    def _habit(self, crop: NDArray[np.uint8], mesh: Array, canonical: Array, pose: Pose, ruled: Inside) -> Habit:
-        """How a portrait's mouth differs from the rules' Inside; arguments as of `prepare`."""
+    def _own_mouth(self, crop: NDArray[np.uint8], mesh: Array, canonical: Array, pose: Pose, told: Inside) -> OwnMouth:
+        """How a portrait's open mouth differs from the Inside that is told without it; arguments as of `prepare`."""
+        found, share = OwnMouth(), opened(mesh, pose)
+        if share <= 0:
+            return found
         outline = np.round(mesh[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1], :2] * 16).astype(np.int32)
-        lips = tuple((ARCHES.within * ruled.light.lips).tolist())
+        lips = tuple((ARCHES.within * told.light.lips).tolist())
         empty = np.asarray(cv2.fillPoly(crop.copy(), [outline], lips, cv2.LINE_AA, 4), np.uint8)
-        drawn = self.draw(empty, ruled, canonical, pose)
-        own, made = (look(picture, mesh, pose.scale) for picture in (crop, drawn))
-        return Habit.of_portrait(crop, mesh, pose, (own, made))
+        own, tried = look(crop, mesh, pose.scale), []
+        for _ in range(SEEK.steps):
+            made = look(self.draw(empty.copy(), told.like(found), canonical, pose), mesh, pose.scale)
+            tried.append((unlike(own, made), found))
+            found = found.nearer(own, made)
+        found = min(tried, key=lambda pair: pair[0])[1]
+        return found.kept(own, share)
 
     @staged("composite")
     def draw(self, frame: NDArray[np.uint8], inside: Inside, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:

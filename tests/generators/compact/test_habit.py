@@ -1,4 +1,4 @@
-"""How mouths differ from the rules: told by a portrait's own open mouth and by the moment, within bounds."""
+"""How mouths differ from the rules: told by the portrait and by the moment, within bounds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import pytest
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import REFERENCE, to_normalised
-from speechhead.generators.compact.habit import FITTED, Habit, of_moment, sharpness, told_by
-from speechhead.generators.compact.open_mouth import SeenInside
+from speechhead.generators.compact.habit import FITTED, Habit, gleam, of_moment, opened, sharpness, told_by
+from speechhead.generators.compact.meshwarp import OUTER_LIP
 from speechhead.generators.compact.teeth import Teeth
-
-RULED = SeenInside(contrast=0.2, light=1.0, teeth=0.4, lower=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -20,31 +18,39 @@ def smiling() -> Avatar:
     return Avatar.open("eileen_collins", size=256)
 
 
-def habit(avatar: Avatar, own: SeenInside) -> Habit:
-    return Habit.of_portrait(avatar.crop, avatar.mesh, avatar.pose, (own, RULED))
+def habit(avatar: Avatar) -> Habit:
+    return Habit.of_portrait(avatar.crop, avatar.mesh, avatar.pose)
 
 
-def test_a_portrait_whose_open_mouth_is_lighter_than_the_rules_gets_a_lighter_one(smiling: Avatar) -> None:
-    dark, light = (habit(smiling, SeenInside(0.2, value, 0.4, 0.3)) for value in (0.7, 1.3))
-    assert light.upper > dark.upper + 0.1 and light.lower > dark.lower + 0.1
-    assert abs(light.bite - dark.bite) < 0.002
+def blurred(avatar: Avatar, sigma: float) -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(avatar.crop, (0, 0), sigma), np.uint8)
 
 
-def test_closed_lips_tell_nothing_of_their_teeth() -> None:
-    avatar = Avatar.default(256)
-    assert habit(avatar, RULED) == habit(avatar, SeenInside(0.3, 2.0, 0.9, 0.9))
+def test_soft_portraits_have_less_light_on_their_teeth(smiling: Avatar) -> None:
+    soft = Habit.of_portrait(blurred(smiling, 2), smiling.mesh, smiling.pose)
+    assert soft.upper < habit(smiling).upper - 0.03 and soft.lower < habit(smiling).lower - 0.03
+
+
+def test_lips_tell_of_their_teeth_as_far_as_they_are_open(smiling: Avatar) -> None:
+    closed = Avatar.default(256)
+    assert opened(closed.mesh, closed.pose) == 0 < opened(smiling.mesh, smiling.pose) <= 1
+
+
+def test_keen_portraits_have_teeth_that_gleam_and_blurred_ones_do_not(smiling: Avatar) -> None:
+    scale = smiling.pose.scale
+    keen, soft = (gleam(crop, smiling.mesh, scale) for crop in (smiling.crop, blurred(smiling, 3)))
+    assert soft == 0 < keen <= FITTED.gleam * FITTED.keen[2]
 
 
 def test_nothing_is_told_beyond_what_was_seen(smiling: Avatar) -> None:
     """Wildest moments and portraits leave teeth within the bounds of light, and where teeth are."""
-    for own in (SeenInside(1.0, 9.0, 1.0, 1.0), SeenInside(0.0, 0.01, 0.0, 0.0)):
-        for way in (-1.0, 1.0):
-            face = REFERENCE.copy()
-            face[48:68, 1] += way * np.linspace(-1, 1, 20)
-            now = habit(smiling, own).now(face, REFERENCE)
-            for light in (now.lower, now.upper):
-                assert FITTED.light[0] - 1e-6 < light < FITTED.light[1] + 1e-6
-            assert abs(now.jaw) < 0.06 and abs(now.bite) < 0.02
+    for way in (-1.0, 1.0):
+        face = REFERENCE.copy()
+        face[48:68, 1] += way * np.linspace(-1, 1, 20)
+        now = habit(smiling).now(face, REFERENCE)
+        for light in (now.lower, now.upper):
+            assert FITTED.light[0] - 1e-6 < light < FITTED.light[1] + 1e-6
+        assert abs(now.jaw) < 0.06 and abs(now.bite) < 0.02
 
 
 def test_the_mean_moment_adds_nothing() -> None:
@@ -71,10 +77,11 @@ def test_light_follows_the_lips() -> None:
 
 def test_blurred_lips_are_less_sharp_at_any_size() -> None:
     small, large = (Avatar.default(size) for size in (256, 512))
-    blurred = cv2.GaussianBlur(large.crop, (0, 0), 4)
-    sharp = sharpness(large.crop, large.mesh, large.pose.scale)
-    assert sharpness(np.asarray(blurred, np.uint8), large.mesh, large.pose.scale) < sharp - 0.3
-    assert abs(sharpness(small.crop, small.mesh, small.pose.scale) - sharp) < 0.5
+    sharp, same, soft = (
+        sharpness(crop, [avatar.mesh[OUTER_LIP]], avatar.pose.scale)
+        for avatar, crop in ((large, large.crop), (small, small.crop), (large, blurred(large, 4)))
+    )
+    assert soft < sharp - 0.3 and abs(same - sharp) < 0.5
 
 
 def test_a_portrait_is_prepared_with_a_habit(smiling: Avatar) -> None:
