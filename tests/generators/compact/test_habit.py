@@ -48,7 +48,7 @@ def test_nothing_is_told_beyond_what_was_seen(smiling: Avatar) -> None:
         face = REFERENCE.copy()
         face[48:68, 1] += way * np.linspace(-1, 1, 20)
         now = habit(smiling).now(face, REFERENCE)
-        for light in (now.lower, now.upper):
+        for light in (float(now.lower), float(now.upper)):
             assert FITTED.light[0] - 1e-6 < light < FITTED.light[1] + 1e-6
         assert abs(now.jaw) < 0.06 and abs(now.bite) < 0.02
 
@@ -71,7 +71,7 @@ def test_light_follows_the_lips() -> None:
     for share in np.linspace(0, 1, 50):
         face = REFERENCE.copy()
         face[[65, 66, 67], 1] += 0.2 * share
-        lights.append(Habit().now(face, REFERENCE).upper)
+        lights.append(float(Habit().now(face, REFERENCE).upper))
     assert lights[-1] > lights[0] and np.abs(np.diff(lights)).max() < 0.03
 
 
