@@ -50,7 +50,7 @@ def test_nothing_is_told_beyond_what_was_seen(smiling: Avatar) -> None:
         now = habit(smiling).now(face, REFERENCE)
         for light in (float(now.lower), float(now.upper)):
             assert FITTED.light[0] - 1e-6 < light < FITTED.light[1] + 1e-6
-        assert abs(now.jaw) < 0.06 and abs(now.bite) < 0.02
+        assert abs(float(now.jaw)) < 0.06 and abs(float(now.bite)) < 0.02
 
 
 def test_the_mean_moment_adds_nothing() -> None:
