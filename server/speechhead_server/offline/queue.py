@@ -24,6 +24,7 @@ from speechhead.core.weights import USER_FOLDER
 from speechhead.engines.need import usable_cuda
 from speechhead_server.core.config import ENVIRONMENT, ServerSettings
 from speechhead_server.core.problems import Refused, for_log, no_room, one_line
+from speechhead_server.core.scratch import HeldFolder, sweep
 
 log = logging.getLogger("speechhead.server")
 
@@ -94,7 +95,7 @@ class OfflineQueue:
         self._waiting: asyncio.Queue[OfflineJob] = asyncio.Queue()
         self._coming: list[str] = []  # owners of jobs whose files are on their way
         self._tasks: list[asyncio.Task[None]] = []
-        self._root: Path | None = None
+        self._held: HeldFolder | None = None
         self._closed = False
 
     def start(self) -> None:
@@ -110,8 +111,12 @@ class OfflineQueue:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._root is not None:
-            await asyncio.to_thread(shutil.rmtree, self._root, True)
+        if self._held is not None:
+            await asyncio.to_thread(self._held.leave)
+
+    @property
+    def _root(self) -> Path | None:
+        return None if self._held is None else self._held.path
 
     def check_room(self, owner: str) -> None:
         """Refuse a job that would find no place, before its files are read."""
@@ -133,8 +138,8 @@ class OfflineQueue:
         self.check_room(owner)
         self._coming.append(owner)
         try:
-            if self._root is None:
-                self._root = Path(tempfile.mkdtemp(prefix="speechhead-offline-"))
+            if self._held is None:
+                self._held = HeldFolder()
             yield Path(tempfile.mkdtemp(dir=self._root))
         finally:
             self._coming.remove(owner)
@@ -233,6 +238,8 @@ class OfflineQueue:
         return Done("takes too much memory or computing. Make it shorter or smaller.", (), 0, 0.0)
 
     async def _sweep(self) -> None:
+        if left := await asyncio.to_thread(sweep):
+            log.info("offline: %d folders of servers that were killed are removed.", left)
         while True:
             await asyncio.sleep(SWEEP)
             now = time.monotonic()

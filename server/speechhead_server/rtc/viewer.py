@@ -37,7 +37,7 @@ from .encoders import equip
 from .microphone import Microphone
 from .motion_feed import CHANNEL as MOTION
 from .motion_feed import MotionFeed
-from .sctp import floods, harden
+from .packets import floods, harden
 from .sdp import announce, credentials, lenient, read_fragment
 from .tracks import AudioTrack, PictureTrack, skew
 

@@ -22,6 +22,7 @@ from speechhead.media.image import Picture
 from speechhead_server.core.children import child_command
 from speechhead_server.core.config import ENVIRONMENT
 from speechhead_server.core.problems import GONE, Refused, no_room, one_line
+from speechhead_server.core.scratch import UPLOAD
 from speechhead_server.stage.clock import RATE
 from speechhead_server.stage.segment import Pcm
 
@@ -110,7 +111,7 @@ class UploadDecoder:
         self.check_room()
         self._jobs += 1
         try:
-            with tempfile.TemporaryDirectory(prefix="speechhead-", ignore_cleanup_errors=True) as name:
+            with tempfile.TemporaryDirectory(prefix=UPLOAD, ignore_cleanup_errors=True) as name:
                 async with self._free:
                     await self._run(kind, Path(name), data, most)
                 yield Path(name)

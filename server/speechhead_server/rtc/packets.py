@@ -1,4 +1,4 @@
-"""SCTP as strangers send it: what aiortc would read for ever, or for seconds, is dropped like any broken packet."""
+"""Packets as strangers send them: what aiortc would read for ever, or stumble over, is dropped like any broken one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from struct import error as StructError
 from struct import unpack_from
 from typing import Any
 
+from aioice import stun
 from aiortc import RTCSctpTransport, rtcsctptransport
 
 SPAN = 8192
@@ -14,7 +15,7 @@ SPAN = 8192
 BACKLOG = 1 << 20
 """Bytes beyond its window that a sender may have sent in pieces of messages which it never ends."""
 
-_parse = rtcsctptransport.parse_packet
+_parse, _parse_stun = rtcsctptransport.parse_packet, stun.parse_message
 
 
 def decode_params(body: bytes) -> list[tuple[int, bytes]]:
@@ -30,7 +31,7 @@ def decode_params(body: bytes) -> list[tuple[int, bytes]]:
 
 
 def parse_packet(data: bytes) -> tuple[int, int, int, list[Any]]:
-    """A packet's ports, tag and chunks; ValueError, which aiortc drops it for, for all that is none."""
+    """A packet of SCTP: ports, tag and chunks; ValueError, which aiortc drops it for, for all that is none."""
     try:
         source, destination, tag, chunks = _parse(data)
     except StructError as error:
@@ -44,10 +45,19 @@ def parse_packet(data: bytes) -> tuple[int, int, int, list[Any]]:
     return source, destination, tag, chunks
 
 
+def parse_message(data: bytes, *key: Any, **options: Any) -> Any:
+    """A message of STUN, which anybody may send to a port; ValueError for all that is none."""
+    try:
+        return _parse_stun(data, *key, **options)
+    except (StructError, IndexError) as error:
+        raise ValueError(str(error)) from None
+
+
 def harden() -> None:
     """Let aiortc read packets so."""
     rtcsctptransport.decode_params = decode_params
     rtcsctptransport.parse_packet = parse_packet
+    stun.parse_message = parse_message
 
 
 def floods(transport: RTCSctpTransport | None) -> bool:

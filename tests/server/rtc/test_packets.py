@@ -10,10 +10,11 @@ import pytest
 
 pytest.importorskip("aiortc")
 
+from aioice import stun
 from aiortc import rtcsctptransport
 from google_crc32c import value as crc32c
 from speechhead_server.rtc import viewer
-from speechhead_server.rtc.sctp import BACKLOG, SPAN, floods
+from speechhead_server.rtc.packets import BACKLOG, SPAN, floods
 
 
 def packet(*chunks: tuple[int, bytes]) -> bytes:
@@ -55,6 +56,16 @@ def test_what_browsers_send_is_read_as_before():
     assert second.params == [(1, b"abc"), (2, b"")]
     (init,) = rtcsctptransport.parse_packet(packet((1, INIT + struct.pack("!HH", 49152, 4))))[3]
     assert init.params == [(49152, b"")] and init.outbound_streams == 10
+
+
+def test_a_stun_message_with_half_an_attribute_is_none():
+    half = struct.pack("!HH", 0x0024, 1) + b"x\0\0\0"  # PRIORITY, of one byte
+    message = struct.pack("!HHL", 1, len(half), 0x2112A442) + bytes(12) + half
+    with pytest.raises(ValueError):
+        stun.parse_message(message)
+    whole = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+    whole.attributes["PRIORITY"] = 7
+    assert stun.parse_message(bytes(whole)).attributes["PRIORITY"] == 7
 
 
 def test_messages_that_never_end_are_noticed():
