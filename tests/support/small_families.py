@@ -111,17 +111,17 @@ PUBLISHED = {
 """Configurations as published ones are written."""
 
 
-def small(name: str, seed: int = 0, lively: bool = True):
-    """The small model of a family, for pictures of SIZE; `lively` weights move and do not vanish."""
+def small(name: str, seed: int = 0, lively: bool = True, size: int = SIZE):
+    """The small model of a family, for pictures of `size`; `lively` weights move and do not vanish."""
     torch.manual_seed(seed)
     config = registry.config_class(name).from_published(PUBLISHED[name])
-    model = registry.build(name, dataclasses.replace(config, image_size=SIZE)).eval()
+    model = registry.build(name, dataclasses.replace(config, image_size=size)).eval()
     if lively:
         with torch.no_grad():
             for key, parameter in model.named_parameters():
                 if parameter.dim() > 1:
-                    size = 0.1 if key.startswith("stitching") else 1.0  # else it throws the keypoints off the picture
-                    parameter.copy_(size * torch.randn_like(parameter) / parameter[0].numel() ** 0.5)
+                    part = 0.1 if key.startswith("stitching") else 1.0  # else it throws the keypoints off the picture
+                    parameter.copy_(part * torch.randn_like(parameter) / parameter[0].numel() ** 0.5)
     return model
 
 
@@ -129,14 +129,19 @@ def _parts(model, names: list[str], prefix: str = "") -> dict[str, dict[str, tor
     return {name: dict(model.get_submodule(name).state_dict(prefix=prefix)) for name in names}
 
 
-def installed(name: str, home: Path, latents: bool = True, seed: int = 0, **seen: int) -> Path:
-    """A small model in the user's folder of weights, its Landmarks2Latents not fitted but alive; `seen` is its past."""
-    model = small(name, seed)
-    path = stored.save_family(model, home / f"{name}.safetensors")
+def installed(
+    name: str, home: Path, latents: bool = True, seed: int = 0, size: int = SIZE, called: str = "", **seen: int
+) -> Path:
+    """A small model in the user's folder of weights, under the family's name or as it is `called`.
+
+    Its Landmarks2Latents is not fitted but alive; `seen` is its past.
+    """
+    model = small(name, seed, size=size)
+    path = stored.save_family(model, home / f"{called or name}.safetensors")
     if latents:
         with torch.no_grad():
-            size = model.to_latent(model.motion(torch.rand(1, 3, model.image_size, model.image_size))).shape[1]
-            network = FamilyLatents(LatentsConfig(name, size, 16, **seen))
+            numbers = model.to_latent(model.motion(torch.rand(1, 3, size, size))).shape[1]
+            network = FamilyLatents(LatentsConfig(name, numbers, 16, **seen))
             network.linear.weight.normal_(std=0.01)
         network.save(imported.latents_path(path))
     return path

@@ -189,8 +189,8 @@ def test_two_families_are_live_at_once(home):
     pytest.importorskip("torch")
     from support.small_families import installed
 
-    for seed, name in enumerate(("fomm", "dagan")):
-        installed(name, home, seed=seed)
+    for seed, (name, size) in enumerate((("fomm", 64), ("dagan", 128))):
+        installed(name, home, seed=seed, size=size)
     settings = ServerSettings(generators=("fomm", "dagan"), size=64, max_sessions=4, port=0)
 
     async def scenario():
