@@ -123,7 +123,9 @@ class FormatWriter:
         place = self.path.parent if is_frames(self.path) else self.path
         try:
             if is_frames(self.path):
-                self._part = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name[:40]}.", suffix=".part"))
+                # A mounted folder can not be replaced: frames are made within it, and moved up.
+                home = place if os.path.ismount(place) else place.parent
+                self._part = Path(tempfile.mkdtemp(dir=home, prefix=f".{place.name[:40]}.", suffix=".part"))
                 self._out: _Frames | _Film = _Frames(self._part, self.path.name, sample_rate, layout)
             else:
                 handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.stem[:40]}.", suffix=".part")
@@ -162,7 +164,10 @@ class FormatWriter:
                 self._out.finish(self.frames / float(self.rate))
                 umask = os.umask(0)
                 os.umask(umask)
-                if is_frames(self.path):
+                if is_frames(self.path) and self._part.parent == self.path.parent:
+                    for file in sorted(self._part.iterdir()):
+                        os.replace(file, self.path.parent / file.name)
+                elif is_frames(self.path):
                     self._part.chmod(0o777 & ~umask)
                     if self.path.parent.is_dir():
                         self.path.parent.rmdir()

@@ -30,6 +30,7 @@ from speechhead.media.writer import AUDIO_RATE, SUFFIXES
 
 from .patch import Patch
 from .redub import redub
+from .scratch import told_of_scratch
 
 
 def redub_into(
@@ -49,7 +50,7 @@ def redub_into(
     source : video, or a pattern of frames (frames/%05d.png), which are shown at options.fps, or 25 a second
     alpha : write the new mouths alone, all else transparent: to be laid over the film
     """
-    with tempfile.TemporaryDirectory(prefix="speechhead-film-") as name:
+    with told_of_scratch(), tempfile.TemporaryDirectory(prefix="speechhead-film-") as name:
         folder = Path(name)
         if is_frames(Path(source)):
             source = film_of_frames(Path(source), options.fps or FPS, folder / "frames.mkv")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.errors import MediaError
+from speechhead.media.decoding import reason
 
 POINTS = 478
 _BYTES = POINTS * 3 * 4
@@ -18,15 +22,22 @@ class Scratch:
     """Bytes one after another in a file without a name, which is gone when it is closed."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="speechhead-")  # noqa: SIM115
+        with told_of_scratch():
+            self._file = tempfile.TemporaryFile(prefix="speechhead-")  # noqa: SIM115
         self._lock = threading.Lock()
         self._end = 0
 
     def append(self, data: bytes) -> int:
-        """Keep bytes; where they begin."""
-        with self._lock:
+        """Keep bytes; where they begin.
+
+        Raises
+        ------
+        MediaError if the disk is full.
+        """
+        with self._lock, told_of_scratch():
             self._file.seek(self._end)
             self._file.write(data)
+            self._file.flush()
             start, self._end = self._end, self._end + len(data)
             return start
 
@@ -50,4 +61,15 @@ class Scratch:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what is not written yet, of a disk that is full, is not needed any more
+            self._file.close()
+
+
+@contextlib.contextmanager
+def told_of_scratch() -> Iterator[None]:
+    """What the system says against temporary files, in one line."""
+    try:
+        yield
+    except OSError as error:
+        place = tempfile.tempdir or "temporary files"
+        raise MediaError(f"{place}: {reason(error)}. Set TMPDIR to a folder with room.") from error

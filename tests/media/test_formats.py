@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import wave
 from pathlib import Path
 
@@ -105,6 +106,18 @@ def test_nothing_half_written_stays(tmp_path, pictures):
         ):
             w.write(pictures[0][:10])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_go_into_a_folder_that_is_mounted(tmp_path, pictures, monkeypatch):
+    """It can not be replaced by another, and stays the same one."""
+    folder = tmp_path / "f"
+    folder.mkdir()
+    before = folder.stat().st_ino
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == folder)
+    monkeypatch.setattr(Path, "rmdir", lambda path: pytest.fail(f"{path} is busy"))
+    write(folder / "%d.png", pictures)
+    assert sorted(path.name for path in folder.iterdir()) == [*(f"{n}.png" for n in range(1, COUNT + 1)), "sound.wav"]
+    assert folder.stat().st_ino == before
 
 
 def test_places_that_can_not_be_are_refused(tmp_path):
