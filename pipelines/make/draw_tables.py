@@ -57,6 +57,7 @@ def tables() -> dict[str, Any]:
             "triangles": triangles,
             "rings": rings,
             "holes": holes,
+            "neighbours": meshwarp.NEIGHBOURS,
             "oval": meshwarp.OVAL,
             "upperMiddle": teeth.UPPER_MIDDLE,
             "lowerMiddle": teeth.LOWER_MIDDLE,

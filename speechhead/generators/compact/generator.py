@@ -22,7 +22,7 @@ from .head import HeadModel
 from .latents import CompactLatents, deepened, mouth_width
 from .lips import LipSheets
 from .matte import Layers, Matte
-from .meshwarp import OVAL, MeshWarp, border_taper, grown, silhouette
+from .meshwarp import NEIGHBOURS, OVAL, MeshWarp, border_taper, grown, silhouette
 from .mouth_light import softness
 from .relief import Relief, surface
 from .rest_plate import RestPlate, RestPlates
@@ -192,7 +192,9 @@ class CompactGenerator:
         around = source.relief.flow(posed[OVAL], pose)
         around = np.asarray(cv2.resize(around, coverage.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
         inside = silhouette(posed * np.float32(PRIOR_RESOLUTION / self.size), PRIOR_RESOLUTION)
-        return PersonFields(grown(face, coverage >= 1) * self._taper, around * self._taper, inside, posed)
+        # Beside a rim the median may have taken what is drawn around it; so it is not known there.
+        known = cv2.boxFilter((coverage >= 1).astype(np.uint8), -1, (3, 3), normalize=False) >= NEIGHBOURS
+        return PersonFields(grown(face, known) * self._taper, around * self._taper, inside, posed)
 
     def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Generate the windows and lay them over the warped portrait with its lips."""

@@ -202,6 +202,10 @@ class MeshWarp:
         return np.asarray(flow, np.float32), coverage
 
 
+NEIGHBOURS = 6
+"""Of nine places around one, those that have to be a face's for the flow there to be surely its own."""
+
+
 def silhouette(points: Array, side: int) -> Array:
     """Weight [side, side] in 0..1 of what lies within points [n, 2] in pixels, with a soft edge that moves steadily."""
     hull = cv2.convexHull(np.round((points - 0.5) * 256).astype(np.int32))

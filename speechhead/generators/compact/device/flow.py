@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from speechhead.generators.compact.meshwarp import topology
+from speechhead.generators.compact.meshwarp import NEIGHBOURS, topology
 from speechhead.generators.compact.relief import RELIEF
 from speechhead.generators.compact.room_light import ROOM
 from speechhead.generators.compact.shown import PRIOR_RESOLUTION
@@ -71,7 +71,8 @@ def _face(batch: Batch, side: int) -> tuple[Tensor, Tensor]:
     found = torch.stack([to_x - x, to_y - y], 1) * (number > 0)[:, None]
     # Single pixels between folded triangles belong to none; the median takes the flow around them.
     near = F.unfold(F.pad(found, (1, 1, 1, 1), mode="replicate"), 3).view(len(found), 2, 9, side, side)
-    return near.median(2).values, known
+    most = F.avg_pool2d(F.pad(known.float(), (1, 1, 1, 1), mode="replicate"), 3, 1) > (NEIGHBOURS - 0.5) / 9
+    return near.median(2).values, most
 
 
 def _grown(face: Tensor, known: Tensor) -> Tensor:

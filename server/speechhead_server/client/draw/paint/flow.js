@@ -39,12 +39,16 @@ void main() {
   median: [`${HERE}uniform sampler2D face;
 void order(inout vec2 x, inout vec2 y) { vec2 low = min(x, y); y = max(x, y); x = low; }
 void main() { // single pixels between folded triangles belong to none; the median takes the flow around them
-  ivec2 at = ivec2(gl_FragCoord.xy); vec2 v[9]; vec4 own = texelFetch(face, at, 0);
-  for (int i = 0; i < 9; i++) v[i] = texelFetch(face, clamp(at + ivec2(i % 3 - 1, i / 3 - 1), ivec2(0), ivec2(${SIDE - 1})), 0).xy;
+  ivec2 at = ivec2(gl_FragCoord.xy); vec2 v[9]; float known = 0.0;
+  for (int i = 0; i < 9; i++) {
+    vec4 near = texelFetch(face, clamp(at + ivec2(i % 3 - 1, i / 3 - 1), ivec2(0), ivec2(${SIDE - 1})), 0);
+    v[i] = near.xy;
+    known += step(0.5, near.z);
+  }
   order(v[1], v[2]); order(v[4], v[5]); order(v[7], v[8]); order(v[0], v[1]); order(v[3], v[4]); order(v[6], v[7]);
   order(v[1], v[2]); order(v[4], v[5]); order(v[7], v[8]); order(v[0], v[3]); order(v[5], v[8]); order(v[4], v[7]);
   order(v[3], v[6]); order(v[1], v[4]); order(v[2], v[5]); order(v[4], v[7]); order(v[4], v[2]); order(v[6], v[4]); order(v[4], v[2]);
-  result = vec4(v[4], own.zw);
+  result = vec4(v[4], known > ${FACE.neighbours - 0.5} ? 1.0 : 0.0, 1);
 }`],
   steps: [`${HERE}uniform sampler2D places; uniform vec4 move_x[11], move_y[11];
 void main() {
