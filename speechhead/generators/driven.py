@@ -26,9 +26,10 @@ from speechhead.generators.families.crops import FADE, resized
 from speechhead.generators.families.engine import FamilyDrawing, FamilyEngine, Parts
 from speechhead.generators.families.family import Appearance, Drawn, Family, Motion, spread
 from speechhead.generators.families.full_resolution import Rest, full_size
+from speechhead.generators.families.guides import placed
 from speechhead.generators.families.latents import FamilyLatents
 from speechhead.generators.families.registry import spec
-from speechhead.media.image import Picture, border_ramp
+from speechhead.media.image import SMALLEST, Picture, border_ramp
 from speechhead.motion.surroundings import Surroundings
 
 
@@ -102,8 +103,8 @@ class DrivenGenerator:
 
     @property
     def native(self) -> int:
-        """Side of the pictures that the family was made for; at other sizes they are scaled."""
-        return self.model.image_size
+        """Side of the pictures that the family was made for, or the smallest of a video; at others they are scaled."""
+        return max(SMALLEST, self.model.image_size)
 
     def sized(self, size: int) -> DrivenGenerator:
         """The same networks for square crops of another size."""
@@ -128,13 +129,21 @@ class DrivenGenerator:
         normalised, poses = remove_pose(from_mesh(mesh)[None])
         seen = [resized(crop, self.model.image_size)]
         with self._alone():
-            appearance, motion = self.engine.appearance(seen), self.engine.motion(seen)
+            appearance, motion = self.engine.appearance(seen), self._motion(seen, mesh)
             shown = on_device(crop, self.running.device).permute(2, 0, 1)[None].float() / 255
             with self.running.exact():
                 latent = self.model.to_latent(motion).cpu()
             self._check_latent(latent)
             rest = self.engine.at_rest(appearance, motion, shown)
         return DrivenSource(crop, appearance, motion, normalised[0], poses[0], shown, latent, rest)
+
+    def _motion(self, seen: list[Picture], mesh: Array) -> Motion:
+        """The portrait's motion; keypoints that are landmarks lie where the tracker sees those."""
+        motion = self.engine.motion(seen)
+        if not self.latents.config.guided:
+            return motion
+        landmarks = torch.from_numpy(from_mesh(mesh)[None] * np.float32(2 / self.size) - np.float32(1))
+        return placed(self.model, motion, landmarks, self.latents.config.guided)
 
     def _check_latent(self, latent: Tensor) -> None:
         """Refuse a Landmarks2Latents of other weights of the family, whose keypoints are more or fewer."""

@@ -64,6 +64,9 @@ def test_portraits_are_drawn_in_one_call_and_sizes_share_their_networks(home, av
     other = avatar.resampled(96)
     smaller = generator.sized(96)
     assert smaller.size == 96 and smaller.model is generator.model and smaller.native == generator.model.image_size
+    generator.model.image_size, made_for = 48, generator.model.image_size
+    assert smaller.native == 64  # no video is smaller
+    generator.model.image_size = made_for
     sources = [avatar.source(generator), avatar.source(generator)]
     faces = np.stack([avatar.neutral, avatar.neutral + np.float32(0.05)])
     frames = generator.render_many(sources, faces, [avatar.pose] * 2)

@@ -70,6 +70,7 @@ class FamilyTraining:
     precision : auto (bf16 or fp16 on a GPU, fp32 on a CPU), fp32, bf16, fp16
     device : auto, cpu or cuda; threads : of the CPU; workers : processes that load data, and that read clips before
     augment : mirror and recolour; sway : and shift, zoom and turn by up to as much, 0.1 being a tenth of the picture
+    opened : share of pairs whose driver has the mouth wide open: most frames of speech show nothing between the lips
     perceptual : vgg19, resnet or pixels; vgg : file of VGG-19's weights
     scales, layers : of the perceptual pyramid, and the weight of each feature map
     guided : keypoints that follow landmarks under `guidance`, ten in LivePortrait's paper and 22 at most
@@ -107,6 +108,7 @@ class FamilyTraining:
     workers: int = 1
     augment: bool = True
     sway: float = 0.0
+    opened: float = 0.0
     perceptual: str = "vgg19"
     vgg: str | None = None
     scales: tuple[float, ...] = (1, 0.5, 0.25, 0.125)
@@ -160,6 +162,12 @@ class FamilyTraining:
     def read(cls, path: Path) -> FamilyTraining:
         """From a JSON file; ConfigError if it is none."""
         return cls.from_dict(read_json(path), str(path))
+
+    @property
+    def tracked(self) -> bool:
+        """Whether landmarks of the frames are needed, whatever the stage is."""
+        losses = self.losses
+        return bool(losses.head_pose or losses.guidance or losses.lips or self.opened)
 
     def network(self, where: str = "config") -> Any:
         """The family's config dataclass; ConfigError, beginning with `where`, if `model` does not describe one."""

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pipelines.train.compact.colours import apply_colour, recolour
 from speechhead.core.arrays import Array
+from speechhead.face.landmarks import mouth_opening
 from speechhead.face.mirror import FLIP, mirrored
 
 from .sources import FamilyClip
@@ -38,6 +39,7 @@ class FamilyPairs(Dataset[dict[str, Array]]):
     augment : mirror and recolour, the same for both frames
     neighbours : largest distance in frames of before and after from the driver; 0 for none
     sway : how far pictures are shifted, zoomed and turned when augmented, in parts of the picture and radians
+    opened : share of pairs whose driver is one of the fifth of a tracked clip's frames with the widest mouths
     """
 
     def __init__(
@@ -47,16 +49,21 @@ class FamilyPairs(Dataset[dict[str, Array]]):
         augment: bool = True,
         neighbours: int = 0,
         sway: float = 0.0,
+        opened: float = 0.0,
     ) -> None:
         self.clips, self.random, self.augment, self.neighbours = clips, random, augment, neighbours
-        self.sway = sway
+        self.sway, self.opened = sway, opened
+        self.widest = [widest(clip) for clip in clips] if opened else []
         lengths = np.sqrt([len(clip.usable) for clip in clips])
         self.chance = lengths / lengths.sum()
 
     def __getitem__(self, number: int) -> dict[str, Array]:
         draw = seed(self.random, number)
-        clip = self.clips[draw.choice(len(self.clips), p=self.chance)]
+        chosen = draw.choice(len(self.clips), p=self.chance)
+        clip = self.clips[chosen]
         rows = draw.choice(clip.usable, 2, replace=False)
+        if self.opened and draw.random() < self.opened:
+            rows[1] = draw.choice(self.widest[chosen])
         return self.item(clip, int(rows[0]), int(rows[1]), draw if self.augment else None, draw)
 
     def item(
@@ -133,6 +140,12 @@ class Sway:
         moved = np.float32(self.zoom) * marks @ self.roll.T
         moved[:, :2] += self.shift
         return np.asarray(moved, np.float32)
+
+
+def widest(clip: FamilyClip) -> NDArray[np.int64]:
+    """Rows of the fifth of a tracked clip's usable frames whose mouths are open widest, one at least."""
+    opening = mouth_opening(np.asarray(clip.track["normalised"])[clip.usable])
+    return np.asarray(clip.usable[np.argsort(-opening)[: (len(opening) + 4) // 5]], np.int64)
 
 
 class _Numbers:

@@ -19,12 +19,13 @@ from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.core.weights import read_metadata
 from speechhead.generators.checkpoints import imported, stored
 from speechhead.generators.driven import DrivenGenerator
-from speechhead.generators.families.family import Family
+from speechhead.generators.families.family import Family, Motion
+from speechhead.generators.families.guides import GUIDED, placed
 from speechhead.generators.families.latents import FamilyLatents, LatentsConfig, context_features, motion_features
 from speechhead.motion.surroundings import COEFFICIENTS, Surroundings
 
 from .caching import load_family_clips
-from .guides import GUIDED, placed
+from .objectives import reenact
 from .sources import HELD_OUT, TRAIN, FamilyClip
 
 STEPS = 4000
@@ -39,6 +40,9 @@ MARKS = ("normalised", "rotation", "translation", "scale")
 LEARNING_RATE = 1e-3
 JITTER = 0.01
 """Noise on driving landmarks in outer eye distances: tracked ones tremble by a third of it, spoken ones are new."""
+BEGINNING, RIDGE = 4096, 1e-5
+"""Pairs of the least squares that a fit begins with, and what keeps numbers that never change out of them."""
+
 CHUNK = 16
 LIP_CLIPS = 4
 LIP_SECONDS = 3.0
@@ -98,6 +102,7 @@ def read_latents(
     # Golden-ratio order: any beginning of it is spread evenly over the clip.
     orders = [clip.usable[np.argsort(np.arange(len(clip.usable)) * 0.6180339887 % 1)] for clip in clips]
     latents: list[dict[int, Tensor]] = [{} for _ in clips]
+    portraits: list[Motion | None] = [None for _ in clips]
     jobs = [
         (number, order[start : start + CHUNK])
         for start in range(0, max(map(len, orders)), CHUNK)
@@ -114,8 +119,10 @@ def read_latents(
         frames = torch.from_numpy(np.array(clips[number].frames[np.sort(rows)])).to(device)
         with torch.no_grad():
             motion = family.motion(frames.permute(0, 3, 1, 2).float() / 255)
-            if guided:
-                motion = placed(motion, torch.from_numpy(clips[number].track["landmarks"][np.sort(rows)]), guided)
+            if guided:  # a posed face is that of one frame: of another canonical face, keypoints lay elsewhere
+                portrait = portraits[number] = portraits[number] or {name: one[:1] for name, one in motion.items()}
+                motion = reenact(family, portrait, motion)
+                motion = placed(family, motion, torch.tensor(clips[number].track["landmarks"][np.sort(rows)]), guided)
             vectors = family.to_latent(motion).float().cpu()
         latents[number] |= dict(zip(np.sort(rows).tolist(), vectors))
     talks = []
@@ -223,6 +230,24 @@ class BestLatents:
         return self._network, self._least
 
 
+@torch.no_grad()
+def begin(network: FamilyLatents, source: Talk, driver: Talk) -> None:
+    """The linear part by least squares: keypoints that are landmarks move with these, and need not be learnt in steps.
+
+    The noise of JITTER on the landmarks is what keeps its weights small.
+    """
+    shaken = driver.normalised + JITTER * torch.randn_like(driver.normalised)
+    moved, _ = motion_features(
+        shaken,
+        (driver.rotation, driver.translation, driver.scale),
+        source.normalised,
+        (source.rotation, source.translation, source.scale),
+    )
+    wanted = (driver.latents - source.latents) / network.spread
+    square = moved.T @ moved + RIDGE * len(moved) * torch.eye(moved.shape[1])
+    network.linear.weight[:, : network.MOTION] = torch.linalg.solve(square, moved.T @ wanted).T
+
+
 @dataclass(frozen=True)
 class Fitting:
     """How a network is fitted. minutes : of both reading and learning, None for all steps; guided : keypoints that are
@@ -258,11 +283,12 @@ def learn(
     random = np.random.default_rng(how.seed)
     everything = Talk.join(learnt).latents
     within = torch.cat([talk.latents - talk.latents.mean(0) for talk in learnt])
-    network = FamilyLatents(LatentsConfig(family, everything.shape[1], **asdict(how.surroundings)))
+    network = FamilyLatents(LatentsConfig(family, everything.shape[1], guided=how.guided, **asdict(how.surroundings)))
     network.centre.copy_(everything.mean(0))
     # A number that hardly moves must not be blown up: noise is not motion.
     spread = within.std(0)
     network.spread.copy_(spread.clamp_min(float(spread.median()) * 0.05 + 1e-6))
+    begin(network, *next(pairs(learnt, random, BEGINNING)))
     optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     stream, best = pairs(learnt, random), BestLatents(network, judged)
     for step in range(how.steps):

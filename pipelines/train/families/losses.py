@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from speechhead.face.landmarks import INNER_LIPS, OUTER_LIPS
+
 # --- adversarial -----------------------------------------------------------------------------------------------------
 
 
@@ -110,21 +112,31 @@ def angles(rotation: Tensor) -> Tensor:
     return torch.rad2deg(torch.stack([yaw, pitch, roll], 1))
 
 
+INSIDE = 4.0
+"""Weight of what lies between the lips, beside that of the lips: teeth and darkness are a tenth of a mouth's pixels."""
+
+
 def around_lips(made: Tensor, real: Tensor, marks: Tensor) -> Tensor:
     """Mean absolute difference of pictures around the mouth, where a hundredth of the pixels says everything.
 
     Parameters
     ----------
     made, real : float32 [B, 3, S, S]
-    marks : float32 [B, 70, 3]; landmarks of `real` in [-1, 1]; the weight of a pixel is a Gaussian as wide as its lips
+    marks : float32 [B, 70, 3]; landmarks of `real` in [-1, 1]; the weight of a pixel is a Gaussian as wide as its lips,
+        and one as wide and high as what is between them
     """
-    lips = marks[:, 48:68, :2]
-    centre = lips.mean(1)
-    wide = 0.5 * (lips.amax(1) - lips.amin(1))[:, 0].clamp_min(0.02)
-    axis = (torch.arange(made.shape[-1], device=made.device) + 0.5) * (2 / made.shape[-1]) - 1
-    across, down = (torch.exp(-0.5 * ((axis - centre[:, i, None]) / wide[:, None]) ** 2) for i in (0, 1))
-    weight = (down[:, :, None] * across[:, None])[:, None]
+    outer, inner = marks[:, OUTER_LIPS.start : INNER_LIPS.stop, :2], marks[:, INNER_LIPS, :2]
+    wide = 0.5 * (outer.amax(1) - outer.amin(1))[:, :1].clamp_min(0.02).expand(-1, 2)
+    gap = 0.5 * (inner.amax(1) - inner.amin(1)).clamp_min(1 / made.shape[-1])
+    weight = _bell(outer.mean(1), wide, made.shape[-1]) + INSIDE * _bell(inner.mean(1), gap, made.shape[-1])
     return ((made - real).abs() * weight).sum() / (made.shape[1] * weight.sum())
+
+
+def _bell(centre: Tensor, spread: Tensor, side: int) -> Tensor:
+    """Upright Gaussians [B, 1, S, S] about centres [B, 2] in [-1, 1], their deviations [B, 2] across and down."""
+    axis = (torch.arange(side, device=centre.device) + 0.5) * (2 / side) - 1
+    across, down = torch.exp(-0.5 * ((axis - centre[..., None]) / spread[..., None]) ** 2).unbind(1)
+    return (down[:, :, None] * across[:, None])[:, None]
 
 
 def wing(error: Tensor, width: float = 0.1, curvature: float = 0.02) -> Tensor:

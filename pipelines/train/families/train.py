@@ -21,13 +21,13 @@ from speechhead.generators.checkpoints import stored
 from speechhead.generators.checkpoints.shapes import skeleton
 from speechhead.generators.families import registry
 from speechhead.generators.families.family import Family
+from speechhead.generators.families.guides import GUIDED
 
 from .average import Average
 from .caching import learnt_and_held_out
 from .config import FamilyTraining
 from .critic import Critic, adversarial_losses
 from .data import FamilyPairs, batches
-from .guides import GUIDED
 from .judging import HeldOut
 from .objectives import Result, make_objective, objective_class, trained
 from .parallel import Workers
@@ -207,10 +207,10 @@ def _trained(
     options: FamilyTraining, workers: Workers, output: Path, minutes: float | None, resume: Path | None
 ) -> Path:
     stage = objective_class(options.stage)
-    tracked = bool(options.losses.head_pose or options.losses.guidance or options.losses.lips) or stage.tracked
+    tracked = options.tracked or stage.tracked
     trainer = Trainer(options, workers)  # before clips are read: what is wrong with the config is said at once
     learnt, held = learnt_and_held_out(options, tracked, workers)
-    pairs = FamilyPairs(learnt, options.seed, options.augment, stage.neighbours, options.sway)
+    pairs = FamilyPairs(learnt, options.seed, options.augment, stage.neighbours, options.sway, options.opened)
     if resume is not None:
         trainer.load(resume)
     start = trainer.step * options.accumulate

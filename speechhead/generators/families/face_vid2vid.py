@@ -29,12 +29,14 @@ from speechhead.generators.nets.volumes import (
     DenseMotion3dConfig,
     MotionField,
     VolumeEncoder,
+    completed,
+    flow,
     leaky_block,
     named,
     warp_volume,
 )
 
-from .family import Appearance, Drawn, Motion
+from .family import Appearance, Drawn, Motion, spread
 from .head_pose import CONVENTIONS
 from .posed import FaceVid2VidMotion
 
@@ -306,10 +308,16 @@ class VolumeGenerator(VolumeEncoder):
             return self.decoder(features)
         return torch.sigmoid(exact(self.final(self.up_blocks(self.resblocks_2d(features)))))
 
-    def generate(self, volume: Tensor, driving: Tensor, source: Tensor) -> tuple[Tensor, MotionField]:
-        """Pictures from f_s [B, C, D, h, w] and keypoints [B, K, 3], and the field that was used."""
-        field = self.dense_motion_network(volume, driving, source)
-        return self.decode(self.warped(volume, field)), field
+    def generate(
+        self, volume: Tensor, driving: Tensor, source: Tensor, portrait: Tensor | None = None
+    ) -> tuple[Tensor, MotionField]:
+        """Pictures from f_s [B, C, D, h, w] and keypoints [B, K, 3], and the field that was used.
+
+        portrait : [B, 3, S, S]; the picture of f_s, which is shown under the motion with `nearest`
+        """
+        size = 0 if portrait is None else portrait.shape[-1]
+        field = self.dense_motion_network(volume, driving, source, size)
+        return completed(self.decode(self.warped(volume, field)), portrait, field, self.training), field
 
 
 class FaceVid2Vid(FaceVid2VidMotion):
@@ -331,8 +339,9 @@ class FaceVid2Vid(FaceVid2VidMotion):
         self.generator = VolumeGenerator(config.generator, config.form, config.num_kp, config.image_channel)
 
     def appearance(self, image: Tensor) -> Appearance:
-        """'volume': f_s, [B, C, D, H / 4, W / 4]."""
-        return {"volume": self.generator.encode(image)}
+        """'volume': f_s, [B, C, D, H / 4, W / 4]; with `nearest` also 'image', the picture itself."""
+        volume = {"volume": self.generator.encode(image)}
+        return {**volume, "image": image} if self.config.generator.dense_motion.nearest else volume
 
     def pose(self, head: Mapping[str, Tensor]) -> Motion:
         """Angles in degrees, translation and expression from the estimator's raw outputs."""
@@ -347,6 +356,6 @@ class FaceVid2Vid(FaceVid2VidMotion):
 
     def draw(self, appearance: Appearance, source: Motion, driving: Motion) -> Drawn:
         driven, at_rest = torch.broadcast_tensors(driving["value"], source["value"])
-        volume = appearance["volume"].expand(len(driven), -1, -1, -1, -1)
-        picture, field = self.generator.generate(volume, driven, at_rest)
-        return Drawn(picture, field.deformation[..., :2], field.occlusion)
+        seen = spread(appearance, len(driven))
+        picture, field = self.generator.generate(seen["volume"], driven, at_rest, seen.get("image"))
+        return Drawn(picture, flow(field), field.occlusion)

@@ -64,6 +64,10 @@ class Family(nn.Module, ABC):
         relative mode); without, the driver's own keypoints are taken over.
         """
 
+    def moved_to(self, motion: Motion, value: Tensor) -> Motion:
+        """The motion with its keypoints at `value` [B, K, 2 or 3]."""
+        return {**motion, "value": value}
+
     @abstractmethod
     def render(self, appearance: Appearance, source: Motion, driving: Motion) -> Tensor:
         """Pictures [B, 3, h, w] of the portrait in the driving motion."""

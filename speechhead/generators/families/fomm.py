@@ -28,8 +28,6 @@ from speechhead.generators.nets.layers import (
     heatmap_differences,
     inverse_2x2,
     multiply,
-    narrowing,
-    nearness,
     resize,
     soft_argmax,
     sparse_motions,
@@ -37,13 +35,21 @@ from speechhead.generators.nets.layers import (
     warp_each,
     widths,
 )
+from speechhead.generators.nets.nearest import (
+    MOST_MOVED,
+    MOST_SEEN,
+    SEEN,
+    begin_with,
+    bounded,
+    carried,
+    nearness,
+    shown,
+    untorn,
+)
 
 from .family import Appearance, Drawn, Family, Motion, spread
 from .fomm_config import FommConfig, FommGeneratorConfig, FommKeypointConfig, FommMotionConfig
 from .posed import refuse_unknown
-
-SEEN = 3.0
-"""Logit of the occlusion map with which training begins under `nearest`."""
 
 
 class FommKeypointDetector(nn.Module):
@@ -87,10 +93,9 @@ class DenseMotionNetwork(nn.Module):
         self.occlusion = nn.Conv2d(self.hourglass.outputs, 1, 7, padding=3) if occlusion else None
         self.nearest = config.nearest
         if self.nearest:  # training begins with masks of distance alone, and sees all that is not torn open
-            for head, bias in ((self.mask, 0.0), (self.occlusion, SEEN)):
-                if head is not None:
-                    nn.init.zeros_(head.weight)
-                    nn.init.constant_(head.get_parameter("bias"), bias)
+            begin_with(self.mask, 0.0)
+            if self.occlusion is not None:
+                begin_with(self.occlusion, SEEN)
 
     def forward(self, image: Tensor, source: Motion, driving: Motion) -> dict[str, Tensor]:
         """Backward motion: for every place of the driving picture, where in the source to read.
@@ -115,22 +120,28 @@ class DenseMotionNetwork(nn.Module):
         features = self.hourglass(torch.cat([heatmap[:, :, None], deformed], dim=2).flatten(1, 2))
         logits = exact(self.mask(features))
         if self.nearest:  # of the picture's size: lips part by less than a cell of the network's
-            fine = [side * self.down.step for side in shape]
-            logits = resize(logits, fine) + nearness(exact(driving["value"]), fine)
-            motions = sparse_motions(source["value"], driving["value"], fine, linear)
+            fine = (shape[0] * self.down.step, shape[1] * self.down.step)
+            logits = resize(bounded(logits, MOST_MOVED), fine) + nearness(exact(driving["value"]), fine)
         mask = F.softmax(logits, dim=1)
+        if self.nearest and linear is None:
+            deformation = carried(mask, exact(source["value"]), exact(driving["value"]))
+        else:
+            motions = sparse_motions(source["value"], driving["value"], mask.shape[2:], linear)
+            deformation = combine_motions(mask, motions)  # eq. 7
         field = {
             "heatmap": heatmap,
             "sparse_motion": motions,
             "sparse_deformed": deformed,
             "mask": mask,
-            "deformation": combine_motions(mask, motions),  # eq. 7
+            "deformation": deformation,
         }
         if self.occlusion is not None:
-            visible = exact(self.occlusion(features)) if self.nearest else self.occlusion(features)
+            visible = self.occlusion(features)
             if self.nearest:
-                visible = resize(visible, fine) + narrowing(field["deformation"].detach())
-            field["occlusion_map"] = torch.sigmoid(visible)
+                visible = torch.sigmoid(bounded(exact(visible), MOST_SEEN))
+                field["occlusion_map"] = resize(visible, fine) * untorn(deformation.detach(), mask.detach())
+            else:
+                field["occlusion_map"] = torch.sigmoid(visible)
         return field
 
 
@@ -179,7 +190,7 @@ class OcclusionAwareGenerator(nn.Module):
         """What the decoder made; with `nearest` the portrait itself under the motion, where that is to be seen."""
         if not self.dense_motion_network.nearest or "occlusion_map" not in field:
             return made
-        return torch.lerp(made, deformed, field["occlusion_map"])
+        return shown(made, deformed, field["occlusion_map"], self.training)
 
     def deform(self, features: Tensor, field: dict[str, Tensor]) -> Tensor:
         """Features under the motion, dark where the source does not show what is needed: eq. 8."""

@@ -31,8 +31,8 @@ class FommKeypointConfig:
 class FommMotionConfig:
     """Dense motion network. block_expansion, max_features, num_blocks: of its hourglass; scale_factor: size of the
     picture that it sees, of the whole; kp_variance: of the keypoints' Gaussians; nearest: for keypoints that are places
-    of a face. Masks begin with how near a place is to each (`layers.nearness`), occlusion with what is torn open
-    (`layers.narrowing`), both of the picture's own size; what is not hidden is the portrait itself under the motion."""
+    of a face. Masks begin with how near a place is to each (`nearest.nearness`), and what is torn open is hidden
+    (`nearest.untorn`), both of the picture's own size; what is not hidden is the portrait itself under the motion."""
 
     block_expansion: int
     max_features: int

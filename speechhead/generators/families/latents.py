@@ -35,6 +35,7 @@ class LatentsConfig:
     latent : D, numbers in the family's latent
     hidden : width of the two hidden layers
     past, sound : frames before a frame whose landmarks are read, and frames of sound up to it; 0 in files of before
+    guided : so many of the portrait's keypoints are landmarks, and lie where the tracker sees those
     """
 
     family: str
@@ -42,6 +43,7 @@ class LatentsConfig:
     hidden: int = 256
     past: int = 0
     sound: int = 0
+    guided: int = 0
 
     @property
     def surroundings(self) -> Surroundings:

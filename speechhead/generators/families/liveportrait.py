@@ -18,11 +18,13 @@ from speechhead.generators.nets.volumes import (
     DenseMotion3dConfig,
     MotionField,
     VolumeEncoder,
+    completed,
+    flow,
     leaky_block,
     warp_volume,
 )
 
-from .family import Appearance, Drawn, Motion
+from .family import Appearance, Drawn, Motion, spread
 from .head_pose import LIVEPORTRAIT
 from .posed import PosedFamily, refuse_unknown
 from .retargeting import Openings, Retargeting, RetargetingConfig, drive
@@ -157,9 +159,9 @@ class WarpingModule(nn.Module):
         self.third = leaky_block(config.max_features, wide)
         self.fourth = conv(2, wide, wide, 1)
 
-    def field(self, volume: Tensor, driving: Tensor, source: Tensor) -> MotionField:
-        """The motion field of keypoints [B, K, 3]."""
-        return self.dense_motion_network(volume, driving[:, : self.num_kp], source[:, : self.num_kp])
+    def field(self, volume: Tensor, driving: Tensor, source: Tensor, size: int = 0) -> MotionField:
+        """The motion field of keypoints [B, K, 3]; `size` : side of the picture, px, for `nearest`."""
+        return self.dense_motion_network(volume, driving[:, : self.num_kp], source[:, : self.num_kp], size)
 
     def warped(self, volume: Tensor, field: MotionField) -> Tensor:
         """The generator's input [B, C', h, w]."""
@@ -211,8 +213,9 @@ class LivePortrait(PosedFamily):
         return self.stitching_retargeting_module
 
     def appearance(self, image: Tensor) -> Appearance:
-        """'volume': f_s, [B, C, D, H / 4, W / 4]."""
-        return {"volume": self.appearance_feature_extractor(image)}
+        """'volume': f_s, [B, C, D, H / 4, W / 4]; with `nearest` also 'image', the picture itself."""
+        volume = {"volume": self.appearance_feature_extractor(image)}
+        return {**volume, "image": image} if self.config.warping.dense_motion.nearest else volume
 
     def keypoints(self, motion: Motion) -> Tensor:
         """The transformation of section 3.2, x = s (x_c R + delta) + t, [B, K, 3]."""
@@ -260,7 +263,9 @@ class LivePortrait(PosedFamily):
 
     def draw(self, appearance: Appearance, source: Motion, driving: Motion) -> Drawn:
         driven, at_rest = torch.broadcast_tensors(driving["value"], source["value"])
-        volume = appearance["volume"].expand(len(driven), -1, -1, -1, -1)
-        field = self.warping_module.field(volume, driven, at_rest)
+        seen = spread(appearance, len(driven))
+        volume, portrait = seen["volume"], seen.get("image")
+        size = 0 if portrait is None else portrait.shape[-1] * (self.config.decoder.upscale or 1)
+        field = self.warping_module.field(volume, driven, at_rest, size)
         picture = self.spade_generator(self.warping_module.warped(volume, field))
-        return Drawn(picture, field.deformation[..., :2], field.occlusion)
+        return Drawn(completed(picture, portrait, field, self.training), flow(field), field.occlusion)

@@ -39,6 +39,13 @@ class PosedFamily(Family):
             parts["angles"] = self.convention.angles(parts["rotation"])
         return {**parts, "value": self.keypoints(parts)}
 
+    def moved_to(self, motion: Motion, value: Tensor) -> Motion:
+        """The motion with its keypoints at `value` [B, K, 3]: the expression brings them there, the pose stays."""
+        missing = value - self.keypoints(motion)
+        if self.has_scale:
+            missing = missing / motion["scale"][..., None]
+        return {**motion, "expression": motion["expression"] + missing, "value": value}
+
     def rotate(self, motion: Motion, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Motion:
         """Turn the head: free-view rotation (face-vid2vid, "face redirection": R_d is the user's).
 

@@ -8,7 +8,6 @@ the published state dicts.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -152,51 +151,6 @@ def heatmap_differences(
     """
     maps = gaussian(driving, shape, variance) - gaussian(source, shape, variance)
     return torch.cat([torch.zeros_like(maps[:, :1]), maps], dim=1)
-
-
-def nearness(keypoints: Tensor, shape: Sequence[int], core: float = 0.02, background: float = 0.35) -> Tensor:
-    """Logits of masks that give every place to the keypoints nearest to it: inverse distance weighting.
-
-    A softmax of them weighs a keypoint by 1 / (r^2 + core^2)^2 (Shepard, 1968). Two lips that touch are parted between
-    them, where Gaussians wide enough for a cheek would be one.
-
-    Parameters
-    ----------
-    keypoints : [B, K, n] in [-1, 1]
-    core : distance within which a keypoint is as near as can be
-    background : distance from which on the background is nearer than one keypoint
-
-    Returns
-    -------
-    [B, K + 1, *shape], that of the background first
-    """
-    grid = coordinate_grid(shape, keypoints)
-    offsets = grid - keypoints.unflatten(-1, (1,) * len(shape) + (-1,))
-    near = -2 * (offsets.square().sum(-1) + core**2).log()
-    return torch.cat([torch.full_like(near[:, :1], -2 * math.log(background**2 + core**2)), near], dim=1)
-
-
-def narrowing(deformation: Tensor, least: float = 0.02) -> Tensor:
-    """How little of the source a place of the picture is drawn from: 2 log of the share of its area, at most 0.
-
-    Where a mouth opens, all of the gap reads the line between the lips: the source does not show what is there.
-
-    Parameters
-    ----------
-    deformation : [B, H, W, 2]; where the source is read, in [-1, 1]
-    least : share that nothing falls below, and places that are read backwards have
-
-    Returns
-    -------
-    [B, 1, H, W]
-    """
-    height, width = deformation.shape[1:3]
-    framed = F.pad(deformation.movedim(-1, 1), (1, 1, 1, 1), mode="replicate")
-    across = (framed[:, :, 1:-1, 2:] - framed[:, :, 1:-1, :-2]) * ((width - 1) / 4)
-    down = (framed[:, :, 2:, 1:-1] - framed[:, :, :-2, 1:-1]) * ((height - 1) / 4)
-    share = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
-    inner = F.pad(share[:, None, 1:-1, 1:-1], (1, 1, 1, 1), mode="replicate")  # no differences across the border
-    return 2 * inner.clamp(least, 1).log()
 
 
 def warp_each(x: Tensor, motions: Tensor, align_corners: bool = False) -> Tensor:

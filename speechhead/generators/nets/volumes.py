@@ -19,6 +19,7 @@ from .layers import (
     batch_norm,
     combine_motions,
     conv,
+    exact,
     heatmap_differences,
     resize,
     sparse_motions,
@@ -26,6 +27,7 @@ from .layers import (
     warp_each,
     widths,
 )
+from .nearest import MOST_MOVED, MOST_SEEN, SEEN, begin_with, bounded, carried, nearness, shown, untorn
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class DenseMotion3dConfig:
     block_expansion, num_blocks, max_features : of the hourglass
     reshape_depth : depth of the volume
     compress : channels that the volume keeps for finding the motion
+    kernel : of the last convolutions, which find masks and occlusion
+    nearest : for keypoints that are places of a face, see `FommMotionConfig`: masks begin with how near a place of the
+        picture is to each, what is torn open is hidden, and what is not is the portrait itself
     """
 
     block_expansion: int = 32
@@ -42,13 +47,16 @@ class DenseMotion3dConfig:
     num_blocks: int = 5
     reshape_depth: int = 16
     compress: int = 4
+    kernel: int = 7
+    nearest: bool = False
 
 
 class MotionField(NamedTuple):
-    """What the dense motion network finds; the last three are its own inputs.
+    """What the dense motion network finds; flows, heatmaps and candidates are its own inputs.
 
     deformation [B, D, H, W, 3]; mask [B, K + 1, D, H, W]; occlusion [B, 1, H, W] or None;
     flows [B, K + 1, D, H, W, 3]; heatmaps [B, K + 1, 1, D, H, W]; candidates [B, K + 1, compress, D, H, W].
+    portrait : [B, S, S, 2] with `nearest`; where a place of the picture is read in the portrait, of the picture's size
     """
 
     deformation: Tensor
@@ -57,6 +65,7 @@ class MotionField(NamedTuple):
     flows: Tensor
     heatmaps: Tensor
     candidates: Tensor
+    portrait: Tensor | None = None
 
 
 class DenseMotion3d(nn.Module):
@@ -73,13 +82,19 @@ class DenseMotion3d(nn.Module):
             config.max_features,
             last_conv=True,
         )
-        self.mask = conv(3, self.hourglass.outputs, motions, 7)
+        self.mask = conv(3, self.hourglass.outputs, motions, config.kernel)
         self.compress = conv(3, channels, config.compress, 1)
         self.norm = batch_norm(3, config.compress)
-        self.occlusion = conv(2, self.hourglass.outputs * config.reshape_depth, 1, 7) if occlusion else None
+        wide = self.hourglass.outputs * config.reshape_depth
+        self.occlusion = conv(2, wide, 1, config.kernel) if occlusion else None
+        self.nearest = config.nearest
+        if self.nearest:
+            begin_with(self.mask, 0.0)
+            if self.occlusion is not None:
+                begin_with(self.occlusion, SEEN)
 
-    def forward(self, volume: Tensor, driving: Tensor, source: Tensor) -> MotionField:
-        """Field for a source volume [B, C, D, H, W] and keypoints [B, K, 3]."""
+    def forward(self, volume: Tensor, driving: Tensor, source: Tensor, size: int = 0) -> MotionField:
+        """Field for a source volume [B, C, D, H, W] and keypoints [B, K, 3]; `size` : side of the picture, px."""
         shape = volume.shape[2:]
         # w_k(z) = z - x_d,k + x_s,k; face-vid2vid leaves FOMM's Jacobians out.
         flows = sparse_motions(source, driving, shape)
@@ -88,11 +103,32 @@ class DenseMotion3d(nn.Module):
         candidates = warp_each(F.relu(self.norm(self.compress(volume))), flows)
         seen = self.hourglass(torch.cat([heatmaps, candidates], dim=2).flatten(1, 2))
         # w(z) = sum_k m_k(z) w_k(z)
-        mask = torch.softmax(self.mask(seen), dim=1)
+        logits = self.mask(seen)
+        if self.nearest:
+            logits = bounded(exact(logits), MOST_MOVED)
+            near = nearness(exact(driving[..., :2]), (shape[1], shape[2]))[:, :, None]
+            mask = torch.softmax(logits + near, dim=1)
+        else:
+            mask = torch.softmax(logits, dim=1)
         deformation = combine_motions(mask, flows)
         # Occlusion is a matter of the picture: depth is folded into channels.
-        occlusion = torch.sigmoid(self.occlusion(seen.flatten(1, 2))) if self.occlusion is not None else None
-        return MotionField(deformation, mask, occlusion, flows, heatmaps, candidates)
+        visible = self.occlusion(seen.flatten(1, 2)) if self.occlusion is not None else None
+        occlusion = None if visible is None else torch.sigmoid(visible)
+        portrait = None
+        if self.nearest:
+            portrait, near_lips = self._in_the_portrait(logits.mean(2), driving[..., :2], source[..., :2], (size, size))
+            if visible is not None:
+                seen_there = torch.sigmoid(bounded(exact(visible), MOST_SEEN))
+                occlusion = resize(seen_there, (size, size)) * untorn(portrait.detach(), near_lips.detach())
+        return MotionField(deformation, mask, occlusion, flows, heatmaps, candidates, portrait)
+
+    @staticmethod
+    def _in_the_portrait(
+        logits: Tensor, driving: Tensor, source: Tensor, shape: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """The motion in the picture's plane and its masks, as fine as its pixels: lips part by less than a cell."""
+        mask = torch.softmax(resize(logits, shape) + nearness(exact(driving), shape), dim=1)
+        return carried(mask, exact(source), exact(driving)), mask
 
 
 class VolumeEncoder(nn.Module):
@@ -129,6 +165,19 @@ class VolumeEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.encode(image)
+
+
+def completed(made: Tensor, portrait: Tensor | None, field: MotionField, training: bool) -> Tensor:
+    """What was made [B, 3, S, S]; with `nearest` the portrait [B, 3, s, s] under the motion, where that is seen."""
+    if portrait is None or field.portrait is None or field.occlusion is None:
+        return made
+    moved = warp(resize(portrait, made.shape[2:]), field.portrait, align_corners=True)
+    return shown(made, moved, field.occlusion, training)
+
+
+def flow(field: MotionField) -> Tensor:
+    """The field in the picture's plane, as `Drawn` has it."""
+    return field.deformation[..., :2] if field.portrait is None else field.portrait[:, None]
 
 
 def leaky_block(inputs: int, outputs: int) -> ConvBlock:

@@ -215,7 +215,7 @@ def nearest(scale: float = 0.5) -> Fomm:
     generator = FommGeneratorConfig(4, 12, 1, 1, motion, estimate_occlusion_map=True)
     torch.manual_seed(0)
     detector = FommKeypointConfig(4, 12, 2, scale_factor=0.25)
-    return Fomm(FommConfig(5, detector, generator, estimate_jacobian=False, align_corners=True, image_size=64)).eval()
+    return Fomm(FommConfig(8, detector, generator, estimate_jacobian=False, align_corners=True, image_size=64)).eval()
 
 
 @torch.no_grad()
@@ -223,10 +223,16 @@ def test_nearest_keypoints_move_the_portrait_before_anything_is_learnt() -> None
     model = nearest()
     image = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8), size=64, mode="bicubic").clamp(0, 1)
     appearance = model.appearance(image)
-    source = {"value": torch.tensor([[[-0.5, -0.4], [0.5, -0.4], [0.0, 0.3], [0.0, 0.35], [0.0, 0.8]]])}
+    source = {
+        "value": torch.tensor(
+            [[[-0.5, -0.4], [0.5, -0.4], [-0.5, 0.8], [0.5, 0.8], [-0.4, 0.3], [0.4, 0.3], [0.0, 0.3], [0.0, 0.35]]]
+        )
+    }
     still = model.draw(appearance, source, source)
     assert (still.picture - image).abs().mean() < 0.05  # some of the decoder's, which knows nothing, is in it
-    opened = {"value": source["value"] + torch.tensor([0, 0, 0, 0.15, 0.1])[None, :, None] * torch.tensor([0.0, 1.0])}
+    opened = {
+        "value": source["value"] + torch.tensor([0, 0, 0, 0, 0, 0, 0, 0.15])[None, :, None] * torch.tensor([0.0, 1.0])
+    }
     drawn = model.draw(appearance, source, opened)
     assert drawn.flow is not None and drawn.visible is not None and drawn.flow.shape == (1, 1, 64, 64, 2)
     places = opened["value"][:, None]

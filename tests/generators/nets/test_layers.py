@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -129,18 +127,3 @@ def test_adaptive_scale_is_the_ratio_of_sizes(dims: int) -> None:
 def test_inverse() -> None:
     matrices = torch.randn(4, 5, 2, 2)
     assert torch.allclose(layers.inverse_2x2(matrices) @ matrices, torch.eye(2).expand(4, 5, 2, 2), atol=1e-3)
-
-
-def test_nearness_parts_lips_that_touch() -> None:
-    lips = torch.tensor([[[0.0, -0.03], [0.0, 0.03]]])
-    mask = layers.nearness(lips, (65, 65)).softmax(1)
-    assert mask.shape == (1, 3, 65, 65)
-    assert mask[0, 1, 31, 32] > 0.9 and mask[0, 2, 33, 32] > 0.9  # a pixel above and below the line between them
-    assert mask[0, 0, 0, 0] > 0.5 > mask[0, 0, 28, 32]  # the background is far from both
-
-
-def test_what_is_torn_open_narrows() -> None:
-    grid = layers.coordinate_grid((33, 33))[None]
-    assert layers.narrowing(grid).abs().max() < 1e-4
-    assert layers.narrowing(0.5 * grid).mean() == pytest.approx(2 * math.log(0.25), abs=1e-4)
-    assert layers.narrowing(-grid * torch.tensor([1.0, -1.0])).min() == pytest.approx(2 * math.log(0.02), abs=1e-4)

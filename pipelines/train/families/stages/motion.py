@@ -10,11 +10,11 @@ from torch import Tensor
 from pipelines.train.families import losses
 from pipelines.train.families.config import FamilyTraining, Losses
 from pipelines.train.families.fitting import fit
-from pipelines.train.families.guides import GUIDES, placed
 from pipelines.train.families.objectives import Objective, Result, column, reenact
 from pipelines.train.families.perceptual import PerceptualPyramid
 from pipelines.train.families.warps import ThinPlate
 from speechhead.generators.families.family import Family, Motion
+from speechhead.generators.families.guides import GUIDES, placed
 
 
 class Reenactment(Objective):
@@ -36,7 +36,8 @@ class Reenactment(Objective):
         """Losses of one batch of `data.FamilyPairs`; `number` seeds its random warps."""
         family, weights = self.family, self.weights
         source, driver = fit(batch["source"], self.seen), fit(batch["driver"], self.seen)
-        source_motion, driver_motion = family.motion(source), family.motion(driver)
+        both = family.motion(torch.cat([source, driver])).items()  # one pass: small networks wait for their launches
+        source_motion, driver_motion = ({name: one.chunk(2)[part] for name, one in both} for part in (0, 1))
         driving = reenact(family, source_motion, driver_motion)
         if not self.drawing:
             return self._weighted(self._pose_losses(batch, source_motion, driving)), None, None
@@ -60,8 +61,8 @@ class Reenactment(Objective):
         if not self.taught:
             return source, driving
         return (
-            placed(source, batch["source_landmarks"], self.guided, self.taught),
-            placed(driving, batch["driver_landmarks"], self.guided, self.taught),
+            placed(self.family, source, batch["source_landmarks"], self.guided, self.taught),
+            placed(self.family, driving, batch["driver_landmarks"], self.guided, self.taught),
         )
 
     def _weighted(self, found: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -24,9 +24,11 @@ from pipelines.train.families.average import Average  # noqa: E402
 from pipelines.train.families.caching import load_family_clips  # noqa: E402
 from pipelines.train.families.config import FamilyTraining, Losses  # noqa: E402
 from pipelines.train.families.critic import Critic, adversarial_losses  # noqa: E402
-from pipelines.train.families.data import FamilyPairs, Sway, batches  # noqa: E402
+from pipelines.train.families.data import FamilyPairs, Sway, batches, widest  # noqa: E402
+from pipelines.train.families.sources import FamilyClip  # noqa: E402
 from pipelines.train.families.train import Trainer, train  # noqa: E402
 from speechhead.core.errors import MediaError  # noqa: E402
+from speechhead.face.landmarks import REFERENCE  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
 from speechhead.generators.nets.discriminator import DiscriminatorConfig  # noqa: E402
 from speechhead.media.writer import VideoWriter  # noqa: E402
@@ -278,3 +280,16 @@ def test_swayed_marks_stay_on_their_picture() -> None:
         assert np.abs(sway.marks(mark)[0, :2] - seen).max() < 0.03
         assert np.abs(seen - mark[0, :2]).max() > 0.03
         assert np.allclose(sway.roll @ sway.roll.T, np.eye(3), atol=1e-6)
+
+
+def test_drivers_are_drawn_from_the_widest_mouths() -> None:
+    faces = np.repeat(REFERENCE[None], 10, 0)
+    faces[:, 65:68, 1] += np.linspace(0, 0.3, 10, dtype=np.float32)[:, None]
+    track = {"normalised": faces, "landmarks": faces, "rotation": np.repeat(np.eye(3, dtype=np.float32)[None], 10, 0)}
+    frames = np.repeat(np.arange(10, dtype=np.uint8)[:, None, None, None], 8, 1).repeat(8, 2).repeat(3, 3)
+    clip = FamilyClip("wide", frames, track, np.arange(9))  # the last one has no face
+    assert sorted(widest(clip)) == [7, 8]
+    wide, any_of_them = (FamilyPairs([clip], augment=False, opened=share) for share in (1.0, 0.0))
+    rows = [int(round(float(wide[number]["driver"].max()) * 255)) for number in range(12)]
+    assert set(rows) == {7, 8}
+    assert len({float(any_of_them[number]["driver"].max()) for number in range(12)}) > 3

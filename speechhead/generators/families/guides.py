@@ -1,11 +1,12 @@
-"""Keypoints that are landmarks: which ones `guidance` ties to which, and keypoints put where their landmarks are."""
+"""Keypoints that are landmarks: which ones `guidance` ties to which, and keypoints put where those are."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from speechhead.face.landmarks import INNER_LIPS, IRISES, OUTER_LIPS
-from speechhead.generators.families.family import Motion
+
+from .family import Family, Motion
 
 GUIDES = [
     *(36, 39, 42, 45, 48, 54),
@@ -22,13 +23,14 @@ GUIDED = "guided"
 """Metadata entry of weights that were trained with guidance: how many of their keypoints are landmarks."""
 
 
-def placed(motion: Motion, landmarks: Tensor, count: int, first: int | None = None) -> Motion:
+def placed(family: Family, motion: Motion, landmarks: Tensor, count: int, first: int | None = None) -> Motion:
     """Motion whose first keypoints are where their landmarks are, as the tracker sees them.
 
     A small detector reads lips that part as half as far apart: of two places that look alike it says the mean.
 
     Parameters
     ----------
+    family : whose motion it is
     landmarks : float32 [B, 70, 3] in crop units
     count : keypoints, of those that there are
     first : so many pictures of the batch alone, None for all
@@ -36,4 +38,4 @@ def placed(motion: Motion, landmarks: Tensor, count: int, first: int | None = No
     value = motion["value"].clone()
     guides = GUIDES[: min(count, value.shape[1])]
     value[:first, : len(guides), :2] = landmarks[:first, guides, :2].to(value)
-    return {**motion, "value": value}
+    return family.moved_to(motion, value)
