@@ -28,22 +28,22 @@ RECIPES: dict[str, dict[str, float]] = {
     # by a fifth of the opening: an upper lid that comes down looks tired, not glad.
     "happy": {"cheekSquint": 0.2, "cheekRaiser": 0.3, "mouthSmile": 0.8, "browOuterUp": 0.2},
     # AU1 inner brow raiser, AU4 brow lowerer, AU15 lip corner depressor, AU17 chin raiser; lids hang
-    "sad": {"browInnerUp": 1.6, "browDown": 0.45, "mouthFrown": 1.1, "mouthShrugLower": 0.2, "eyeBlink": 0.15},
+    "sad": {"browInnerUp": 1.6, "browDown": 0.45, "mouthFrown": 1.1, "mouthShrugLower": 0.2, "eyeBlink": 0.28},
     # AU1+2 brows up, AU5 upper lid raiser, AU26 jaw drop
-    "surprised": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 0.8, "jawOpen": 0.14, "mouthFunnel": 0.1},
+    "surprised": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 1.2, "jawOpen": 0.14, "mouthFunnel": 0.1},
     # AU1+2+4 brows up and drawn together, AU5 upper lid raiser, AU20 lip stretcher, AU26 jaw drop
     "afraid": {
         "browInnerUp": 1.6,
         "browOuterUp": 0.4,
         "browDown": 0.4,
-        "eyeWide": 1.1,
+        "eyeWide": 1.6,
         "mouthStretch": 0.85,
         "jawOpen": 0.1,
     },
     # AU4 brow lowerer, AU5+7 lids tight, AU23/24 lips pressed
     "angry": {
-        "browDown": 1.7,
-        "eyeSquint": 0.55,
+        "browDown": 2.3,
+        "eyeSquint": 0.7,
         "eyeWide": 0.2,
         "noseSneer": 0.25,
         "mouthPress": 0.45,
@@ -54,7 +54,7 @@ RECIPES: dict[str, dict[str, float]] = {
     "disgusted": {
         "noseSneer": 0.75,
         "mouthUpperUp": 0.3,
-        "browDown": 0.7,
+        "browDown": 1.3,
         "eyeSquint": 0.45,
         "mouthFrown": 1.0,
         "mouthShrugLower": 0.3,

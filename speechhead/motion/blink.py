@@ -95,7 +95,7 @@ class Blinks:
 class Urge:
     """When people rather blink: at the ends of phrases, as their eyes move on, and as the head turns quickly."""
 
-    _GAZE_DEGREES, _TURN_DEGREES = 3.0, 0.8  # per video frame
+    _GAZE_DEGREES, _TURN_DEGREES = 3.0, 1.2  # per video frame
 
     def __init__(self) -> None:
         self._gaze, self._angles = np.zeros(2), np.zeros(3)

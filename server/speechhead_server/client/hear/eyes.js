@@ -68,7 +68,7 @@ export class Urge {
     let urge = AT_REST;
     if (cues[5] > 0 && cues[5] < 0.25) urge *= PHRASE_END;
     if (looked > 3) urge *= GLANCE;
-    return urge * (moved > 0.8 ? TURN : 1);
+    return urge * (moved > 1.2 ? TURN : 1);
   }
 }
 
