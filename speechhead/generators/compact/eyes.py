@@ -23,7 +23,7 @@ from speechhead.motion.blink import LID_PAIRS, MEETING
 from .eye_frame import LAST, affine, after, edges, lay
 from .eyeball import TURNED, Eyeball
 from .iris_fit import circles, fitted, usual_radius
-from .lid_plate import Eye, deepest, hole, lashes, luma, plate
+from .lid_plate import Eye, busy, deepest, hole, lashes, luma, plate
 from .meshwarp import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT
 
 BEGIN, MOST = 0.10, 0.14
@@ -56,6 +56,10 @@ in their own shadow."""
 PALE, LEAST = (0.58, 0.72), 0.9
 """How light the darkest of an eye is beside the skin where it begins to be a pale picture's, and surely is: there the
 shut line is no darker than the second part of that."""
+
+BOLD, BOLDER = 0.27, 0.12
+"""Amid rims of spectacles or dots of a print lashes are no lighter than the first part of their skin, and their shut
+line is broader by the second: it is not told from them otherwise."""
 
 SLENDER = (0.65, 0.45)
 """How broad the shut line of lashes as light as the skin is, beside one of black lashes, and by how much of its depth
@@ -300,6 +304,8 @@ def _lid(
     skin = plate(eye, covered)
     above, line, dark = lashes(eye, skin)
     seam = (np.abs(eye.rows - lower) < 0.02 * unit) & (eye.inside > 0)
+    bold = busy(eye, skin)
+    dark = dark + np.float32(bold) * (np.minimum(dark, BOLD * skin[seam].mean(0)) - dark)
     paler = _paler(eye, float(luma(skin[seam]).mean()), float(luma(dark)))
     above, line = above * paler, line * paler
     depth = float(np.clip(1 - OVERLAID * luma(dark) / max(float(luma(skin[seam]).mean()), 1.0), 0, 1))
@@ -319,7 +325,7 @@ def _lid(
         above,
         line,
         dark,
-        SLENDER[0] + SLENDER[1] * depth,
+        (SLENDER[0] + SLENDER[1] * depth) * (1 + BOLDER * bold),
         unit,
         soft,
         iris,

@@ -78,6 +78,11 @@ TAPER = ((-0.10, 0.02), (-0.05, 0.03))
 """Distances inward from the outer and from the inner corner over which the lash line sets in, outer eye distances."""
 
 
+BUSY = (0.11, 0.18)
+"""Slope of the light under an eye, a hundredth of an outer eye distance in parts of the skin's, that a tenth of places
+have on skin, and from which rims or dots of a print are there."""
+
+
 @dataclass(frozen=True)
 class Eye:
     """An open eye, upright: its picture float32 [h, w, 3] in 0..255; rows [w] of its lids' edges; how far each column
@@ -272,3 +277,15 @@ def deepest(eye: Eye) -> float:
     """Luma of the darkest that an open eye shows, with its lashes."""
     light = cv2.GaussianBlur(luma(eye.seen), (0, 0), 0.5 * SOFT * eye.unit)
     return float(np.percentile(light[eye.outside(ABOVE, BELOW, BESIDE) < 0], 2))
+
+
+def busy(eye: Eye, skin: Array) -> float:
+    """How much there is under an eye beside skin, 0 to 1: rims of spectacles, dots and lines of a print; skin: float32
+    [h, w, 3], of `plate`."""
+    light = cv2.GaussianBlur(luma(eye.seen), (0, 0), max(0.5, 0.005 * eye.unit))
+    slope = np.hypot(*(cv2.Sobel(light, cv2.CV_32F, x, 1 - x, ksize=3) / 8 for x in (1, 0)))
+    under = (eye.outside(ABOVE, BELOW, BESIDE) > 0.02) & (eye.rows > eye.lower)
+    if not under.any():
+        return 0.0
+    steep = float(np.percentile(slope[under], 90)) * eye.unit / 100 / max(float(luma(skin).mean()), 1.0)
+    return float(smoothstep32(steep, *BUSY))

@@ -131,6 +131,18 @@ def test_a_shut_lid_has_a_dark_line_and_no_hole(lids: tuple[Lid | None, ...]) ->
         assert light[seam - 1 : seam + 3].min() < 0.75 * light[int(lid.upper[middle])]
 
 
+def test_lashes_amid_the_dots_of_a_print_are_dark(avatar: Avatar) -> None:
+    """Fair lashes of a coarse print: a shut line as faint as they are is lost among its dots."""
+    rows, columns = np.indices(avatar.crop.shape[:2])
+    dots = 1 + 0.3 * np.sign(np.sin(rows * 1.6) * np.sin(columns * 1.6))[..., None]
+    faint = 0.55 * avatar.crop.astype(np.float32) + 70
+    for picture, least, most in ((faint, 0.4, 1.0), ((faint - 20) * dots, 0.0, 0.4)):
+        for lid in Lids().prepare(np.clip(picture, 0, 255).astype(np.uint8), avatar.mesh, avatar.pose, 1.0):
+            assert lid is not None
+            lashes = float(lid.dark.mean()) / float(np.median(lid.plate.mean(-1)))
+            assert least < lashes < most, lashes
+
+
 def test_the_shut_line_of_a_pale_picture_is_no_darker_than_its_open_eye(avatar: Avatar) -> None:
     """A miniature in faint colours: a black line on it is no lash."""
     pale = np.asarray(165 + 0.16 * (avatar.crop.astype(np.float32) - 140), np.float32).astype(np.uint8)

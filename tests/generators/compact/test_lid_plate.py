@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from speechhead.generators.compact.lid_plate import Eye, deepest, hole, luma, plate
+from speechhead.generators.compact.lid_plate import Eye, busy, deepest, hole, luma, plate
 
 UNIT, HEIGHT, WIDTH, LENGTH = 150.0, 78, 86, 52
 
@@ -104,3 +104,16 @@ def test_the_darkest_of_an_eye_is_its_lashes_and_iris() -> None:
     pale = eye_in(flat(200))
     pale = replace(pale, seen=np.asarray(150 + 0.2 * (pale.seen - 150), np.float32))
     assert 100 < deepest(pale) < 150
+
+
+def test_rims_and_dots_under_an_eye_are_told_from_skin() -> None:
+    noisy = flat(170) + np.random.default_rng(2).normal(0, 3, (HEIGHT, WIDTH, 1)).astype(np.float32)
+    dots = flat(170) * (1 + 0.5 * ((np.indices((HEIGHT, WIDTH)) // 3).sum(0) % 2)[..., None])
+    rim = flat(170)
+    rim[58:64] = 30
+    found = []
+    for skin in (noisy, dots, rim):
+        eye = eye_in(np.asarray(skin, np.float32))
+        covered, _ = hole(eye)
+        found.append(busy(eye, plate(eye, covered)))
+    assert found[0] < 0.05 and min(found[1:]) > 0.8
