@@ -23,7 +23,7 @@ from speechhead.motion.blink import LID_PAIRS, MEETING
 from .eye_frame import LAST, affine, after, edges, lay
 from .eyeball import TURNED, Eyeball
 from .iris_fit import circles, fitted, usual_radius
-from .lid_plate import Eye, busy, deepest, hole, lashes, luma, plate
+from .lid_plate import Eye, busy, drawable, hole, lashes, luma, plate
 from .meshwarp import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT
 
 BEGIN, MOST = 0.10, 0.14
@@ -52,10 +52,6 @@ OPEN_LINE, OPEN_SHARE = 0.007, 0.8
 DARKEST, OVERLAID = 0.25, 0.75
 """How light the lashes of a shut lid are at most beside its skin, and beside those of the open one: they lie together,
 in their own shadow."""
-
-PALE, LEAST = (0.58, 0.72), 0.9
-"""How light the darkest of an eye is beside the skin where it begins to be a pale picture's, and surely is: there the
-shut line is no darker than the second part of that."""
 
 BOLD, BOLDER = 0.27, 0.12
 """Amid rims of spectacles or dots of a print lashes are no lighter than the first part of their skin, and their shut
@@ -306,9 +302,10 @@ def _lid(
     seam = (np.abs(eye.rows - lower) < 0.02 * unit) & (eye.inside > 0)
     bold = busy(eye, skin)
     dark = dark + np.float32(bold) * (np.minimum(dark, BOLD * skin[seam].mean(0)) - dark)
-    paler = _paler(eye, float(luma(skin[seam]).mean()), float(luma(dark)))
+    bright = float(luma(skin[seam]).mean())
+    paler = drawable(eye, bright, min(OVERLAID * float(luma(dark)), DARKEST * bright))
     above, line = above * paler, line * paler
-    depth = float(np.clip(1 - OVERLAID * luma(dark) / max(float(luma(skin[seam]).mean()), 1.0), 0, 1))
+    depth = float(np.clip(1 - OVERLAID * luma(dark) / max(bright, 1.0), 0, 1))
     tall = bottom - top
     sag = SAG * tall * (1 - smoothstep32(outer / length, 0, SAG_REACH))
     iris = IRIS_LEFT if loop is EYE_LEFT else IRIS_RIGHT
@@ -333,15 +330,6 @@ def _lid(
         None,
     )
     return lid, eye, matrix[:, :2] @ mesh[iris, :2] + matrix[:, 2]
-
-
-def _paler(eye: Eye, skin: float, lashes: float) -> np.float32:
-    """How much of a lash line is drawn, 0..1, that nothing gets darker than a pale eye shows; luma of the skin at the
-    seam and of lashes."""
-    shown = deepest(eye)
-    least = LEAST * shown * float(smoothstep32(shown / max(skin, 1.0), *PALE))
-    drawn_dark = min(OVERLAID * lashes, DARKEST * skin)
-    return np.float32(np.clip((skin - least) / max(skin - drawn_dark, 1.0), 0, 1))
 
 
 def _dome(eye: Eye, skin: Array, length: float, tall: float) -> Array:

@@ -77,6 +77,9 @@ LINE_SHARE = (0.95, 1.0)
 TAPER = ((-0.10, 0.02), (-0.05, 0.03))
 """Distances inward from the outer and from the inner corner over which the lash line sets in, outer eye distances."""
 
+PALE, LEAST = (0.58, 0.72), 0.9
+"""How light the darkest of an eye is beside the skin where it begins to be a pale picture's, and surely is: there the
+shut line is no darker than the second part of that."""
 
 BUSY = (0.11, 0.18)
 """Slope of the light under an eye, a hundredth of an outer eye distance in parts of the skin's, that a tenth of places
@@ -277,6 +280,14 @@ def deepest(eye: Eye) -> float:
     """Luma of the darkest that an open eye shows, with its lashes."""
     light = cv2.GaussianBlur(luma(eye.seen), (0, 0), 0.5 * SOFT * eye.unit)
     return float(np.percentile(light[eye.outside(ABOVE, BELOW, BESIDE) < 0], 2))
+
+
+def drawable(eye: Eye, skin: float, dark: float) -> np.float32:
+    """How much of a lash line is drawn, 0..1, that nothing gets darker than a pale eye shows; luma of the skin at the
+    seam and of the line."""
+    shown = deepest(eye)
+    least = LEAST * shown * float(smoothstep32(shown / max(skin, 1.0), *PALE))
+    return np.float32(np.clip((skin - least) / max(skin - dark, 1.0), 0, 1))
 
 
 def busy(eye: Eye, skin: Array) -> float:
