@@ -97,7 +97,7 @@ async function start() {
   } catch (error) {
     if (mine !== turn || error.name === "AbortError") return;
     await stop();
-    tell(error, start);
+    tell(portraits.without(error), start);
   }
 }
 
@@ -148,7 +148,7 @@ async function mend(mine) {
 }
 
 /** Give up, and say why. */
-const fail = (error) => stop().then(() => tell(error, start));
+const fail = (error) => stop().then(() => tell(portraits.without(error), start));
 
 /** The server goes, or has gone: come back when it does. */
 async function revive() {

@@ -71,6 +71,8 @@ function explain(error, config) {
       return { title: "This page may not use the server", text };
     case 404:
       return { title: "It is gone", text, again: "Start anew" };
+    case 410:
+      return { title: "This picture is gone", text, again: "Start" };
     case 413:
       return { title: "Too large", text };
     case 429:

@@ -53,10 +53,10 @@ export class Portraits {
     const shown = URL.createObjectURL(file);
     let made = null;
     try {
-      if (!file.type.startsWith("image/")) throw new Problem(`${file.name} is no picture. Choose a JPEG, PNG or WebP.`);
+      if (!file.type.startsWith("image/")) throw new Problem(`${file.name} is no picture. Choose a JPEG, PNG or WebP.`, 422);
       if (file.size > this.limit) {
         const [size, most] = [file.size, this.limit].map((bytes) => (bytes / 2 ** 20).toFixed(1));
-        throw new Problem(`${file.name} has ${size} MB, the server takes ${most}. Choose a smaller picture.`);
+        throw new Problem(`${file.name} has ${size} MB, the server takes ${most}. Choose a smaller picture.`, 413);
       }
       preview.src = shown;
       box.hidden = false;
@@ -70,7 +70,7 @@ export class Portraits {
         abort.signal.throwIfAborted();
         made = await this.api.get(`/avatars/${made.id}`);
       }
-      if (made.state === "failed") throw new Problem(made.error);
+      if (made.state === "failed") throw new Problem(made.error, 422);
       this.avatars.push(made);
       this.#keep();
       this.chosen = made;
@@ -89,6 +89,19 @@ export class Portraits {
 
   async remove(avatar) {
     await this.api.send("DELETE", `/avatars/${avatar.id}`).catch(() => {});
+    this.#drop(avatar);
+    this.parts.list.querySelector("input:checked")?.focus();
+  }
+
+  /** What to tell of an answer to the chosen portrait: that the server has forgotten it, and then another one is chosen. */
+  without(error) {
+    const { chosen } = this;
+    if (error.status !== 404 || !chosen || chosen.shipped) return error;
+    this.#drop(chosen);
+    return new Problem(`The server no longer has "${chosen.name}". Choose the picture again, or begin with ${this.chosen.name}.`, 410);
+  }
+
+  #drop(avatar) {
     this.avatars = this.avatars.filter((other) => other !== avatar);
     this.#keep();
     if (this.chosen === avatar) {
@@ -96,7 +109,6 @@ export class Portraits {
       this.on.chosen(this.chosen);
     }
     this.#draw();
-    this.parts.list.querySelector("input:checked")?.focus();
   }
 
   #keep() {

@@ -122,6 +122,8 @@ def test_networks_agree(serving, tmp_path):
                 f"(() => {{ const late = {run}; networks.close(); return late.catch((e) => e.message); }})()"
             )
             assert "closed" in late
+            after = f"{run}.then(() => 'run', (error) => error.message)"
+            assert "closed" in await page.run(after), "and is not waited for"
             missing = "import('./draw/networks.js').then(({Networks}) => Networks.open({names: ['none']}))"
             assert "none.onnx" in await page.run(f"{missing}.catch((error) => error.message)")
             assert not [error for error in page.errors if "404" not in error]

@@ -80,6 +80,24 @@ def test_it_draws_what_is_heard_and_the_server_draws_nothing():
     visit(scenario)
 
 
+def test_a_page_that_is_left_frees_its_session():
+    async def scenario(page, server):
+        await page.until("head.mode === 'motion' && seen.length > 3")
+        assert len(list(server.sessions)) == 1
+        assert await page.run("getComputedStyle(head.canvas).position") == "absolute", (
+            "styled in spite of the server's policy"
+        )
+        assert not [error for error in page.errors if "404" not in error], page.errors
+        await page.open("about:blank")
+        for _ in range(60):
+            if not list(server.sessions):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the session waits for a page that is gone")
+
+    visit(scenario)
+
+
 def test_a_slow_device_and_a_lost_one_get_the_servers_pictures():
     async def scenario(page, server):
         await page.until("head.mode === 'motion' && seen.length > 3")

@@ -6,6 +6,7 @@
 export class Networks {
   #worker;
   #calls = new Map();
+  #ended = null; // why nothing can be asked any more
   #number = 0;
 
   /**
@@ -75,6 +76,7 @@ export class Networks {
   }
 
   #call(message) {
+    if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((done, fail) => {
       const number = this.#number++;
       this.#calls.set(number, {done, fail});
@@ -83,6 +85,7 @@ export class Networks {
   }
 
   #failAll(error) {
+    this.#ended = error;
     for (const {fail} of this.#calls.values()) fail(error);
     this.#calls.clear();
   }

@@ -149,7 +149,7 @@ export class Renderer {
     try {
       return await draws(lane, () => this.#closed || this.#lost || !this.#lanes.includes(lane), before);
     } finally {
-      over();
+      before.then(over); // a frame that failed early lets no later one overtake
       if (this.#lanes.includes(lane)) this.#free.push(lane);
       const next = this.#waiting;
       this.#waiting = null;
