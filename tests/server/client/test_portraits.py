@@ -9,20 +9,23 @@ from support import node
 
 PAGE = """
 const element = () => ({
-  append() {}, replaceChildren() {}, setAttribute() {}, addEventListener() {}, querySelector: () => null, textContent: "", dataset: {},
+  append() {}, replaceChildren() {}, setAttribute() {}, addEventListener() {}, querySelector: () => null, dataset: {},
 });
 globalThis.document = { createElement: element };
 globalThis.sessionStorage = { getItem: () => null, setItem(name, value) { this[name] = value; } };
 globalThis.URL.createObjectURL = () => "blob:1";
 globalThis.URL.revokeObjectURL = () => {};
 const { Portraits } = await load("portraits.js"), { Problem } = await load("api.js"), failed = [];
-const parts = Object.fromEntries(["list", "file", "box", "preview", "text", "bar", "cancel"].map((name) => [name, element()]));
+const names = ["list", "file", "box", "preview", "text", "bar", "cancel"];
+const parts = Object.fromEntries(names.map((name) => [name, element()]));
 const api = {
   picture: async () => "blob:2", send: async () => null, get: async () => null,
   upload: async () => ({ id: "1", state: "failed", error: "no face found. Crop closer." }),
 };
-const portraits = new Portraits(api, parts, { chosen() {}, failed: (error) => failed.push([error.status, error.message]), ready() {} });
-Object.assign(portraits, { avatars: [{ id: "mara", name: "Mara", shipped: true }, { id: "x", name: "me" }], limit: 100 });
+const on = { chosen() {}, ready() {}, failed: (error) => failed.push([error.status, error.message]) };
+const portraits = new Portraits(api, parts, on);
+const avatars = [{ id: "mara", name: "Mara", shipped: true }, { id: "x", name: "me" }];
+Object.assign(portraits, { avatars, limit: 100 });
 """
 
 
@@ -46,7 +49,8 @@ portraits.chosen = portraits.avatars[0];
 const shipped = portraits.without(unknown) === unknown;
 portraits.chosen = portraits.avatars[1];
 const other = portraits.without(busy) === busy, told = portraits.without(unknown);
-return { shipped, other, status: told.status, text: told.message, chosen: portraits.chosen.id, left: portraits.avatars.length };
+const chosen = portraits.chosen.id, left = portraits.avatars.length;
+return { shipped, other, status: told.status, text: told.message, chosen, left };
 """
     found = node.run(PAGE + script, tmp_path)
     assert found["shipped"] and found["other"]
