@@ -16,6 +16,7 @@ from speechhead.engines.onnx import load_session
 from speechhead.face.landmarks import Pose, from_mesh, remove_pose, to_normalised, to_pixels
 from speechhead.motion.rest import rest_face
 
+from .corners import smiling, without_creases
 from .eyes import Lid, Lids, closures, held_open, steadied
 from .far_edge import PersonFields, edged
 from .head import HeadModel
@@ -24,6 +25,7 @@ from .lips import LipSheets
 from .matte import Layers, Matte
 from .meshwarp import NEIGHBOURS, OVAL, MeshWarp, border_taper, grown, silhouette
 from .mouth_light import softness
+from .plate import how_parted
 from .relief import Relief, surface
 from .rest_plate import RestPlate, RestPlates
 from .room_light import RoomLight, room_light
@@ -122,16 +124,18 @@ class CompactGenerator:
         pose = poses[0]
         canonical = to_normalised(mesh, pose)
         inside = self._teeth.prepare(crop, mesh, canonical, pose)
-        lips = LipSheets.prepare(crop, mesh, pose, inside.soft)
+        unit = float(pose.scale)
+        bare = without_creases(crop, mesh, unit, smiling(from_mesh(canonical), how_parted(mesh, unit)))
+        lips = LipSheets.prepare(bare, mesh, pose, inside.soft)
         relief = Relief(surface(self._heads.fit(mesh), pose, self.size), mesh, pose, self.size)
         warper = MeshWarp(relief.raised(canonical, pose), pose, self.size)
         seen = shut(self._latents, canonical, lips.plate.parted)
         smile = self._rest_plates.prepare(crop, mesh, canonical, pose)
-        own = portrait_inputs(with_lips_shut(crop, seen, lips, warper, smile), seen, canonical, pose)
+        own = portrait_inputs(with_lips_shut(bare, seen, lips, warper, smile), seen, canonical, pose)
         feeds = {name: value[None] for name, value in own.items()}
         names = [output.name for output in self._source.get_outputs()]
         features = dict(zip(names, self._source.run(None, feeds))) | feeds
-        layers = self._matte(crop, mesh)
+        layers = self._matte(bare, mesh)
         turned = pose.rotation, pose.translation, float(pose.scale)
         lids = self._lids.prepare(crop, mesh, pose, softness(crop, mesh, pose.scale))
         shut70 = from_mesh(seen)

@@ -112,8 +112,7 @@ def clean_plate(crop: NDArray[np.uint8], mesh: Array, pose: Pose, box: tuple[int
     unit = float(pose.scale)
     picture = np.ascontiguousarray(crop[y0:y1, x0:x1]).astype(np.float32)
     points = mesh[:, :2] - np.array([x0 + 0.5, y0 + 0.5], np.float32)
-    gaps = np.linalg.norm(points[LOWER_INNER_LIP] - points[UPPER_INNER_LIP], axis=1)
-    parted = float(smoothstep32(float(gaps.max()) / unit, *PARTED))
+    parted = how_parted(mesh, unit)
     halves = [
         filled(picture.shape[:2], points[inner + outer[::-1]])
         for inner, outer in ((UPPER_INNER_LIP, UPPER_OUTER_LIP), (LOWER_INNER_LIP, LOWER_OUTER_LIP))
@@ -129,6 +128,12 @@ def clean_plate(crop: NDArray[np.uint8], mesh: Array, pose: Pose, box: tuple[int
         plates.append(dense(rolled(picture, hole, own, far, unit), crop.shape[0]))
     density = plates[0].shape[0] // picture.shape[0]
     return Plate(plates[0], plates[1], (x0, y0), density, line_of(colour), parted)
+
+
+def how_parted(mesh: Array, unit: float) -> float:
+    """How surely the lips of a mesh [478, 3] in pixels are open, 0..1; unit : pixels of an outer eye distance."""
+    gaps = np.linalg.norm(mesh[LOWER_INNER_LIP, :2] - mesh[UPPER_INNER_LIP, :2], axis=1)
+    return float(smoothstep32(float(gaps.max()) / unit, *PARTED))
 
 
 def line_of(colour: Array) -> Array:
