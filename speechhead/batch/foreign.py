@@ -6,8 +6,9 @@ from pathlib import Path
 
 import av
 
+from speechhead.core.disk import reason
 from speechhead.core.errors import MediaError
-from speechhead.media.decoding import address, reason, silence
+from speechhead.media.decoding import address, silence
 from speechhead.media.image import is_picture
 
 CONTAINERS = (

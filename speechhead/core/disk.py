@@ -1,4 +1,4 @@
-"""Whether a fault is a disk without room, however a library tells it."""
+"""What a fault of writing is, in few words, and whether it is a disk without room, however a library tells it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,17 @@ def free_bytes(folder: Path | str) -> float:
         return shutil.disk_usage(folder).free
     except OSError:
         return float("inf")
+
+
+def reason(error: BaseException) -> str:
+    """A short reason without the path, which the message has already."""
+    number = getattr(error, "errno", None)
+    if number in (*FULL, errno.EFBIG):
+        return "disk full. Free some space"
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "not writable"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text.splitlines()[0][:100].rstrip(".").lower()
 
 
 def _chain(fault: BaseException | None) -> Iterator[BaseException]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .disk import reason
 from .errors import MediaError, SpeechheadError
 from .weights import user_folder
 
@@ -37,12 +39,24 @@ def keep_inputs(
 
 
 @contextlib.contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place in one step when all went well."""
-    part = path.with_name(f".{path.name}.part")
+def replaced(path: Path, error: type[SpeechheadError] = MediaError) -> Iterator[Path]:
+    """A new, empty file beside `path` to write to, which takes its place in one step when all went well.
+
+    Nobody can tell its name before, and none that is there already is opened, be it a link. It is gone on any error.
+
+    Raises
+    ------
+    `error`, in one line with `path` and the remedy, where the system refuses to write.
+    """
+    part = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(8)}.part")
     try:
+        if not path.parent.is_dir():
+            raise error(f"{path}: folder '{path.parent}' does not exist. Create it first.")
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the mode of any new file, by the umask
         yield part
         os.replace(part, path)
+    except OSError as fault:
+        raise error(f"{path}: {reason(fault)}. Choose another output.") from fault
     finally:
         part.unlink(missing_ok=True)
 

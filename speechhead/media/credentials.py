@@ -14,9 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from speechhead.core.disk import reason
 from speechhead.core.errors import MediaError
-
-from .decoding import reason
 
 SIGNED = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".gif": "image/gif"}
 """Endings of files that can hold a signature, and their media types; WebM, Matroska and APNG can not."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import av
 import av.logging
 
 from speechhead.core.clocks import FPS
+from speechhead.core.disk import reason
 from speechhead.core.errors import MediaError
 from speechhead.core.stand_ins import refuse_stand_in
 
@@ -169,14 +169,3 @@ def silence() -> None:
     that thread (PyAV issue 751).
     """
     av.logging.set_level(None)
-
-
-def reason(error: BaseException) -> str:
-    """A short reason without the path, which the message has already."""
-    number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return "disk full. Free some space"
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "not writable"
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return text.splitlines()[0][:100].rstrip(".").lower()

@@ -10,10 +10,11 @@ from typing import Any
 import av
 import numpy as np
 
+from speechhead.core.disk import reason
 from speechhead.core.errors import MediaError
 from speechhead.core.options import RATES
 
-from .decoding import Decoder, reason
+from .decoding import Decoder
 from .film import look_of
 from .image import Picture
 from .view import as_picture_of, upright_size

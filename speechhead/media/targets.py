@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from speechhead.core.disk import reason
 from speechhead.core.errors import MediaError
 
-from .decoding import reason
 from .writer import SUFFIXES, check_folder, check_output
 
 WEB, GIF, APNG, MOV = ".webm", ".gif", ".apng", ".mov"

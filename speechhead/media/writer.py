@@ -20,11 +20,12 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from speechhead.core.clocks import FPS, SAMPLE_RATE
+from speechhead.core.disk import reason
 from speechhead.core.errors import MediaError
 from speechhead.core.options import check_fps
 from speechhead.core.stages import stage
 
-from .decoding import address, reason, silence
+from .decoding import address, silence
 from .h264 import H264
 from .image import Picture, yuv420
 from .lettering import lettering

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechhead.core.errors import MediaError
 from speechhead.core.outputs import replaced
 from speechhead.tts import SILENCE, Speech
 
@@ -52,11 +51,8 @@ class Captions:
     def write(self, path: Path) -> None:
         """Write them as the file's ending says, WebVTT or SubRip."""
         text = vtt(self.captions) if path.suffix.lower() == ".vtt" else srt(self.captions)
-        try:
-            with replaced(path) as part:
-                part.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise MediaError(f"{path}: can not be written ({error.strerror}). Choose another place.") from error
+        with replaced(path) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 def cut(text: str) -> Iterator[str]:

@@ -14,10 +14,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhead.core.disk import reason
 from speechhead.core.errors import MediaError
 from speechhead.core.options import Progress
 from speechhead.core.threads import WORKERS, in_order
-from speechhead.media.decoding import reason
 from speechhead.media.encoding import FilmCoding, encoded
 from speechhead.media.film import Film
 from speechhead.media.film_file import FilmFile, NewPicture, NewSound

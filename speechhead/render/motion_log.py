@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
 from speechhead.core.arrays import Array
-from speechhead.core.errors import MediaError
 from speechhead.core.head_track import Angles
 from speechhead.core.outputs import replaced
 from speechhead.face.landmarks import Pose, to_pixels
@@ -54,7 +52,7 @@ class MotionLog:
             names = [f"{axis}{point}" for point in range(shown.shape[1]) for axis in "xyz"]
             _table(path, [*HEAD, *names], np.column_stack([self._heads(), shown.reshape(len(shown), -1)]))
             return
-        with _writing(path) as part, part.open("wb") as file:
+        with replaced(path) as part, part.open("wb") as file:
             np.savez_compressed(
                 file,
                 landmarks=shown,
@@ -76,18 +74,8 @@ class MotionLog:
         return np.column_stack([number, number / self.fps, self.angles])
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[Path]:
-    """`replaced`, with the system's refusal in one line."""
-    try:
-        with replaced(path) as part:
-            yield part
-    except OSError as error:
-        raise MediaError(f"{path}: can not be written ({error.strerror}). Choose another place.") from error
-
-
 def _table(path: Path, head: list[str], rows: Array) -> None:
-    with _writing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with replaced(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(head)
         for row in rows:

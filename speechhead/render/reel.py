@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from speechhead.audio.ear import EarSound, spliced
 from speechhead.audio.face_sound import FaceSound
 from speechhead.core.arrays import Array
+from speechhead.core.disk import reason
 from speechhead.core.errors import AudioError, ControlError, MediaError
 from speechhead.core.film_options import FilmOptions
 from speechhead.core.options import Progress, RenderOptions
-from speechhead.media.decoding import reason
 from speechhead.media.encoding import coding_for
 from speechhead.media.film import Film
 from speechhead.media.film_file import NewSound

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.disk import reason
 from speechhead.core.errors import MediaError
-from speechhead.media.decoding import reason
 
 POINTS = 478
 _BYTES = POINTS * 3 * 4

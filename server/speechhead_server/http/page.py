@@ -64,7 +64,8 @@ def write_page(folder: Path, portraits: Sequence[str], size: int = PORTRAIT_SIZE
     for name in WEIGHTS:
         shutil.copyfile(weights.path(name), folder / "weights" / name)
     for name, data in scenes.items():
-        (folder / f"{name}.scene").write_bytes(data)
+        with replaced(folder / f"{name}.scene") as part:
+            part.write_bytes(data)
     with replaced(folder / LISTING) as part:
         part.write_text(json.dumps({"avatars": list(scenes)}, indent=2) + "\n", encoding="utf-8")
     return folder

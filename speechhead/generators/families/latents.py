@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from speechhead.core.arrays import Array
 from speechhead.core.errors import LandmarkError, WeightsError
+from speechhead.core.outputs import replaced
 from speechhead.core.typed import FieldError, from_json
 from speechhead.core.weights import read_metadata
 from speechhead.face.landmarks import REFERENCE, Pose
@@ -162,18 +163,15 @@ class FamilyLatents(nn.Module):
         from safetensors.torch import save_file
 
         path = Path(path)
-        part = path.with_name(f".{path.name}.part")
         metadata = {"format": FORMAT, "config": json.dumps(dataclasses.asdict(self.config)), **notes}
         state = {key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(state, part, metadata)
-            part.replace(path)
+            with replaced(path, WeightsError) as part:
+                save_file(state, part, metadata)
         except (OSError, SafetensorError) as error:
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
             raise WeightsError(f"{path}: can not be written ({reason}). Choose another place.") from error
-        finally:
-            part.unlink(missing_ok=True)
         return path
 
     @classmethod
