@@ -80,7 +80,11 @@ def scene(
     from speechhead.avatar.square import on_stage
     from speechhead.core.outputs import keep_inputs, replaced
     from speechhead.generators.compact.generator import CompactGenerator
+    from speechhead.generators.compact.scene.file import check_scene
+    from speechhead.media.targets import check_beside
 
+    check_scene(output)
+    check_beside(output, ())
     keep_inputs(output, portrait, named={name: entry.path for name, entry in named_portraits().items()})
     staged = on_stage(Avatar.open(portrait), check_size(size))
     data = scene_of(staged, CompactGenerator.load(size))

@@ -1,5 +1,8 @@
 """Scenes of portraits: what the file says beside the pictures, and the command that writes it."""
 
+import os
+
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -9,7 +12,7 @@ from speechhead.avatar.square import on_stage
 from speechhead.cli.main import app
 from speechhead.core.errors import ControlError
 from speechhead.generators.compact.generator import CompactGenerator
-from speechhead.generators.compact.scene.file import SceneFile
+from speechhead.generators.compact.scene.file import SceneFile, SceneWriter, check_scene
 
 SIZE = 128
 
@@ -40,3 +43,37 @@ def test_the_command_writes_a_scene(tmp_path):
     assert result.exit_code == 0, result.output
     told = SceneFile(file.read_bytes()).told
     assert (told["name"], told["size"], told["fps"]) == ("mara", SIZE, 25)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("notes.txt", "'.txt' is no ending of a scene. Use .scene."),
+        ("mara.avatar", "'.avatar' is no ending of a scene. Use .scene."),
+        ("full", "'' is no ending of a scene. Use .scene."),
+        ("text.scene", "is there already and is no scene. Choose another name."),
+        ("folder.scene", "not a plain file. Choose another output."),
+        ("pipe.scene", "not a plain file. Choose another output."),
+        ("gone/a.scene", "does not exist. Choose another output."),
+    ],
+)
+def test_what_is_no_place_for_a_scene_stays(tmp_path, name, said):
+    (tmp_path / "text.scene").write_text("mine")
+    (tmp_path / "folder.scene").mkdir()
+    if name == "pipe.scene":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("the system has no pipes with a name")
+        os.mkfifo(tmp_path / name)
+    before = sorted(os.listdir(tmp_path))
+    result = CliRunner().invoke(app, ["scene", "mara", "-o", str(tmp_path / name)])
+    assert result.exit_code and str(result.exception).startswith(f"{tmp_path / name}: ")
+    assert str(result.exception).endswith(said) and sorted(os.listdir(tmp_path)) == before
+    assert (tmp_path / "text.scene").read_text() == "mine"
+
+
+def test_a_scene_replaces_a_scene(tmp_path):
+    scene = SceneWriter()
+    scene.put("rest", np.zeros(3, np.float32))
+    (tmp_path / "a.scene").write_bytes(scene.bytes())
+    check_scene(tmp_path / "a.scene")
+    check_scene(tmp_path / "new.scene")

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from speechhead.core.arrays import Array
-from speechhead.core.errors import ImageError
+from speechhead.core.errors import ImageError, WeightsError
+from speechhead.core.weights import read_metadata
 
 FORMAT, VERSION = "speechhead-scene", 1
 """Of the file; the version is raised when older readers can no longer read it."""
+
+SUFFIX = ".scene"
+"""Ending of its name."""
 
 PIXELS, STEPS, GREY = "pictures", "steps", 1
 """Where the metadata says how arrays are coded; and channels of a picture without colours."""
@@ -93,6 +98,25 @@ class SceneFile:
     def within(self, folder: str) -> dict[str, Array]:
         """All arrays whose names begin with `folder`, by what follows."""
         return {name.removeprefix(folder): self.array(name) for name in self._arrays if name.startswith(folder)}
+
+
+def check_scene(path: Path) -> None:
+    """Check that a file may become a scene: by its name, and by what is there already.
+
+    Raises
+    ------
+    ImageError for another ending than .scene, or a file that is no scene.
+    """
+    if path.suffix.lower() != SUFFIX:
+        raise ImageError(f"{path}: '{path.suffix}' is no ending of a scene. Use {SUFFIX}.")
+    if not path.is_file():
+        return
+    try:
+        kind = read_metadata(path).get("format")
+    except WeightsError:
+        kind = None
+    if kind != FORMAT:
+        raise ImageError(f"{path}: is there already and is no scene. Choose another name.")
 
 
 def _read(data: bytes) -> tuple[Mapping[str, NDArray[Any]], Told]:
