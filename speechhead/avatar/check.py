@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 
 from speechhead.core.arrays import Array
+from speechhead.core.errors import ImageError
 from speechhead.face.landmarks import Pose, from_mesh, mouth_opening, remove_pose, to_normalised
 from speechhead.face.tracker import FaceTracker
 from speechhead.media.image import Picture, read_picture
 
 from .face import find_face
+from .portrait import Avatar
 
 EYES = (33, 133, 362, 263)
 """Mesh points of the eyes' corners."""
@@ -69,6 +71,8 @@ def check(path: str | Path, face: int | None = None) -> Report:
     ------
     FaceError or ImageError, in one line, where it can not speak at all.
     """
+    if Avatar.is_saved(path):
+        raise ImageError(f"{path}: is a prepared avatar. Check the picture that it was made from.")
     picture, notes = read_picture(path)
     found = find_face(picture, FaceTracker(), face, str(path))
     mesh = found.face.mesh

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from speechhead.avatar.check import check
 from speechhead.avatar.named import shipped
 from speechhead.cli.main import app
-from speechhead.core.errors import FaceError
+from speechhead.core.errors import FaceError, ImageError
 from speechhead.media.image import load_image
 
 GOOD = shipped()["mara"].path
@@ -64,3 +64,9 @@ def test_an_animation_is_noted(tmp_path: Path) -> None:
         still = picture.convert("RGB").reduce(2)
     still.save(tmp_path / "a.gif", save_all=True, append_images=[still.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])
     assert "an animation. Its first picture is taken." in check(tmp_path / "a.gif").lines[0]
+
+
+def test_a_prepared_avatar_is_told_from_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "me.avatar").write_bytes(b"whatever is in it")
+    with pytest.raises(ImageError, match=r"me\.avatar: is a prepared avatar. Check the picture"):
+        check(tmp_path / "me.avatar")
