@@ -13,6 +13,7 @@ from PIL import Image
 from support.fakes import speech_like
 from support.paths import ROOT
 
+from speechhead import __main__ as entry
 from speechhead import __version__
 from speechhead.audio import save_wav
 from speechhead.core import weights
@@ -104,3 +105,16 @@ def test_a_killed_run_leaves_nothing(tmp_path, number):
     _, err = process.communicate(timeout=60)
     assert process.returncode not in (0, 1) and "Traceback" not in err
     assert os.listdir(tmp_path) == ["a.wav"]
+
+
+def test_an_interrupt_while_modules_load_is_one_line(monkeypatch, capsys):
+    class Interrupted:
+        def find_spec(self, name, path=None, target=None):
+            if name == "speechhead.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "speechhead.cli.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    assert ended.value.code == 130 and capsys.readouterr().err == "interrupted, nothing written.\n"
