@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from .errors import WeightsError
+from .errors import SpeechheadError, WeightsError
 from .stand_ins import refuse_stand_in, stand_in
 
 _PACKAGED = Path(__file__).parents[1] / "_weights"  # in a wheel
@@ -110,6 +110,32 @@ def path(name: str) -> Path:
     return found
 
 
+@contextmanager
+def arrays(file: str | Path) -> Iterator[Mapping[str, Any]]:
+    """Arrays of an .npz by name, each read when it is asked for.
+
+    Parameters
+    ----------
+    file : name of a shipped weight file, or path of one that is part of the package
+
+    Raises
+    ------
+    WeightsError if it is missing, or damaged: also where what is inside the context finds an array missing or of
+    another shape.
+    """
+    import numpy as np
+
+    found = path(file) if isinstance(file, str) else file
+    remedy = "Run `speechhead weights verify`" if isinstance(file, str) else "Reinstall speechhead"
+    try:
+        with found.open("rb") as packed, np.load(packed) as stored:
+            yield stored
+    except (SpeechheadError, MemoryError):
+        raise
+    except Exception as error:  # zip files and headers of arrays fail in many ways
+        raise WeightsError(f"{found}: damaged. {remedy}.") from error
+
+
 def verify() -> dict[str, str]:
     """State of every file in the manifest: 'ok', 'missing', 'damaged', or what stands in its place."""
     states = {}
@@ -140,10 +166,6 @@ def user_data(kind: str) -> Path:
 def _data() -> Path:
     data = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")
     return (Path(data) if data else Path.home() / ".local" / "share") / "speechhead"
-
-
-if TYPE_CHECKING:
-    pass
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Collection
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -71,7 +72,9 @@ def providers(device: str = "auto") -> list[Provider]:
     return [(CUDA, {"device_id": int(number)}) if number.isdecimal() else CUDA, CPU]
 
 
-def load_session(model: str | Path, device: str = "cpu", threads: int | None = None) -> ort.InferenceSession:
+def load_session(
+    model: str | Path, device: str = "cpu", threads: int | None = None, names: Collection[str] = ()
+) -> ort.InferenceSession:
     """Open a shipped weight (by file name) or any ONNX file (by path).
 
     Parameters
@@ -79,18 +82,19 @@ def load_session(model: str | Path, device: str = "cpu", threads: int | None = N
     model : name inside the weights folder, or a path
     device : 'auto', 'cpu' or 'cuda'
     threads : worker threads of one call; all cores (at most 4) if None
+    names : of all inputs, and of outputs that it must have, by which it is told from another network; none: any
 
     Raises
     ------
-    WeightsError if the file is missing or is not a model; DeviceError as in `providers`, and where cuda was asked for
-    and the session that onnxruntime gives computes on the CPU, which it does without a word.
+    WeightsError if the file is missing, is not a model, or has other names; DeviceError as in `providers`, and where
+    cuda was asked for and the session that onnxruntime gives computes on the CPU, which it does without a word.
     """
     path = model if isinstance(model, Path) else weights.path(model)
     if not path.is_file():
         raise WeightsError(f"{path}: weight file is missing. Run `speechhead weights list`.")
     asked = providers(device)
     if asked == [CPU]:
-        return _opened(path, asked, threads)
+        return _checked(_opened(path, asked, threads), path, names)
     _find_libraries()
     try:
         session = _opened(path, asked, threads)
@@ -102,12 +106,23 @@ def load_session(model: str | Path, device: str = "cpu", threads: int | None = N
         raise DeviceError(f"device '{device}': onnxruntime computes on the CPU ({reason}). {remedy()}")
     if reason:
         _note(f"onnxruntime computes on the CPU ({reason}). {remedy()}")
-    return session
+    return _checked(session, path, names)
 
 
 def runs_on(session: ort.InferenceSession) -> str:
     """Where a session computes: 'cuda' or 'cpu'."""
     return "cuda" if CUDA in session.get_providers() else "cpu"
+
+
+def _checked(session: ort.InferenceSession, path: Path, names: Collection[str]) -> ort.InferenceSession:
+    """The session, if it is of the network that it is taken for."""
+    if not names:
+        return session
+    taken = {each.name for each in session.get_inputs()}
+    given = {each.name for each in session.get_outputs()}
+    if not (taken <= set(names) <= taken | given):
+        raise WeightsError(f"{path}: damaged, or another network's file. Run `speechhead weights verify`.")
+    return session
 
 
 def _opened(path: Path, asked: list[Provider], threads: int | None) -> ort.InferenceSession:

@@ -12,12 +12,15 @@ from speechhead.media.image import Picture
 
 from .mouth_view import mouth_features
 
+PARTS = ("mean", "scale", "inner", "inner_bias", "outer", "outer_bias")
+"""Arrays of the network."""
+
 
 @cache
 def _network() -> dict[str, Array]:
     """Arrays of the network: mean, scale [F]; inner [F, H], inner_bias [H], outer [H], outer_bias []."""
-    with np.load(weights.path("mouth_cover.npz")) as store:
-        return {name: store[name].astype(np.float32) for name in store.files}
+    with weights.arrays("mouth_cover.npz") as store:
+        return {name: store[name].astype(np.float32) for name in PARTS}
 
 
 def covered(image: Picture, mesh: Array) -> float:

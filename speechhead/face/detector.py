@@ -55,7 +55,7 @@ class FaceDetector:
     """Finds faces in pictures. Bazarevsky et al., 2019, "BlazeFace"."""
 
     def __init__(self, threads: int | None = None, threshold: float = 0.5) -> None:
-        self._session = load_session("face_detection.onnx", threads=threads)
+        self._session = load_session("face_detection.onnx", threads=threads, names=("image", "boxes", "logits"))
         self._anchors = _anchors()
         self._threshold = threshold
 

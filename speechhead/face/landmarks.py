@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from speechhead.core import weights
 from speechhead.core.arrays import Array
 from speechhead.core.errors import LandmarkError
 
-_TOPOLOGY = np.load(Path(__file__).with_name("topology.npz"))
+with weights.arrays(Path(__file__).with_name("topology.npz")) as _stored:
+    _TOPOLOGY = {name: _stored[name] for name in ("triangles", "reference")}
 TRIANGLES: npt.NDArray[np.int16] = _TOPOLOGY["triangles"]
 """[854, 3] vertex indices of the mesh's faces (MediaPipe canonical face)."""
 MESH_REFERENCE: Array = _TOPOLOGY["reference"]

@@ -76,7 +76,7 @@ class FaceMesh:
     """MediaPipe's attention mesh (lips, eyes and irises refined). Grishchenko et al., 2020, "Attention Mesh"."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self._session = load_session("face_mesh.onnx", threads=threads)
+        self._session = load_session("face_mesh.onnx", threads=threads, names=("image", "mesh", "score"))
 
     def __call__(self, image: Picture, roi: Roi) -> tuple[Array, float]:
         """Mesh of the face under a roi.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechhead.core import weights
 from speechhead.core.arrays import Array
 from speechhead.face.landmarks import IRISES, LEFT_EYE, RIGHT_EYE
 
@@ -45,7 +46,7 @@ TURNS = (0.30, 0.22)
 @cache
 def moves() -> Array:
     """What each of `FITTED` does to the landmarks, [K, 68, 3]."""
-    with np.load(TABLE) as stored:
+    with weights.arrays(TABLE) as stored:
         return np.asarray(stored["moves"], np.float32)
 
 

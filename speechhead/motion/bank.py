@@ -99,7 +99,7 @@ def bank() -> Bank:
 
     Raises
     ------
-    WeightsError if it is missing.
+    WeightsError if it is missing or damaged.
     """
-    with np.load(weights.path(FILE)) as arrays:
+    with weights.arrays(FILE) as arrays:
         return unpack(dict(arrays))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from speechhead.core import weights
 from speechhead.core.arrays import Array
 from speechhead.core.controls import EMOTIONS
 
@@ -27,7 +28,7 @@ POSTURE_PITCH = np.array([0.0, -0.5, 3.0, -2.0, -1.5, 1.5, -1.0])
 @cache
 def displacements() -> Array:
     """float32 [7, 70, 3]: displacement of every landmark at intensity 1, in the order of EMOTIONS."""
-    with np.load(BASIS) as arrays:
+    with weights.arrays(BASIS) as arrays:
         basis: Array = arrays["emotions"]
     basis.setflags(write=False)
     return basis

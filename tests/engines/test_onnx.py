@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from speechhead.core import weights
 from speechhead.core.errors import DeviceError, WeightsError
 from speechhead.engines import onnx
+from speechhead.face.detector import FaceDetector
+from speechhead.face.mesh import FaceMesh
+from speechhead.generators.compact.dub import MouthDubber
+from speechhead.generators.compact.generator import CompactGenerator
+from speechhead.generators.compact.latents import CompactLatents
+from speechhead.generators.compact.matte import Matte
+from speechhead.speech.encoders import WhisperWindowEncoder
 
 WEIGHT = "landmarks2latents_compact.onnx"
 
@@ -130,3 +139,24 @@ def test_a_file_that_is_no_model_is_the_files_fault_whatever_the_device(build, t
 
 def test_the_real_onnxruntime_runs_on_the_cpu() -> None:
     assert onnx.runs_on(onnx.load_session(WEIGHT)) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("put", "place", "network"),
+    [
+        ("compact_eyes", "compact_mouth", CompactGenerator),
+        ("compact_mouth", "compact_source", MouthDubber),
+        ("face_mesh", "face_detection", FaceDetector),
+        ("face_detection", "face_mesh", FaceMesh),
+        ("face_mesh", "person", Matte),
+        ("person", "landmarks2latents_compact", CompactLatents),
+        ("person", "whisper_encoder", WhisperWindowEncoder),
+    ],
+)
+def test_a_network_in_the_place_of_another_is_named(
+    monkeypatch: pytest.MonkeyPatch, put: str, place: str, network: Callable[[], object]
+) -> None:
+    shipped = weights.path
+    monkeypatch.setattr(weights, "path", lambda name: shipped(f"{put}.onnx" if name == f"{place}.onnx" else name))
+    with pytest.raises(WeightsError, match=rf"{put}\.onnx: damaged, or another network's file\. Run `speechhead w"):
+        network()

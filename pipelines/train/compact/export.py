@@ -17,13 +17,10 @@ from pipelines.command import command
 from pipelines.make.pack import pack
 from speechhead.generators.compact.device.networks import WindowPainter
 from speechhead.generators.compact.device.stored import stored
-from speechhead.generators.compact.windows import REACH, WINDOWS, painter_file
+from speechhead.generators.compact.windows import FRAME_INPUTS, REACH, WINDOWS, painter_file
 
 from .checkpoint import load_checkpoint
 from .networks import CompactNetworks, as_seen, patch_of
-
-FRAME_INPUTS = ("warped", "shapes", "motion", "source", "source_shapes", "quarter", "eighth")
-"""Of a window's network, in order; all but the first three belong to the portrait."""
 
 
 class SourceGraph(nn.Module):

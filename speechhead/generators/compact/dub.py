@@ -26,7 +26,7 @@ from .mouth_light import LUMA
 from .own_teeth import front, relit
 from .shown import KNOWN, PRIOR_RESOLUTION, planes, read, shut, with_lips, with_lips_shut
 from .teeth import Inside, Teeth
-from .windows import MOUTH, lay, painter_file
+from .windows import MOUTH, SOURCE_NAMES, lay, painter_file, painter_names
 
 LOWER = (0.30, 0.62)
 """Heights in the reference face, outer eye distances below the eyes, between which the skin begins to follow the mouth
@@ -107,8 +107,8 @@ class MouthDubber:
     def __init__(self, threads: int | None = 1) -> None:
         self._latents = CompactLatents(threads=threads)
         self._teeth = Teeth()
-        self._source = load_session("compact_source.onnx", threads=threads)
-        self._painter = load_session(painter_file("mouth"), threads=threads)
+        self._source = load_session("compact_source.onnx", threads=threads, names=SOURCE_NAMES)
+        self._painter = load_session(painter_file("mouth"), threads=threads, names=painter_names("mouth"))
         self._mouth_only = ort.RunOptions()
         self._mouth_only.only_execute_path_to_fetches = True
 

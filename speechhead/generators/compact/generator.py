@@ -31,7 +31,7 @@ from .rest_plate import RestPlate, RestPlates
 from .room_light import RoomLight, room_light
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
 from .teeth import LUMA, Inside, Teeth
-from .windows import WINDOWS, lay, painter_file
+from .windows import SOURCE_NAMES, WINDOWS, lay, painter_file, painter_names
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,10 @@ class CompactGenerator:
         self._heads = HeadModel()
         self._lids = Lids()
         self._rest_plates = RestPlates()
-        self._source = load_session("compact_source.onnx", threads=threads)
-        self.painters = {name: load_session(painter_file(name), threads=threads) for name in WINDOWS}
+        self._source = load_session("compact_source.onnx", threads=threads, names=SOURCE_NAMES)
+        self.painters = {
+            name: load_session(painter_file(name), threads=threads, names=painter_names(name)) for name in WINDOWS
+        }
         self._taper = border_taper(PRIOR_RESOLUTION)[..., None]
 
     @classmethod

@@ -68,7 +68,7 @@ class HeadModel:
     """
 
     def __init__(self, file: str = "head.npz") -> None:
-        with np.load(weights.path(file)) as store:
+        with weights.arrays(file) as store:
             self._vertices = store["vertices"].astype(np.float32)
             self._triangles = store["triangles"].astype(np.int32)
             self._rigid = store["rigid"].astype(np.float32) / np.float32(255)

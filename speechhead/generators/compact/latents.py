@@ -102,7 +102,7 @@ class CompactLatents:
     """
 
     def __init__(self, model: str | Path = "landmarks2latents_compact.onnx", threads: int | None = 1) -> None:
-        self._session = load_session(model, threads=threads)
+        self._session = load_session(model, threads=threads, names=("motion", "shape"))
 
     def deltas(self, driving: Array, source: Array) -> Array:
         """Network output [T, 478, 3] for normalised driving landmarks [T, 70, 3] of the face `source` [70, 3]."""

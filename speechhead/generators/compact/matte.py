@@ -177,7 +177,7 @@ class Matte:
     """Cuts the person out of a portrait (MediaPipe's selfie segmentation, refined on the picture's own edges)."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self._session = load_session("person.onnx", threads=threads)
+        self._session = load_session("person.onnx", threads=threads, names=("image", "person"))
 
     def __call__(self, crop: NDArray[np.uint8], mesh: Array) -> Layers:
         """Layers of a crop.

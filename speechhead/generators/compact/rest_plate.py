@@ -144,7 +144,7 @@ class RestPlates:
     """
 
     def __init__(self, file: str = "rest_plate.npz") -> None:
-        with np.load(weights.path(file)) as maps:
+        with weights.arrays(file) as maps:
             self._mean, self._share = (_both_halves(maps[name].astype(np.float32)) for name in ("mean", "share"))
 
     def change(self, picture: NDArray[np.uint8], smile: float) -> Array:

@@ -174,7 +174,7 @@ class Teeth:
     """Draws the inside of mouths."""
 
     def __init__(self) -> None:
-        with np.load(weights.path("teeth.npz")) as store:
+        with weights.arrays("teeth.npz") as store:
             self._unit = float(store["unit"])
             self._rows = {}
             for name in ("lower", "upper"):

@@ -167,6 +167,19 @@ def painter_file(name: str) -> str:
     return f"compact_{name}.onnx"
 
 
+FRAME_INPUTS = ("warped", "shapes", "motion", "source", "source_shapes", "quarter", "eighth")
+"""What the painter of a window takes, in order, after the window's name; all but the first three are the portrait's."""
+
+
+def painter_names(name: str) -> list[str]:
+    """Names of the inputs of the network that paints a window, and of its output."""
+    return [*(f"{name}_{part}" for part in FRAME_INPUTS), name]
+
+
+SOURCE_NAMES = tuple(f"{name}_{part}" for name in WINDOWS for part in FRAME_INPUTS[3:])
+"""Names of the inputs and outputs of the network that reads a portrait: what the painters take of it."""
+
+
 def near(lips: Array) -> Array:
     """Weight [h, w]: 1 on the lips and their surroundings, 0 further off, where the jaw's edge may be in the window.
 
