@@ -29,8 +29,9 @@ from .gaze import Gaze, turn_eyes
 from .head_sources import HeadSources, HeadTurn
 from .idle import Idle
 from .life import Liveliness
-from .limits import HEAD, held_turn, soft_stop
+from .limits import HEAD, held_turn, reach, soft_stop
 from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
+from .pace import Pace
 from .pose import EASY, EASY_ROOM, HEAD_RANGE, Nods, drawn, turned
 from .rest import rest_face
 from .stillness import Stillness
@@ -109,7 +110,7 @@ class Motion:
         self._emotions = fitted(self.rest)
         seed = self.controls.seed
         self._blinks, self._gaze, self._idle, self._life = Blinks(seed), Gaze(seed), Idle(seed), Liveliness(seed)
-        self._heard, self._nods, self._urge = Cues(), Nods(), Urge()
+        self._heard, self._nods, self._urge, self._pace = Cues(), Nods(), Urge(), Pace()
         self._sources = HeadSources(self.controls.head, FADE_SECONDS)
         self._prosody = ProsodyStream()
         self._faded = LowPass(FADE_SECONDS, self._targets())
@@ -240,9 +241,13 @@ class Motion:
         tip, rise = self._idle.step()
         generated = lively * (move[:3] + (0.0, nod, 0.0))
         generated = soft_stop(generated, np.negative(EASY), EASY, EASY_ROOM)
-        generated[1] += idle * tip + float(weights @ POSTURE_PITCH)
-        turn = self._sources.step(generated, np.array(self.base_pose.angles))
-        angles = held_turn(drawn(head * turn.angles), self.base_pose.angles)
+        aside = np.array([0.0, idle * tip + float(weights @ POSTURE_PITCH), 0.0])
+        paced = self._paced(head, generated, aside)
+        turn = self._sources.step(np.array(self.base_pose.angles))
+        angles = paced
+        if turn.own < 1.0 - 1e-6:
+            given = held_turn(drawn(head * turn.angles / (1.0 - turn.own)), self.base_pose.angles)
+            angles = turn.own * paced + (1.0 - turn.own) * given
 
         brows = (1.0 - turn.lids) * temper * (move[6:] + raised) + turn.brow
         raise_brows(face, float(brows[0]), float(brows[1]))
@@ -251,6 +256,20 @@ class Motion:
         shift = soft_stop(near * move[3:5], np.negative(HEAD.way), HEAD.way, HEAD.way_room)
         shift[1] -= turn.own * idle * rise
         return turned(self.base_pose, angles, shift, near * float(move[5]))
+
+    def _paced(self, head: float, generated: Array64, aside: Array64) -> Array64:
+        """The turn [3] to draw for a generated one, at people's pace and as far as it holds.
+
+        Parameters
+        ----------
+        head : amplitude of the head
+        generated, aside : [3] degrees as trackers tell them, within EASY and its room; and what is added to them
+        """
+        own, farthest = self.base_pose.angles, np.add(EASY, EASY_ROOM)
+        asked = held_turn(drawn(head * (generated + aside)), own)
+        ends = drawn(head * (np.stack([-farthest, farthest]) + aside))
+        low, high = soft_stop(ends, *reach(own), HEAD.room)
+        return self._pace.step(asked, np.minimum(low, asked), np.maximum(high, asked))
 
     def _look(self, face: Array, cues: Array64, angles: Array64, turn: HeadTurn) -> None:
         """Gaze and lids of the face [70, 3], in place, of a head turned by `angles`."""

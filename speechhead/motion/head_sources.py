@@ -29,7 +29,8 @@ Head = object
 class HeadTurn:
     """What the sources say of one frame.
 
-    angles: (yaw, pitch, roll) in degrees away from the portrait's; own: weight of the generated source
+    angles: (yaw, pitch, roll) in degrees away from the portrait's, of all sources but the generated one, times their
+    weights; own: weight of the generated source
     brow: by how much the brows are raised, outer eye distances; lids: weight of a source that has lids, and `blink`
     their closure times that weight
     """
@@ -70,8 +71,8 @@ class HeadSources:
     def _fade_to(self, head: Head) -> None:
         self._sources.append(_Source(head, LowPass(self._fade_seconds, 0.0)))
 
-    def step(self, generated: Array64, base: Array64) -> HeadTurn:
-        """The next frame, from the generated angles and the portrait's angles `base`."""
+    def step(self, base: Array64) -> HeadTurn:
+        """The next frame of a portrait whose angles are `base` [3]."""
         if self._steered:
             self._steered -= 1
             if not self._steered:
@@ -80,7 +81,7 @@ class HeadSources:
         for source in self._sources:
             current = source is self._sources[-1]
             weight = source.weight.step(float(current))
-            source.add(turn, weight, generated, base)
+            source.add(turn, weight, base)
             if current or weight > 1e-6:
                 kept.append(source)
         self._sources = kept
@@ -112,13 +113,12 @@ class _Source:
         self.weight = weight
         self._frame = 0
 
-    def add(self, turn: HeadTurn, weight: float, generated: Array64, base: Array64) -> None:
+    def add(self, turn: HeadTurn, weight: float, base: Array64) -> None:
         """Add this source's part of a frame."""
         head, number = self.head, self._frame
         self._frame += 1
         if isinstance(head, str):
             if head == "generated":
-                turn.angles += weight * generated
                 turn.own += weight
         elif isinstance(head, _Live):
             turn.angles += weight * (head.step() - base)

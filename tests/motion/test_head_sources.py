@@ -83,7 +83,7 @@ def test_a_steered_head_follows_and_is_let_go():
     for frame in range(6 * FPS):
         if frame < 2 * FPS:
             sources.steer((20.0, 0.0, 0.0))
-        seen.append(sources.step(np.zeros(3), np.array([4.0, 0.0, 0.0])).angles[0])
+        seen.append(sources.step(np.array([4.0, 0.0, 0.0])).angles[0])
     assert abs(seen[2 * FPS] - 16.0) < 0.1  # 20 degrees less the portrait's 4
     assert seen[round((2 + STEERED_SECONDS) * FPS) - 3] > 15.9 and abs(seen[-1]) < 0.1
     assert np.abs(np.diff(seen)).max() < 2.0

@@ -40,14 +40,60 @@ export function turned(pose, angles, shift, grow) {
   return { rotation, translation, scale };
 }
 
+/** Lowest and highest degrees [2][3] away from a portrait's own that its picture holds. */
+function ends(own) {
+  const away = own.map((angle, k) => clip(FRONT[k] - Math.abs(angle), LEAST[k], TURN[k]));
+  return [own.map((angle, k) => (angle >= 0 ? -TURN[k] : -away[k])), own.map((angle, k) => (angle >= 0 ? away[k] : TURN[k]))];
+}
+
 /** Degrees [3] away from a portrait's own, faded out beyond what its picture holds. */
 export function heldTurn(angles, own) {
-  const away = own.map((angle, k) => clip(FRONT[k] - Math.abs(angle), LEAST[k], TURN[k]));
-  const low = own.map((angle, k) => (angle >= 0 ? -TURN[k] : -away[k]));
-  const high = own.map((angle, k) => (angle >= 0 ? away[k] : TURN[k]));
+  const [low, high] = ends(own);
   const far = Math.hypot(...angles.map((angle, k) => angle / (angle < 0 ? -low[k] : high[k])));
   const part = far > TOGETHER ? softStop(far, 0, TOGETHER, TOGETHER_ROOM) / far : 1;
   return angles.map((angle, k) => softStop(angle * part, low[k], high[k], ROOM[k]));
+}
+
+/** Drawn degrees a frame of [yaw, pitch, roll], and by how much they change, at most: see Python's motion/pace.py. */
+const QUICKEST = [4.1, 2.5, 1.6], SUDDEN = [1.8, 1.35, 0.65];
+
+/** Degrees a frame at which a head still stops within `way`, of either sign, when it loses `lost` a frame. */
+function brake(way, lost) {
+  const far = Math.abs(way), frames = Math.max(Math.ceil(0.5 * (Math.sqrt(1 + (8 * far) / lost) - 1)), 1);
+  return Math.sign(way) * (far / frames + 0.5 * lost * (frames - 1));
+}
+
+/** Follows turns, bit for bit where they are no quicker than people's; else it lags, and catches up. */
+export class Pace {
+  constructor() {
+    this.at = null;
+    this.speed = [0, 0, 0];
+  }
+
+  /** The next frame's turn [3] to draw, for the generated one [3], what is added to it, and the portrait's own angles. */
+  paced(head, generated, aside, own) {
+    const drawn = (angles) => angles.map((angle, k) => (head * angle) / SEEN[k]), [from, to] = ends(own);
+    const asked = heldTurn(drawn(generated.map((angle, k) => angle + aside[k])), own);
+    const [low, high] = [-1, 1].map((side) => {
+      const end = drawn(EASY.map((easy, k) => side * (easy + EASY_ROOM[k]) + aside[k]));
+      return end.map((angle, k) => softStop(angle, from[k], to[k], ROOM[k]));
+    });
+    return this.step(asked, low.map((end, k) => Math.min(end, asked[k])), high.map((end, k) => Math.max(end, asked[k])));
+  }
+
+  /** The next frame's turn [3], for the one that is asked, all in drawn degrees; low <= asked <= high. */
+  step(asked, low, high) {
+    if (!this.at) this.at = this.asked = asked;
+    const { at, asked: last, speed } = this;
+    this.speed = asked.map((angle, k) => {
+      const wanted = angle - last[k] + brake(last[k] - at[k], SUDDEN[k]);
+      const inside = clip(wanted, brake(low[k] - at[k], SUDDEN[k]), brake(high[k] - at[k], SUDDEN[k]));
+      return clip(clip(inside, -QUICKEST[k], QUICKEST[k]), speed[k] - SUDDEN[k], speed[k] + SUDDEN[k]);
+    });
+    this.at = asked.map((angle, k) => (Math.abs(at[k] + this.speed[k] - angle) < 1e-9 ? angle : at[k] + this.speed[k]));
+    this.asked = asked;
+    return this.at;
+  }
 }
 
 /** What head and brows do on stress. */
@@ -113,26 +159,24 @@ export class HeadSources {
     this.sources.push({ head, weight: new LowPass(this.fadeSeconds, 0), frame: 0 });
   }
 
-  /** The next frame's {angles, own, brow, lids, blink}, from the generated angles and the portrait's. */
-  step(generated, base) {
+  /** The next frame's {angles, own, brow, lids, blink}, from the portrait's angles; generated ones are laid on elsewhere. */
+  step(base) {
     if (this.steered && --this.steered === 0) this.#fadeTo(this.head);
     const turn = { angles: [0, 0, 0], own: 0, brow: 0, lids: 0, blink: 0 }, last = this.sources.at(-1);
     this.sources = this.sources.filter((source) => {
       const weight = source.weight.step(Number(source === last));
-      add(turn, source, weight, generated, base);
+      add(turn, source, weight, base);
       return source === last || weight > 1e-6;
     });
     return turn;
   }
 }
 
-function add(turn, source, weight, generated, base) {
+function add(turn, source, weight, base) {
   const { head } = source, number = source.frame++;
   const lay = (angles) => angles.forEach((angle, k) => (turn.angles[k] += weight * angle));
-  if (head === "generated") {
-    lay(generated);
-    turn.own += weight;
-  } else if (head.live) {
+  if (head === "generated") turn.own += weight;
+  else if (head.live) {
     source.now ??= new LowPasses(STEER_SECONDS, head.aim);
     lay(source.now.step(head.aim).map((angle, k) => angle - base[k]));
   } else if (typeof head !== "string") {

@@ -5,7 +5,7 @@ import { closeEyes, turnEyes } from "../draw/eyes.js";
 import { LowPasses, minimumJerk, softStop } from "./clocks.js";
 import { Cues } from "./cues.js";
 import { Blinks, Gaze, Urge, raiseBrows } from "./eyes.js";
-import { EASY, EASY_ROOM, HeadSources, Idle, Nods, SEEN, WAY, WAY_ROOM, heldTurn, rotationAngles, turned } from "./head.js";
+import { EASY, EASY_ROOM, HeadSources, Idle, Nods, Pace, SEEN, WAY, WAY_ROOM, heldTurn, rotationAngles, turned } from "./head.js";
 import { Liveliness } from "./life.js";
 import { MOUTH, Stillness, intendedGaps, keepBody, lipGaps, setGaps } from "./mouth.js";
 import { Prosody } from "./prosody.js";
@@ -60,6 +60,7 @@ export class Motion {
     this.life = new Liveliness(seed, bank);
     this.heard = new Cues();
     this.nods = new Nods();
+    this.pace = new Pace();
     this.urge = new Urge();
     this.sources = new HeadSources(head, FADE_SECONDS);
     this.prosody = new Prosody();
@@ -141,9 +142,14 @@ export class Motion {
       const angle = lively * (move[k] + (k === 1 ? nod : 0));
       return softStop(angle, -EASY[k], EASY[k], EASY_ROOM[k]);
     });
-    generated[1] += idle * tip + weights.reduce((sum, weight, k) => sum + weight * POSTURE_PITCH[k], 0);
-    const turn = this.sources.step(generated, this.base);
-    const angles = heldTurn(turn.angles.map((angle, k) => (head * angle) / SEEN[k]), this.base);
+    const posture = weights.reduce((sum, weight, k) => sum + weight * POSTURE_PITCH[k], 0);
+    const paced = this.pace.paced(head, generated, [0, idle * tip + posture, 0], this.base);
+    const turn = this.sources.step(this.base), others = 1 - turn.own;
+    let angles = paced;
+    if (others > 1e-6) {
+      const given = heldTurn(turn.angles.map((angle, k) => (head * angle) / others / SEEN[k]), this.base);
+      angles = paced.map((angle, k) => turn.own * angle + others * given[k]);
+    }
     const brows = [0, 1].map((side) => (1 - turn.lids) * lively * (move[6 + side] + raised) + turn.brow);
     raiseBrows(face, brows[0], brows[1]);
     const eyes = this.#look(face, cues, angles, turn);
