@@ -31,7 +31,7 @@ from .idle import Idle
 from .life import Liveliness
 from .limits import HEAD, held_turn, reach, soft_stop
 from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
-from .pace import Pace
+from .pace import TurnPace
 from .pose import EASY, EASY_ROOM, HEAD_RANGE, Nods, drawn, turned
 from .rest import rest_face
 from .stillness import Stillness
@@ -110,7 +110,7 @@ class Motion:
         self._emotions = fitted(self.rest)
         seed = self.controls.seed
         self._blinks, self._gaze, self._idle, self._life = Blinks(seed), Gaze(seed), Idle(seed), Liveliness(seed)
-        self._heard, self._nods, self._urge, self._pace = Cues(), Nods(), Urge(), Pace()
+        self._heard, self._nods, self._urge, self._pace = Cues(), Nods(), Urge(), TurnPace()
         self._sources = HeadSources(self.controls.head, FADE_SECONDS)
         self._prosody = ProsodyStream()
         self._faded = LowPass(FADE_SECONDS, self._targets())

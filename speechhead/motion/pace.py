@@ -18,7 +18,7 @@ def brake(way: Array64) -> Array64:
     return np.asarray(np.copysign(far / frames + 0.5 * lost * (frames - 1.0), way), np.float64)
 
 
-class Pace:
+class TurnPace:
     """Follows turns, bit for bit where they are no quicker than people's; else it lags, and catches up.
 
     It knows no more than the frame that is asked. One that halts at once is passed by the way in which a head stops,

@@ -8,14 +8,14 @@ import pytest
 from speechhead.core.controls import Controls
 from speechhead.face.landmarks import REFERENCE, Pose
 from speechhead.motion.compose import Motion
-from speechhead.motion.pace import QUICKEST, SUDDEN, Pace
+from speechhead.motion.pace import QUICKEST, SUDDEN, TurnPace
 
 FRAMES = 400
 LOW, HIGH = np.full(3, -20.0), np.full(3, 20.0)
 
 
 def followed(asked: np.ndarray) -> np.ndarray:
-    pace = Pace()
+    pace = TurnPace()
     return np.array([pace.step(turn, LOW, HIGH) for turn in asked])
 
 

@@ -64,7 +64,7 @@ function brake(way, lost) {
 }
 
 /** Follows turns, bit for bit where they are no quicker than people's; else it lags, and catches up. */
-export class Pace {
+export class TurnPace {
   constructor() {
     this.at = null;
     this.speed = [0, 0, 0];

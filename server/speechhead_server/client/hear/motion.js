@@ -5,7 +5,7 @@ import { closeEyes, turnEyes } from "../draw/eyes.js";
 import { LowPasses, minimumJerk, softStop } from "./clocks.js";
 import { Cues } from "./cues.js";
 import { Blinks, Gaze, Urge, raiseBrows } from "./eyes.js";
-import { EASY, EASY_ROOM, HeadSources, Idle, Nods, Pace, SEEN, WAY, WAY_ROOM, heldTurn, rotationAngles, turned } from "./head.js";
+import { EASY, EASY_ROOM, HeadSources, Idle, Nods, TurnPace, SEEN, WAY, WAY_ROOM, heldTurn, rotationAngles, turned } from "./head.js";
 import { Liveliness } from "./life.js";
 import { MOUTH, Stillness, intendedGaps, keepBody, lipGaps, setGaps } from "./mouth.js";
 import { Prosody } from "./prosody.js";
@@ -60,7 +60,7 @@ export class Motion {
     this.life = new Liveliness(seed, bank);
     this.heard = new Cues();
     this.nods = new Nods();
-    this.pace = new Pace();
+    this.pace = new TurnPace();
     this.urge = new Urge();
     this.sources = new HeadSources(head, FADE_SECONDS);
     this.prosody = new Prosody();
