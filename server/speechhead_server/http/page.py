@@ -66,6 +66,9 @@ def write_page(folder: Path, portraits: Sequence[str], size: int = PORTRAIT_SIZE
     for name, data in scenes.items():
         with replaced(folder / f"{name}.scene") as part:
             part.write_bytes(data)
+    for old in {*folder.glob("*.scene"), *(folder / "weights").iterdir()}:  # of the page that was there
+        if old.stem not in scenes and old.name not in WEIGHTS:
+            old.unlink()
     with replaced(folder / LISTING) as part:
         part.write_text(json.dumps({"avatars": list(scenes)}, indent=2) + "\n", encoding="utf-8")
     return folder

@@ -56,13 +56,18 @@ export class Networks {  // as many zeros as each network gives, and a mouth tha
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("page") / "site"
-    page.command(made, ["mara"], 128)
+    page.command(made, ["eileen_collins"], 128)
+    (made / "weights" / "of_before.onnx").write_bytes(b"")
     page.command(made, ["mara", "grace_hopper"], 128)  # a page is made anew
     return made
 
 
 def test_all_that_a_module_imports_is_in_the_folder(folder):
     assert json.loads((folder / "page.json").read_text()) == {"avatars": ["mara", "grace_hopper"]}
+    assert {path.name for path in folder.glob("*.scene")} == {"mara.scene", "grace_hopper.scene"}, (
+        "no portrait of before"
+    )
+    assert {path.name for path in (folder / "weights").iterdir()} == set(page.WEIGHTS)
     asked = {folder / match for match in re.findall(r'(?:src|href)="([^":,]+)"', (folder / "index.html").read_text())}
     for module in [file for file in folder.rglob("*.js") if "vendor" not in file.parts]:
         names = re.findall(r'(?:from|import\(|URL\()\s*"(\.[^"]+\.js)"', module.read_text())
