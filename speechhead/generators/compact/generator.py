@@ -38,12 +38,12 @@ from .windows import SOURCE_NAMES, WINDOWS, lay, painter_file, painter_names
 class Source:
     """A portrait, prepared once.
 
-    crop: uint8 [S, S, 3]; canonical: float32 [478, 3], its mesh in normalised space (canonical keypoints with the
-    portrait's own expression); pose arrays as in `Pose`, in crop pixels; layers: person and background; features: the
-    networks' appearance features by name; inside: of the mouth; lips: its two sheets; lids: of the two eyes;
-    seen: float32 [70, 3], the landmarks that the window networks are shown as the portrait's; warper: its landmark
-    warp; relief: of what is round the face; smile: what takes its smile's folds out, None of one that rests; room: the
-    light that stays where it is when the head turns, None where it turns along.
+    crop: uint8 [S, S, 3], without creases beside a smile; canonical: float32 [478, 3], its mesh in normalised space
+    (canonical keypoints with the portrait's own expression); pose arrays as in `Pose`, in crop pixels; layers: person
+    and background; features: the networks' appearance features by name; inside: of the mouth; lips: its two sheets;
+    lids: of the two eyes; seen: float32 [70, 3], the landmarks that the window networks are shown as the portrait's;
+    warper: its landmark warp; relief: of what is round the face; smile: what takes its smile's folds out, None of one
+    that rests; room: the light that stays where it is when the head turns, None where it turns along.
     """
 
     crop: NDArray[np.uint8]
@@ -143,7 +143,7 @@ class CompactGenerator:
         shut70 = from_mesh(seen)
         room = room_light(crop, layers.alpha, mesh, relief.depth, pose)
         return Source(
-            crop, layers, canonical, *turned, features, inside, lips, shut70, warper, relief, lids, smile, room
+            bare, layers, canonical, *turned, features, inside, lips, shut70, warper, relief, lids, smile, room
         )
 
     def render(self, source: Source, normalised: Array, pose: Pose) -> NDArray[np.uint8]:

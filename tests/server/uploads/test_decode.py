@@ -165,6 +165,7 @@ def test_more_uploads_than_may_wait_are_refused_and_closing_ends_them():
     asyncio.run(run())
 
 
+@pytest.mark.realtime
 def test_a_session_opens_while_uploads_are_decoded():
     async def opened(client, count):
         times = []
