@@ -35,7 +35,7 @@ def open_generator(
     engine : onnx, torch or auto; compact with torch draws on the device, and is meant for a GPU: a CPU is quicker with
         onnx
     device : auto takes a GPU that torch can use; asked for and not there, it is an error
-    threads : of each of the compact generator's networks on the CPU
+    threads : of each network on the CPU; with torch of the process's other networks, too. None takes all cores
     precision, graph : how a family runs on the device, see `engines.running.Running`; compact draws in float32, and is
         not compiled
 
@@ -46,7 +46,7 @@ def open_generator(
     """
     check_engine(engine)
     if name not in GENERATORS:
-        return _open_family(name, size, engine, (device, precision, graph))
+        return _open_family(name, size, engine, (device, precision, graph), threads)
     return _open_compact(size, engine, device, threads, graph)
 
 
@@ -99,7 +99,7 @@ def _open_compact(size: int, engine: str, device: str, threads: int | None, grap
     return CompactOnDevice(size, threads, Running.of(device, "fp32", graph))
 
 
-def _open_family(name: str, size: int, engine: str, how: tuple[str, str, str]) -> Generator:
+def _open_family(name: str, size: int, engine: str, how: tuple[str, str, str], threads: int | None) -> Generator:
     """A family that speaks; `how` is its device, precision and graph."""
     check_generator(name, engine, how[0])  # what is missing is said before torch is loaded
     from speechhead.engines.running import Running
@@ -107,4 +107,9 @@ def _open_family(name: str, size: int, engine: str, how: tuple[str, str, str]) -
     from .driven import DrivenGenerator
 
     running = None if engine == "onnx" else Running.of(*how)
-    return DrivenGenerator.load(name, size, engine, running, how[0])
+    made = DrivenGenerator.load(name, size, engine, running, how[0])
+    if made.device == "cpu" and threads is not None:
+        from speechhead.engines.torch import use_threads
+
+        use_threads(threads)
+    return made

@@ -20,6 +20,8 @@ from speechhead.face.landmarks import Pose
 from speechhead.generators.protocol import DeviceGenerator
 from speechhead.media.image import Picture
 
+from .pace import RETRY, followed
+
 log = logging.getLogger("speechhead.server")
 
 COMPANY = 0.005
@@ -32,13 +34,9 @@ MOST = 16
 MARGIN = 0.002
 """Seconds that a picture is finished before its time, where it can choose."""
 
-FOLLOW = 0.2
-"""How quickly the expected time of a call follows what calls take."""
-
 FORGIVEN = 0.9
-"""What is left of an expected time each time that it kept a picture from being drawn: one slow call, such as the first,
-must not keep out all that follow."""
-
+"""What is left of an expected time each time that it kept a picture from being drawn, while none is: one slow call, such
+as the first, must not keep out all that follow."""
 
 PATIENCE = 60.0
 """Seconds that the first picture of a session may take."""
@@ -98,12 +96,15 @@ class Pace:
 
     def took(self, count: int, seconds: float) -> None:
         """A call with `count` pictures took so long."""
-        known = self._seconds.get(count, seconds)
-        self._seconds[count] = known + FOLLOW * (seconds - known)
+        self._seconds[count] = followed(self._seconds.get(count, seconds), seconds)
 
     def seconds(self, count: int) -> float:
-        """What a call with `count` pictures will take: no more than a larger one, nor than several smaller ones."""
-        known = [seconds * max(1.0, count / number) for number, seconds in self._seconds.items()]
+        """What a call with `count` pictures will take: no more than a larger one, nor than several smaller ones.
+
+        While no call as small as that was seen, its share of a larger one: a try tells better.
+        """
+        least = 1.0 if count >= min(self._seconds, default=1) else 0.0
+        known = [seconds * max(least, count / number) for number, seconds in self._seconds.items()]
         return min(known, default=0.0)
 
     def forgive(self) -> None:
@@ -133,6 +134,7 @@ class DeviceQueue:
         self._owners: list[tuple[Owner, DeviceGenerator]] = []  # in the order in which they came
         self._served: dict[int, float] = {}  # when owners last got a picture
         self._leaving: Owner | None = None
+        self._drew = 0.0  # when the latest call ended
         self._wake = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._perform, name=f"device {name}", daemon=True)
@@ -219,8 +221,9 @@ class DeviceQueue:
                 now = time.monotonic()
                 if late := [wish for wish in self._waiting if self._is_late(wish, now)]:
                     self._waiting = [wish for wish in self._waiting if wish not in late]
-                    for pace in {self._pace(wish.generator) for wish in late}:
-                        pace.forgive()
+                    if now > self._drew + RETRY:
+                        for pace in {self._pace(wish.generator) for wish in late}:
+                            pace.forgive()
                     return late, []
                 if not self._waiting:
                     self._wake.wait()
@@ -279,6 +282,7 @@ class DeviceQueue:
         seconds = time.monotonic() - begin
         with self._wake:
             self._pace(batch[0].generator).took(len(batch), seconds)
+            self._drew = time.monotonic()
             self.calls += 1
             self.pictures += len(batch)
         for wish, picture in zip(batch, pictures):

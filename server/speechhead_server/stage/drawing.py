@@ -19,11 +19,13 @@ from speechhead.core.errors import DeviceError, DeviceMemoryError
 from speechhead.face.landmarks import Pose
 from speechhead.generators.protocol import DeviceGenerator, Generator, PlanarGenerator
 from speechhead.media.image import Picture
+from speechhead.render.crops import batch_of
 from speechhead.render.stream import Renderer
 
 from .clock import FRAME, Clock
 from .device import DeviceQueue, Wish
 from .mark import Mark
+from .pace import RETRY, followed
 from .portrait import fills_picture, to_i420
 
 log = logging.getLogger("speechhead.server")
@@ -33,6 +35,9 @@ Planar = NDArray[np.uint8]
 AHEAD = (4, 12)
 """Frames that are moved before they are shown: at least, and at most on a machine that is slow."""
 
+LONGEST = (AHEAD[1] - 1) / FPS
+"""Seconds that drawing is ever thought to take: what is moved ahead leaves no time for more."""
+
 WAITING = 2
 """Pictures of one stage, beyond those moved ahead, that may wait for a core; more are left out at once.
 
@@ -41,12 +46,6 @@ nothing."""
 
 GRACE = 0.6
 """Parts of a frame's time that a picture may be late and is still sent; then it is left out for the next one."""
-
-RISE, FALL = 0.3, 0.04
-"""How quickly latency and pace follow a picture that took longer, and one that took less."""
-
-RETRY = 0.5
-"""Seconds without a picture after which one is begun that the pace leaves no time for: a stall is over some time."""
 
 KEPT = 3
 """Frames kept after they were shown."""
@@ -59,14 +58,9 @@ class Cancellable(Protocol):
         """Leave it out."""
 
 
-def followed(seconds: float, latest: float) -> float:
-    """Follow the slower pictures, so that nine of ten are in time, and forget them slowly."""
-    return seconds + (RISE if latest > seconds else FALL) * (latest - seconds)
-
-
 def on_device(generator: Generator) -> DeviceGenerator | None:
-    """The generator, where its pictures are drawn several in one call; None where every core draws its own."""
-    return generator if isinstance(generator, DeviceGenerator) and generator.batched else None
+    """The generator, where its pictures are drawn several in one call; None on a CPU, whose cores draw one each."""
+    return generator if isinstance(generator, DeviceGenerator) and batch_of(generator) > 1 else None
 
 
 class Drawing:
@@ -146,7 +140,8 @@ class Easel:
     @property
     def ahead(self) -> int:
         """Frames to move before they are shown, so that they are drawn in time."""
-        return min(AHEAD[1], max(AHEAD[0], 1 + math.ceil(self.latency * FPS + 0.25)))
+        slowest = max(self.latency, self.pace)  # those that were left out at once took little, and say nothing
+        return min(AHEAD[1], max(AHEAD[0], 1 + math.ceil(slowest * FPS + 0.25)))
 
     def draw(self, frame: int, face: Any, pose: Pose) -> None:
         """Draw a frame for its time, if anybody looks."""
@@ -164,7 +159,8 @@ class Easel:
     def _draw(self, frame: int, face: Any, pose: Pose, wish: object, asked: float) -> None:
         # Nobody would see a picture that comes too late; drawing it all the same would make the next one late as well.
         left, began = self._clock.until((frame + GRACE) * FRAME), time.monotonic()
-        if self._closed or left < self.cost or (left < self.pace and began < self._began + RETRY):
+        stalled = began >= self._began + RETRY
+        if self._closed or left < self.cost or (left < self.pace and not stalled):
             self._granted(frame, wish)
             self._took(time.monotonic() - asked)
             return
@@ -176,7 +172,8 @@ class Easel:
             self._granted(frame, wish)
             return
         self.cost += 0.05 * (time.thread_time() - begin - self.cost)
-        self.pace = followed(self.pace, time.monotonic() - began)
+        took = min(time.monotonic() - began, LONGEST)
+        self.pace = took if stalled and took < self.pace else followed(self.pace, took)
         self._took(time.monotonic() - asked)
         self._hang(frame, wish, planar)
 
@@ -242,11 +239,12 @@ class DeviceEasel(Easel):
         self._generator, self._queue = generator, queue
         self._planar = isinstance(generator, PlanarGenerator) and not renderer.paste
         self._failures = 0
+        self._finishing = 0.0  # seconds from the device's picture to the one that hangs there, of the slower ones
         queue.join(self, generator)
 
     def _begin(self, frame: int, face: Any, pose: Pose, wish: object) -> Cancellable:
         now = time.monotonic()
-        due = now + self._clock.until((frame + GRACE) * FRAME)
+        due = now + self._clock.until((frame + GRACE) * FRAME) - self._finishing
         done = partial(self._drawn, frame, wish, now)
         source = self._renderer.source
         return self._queue.ask(Wish(self._generator, source, face, pose, due, done, self, self._planar, now))
@@ -267,7 +265,7 @@ class DeviceEasel(Easel):
             self._took(time.monotonic() - asked)
             self._hang(frame, wish, picture)
             return
-        self._drawing.pool.submit(self._finish, frame, wish, asked, picture)
+        self._drawing.pool.submit(self._finish, frame, wish, asked, picture, time.monotonic())
 
     def _failed(self, frame: int, error: BaseException) -> None:
         self._failures += 1
@@ -275,7 +273,7 @@ class DeviceEasel(Easel):
             about = None if isinstance(error, DeviceError) else error
             log.error("drawing: frame %d failed and is left out (%s).", frame, error, exc_info=about)
 
-    def _finish(self, frame: int, wish: object, asked: float, picture: Picture) -> None:
+    def _finish(self, frame: int, wish: object, asked: float, picture: Picture, drawn: float) -> None:
         try:
             planar = to_i420(self._renderer.laid(picture))
         except Exception:
@@ -284,6 +282,7 @@ class DeviceEasel(Easel):
             return
         self._took(time.monotonic() - asked)
         self._hang(frame, wish, planar)
+        self._finishing = followed(self._finishing, time.monotonic() - drawn)
 
     def give_way(self, error: DeviceMemoryError) -> None:
         """Stop: the device has no memory for all, and this stage came last."""

@@ -63,3 +63,9 @@ def test_a_stall_is_forgotten(monkeypatch):
     monkeypatch.setattr(SlowRenderer, "pauses", [0.7], raising=False)
     _, renderer, in_time = played(monkeypatch, 0.002, 75)
     assert len(in_time) >= 35  # of those after the stall, and after half a second in which it might go on
+
+
+def test_a_slow_start_is_forgotten(monkeypatch):
+    monkeypatch.setattr(SlowRenderer, "pauses", [0.4] * 3, raising=False)
+    easel, _, in_time = played(monkeypatch, 0.02, 100)
+    assert len(in_time) >= 40 and easel.pace < 0.1  # else two a second are drawn for the rest of the session
