@@ -35,8 +35,8 @@ MARGIN = 0.002
 """Seconds that a picture is finished before its time, where it can choose."""
 
 FORGIVEN = 0.9
-"""What is left of an expected time each time that it kept a picture from being drawn, while none is: one slow call, such
-as the first, must not keep out all that follow."""
+"""What is left of an expected time each time that it kept a picture from being drawn, while none is: one slow call,
+such as the first, must not keep out all that follow."""
 
 PATIENCE = 60.0
 """Seconds that the first picture of a session may take."""
