@@ -233,7 +233,17 @@ class Avatar:
         return dataclasses.replace(fresh, name=self.name, voice=self.voice, notes=self.notes)
 
     def source(self, generator: Generator) -> Any:
-        """The appearance features of this portrait for a generator, made once for each."""
+        """The appearance features of this portrait for a generator, made once for each.
+
+        Raises
+        ------
+        ControlError for a generator of another size, whose pixels are not those of the crop.
+        """
+        if generator.size != self.size:
+            raise ControlError(
+                f"generator '{generator.family}': it draws {generator.size} px and the avatar's crop has {self.size}. "
+                f"Use avatar.resampled({generator.size}), or open_generator(size={self.size})."
+            )
         return self._features.of(generator, lambda: generator.prepare(self.crop, self.mesh))
 
     @staged("paste")

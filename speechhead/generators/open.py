@@ -10,7 +10,7 @@ from speechhead.core.options import PORTRAIT_SIZE, RenderOptions, check_device, 
 from speechhead.engines.need import need_torch, usable_cuda
 
 from .checkpoints.imported import find_latents
-from .protocol import Generator
+from .protocol import Generator, SizedGenerator
 
 log = logging.getLogger("speechhead")
 
@@ -72,13 +72,16 @@ def check_generator(name: str, engine: str = "auto", device: str = "auto") -> No
 
 
 def chosen_generator(options: RenderOptions, size: int) -> Generator:
-    """The generator that options name, for crops of `size` pixels, or the ready-made one that they hold."""
+    """The generator that options name, or the ready-made one that they hold, for crops of `size` pixels.
+
+    A ready-made one that has no other sizes stays as it is.
+    """
     if isinstance(options.generator, str):
         asked = options.generator, size, options.engine, options.device
         how = options.precision, options.graph
         return opened(("generator", *asked, *how), lambda: open_generator(*asked, 1, *how))
     ready: Generator = options.generator
-    return ready
+    return ready.sized(size) if isinstance(ready, SizedGenerator) and ready.size != size else ready
 
 
 def _open_compact(size: int, engine: str, device: str, threads: int | None, graph: str) -> Generator:

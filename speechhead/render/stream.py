@@ -49,14 +49,14 @@ class Renderer:
     ----------
     avatar : the portrait
     controls : emotion, blinks, gaze, head; see Controls
-    generator : family instance made for `avatar.size`; the compact one if None
+    generator : a generator of `avatar.size`; the compact one if None
     speech2landmarks : network from sound to landmark motion; the shipped one if None
     paste : frames are the full portrait [H, W, 3]; else the face crop [S, S, 3]
     fps : frames per second given out, 1..120; landmarks move at 25 Hz and are interpolated in between
 
     Raises
     ------
-    WeightsError if weights are missing; MediaError for an unusable fps.
+    WeightsError if weights are missing; ControlError for a generator of another size; MediaError for an unusable fps.
     """
 
     def __init__(

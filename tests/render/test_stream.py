@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.fakes import FakeGenerator, FakeSpeech, speech_like
+from support.fakes import FakeDevice, FakeGenerator, FakeSpeech, speech_like
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.core import weights
 from speechhead.core.clocks import frames_in
 from speechhead.core.controls import Controls
-from speechhead.core.errors import DeviceError, MediaError, WeightsError
+from speechhead.core.errors import ControlError, DeviceError, MediaError, WeightsError
 from speechhead.core.head_track import HeadTrack
+from speechhead.core.options import RenderOptions
 from speechhead.core.threads import WORKERS
-from speechhead.generators.open import open_generator
+from speechhead.generators.open import chosen_generator, open_generator
 from speechhead.motion.surroundings import Surroundings
 from speechhead.render.clock import FrameClock
 from speechhead.render.stream import Renderer
@@ -141,6 +142,15 @@ def test_long_chunks_are_rendered_as_they_are_read(avatar):
     assert not drawn
     next(frames)
     assert len(drawn) <= WORKERS + 1
+
+
+def test_a_generator_of_another_size_is_refused(avatar):
+    with pytest.raises(ControlError, match=r"'fake': it draws 96 px .* crop has 128\. Use avatar\.resampled\(96\), or"):
+        Renderer(avatar, generator=FakeGenerator(96), speech2landmarks=FakeSpeech())
+    ready = FakeDevice(96)
+    chosen = chosen_generator(RenderOptions(generator=ready), avatar.size)
+    assert chosen.size == 128 and chosen_generator(RenderOptions(generator=ready), 96) is ready
+    assert Renderer(avatar, generator=chosen, speech2landmarks=FakeSpeech()).generator is chosen
 
 
 def test_unusable_choices():
