@@ -31,7 +31,7 @@ def _network() -> ort.InferenceSession | None:
     if package is None or package.origin is None:
         return None
     network = Path(package.origin).parent / "data" / "silero_vad_16k_sequence.onnx"
-    return load_session(network, threads=1) if network.is_file() else None
+    return load_session(network, threads=1, names=("input", "h", "c")) if network.is_file() else None
 
 
 def rule() -> str:

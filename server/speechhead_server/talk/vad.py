@@ -12,6 +12,7 @@ import numpy as np
 
 from speechhead.audio.io import Samples
 from speechhead.core.clocks import SAMPLE_RATE
+from speechhead.core.errors import WeightsError
 
 WINDOW = 512
 """Samples that are judged at a time: 32 ms at 16 kHz."""
@@ -65,8 +66,10 @@ class SileroDetector:
         from speechhead.engines.onnx import load_session
 
         self._session = load_session(path, threads=1)
-        inputs = {each.name: each for each in self._session.get_inputs()}
-        self._single = "state" in inputs
+        taken = {each.name for each in self._session.get_inputs()}
+        if taken not in ({"input", "state", "sr"}, {"input", "h", "c"}):
+            raise WeightsError(f"{path}: damaged, or another network than silero-vad. Install its package anew.")
+        self._single = "state" in taken
         names = ("state",) if self._single else ("h", "c")
         self._state = {name: np.zeros((2, 1, 128) if self._single else (1, 1, 128), np.float32) for name in names}
         self._context = np.zeros(CONTEXT, np.float32)

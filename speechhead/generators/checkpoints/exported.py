@@ -43,7 +43,8 @@ def use_exported(model: Family, weights: Path, device: str = "auto", threads: in
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
         files = {step: path.with_name(described["graphs"][step]["file"]) for step in STEPS}
-        outputs = {step: described["graphs"][step]["outputs"] for step in STEPS}
+        outputs = {step: list(described["graphs"][step]["outputs"]) for step in STEPS}
+        names = {step: {*described["graphs"][step]["inputs"], *outputs[step]} for step in STEPS}
         fits = described["family"] == model.name and described["image_size"] == model.image_size
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: not readable. Export the weights anew.") from error
@@ -51,12 +52,12 @@ def use_exported(model: Family, weights: Path, device: str = "auto", threads: in
         raise WeightsError(
             f"{path}: exported from other weights. Export these: pipelines.make.export_families {weights}."
         )
-    sessions = {step: load_session(file, device, threads) for step, file in files.items()}
+    sessions = {step: load_session(file, device, threads, names[step]) for step, file in files.items()}
 
     def run(step: str, tensors: dict[str, Tensor]) -> list[Tensor]:
         asked = {entry.name for entry in sessions[step].get_inputs()}
         feeds = {name: tensor.cpu().contiguous().numpy() for name, tensor in tensors.items() if name in asked}
-        return [torch.from_numpy(array) for array in sessions[step].run(None, feeds)]
+        return [torch.from_numpy(array) for array in sessions[step].run(outputs[step], feeds)]
 
     def named(step: str, image: Tensor) -> dict[str, Tensor]:
         return dict(zip((name.split(".")[1] for name in outputs[step]), run(step, {"image": image})))

@@ -16,6 +16,7 @@ from support.fakes_torch import Tiny, TinyConfig  # noqa: E402
 from support.small_families import PUBLISHED, small  # noqa: E402
 
 from pipelines.make.export_families import export, needed  # noqa: E402
+from speechhead.core import weights  # noqa: E402
 from speechhead.core.errors import WeightsError  # noqa: E402
 from speechhead.generators.checkpoints import stored  # noqa: E402
 from speechhead.generators.checkpoints.exported import use_exported  # noqa: E402
@@ -54,7 +55,7 @@ def test_what_was_not_exported_is_said(tmp_path):
     path = stored.save_family(model, tmp_path / "a.safetensors")
     with pytest.raises(WeightsError, match=r"a.onnx.json is missing .*export_families"):
         use_exported(model, path)
-    entry = {"file": "a.motion.onnx", "outputs": []}
+    entry = {"file": "a.motion.onnx", "inputs": ["image"], "outputs": ["motion.value"]}
     graphs = dict.fromkeys(("appearance", "motion", "render"), entry)
     described = {"family": "dagan", "image_size": 64, "graphs": graphs}
     for text, words in (
@@ -66,6 +67,9 @@ def test_what_was_not_exported_is_said(tmp_path):
         (tmp_path / "a.onnx.json").write_text(text)
         with pytest.raises(WeightsError, match=words):
             use_exported(model, path)
+    (tmp_path / "a.motion.onnx").write_bytes((weights.folder() / "person.onnx").read_bytes())
+    with pytest.raises(WeightsError, match=r"a.motion.onnx: damaged, or another network's file"):
+        use_exported(model, path)
 
 
 def test_only_what_is_read_goes_in():

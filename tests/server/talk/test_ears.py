@@ -21,7 +21,8 @@ from speechhead_server.talk.wire import ServiceError
 from support.fakes import speech_like
 
 from speechhead.audio.io import load_audio
-from speechhead.core.errors import ServerError
+from speechhead.core import weights
+from speechhead.core.errors import ServerError, WeightsError
 
 
 def noise(seconds, level=1e-3, seed=0):
@@ -83,6 +84,11 @@ def test_real_speech_is_told_from_real_silence(shared):
 def test_silero_of_either_package_without_its_package(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert silero_path() is None and open_detector().name == "energy"
+
+
+def test_another_network_is_not_taken_for_silero():
+    with pytest.raises(WeightsError, match=r"person.onnx: damaged, or another network than silero-vad"):
+        SileroDetector(weights.folder() / "person.onnx")
 
 
 class Playing:
