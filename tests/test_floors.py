@@ -22,6 +22,7 @@ speechhead.speech speechhead.motion speechhead.tts
 speechhead.generators.protocol speechhead.generators.nets
 speechhead.generators.families speechhead.generators.compact
 speechhead.generators.checkpoints
+speechhead.generators.lent_mouth
 speechhead.generators.driven
 speechhead.generators.open
 speechhead.avatar

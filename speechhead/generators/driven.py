@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ from speechhead.generators.families.registry import spec
 from speechhead.media.image import SMALLEST, Picture, border_ramp
 from speechhead.motion.surroundings import Surroundings
 
+from .lent_mouth import LentMouth, MouthLender, mended, with_inside
+
 
 @dataclass(frozen=True)
 class DrivenSource:
@@ -39,6 +41,7 @@ class DrivenSource:
 
     shown : the crop on the device, float32 [1, 3, S, S] in 0..1; latent : the family's latent of it, [1, D], on the CPU
     rest : what is drawn of it at rest, for frames of the crop's size
+    mouth : what its lips are torn open over, where keypoints are landmarks
     """
 
     crop: Picture
@@ -49,6 +52,7 @@ class DrivenSource:
     shown: Tensor
     latent: Tensor
     rest: Rest
+    mouth: LentMouth | None = None
 
 
 class DrivenGenerator:
@@ -135,7 +139,8 @@ class DrivenGenerator:
                 latent = self.model.to_latent(motion).cpu()
             self._check_latent(latent)
             rest = self.engine.at_rest(appearance, motion, shown)
-        return DrivenSource(crop, appearance, motion, normalised[0], poses[0], shown, latent, rest)
+        mouth = lender().prepare(crop, mesh) if self.latents.config.guided else None
+        return DrivenSource(crop, appearance, motion, normalised[0], poses[0], shown, latent, rest, mouth)
 
     def _motion(self, seen: list[Picture], mesh: Array) -> Motion:
         """The portrait's motion; keypoints that are landmarks lie where the tracker sees those."""
@@ -204,6 +209,7 @@ class DrivenGenerator:
             with stage("networks"):
                 appearance = _joined([source.appearance for source in shown])
                 beside = _joined([{"shown": source.shown, **source.rest.parts()} for source in shown])
+                beside |= self._insides(sources, normalised, poses)
                 made: NDArray[np.uint8] = sent(drawing(appearance, motion, driving, beside))()
         return made
 
@@ -224,14 +230,33 @@ class DrivenGenerator:
             driving = self.model.from_latent(there, spread(motion, len(sources)))
             return self._settle(self.model, motion, driving)
 
+    def _insides(self, sources: Sequence[DrivenSource], normalised: Array, poses: Sequence[Pose]) -> Parts:
+        """Insides of the mouths of every frame, for `with_inside`; nothing where the family draws its own."""
+        mouths = [source.mouth for source in sources if source.mouth is not None]
+        if len(mouths) < len(sources):
+            return {}
+        squares, corners = lender().squares(mouths, np.asarray(normalised), poses, self.size)
+        return {"inside": on_device(squares, self.running.device), "corner": on_device(corners, self.running.device)}
+
     def _alone(self) -> AbstractContextManager[Any]:
         """On a GPU one thread at a time: graphs write into memory of their own. A CPU draws in several."""
         return nullcontext() if self.running.graph == "none" else self.engine.lock
 
 
+@cache
+def lender() -> MouthLender:
+    """The one for all families: its network and its teeth are in memory once."""
+    return MouthLender()
+
+
 def _mixed(ramp: Tensor, drawn: Drawn, beside: Parts) -> Tensor:
     """Frames of the family at the crop's size, bytes [B, S, S, 3], fading into the portrait at its border."""
-    made = full_size(drawn, Rest.from_parts(beside, ramp.shape[-1]))
+    rest = Rest.from_parts(beside, ramp.shape[-1])
+    if drawn.torn is None or "inside" not in beside:
+        made = full_size(drawn, rest)
+    else:
+        mouths = beside["inside"], beside["corner"]
+        made = with_inside(full_size(mended(drawn, rest, *mouths), rest), drawn.torn, *mouths)
     return as_bytes(torch.lerp(beside["shown"], made, ramp))
 
 

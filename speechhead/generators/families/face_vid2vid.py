@@ -358,4 +358,4 @@ class FaceVid2Vid(FaceVid2VidMotion):
         driven, at_rest = torch.broadcast_tensors(driving["value"], source["value"])
         seen = spread(appearance, len(driven))
         picture, field = self.generator.generate(seen["volume"], driven, at_rest, seen.get("image"))
-        return Drawn(picture, flow(field), field.occlusion)
+        return Drawn(picture, flow(field), field.occlusion, field.torn)

@@ -24,11 +24,13 @@ class Drawn(NamedTuple):
     flow : [B, D, h', w', 2]; where the source is read, (x, y) with -1 and 1 at the centres of the first and the last
         cell, for each of the D depths of a volume (1 in two dimensions); None in a family that does not tell
     visible : [B, 1, h', w'] in 0..1; how much of a place the source shows; None if it is not estimated
+    torn : [B, 1, h', w'] in 0..1; how much of a place is torn open between lips; None in a family that does not tell
     """
 
     picture: Tensor
     flow: Tensor | None = None
     visible: Tensor | None = None
+    torn: Tensor | None = None
 
 
 class Family(nn.Module, ABC):

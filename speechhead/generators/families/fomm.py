@@ -106,8 +106,9 @@ class DenseMotionNetwork(nn.Module):
 
         Returns
         -------
-        deformation [B, h, w, 2], occlusion_map [B, 1, h, w] in 0..1 (if estimated), and what they come from: mask
-        [B, K + 1, h, w], heatmap likewise, sparse_motion [B, K + 1, h, w, 2], sparse_deformed [B, K + 1, C, h, w]
+        deformation [B, h, w, 2], occlusion_map [B, 1, h, w] in 0..1 (if estimated), with `nearest` also torn, likewise,
+        and what they come from: mask [B, K + 1, h, w], heatmap likewise, sparse_motion [B, K + 1, h, w, 2],
+        sparse_deformed [B, K + 1, C, h, w]
         """
         shape = image.shape[2:]
         heatmap = heatmap_differences(source["value"], driving["value"], shape, self.variance)  # eq. 6
@@ -138,8 +139,9 @@ class DenseMotionNetwork(nn.Module):
         if self.occlusion is not None:
             visible = self.occlusion(features)
             if self.nearest:
+                whole = untorn(deformation.detach(), mask.detach())
                 visible = torch.sigmoid(bounded(exact(visible), MOST_SEEN))
-                field["occlusion_map"] = resize(visible, fine) * untorn(deformation.detach(), mask.detach())
+                field |= {"occlusion_map": resize(visible, fine) * whole, "torn": 1 - whole}
             else:
                 field["occlusion_map"] = torch.sigmoid(visible)
         return field
@@ -266,7 +268,7 @@ class Fomm(Family):
     def draw(self, appearance: Appearance, source: Motion, driving: Motion) -> Drawn:
         frames = len(driving["value"])
         made = self.generator(spread(appearance, frames), spread(source, frames), driving)
-        return Drawn(made["prediction"], made["deformation"][:, None], made.get("occlusion_map"))
+        return Drawn(made["prediction"], made["deformation"][:, None], made.get("occlusion_map"), made.get("torn"))
 
     def to_latent(self, motion: Motion) -> Tensor:
         """Keypoints, then Jacobians: [B, 2K], or [B, 6K].

@@ -268,4 +268,5 @@ class LivePortrait(PosedFamily):
         size = 0 if portrait is None else portrait.shape[-1] * (self.config.decoder.upscale or 1)
         field = self.warping_module.field(volume, driven, at_rest, size)
         picture = self.spade_generator(self.warping_module.warped(volume, field))
-        return Drawn(completed(picture, portrait, field, self.training), flow(field), field.occlusion)
+        shown = completed(picture, portrait, field, self.training)
+        return Drawn(shown, flow(field), field.occlusion, field.torn)

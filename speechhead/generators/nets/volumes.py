@@ -57,6 +57,7 @@ class MotionField(NamedTuple):
     deformation [B, D, H, W, 3]; mask [B, K + 1, D, H, W]; occlusion [B, 1, H, W] or None;
     flows [B, K + 1, D, H, W, 3]; heatmaps [B, K + 1, 1, D, H, W]; candidates [B, K + 1, compress, D, H, W].
     portrait : [B, S, S, 2] with `nearest`; where a place of the picture is read in the portrait, of the picture's size
+    torn : [B, 1, S, S] in 0..1 with `nearest`; how much of a place is torn open between lips
     """
 
     deformation: Tensor
@@ -66,6 +67,7 @@ class MotionField(NamedTuple):
     heatmaps: Tensor
     candidates: Tensor
     portrait: Tensor | None = None
+    torn: Tensor | None = None
 
 
 class DenseMotion3d(nn.Module):
@@ -114,13 +116,15 @@ class DenseMotion3d(nn.Module):
         # Occlusion is a matter of the picture: depth is folded into channels.
         visible = self.occlusion(seen.flatten(1, 2)) if self.occlusion is not None else None
         occlusion = None if visible is None else torch.sigmoid(visible)
-        portrait = None
+        portrait = torn = None
         if self.nearest:
             portrait, near_lips = self._in_the_portrait(logits.mean(2), driving[..., :2], source[..., :2], (size, size))
+            whole = untorn(portrait.detach(), near_lips.detach())
+            torn = 1 - whole
             if visible is not None:
                 seen_there = torch.sigmoid(bounded(exact(visible), MOST_SEEN))
-                occlusion = resize(seen_there, (size, size)) * untorn(portrait.detach(), near_lips.detach())
-        return MotionField(deformation, mask, occlusion, flows, heatmaps, candidates, portrait)
+                occlusion = resize(seen_there, (size, size)) * whole
+        return MotionField(deformation, mask, occlusion, flows, heatmaps, candidates, portrait, torn)
 
     @staticmethod
     def _in_the_portrait(

@@ -234,11 +234,14 @@ def test_nearest_keypoints_move_the_portrait_before_anything_is_learnt() -> None
         "value": source["value"] + torch.tensor([0, 0, 0, 0, 0, 0, 0, 0.15])[None, :, None] * torch.tensor([0.0, 1.0])
     }
     drawn = model.draw(appearance, source, opened)
-    assert drawn.flow is not None and drawn.visible is not None and drawn.flow.shape == (1, 1, 64, 64, 2)
+    assert drawn.flow is not None and drawn.visible is not None and drawn.torn is not None
+    assert drawn.flow.shape == (1, 1, 64, 64, 2)
     places = opened["value"][:, None]
     read = torch.nn.functional.grid_sample(drawn.flow[:, 0].movedim(-1, 1), places, align_corners=True)
     assert (read[0, :, 0].T - source["value"][0]).abs().max() < 0.03
-    seen = torch.nn.functional.grid_sample(
-        drawn.visible, torch.tensor([[[[0.0, 0.4], [0.0, -0.4]]]]), align_corners=True
+    mouth_and_brow = torch.tensor([[[[0.0, 0.4], [0.0, -0.4]]]])
+    seen, torn = (
+        torch.nn.functional.grid_sample(part, mouth_and_brow, align_corners=True)[0, 0, 0]
+        for part in (drawn.visible, drawn.torn)
     )
-    assert seen[0, 0, 0, 0] < 0.3 < 0.9 < seen[0, 0, 0, 1]  # the open mouth is not in the portrait, the brow is
+    assert seen[0] < 0.3 < 0.9 < seen[1] and torn[1] < 0.1 < 0.7 < torn[0]  # the portrait has no open mouth

@@ -119,7 +119,7 @@ def test_several_portraits_go_through_at_once_as_each_by_itself():
     )
     together = full_size(drawn, Rest.from_parts(parts, FULL))
     for i, rest in enumerate(rests):
-        alone = full_size(Drawn(*(part[i : i + 1] for part in drawn)), rest)
+        alone = full_size(Drawn(*(part[i : i + 1] for part in drawn[:3])), rest)
         assert torch.allclose(together[i : i + 1], alone, atol=1e-5)
     many = full_size(drawn, rests[0])
     assert torch.allclose(many[:1], together[:1], atol=1e-5)

@@ -69,11 +69,11 @@ def test_volumes_move_the_portrait_itself_before_anything_is_learnt(name: str) -
     assert (found - POINTS).abs().max() < 0.05
     seen = read(drawn.visible, torch.tensor([[0.0, 0.4], [0.0, -0.4]]))
     assert seen[0, 0] < 0.3 < 0.9 < seen[1, 0]
+    torn = read(drawn.torn, torch.tensor([[0.0, 0.4], [0.0, -0.4]]))
+    assert torn[0, 0] > 0.7 and torn[1, 0] < 0.1
     plain = small(name, nearest=False)
-    assert (
-        set(plain.appearance(image)) == {"volume"}
-        and plain.draw(plain.appearance(image), motion, motion).flow.ndim == 5
-    )
+    flat = plain.draw(plain.appearance(image), motion, motion)
+    assert set(plain.appearance(image)) == {"volume"} and flat.flow.ndim == 5 and flat.torn is None
 
 
 @pytest.mark.parametrize("name", ["fomm", "dagan", *POSED])
