@@ -83,7 +83,7 @@ class MouthLender:
         if parted(face) <= 0:
             return
         keypoints = self._latents.keypoints(face[None], mouth.canonical)[0]
-        there = Pose(pose.rotation, pose.translation - np.float32([*corner, 0]), pose.scale)
+        there = Pose(pose.rotation, pose.translation - np.array([*corner, 0], np.float32), pose.scale)
         layer = self._teeth.layer(len(square), mouth.inside, keypoints, there)
         if layer is not None:
             where, colours, share = layer
