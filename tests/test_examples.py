@@ -11,6 +11,8 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LEAVES = {"say_hello": "hello.mp4", "stream_frames": "last_frame.png", "compare_emotions": "emotions.png"}
+MARKS = {"compare_emotions": pytest.mark.slow}
+
 APPS = {"gradio_app"}
 """Those that serve until they are ended, tried in test_gradio_app.py."""
 
@@ -19,7 +21,7 @@ def test_every_example_is_tried() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {*LEAVES, *APPS}
 
 
-@pytest.mark.parametrize("name", LEAVES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in LEAVES])
 def test_an_example_runs(name: str, tmp_path: Path) -> None:
     search = os.pathsep.join([str(EXAMPLES.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(

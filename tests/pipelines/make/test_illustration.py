@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 from pipelines.make import illustration
@@ -12,6 +13,7 @@ from speechhead.avatar.named import shipped
 from speechhead.media.image import load_image
 
 
+@pytest.mark.slow
 def test_what_is_drawn_ships(tmp_path: Path) -> None:
     done = CliRunner().invoke(illustration.app, [str(tmp_path)])
     assert done.exit_code == 0, done.output

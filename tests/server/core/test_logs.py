@@ -144,7 +144,7 @@ async def use(address):
     await asyncio.sleep(1)
 
 
-@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+@pytest.mark.parametrize("level", ["DEBUG", pytest.param("INFO", marks=pytest.mark.slow)])
 def test_a_log_holds_no_token_and_no_words(tmp_path, level):
     with served(tmp_path, level) as (address, log):
         asyncio.run(use(address))
