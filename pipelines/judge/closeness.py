@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhead.core.arrays import Array
+from speechhead.core.arrays import Array, Array64
 from speechhead.core.clocks import FPS, SAMPLES_PER_FRAME
 from speechhead.face.landmarks import eye_opening, mouth_opening, outer_eye_distance
 
@@ -48,6 +48,9 @@ SCORES: dict[str, tuple[str, ...]] = {
     "blinks": ("blinks",),
 }
 """Measures of which each score is made."""
+
+DRAWS = 1000
+"""Of people, for an interval."""
 
 AXES = ("yaw", "pitch", "roll")
 
@@ -183,11 +186,36 @@ def _mean(rows: Sequence[Mapping[str, Any]]) -> Row:
     return {name: float(np.mean(known)) if known else None for name, known in values.items()}
 
 
+def known_of(name: str, real: Sequence[Row], ours: Sequence[Row]) -> tuple[Array64, Array64]:
+    """Measures [people, parts] that a score is made of, real and ours, of the people of whom all are known."""
+    parts = SCORES[name]
+    pairs = [
+        ([a.get(part) for part in parts], [b.get(part) for part in parts])
+        for a, b in zip(real, ours)
+        if all(row.get(part) is not None for row in (a, b) for part in parts)
+    ]
+    return np.array([a for a, _ in pairs], np.float64), np.array([b for _, b in pairs], np.float64)
+
+
+def interval(real: Array64, ours: Array64) -> list[float] | None:
+    """Where closeness of the means lies in 95 of 100 draws of as many people, with repeats; None of one person.
+
+    Both are measures [people, parts].
+    """
+    if len(real) < 2:
+        return None
+    drawn = np.random.default_rng(0).integers(len(real), size=(DRAWS, len(real)))
+    means = real[drawn].mean(1), ours[drawn].mean(1)
+    close = np.maximum(0.0, 1.0 - np.abs(means[1] - means[0]) / np.maximum(np.abs(means[0]), 1e-9)).mean(1)
+    return [float(end) for end in np.percentile(close, [2.5, 97.5])]
+
+
 def summary(rows: Sequence[Mapping[str, Any]]) -> Row:
     """What clips with `life` (measures of `real` and of `ours`) say together, in means over people.
 
     `closeness` compares those means. `each` is the mean over people of each one's own closeness, and `others` the
     same for the mean of the other real people in place of ours: a face that moves like people, but not like this one.
+    `known` is of how many people each is known, and `interval` how sure closeness is with so many.
     """
     known = [row for row in rows if row.get("life")]
     people: dict[str, list[Mapping[str, Any]]] = {}
@@ -197,6 +225,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> Row:
         return {}
     real, ours = ([_mean([clip[who] for clip in own]) for own in people.values()] for who in ("real", "ours"))
     others = [_mean(real[:i] + real[i + 1 :]) for i in range(len(real))] if len(real) > 1 else []
+    paired = {name: known_of(name, real, ours) for name in SCORES}
     return {
         "people": len(people),
         "clips": len(known),
@@ -204,6 +233,8 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> Row:
         "real": _mean(real),
         "ours": _mean(ours),
         "closeness": scores(_mean(real), _mean(ours)),
+        "known": {name: len(pair[0]) for name, pair in paired.items()},
+        "interval": {name: interval(*pair) for name, pair in paired.items()},
         "each": _mean([scores(a, b) for a, b in zip(real, ours)]),
         "others": _mean([scores(a, b) for a, b in zip(real, others)]),
     }

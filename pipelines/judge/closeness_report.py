@@ -29,7 +29,9 @@ WORDS = """
 The face that the sound moves, with default controls and rendered from the first frame, beside the real one, both seen
 by the same tracker; means over people. `closeness` is 1 - |ours - real| / real of those means, for the head the mean
 of its three parts. `each` is the mean over people of each one's own closeness, and `others` the same for the mean of
-the other real people in place of ours: what a face gets that moves like people, but not like this one.
+the other real people in place of ours: what a face gets that moves like people, but not like this one. `people` are
+those in whom it is seen, of silent lips those with a silence of 0.3 s; in 95 of 100 draws of as many of them closeness
+of the means is within `sure`.
 """
 
 
@@ -39,11 +41,13 @@ def _cell(name: str, value: Any) -> str:
 
 def score_table(found: Mapping[str, Any]) -> str:
     """Closeness by measure, of one set of clips."""
-    rows = [
-        [name.replace("_", " "), *(number(found[key].get(name)) for key in ("closeness", "each", "others"))]
-        for name in SCORES
-    ]
-    return table(["closeness", "of the means", "each", "others"], rows)
+    rows = []
+    for name in SCORES:
+        close, *beside = (number(found[key].get(name)) for key in ("closeness", "each", "others"))
+        ends = found["interval"][name]
+        sure = f"{ends[0]:.2f}-{ends[1]:.2f}" if ends else ""
+        rows.append([name.replace("_", " "), close, str(found["known"][name]), sure, *beside])
+    return table(["closeness", "of the means", "people", "sure", "each", "others"], rows)
 
 
 def measure_table(found: Mapping[str, Any]) -> str:

@@ -96,6 +96,8 @@ def test_closeness_is_of_means_over_people_and_stands_in_the_report():
     assert found["closeness"]["brows"] == pytest.approx(1 - 0.4 / 2)
     assert found["each"]["head"] == pytest.approx((0.8 + 2 / 3) / 2)
     assert found["others"]["head"] == pytest.approx((0 + 1 / 3) / 2)
+    assert found["known"]["head"] == 2 and found["interval"]["brows"] == pytest.approx([2 / 3, 0.8])
+    assert closeness.summary(rows[:2])["interval"]["brows"] is None
     assert closeness.score(1.0, 3.0) == 0 and closeness.score(None, 1.0) is None
     assert closeness.summary(rows[3:]) == {}
     document = evaluate.report(evaluate.Measured([], people={"test": rows[:3]}), EvaluationSettings())
@@ -103,7 +105,8 @@ def test_closeness_is_of_means_over_people_and_stands_in_the_report():
     table = {cells[0]: cells[1:] for cells in targets.table(document)}
     assert table["Brows, closeness to real"] == [">= 0.8", "0.800", "yes", "test 0.800"]
     page = markdown.page(document, "command")
-    assert "### test: 2 people, 3 clips, 6 seconds" in page and speaking.rule() in page and "| brows | 0.800 |" in page
+    assert "### test: 2 people, 3 clips, 6 seconds" in page and speaking.rule() in page
+    assert "| brows | 0.800 | 2 | 0.67-0.80 |" in page
     assert closeness_report.life_parts({}) == []
 
 
