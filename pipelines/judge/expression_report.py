@@ -27,6 +27,7 @@ from speechhead.speech.protocol import SpeechModel
 
 from . import expression
 from .clips import SUFFIXES, read_frames
+from .controls_table import control_table
 from .sheets import TITLE
 from .tables import number, table
 
@@ -108,6 +109,9 @@ def page(document: dict[str, Row], command: str) -> str:
             table(["portrait", *first["blink"], "degrees per degree", "monotone"], eyes),
             "What is left of the source's smile and open mouth:",
             table(["portrait", *(n.replace("_", " ") for n in first["relaxed"])], relaxed),
+            "## Controls",
+            "Where each is set, and what changes it while it runs:",
+            control_table(),
         ]
     )
 

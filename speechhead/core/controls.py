@@ -142,7 +142,7 @@ class Controls:
         kind=Path,
         http=False,
     )
-    idle: bool = option(True, help="Breath of a generated head", command=False)
+    idle: bool = option(True, help="Breath of a generated head")
     seed: int = option(0, help="Of blinks, glances and head motion", note="equal seeds give equal videos", http=False)
 
     def __post_init__(self) -> None:

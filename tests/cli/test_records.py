@@ -40,6 +40,7 @@ SPEAKING = {
     "--blink-frames": 10.0,
     "--keyframes": "FILE",
     "--look-away": 20.0,
+    "--idle --no-idle": True,
     "--seed": 0,
 }
 RESULTS = {
