@@ -19,7 +19,7 @@ import typer
 from pipelines.command import command
 from speechhead.core.arrays import Array
 from speechhead.core.controls import EMOTIONS
-from speechhead.face.landmarks import remove_pose
+from speechhead.face.landmarks import BROWS, remove_pose
 from speechhead.motion.emotion import BASIS
 
 RECIPES: dict[str, dict[str, float]] = {
@@ -62,6 +62,9 @@ RECIPES: dict[str, dict[str, float]] = {
 }
 """Weight of each expression mode per emotion at intensity 1; a name without side means both sides."""
 
+PARTS = {"brows": BROWS}
+"""Landmarks of the parts that a mode may be limited to."""
+
 REST_MODES = ("jawOpen", "mouthSmile", "mouthStretch", "mouthUpperUp", "mouthLowerDown", "mouthFunnel")
 """Modes that a portrait's mouth may show and that `rest_face` takes back."""
 
@@ -88,8 +91,14 @@ def landmark_modes(folder: Path) -> tuple[Array, dict[str, Array]]:
 
 
 def both_sides(modes: dict[str, Array], name: str) -> Array:
-    """The mode `name`, or the sum of its left and right half."""
-    return modes[name] if name in modes else modes[f"{name}_L"] + modes[f"{name}_R"]
+    """The mode `name`, or the sum of its left and right half; of `NAME:brows` what it does to the brows alone."""
+    name, _, part = name.partition(":")
+    whole = modes[name] if name in modes else modes[f"{name}_L"] + modes[f"{name}_R"]
+    if not part:
+        return whole
+    alone = np.zeros_like(whole)
+    alone[PARTS[part]] = whole[PARTS[part]]
+    return alone
 
 
 def build(folder: Path) -> tuple[Array, Array]:

@@ -21,20 +21,21 @@ from speechhead.core.stages import staged
 from speechhead.face.landmarks import Pose
 
 from .blink import Blinks, Urge, close_eyes
-from .brows import raise_brows
+from .brows import ROOM, raise_brows, rise_of
+from .brows import reach as brows_reach
 from .cues import Cues
 from .easing import LowPass, minimum_jerk
-from .emotion import POSTURE_PITCH, fitted, mix
+from .emotion import PARTED, POSTURE_PITCH, fitted, mix
 from .gaze import Gaze, turn_eyes
 from .head_sources import HeadSources, HeadTurn
 from .idle import Idle
 from .life import Liveliness
 from .limits import HEAD, held_turn, reach, soft_stop
 from .mouth import gain_mask, intended_gaps, keep_body, lip_gaps, set_gaps
-from .pace import TurnPace
+from .pace import PLACES, RISES, TURNS, MotionPace
 from .pose import EASY, EASY_ROOM, HEAD_RANGE, Nods, drawn, turned
 from .rest import rest_face
-from .stillness import Stillness
+from .stillness import Ajar, Stillness
 from .surroundings import Surroundings, SurroundingsStream
 
 FADE_SECONDS = 0.5
@@ -48,6 +49,9 @@ EYE_CONTACT = 0.85
 
 EYE_CONTACT_LIMIT, EYE_CONTACT_ROOM = 9.0, 3.0
 """Degrees up to which they do, and in which they come to rest beyond."""
+
+FARTHEST_GROWTH = 0.2
+"""Log of the size up to which a head that nears or leaves by itself does so as it was filmed; none does further."""
 
 SPEECH_YIELD = 0.3
 """Part of an emotion's mouth shape that gives way to the articulation while speech runs."""
@@ -110,11 +114,12 @@ class Motion:
         self._emotions = fitted(self.rest)
         seed = self.controls.seed
         self._blinks, self._gaze, self._idle, self._life = Blinks(seed), Gaze(seed), Idle(seed), Liveliness(seed)
-        self._heard, self._nods, self._urge, self._pace = Cues(), Nods(), Urge(), TurnPace()
+        self._heard, self._nods, self._urge = Cues(), Nods(), Urge()
+        self._pace, self._place_pace, self._brow_pace = MotionPace(TURNS), MotionPace(PLACES), MotionPace(RISES)
         self._sources = HeadSources(self.controls.head, FADE_SECONDS)
         self._prosody = ProsodyStream()
         self._faded = LowPass(FADE_SECONDS, self._targets())
-        self._stillness = Stillness()
+        self._stillness, self._ajar = Stillness(), Ajar()
         self._surroundings = SurroundingsStream(surroundings) if surroundings and surroundings.rows else None
         self._speech = np.zeros((70, 3), np.float32)
         self._before_reset = self._speech
@@ -205,9 +210,10 @@ class Motion:
         face = self.rest + speech * (1.0 + np.float32(mouth - 1.0) * _MOUTH)
         expression = np.tensordot(weights.astype(np.float32), self._emotions, 1)
         face += expression * (_REST + np.float32(1.0 - SPEECH_YIELD * cues[0]) * _MOUTH)
-        set_gaps(face, intended_gaps(lip_gaps(speech), mouth))
+        ajar = self._ajar.step(active) * float(weights @ PARTED)
+        set_gaps(face, np.maximum(intended_gaps(lip_gaps(speech), mouth), ajar))
 
-        return face, self._turn(face, cues, weights, life)
+        return face, self._turn(face, cues, weights, expression, life)
 
     def _hear(self, block: Array) -> tuple[float, float, bool]:
         """Energy in dB, pitch in Hz and speech activity of one frame of sound."""
@@ -227,12 +233,13 @@ class Motion:
         self._speech = speech
         return speech
 
-    def _turn(self, face: Array, cues: Array64, weights: Array64, life: Sequence[float]) -> Pose:
+    def _turn(self, face: Array, cues: Array64, weights: Array64, expression: Array, life: Sequence[float]) -> Pose:
         """The head's pose, as far as it holds; brows and eyes of the face [70, 3] move with it, in place.
 
         Parameters
         ----------
-        cues, weights : of the frame's sound, and of the emotions
+        cues : of the frame's sound
+        weights, expression : of the emotions [7], and what they do to the face [70, 3]
         life : amplitude of the head, temperament, and idle life, each from 0
         """
         head, temper, idle = life
@@ -242,34 +249,45 @@ class Motion:
         generated = lively * (move[:3] + (0.0, nod, 0.0))
         generated = soft_stop(generated, np.negative(EASY), EASY, EASY_ROOM)
         aside = np.array([0.0, idle * tip + float(weights @ POSTURE_PITCH), 0.0])
-        paced = self._paced(head, generated, aside)
         turn = self._sources.step(np.array(self.base_pose.angles))
-        angles = paced
-        if turn.own < 1.0 - 1e-6:
-            given = held_turn(drawn(head * turn.angles / (1.0 - turn.own)), self.base_pose.angles)
-            angles = turn.own * paced + (1.0 - turn.own) * given
+        angles = self._angles(head, generated, aside, turn)
 
-        brows = (1.0 - turn.lids) * temper * (move[6:] + raised) + turn.brow
+        brows = self._brows(temper * (move[6:] + raised), rise_of(expression))
+        brows = (1.0 - turn.lids) * brows + turn.brow
         raise_brows(face, float(brows[0]), float(brows[1]))
         self._look(face, cues, angles, turn)
-        near = turn.own * head * lively
-        shift = soft_stop(near * move[3:5], np.negative(HEAD.way), HEAD.way, HEAD.way_room)
+        shift = self._shift(turn.own * head * lively * move[3:6])
         shift[1] -= turn.own * idle * rise
-        return turned(self.base_pose, angles, shift, near * float(move[5]))
+        return turned(self.base_pose, angles, shift[:2], float(shift[2]))
 
-    def _paced(self, head: float, generated: Array64, aside: Array64) -> Array64:
-        """The turn [3] to draw for a generated one, at people's pace and as far as it holds.
+    def _angles(self, head: float, generated: Array64, aside: Array64, turn: HeadTurn) -> Array64:
+        """The turn [3] to draw: a generated one at people's pace and as far as it holds, mixed with what is given.
 
         Parameters
         ----------
         head : amplitude of the head
         generated, aside : [3] degrees as trackers tell them, within EASY and its room; and what is added to them
+        turn : what is given, and the weight of the generated one
         """
         own, farthest = self.base_pose.angles, np.add(EASY, EASY_ROOM)
         asked = held_turn(drawn(head * (generated + aside)), own)
         ends = drawn(head * (np.stack([-farthest, farthest]) + aside))
         low, high = soft_stop(ends, *reach(own), HEAD.room)
-        return self._pace.step(asked, np.minimum(low, asked), np.maximum(high, asked))
+        given = None
+        if turn.own < 1.0 - 1e-6:
+            given = held_turn(drawn(head * turn.angles / (1.0 - turn.own)), own)
+        return self._pace.step(asked, np.minimum(low, asked), np.maximum(high, asked), given, turn.own)
+
+    def _brows(self, rises: Array64, felt: Array64) -> Array64:
+        """Rises [2] of brows that move by themselves, at people's pace, where an emotion raises them by `felt` [2]."""
+        low, high = brows_reach(felt)
+        asked = soft_stop(rises, low, high, ROOM)
+        return self._brow_pace.step(asked, low - ROOM, high + ROOM)
+
+    def _shift(self, places: Array64) -> Array64:
+        """The neck's way and growth [3] to draw at people's pace, as far as they hold, for those that are generated."""
+        end, room = np.array([*HEAD.way, FARTHEST_GROWTH]), np.array([*HEAD.way_room, HEAD.growth_room])
+        return self._place_pace.step(soft_stop(places, -end, end, room), -end - room, end + room)
 
     def _look(self, face: Array, cues: Array64, angles: Array64, turn: HeadTurn) -> None:
         """Gaze and lids of the face [70, 3], in place, of a head turned by `angles`."""

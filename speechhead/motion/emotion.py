@@ -24,6 +24,9 @@ LID_OPENING = 0.092
 POSTURE_PITCH = np.array([0.0, -0.5, 3.0, -2.0, -1.5, 1.5, -1.0])
 """Carriage of a generated head for each of EMOTIONS at intensity 1, degrees of pitch (> 0 down)."""
 
+PARTED = np.array([0.0, 0.0, 0.0, 0.05, 0.035, 0.0, 0.03])
+"""Gap between lips that are silent for each of EMOTIONS at intensity 1, outer eye distances."""
+
 
 @cache
 def displacements() -> Array:

@@ -1,4 +1,4 @@
-"""Lips at rest in silence: small motion is held back, and larger motion goes slowly."""
+"""Lips at rest in silence: small motion is held back, larger motion goes slowly, and an emotion may part them."""
 
 from __future__ import annotations
 
@@ -84,3 +84,24 @@ class Stillness:
         follow = np.float32(1.0 - self._slow * (1.0 - PAUSE.follow))
         self._shown = (self._shown + follow * (wanted - self._shown)).astype(np.float32)
         return self._shown
+
+
+OPENS, SHUTS = 0.15, 0.55
+"""Part of the way per frame in which an emotion parts silent lips, and in which the voice takes that back."""
+
+
+class Ajar:
+    """How far silent lips stand open as far as an emotion parts them, 0 to 1: what speaks has its lips to itself."""
+
+    def __init__(self) -> None:
+        self._silent = 0
+        self._open = 0.0
+
+    def step(self, active: bool) -> float:
+        """Of the next frame; active : somebody speaks."""
+        self._silent = 0 if active else self._silent + 1
+        if active:
+            self._open *= 1.0 - SHUTS
+        elif self._silent > PAUSE.silence_frames:
+            self._open += OPENS * (1.0 - self._open)
+        return self._open

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from speechhead.face.landmarks import REFERENCE, Pose
 from speechhead.motion.compose import Motion
 
 CONTROLS = entries(Controls)
-OTHERWISE = {
+OTHERWISE: dict[str, Any] = {
     "emotion": {"angry": 0.8},
     "gaze": (12.0, 5.0),
     "head": "retained",

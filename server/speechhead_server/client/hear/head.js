@@ -3,8 +3,9 @@
 import { FPS, LowPass, LowPasses, Noise, clip, softStop } from "./clocks.js";
 import { Random } from "./random.js";
 
-export const EASY = [10, 8, 8], EASY_ROOM = [4, 3, 3], SEEN = [0.8, 0.75, 1];
-export const WAY = [0.35, 0.25], WAY_ROOM = [0.12, 0.08];
+export const EASY = [10, 8, 8], EASY_ROOM = [4, 3, 3];
+const SEEN = [0.8, 0.75, 1];
+const PLACE_ENDS = [0.35, 0.25, 0.2], PLACE_ROOM = [0.12, 0.08, 0.1]; // of the neck's way, and of the log of the size
 const TURN = [20, 15, 15], FRONT = [35, 25, 30], LEAST = [10, 6, 8], ROOM = [5, 4, 5];
 const TOGETHER = 1.45, TOGETHER_ROOM = 0.1;
 const NECK = [0, 1, 0.9];
@@ -54,46 +55,88 @@ export function heldTurn(angles, own) {
   return angles.map((angle, k) => softStop(angle * part, low[k], high[k], ROOM[k]));
 }
 
-/** Drawn degrees a frame of [yaw, pitch, roll], and by how much they change, at most: see Python's motion/pace.py. */
-const QUICKEST = [4.1, 2.5, 1.6], SUDDEN = [1.8, 1.35, 0.65];
+/** Of one frame, at most: by how much numbers change, and by how much that changes: see Python's motion/pace.py. */
+export const TURNS = { quickest: [4.1, 2.5, 1.6], sudden: [1.8, 1.35, 0.65] };
+export const PLACES = { quickest: [0.051, 0.045, 0.0141], sudden: [0.027, 0.038, 0.0123] };
+export const RISES = { quickest: [0.0188, 0.0188], sudden: [0.0163, 0.0163] };
+const FAR = 1e6;
 
-/** Degrees a frame at which a head still stops within `way`, of either sign, when it loses `lost` a frame. */
+/** Speed a frame at which motion still stops within `way`, of either sign, when it loses `lost` a frame. */
 function brake(way, lost) {
   const far = Math.abs(way), frames = Math.max(Math.ceil(0.5 * (Math.sqrt(1 + (8 * far) / lost) - 1)), 1);
   return Math.sign(way) * (far / frames + 0.5 * lost * (frames - 1));
 }
 
-/** Follows turns, bit for bit where they are no quicker than people's; else it lags, and catches up. */
-export class TurnPace {
-  constructor() {
-    this.at = null;
-    this.speed = [0, 0, 0];
+/** Follows numbers, bit for bit where they are no quicker than people's; else it lags, and catches up. */
+export class MotionPace {
+  /** @param {typeof TURNS} limits */
+  constructor(limits) {
+    this.limits = limits;
+    this.at = this.given = null;
+    this.speed = limits.sudden.map(() => 0);
+    this.givenSpeed = this.speed;
   }
 
-  /** The next frame's turn [3] to draw, for the generated one [3], what is added to it, and the portrait's own angles. */
-  paced(head, generated, aside, own) {
-    const drawn = (angles) => angles.map((angle, k) => (head * angle) / SEEN[k]), [from, to] = ends(own);
-    const asked = heldTurn(drawn(generated.map((angle, k) => angle + aside[k])), own);
-    const [low, high] = [-1, 1].map((side) => {
-      const end = drawn(EASY.map((easy, k) => side * (easy + EASY_ROOM[k]) + aside[k]));
-      return end.map((angle, k) => softStop(angle, from[k], to[k], ROOM[k]));
-    });
-    return this.step(asked, low.map((end, k) => Math.min(end, asked[k])), high.map((end, k) => Math.max(end, asked[k])));
-  }
-
-  /** The next frame's turn [3], for the one that is asked, all in drawn degrees; low <= asked <= high. */
-  step(asked, low, high) {
-    if (!this.at) this.at = this.asked = asked;
+  /**
+   * The next frame's numbers [n], for those that are asked; low <= asked <= high.
+   * @param {number[] | null} given from elsewhere, with which they are mixed, theirs being the weight `own`
+   */
+  step(asked, low, high, given = null, own = 1) {
+    const moves = this.#elsewhere(given), others = given ? 1 - own : 0;
+    const mixed = given ? asked.map((value, k) => own * value + others * given[k]) : asked;
+    if (!this.at) this.at = this.asked = mixed;
     const { at, asked: last, speed } = this;
-    this.speed = asked.map((angle, k) => {
-      const wanted = angle - last[k] + brake(last[k] - at[k], SUDDEN[k]);
-      const inside = clip(wanted, brake(low[k] - at[k], SUDDEN[k]), brake(high[k] - at[k], SUDDEN[k]));
-      return clip(clip(inside, -QUICKEST[k], QUICKEST[k]), speed[k] - SUDDEN[k], speed[k] + SUDDEN[k]);
+    this.speed = mixed.map((value, k) => {
+      const quickest = this.limits.quickest[k] + others * moves[k][0], sudden = this.limits.sudden[k] + others * moves[k][1];
+      const wanted = value - last[k] + brake(last[k] - at[k], sudden);
+      const between = [low[k] - others * FAR, high[k] + others * FAR].map((end) => brake(end - at[k], sudden));
+      return clip(clip(clip(wanted, ...between), -quickest, quickest), speed[k] - sudden, speed[k] + sudden);
     });
-    this.at = asked.map((angle, k) => (Math.abs(at[k] + this.speed[k] - angle) < 1e-9 ? angle : at[k] + this.speed[k]));
-    this.asked = asked;
-    return this.at;
+    this.at = mixed.map((value, k) => (Math.abs(at[k] + this.speed[k] - value) < 1e-9 ? value : at[k] + this.speed[k]));
+    this.asked = mixed;
+    return [...this.at];
   }
+
+  /** By how much what is given moves in this frame, and by how much that changes, of each number. */
+  #elsewhere(given) {
+    const speed = this.speed.map((_, k) => (given && this.given ? given[k] - this.given[k] : 0));
+    const moves = speed.map((value, k) => [Math.abs(value), Math.abs(value - this.givenSpeed[k])]);
+    [this.given, this.givenSpeed] = [given, speed];
+    return moves;
+  }
+}
+
+/** The turn [3] to draw: a generated one [3] and what is added to it, at a pace, mixed with what is given. */
+export function pacedTurn(pace, head, generated, aside, turn, own) {
+  const shown = (angles) => angles.map((angle, k) => (head * angle) / SEEN[k]), [from, to] = ends(own);
+  const asked = heldTurn(shown(generated.map((angle, k) => angle + aside[k])), own);
+  const [low, high] = [-1, 1].map((side) => {
+    const end = shown(EASY.map((easy, k) => side * (easy + EASY_ROOM[k]) + aside[k]));
+    return end.map((angle, k) => softStop(angle, from[k], to[k], ROOM[k]));
+  });
+  const others = 1 - turn.own;
+  const given = others > 1e-6 ? heldTurn(shown(turn.angles.map((angle) => angle / others)), own) : null;
+  return pace.step(asked, low.map((end, k) => Math.min(end, asked[k])), high.map((end, k) => Math.max(end, asked[k])), given, turn.own);
+}
+
+/** The neck's way [2] and growth to draw at a pace, as far as they hold, for those that are generated [3]. */
+export function pacedPlace(pace, places) {
+  const asked = places.map((value, k) => softStop(value, -PLACE_ENDS[k], PLACE_ENDS[k], PLACE_ROOM[k]));
+  const far = PLACE_ENDS.map((end, k) => end + PLACE_ROOM[k]);
+  return pace.step(asked, far.map((end) => -end), far);
+}
+
+const HIGHEST = 0.045, LOWEST = 0.05, BROW_ROOM = 0.02, LEAST_RISE = 0.012;
+
+/** By how much an expression [70 x 3] raises the brows at the left and the right of the image. */
+export const risesOf = (expression) =>
+  [17, 22].map((brow) => -[0, 1, 2, 3, 4].reduce((sum, k) => sum + expression[3 * (brow + k) + 1], 0) / 5);
+
+/** Rises [2] of brows that move by themselves, at a pace, where an emotion raises them by `felt` [2]. */
+export function pacedBrows(pace, rises, felt) {
+  const low = felt.map((rise) => -Math.max(LOWEST + rise, LEAST_RISE)), high = felt.map((rise) => Math.max(HIGHEST - rise, LEAST_RISE));
+  const asked = rises.map((rise, k) => softStop(rise, low[k], high[k], BROW_ROOM));
+  return pace.step(asked, low.map((end) => end - BROW_ROOM), high.map((end) => end + BROW_ROOM));
 }
 
 /** What head and brows do on stress. */

@@ -5,9 +5,12 @@ import { closeEyes, turnEyes } from "../draw/eyes.js";
 import { LowPasses, minimumJerk, softStop } from "./clocks.js";
 import { Cues } from "./cues.js";
 import { Blinks, Gaze, Urge, raiseBrows } from "./eyes.js";
-import { EASY, EASY_ROOM, HeadSources, Idle, Nods, TurnPace, SEEN, WAY, WAY_ROOM, heldTurn, rotationAngles, turned } from "./head.js";
+import {
+  EASY, EASY_ROOM, HeadSources, Idle, Nods, PLACES, MotionPace, RISES, TURNS, pacedBrows, pacedPlace, pacedTurn, risesOf, rotationAngles,
+  turned,
+} from "./head.js";
 import { Liveliness } from "./life.js";
-import { MOUTH, Stillness, intendedGaps, keepBody, lipGaps, setGaps } from "./mouth.js";
+import { Ajar, MOUTH, Stillness, intendedGaps, keepBody, lipGaps, setGaps } from "./mouth.js";
 import { Prosody } from "./prosody.js";
 
 export const EMOTIONS = ["neutral", "happy", "sad", "surprised", "afraid", "angry", "disgusted"];
@@ -18,7 +21,7 @@ export const CONTROLS = {
   blink_rate: 16, blink_frames: 10, look_away: 20, idle: true, seed: 0,
 };
 
-const POSTURE_PITCH = [0, -0.5, 3, -2, -1.5, 1.5, -1];
+const POSTURE_PITCH = [0, -0.5, 3, -2, -1.5, 1.5, -1], PARTED = [0, 0, 0, 0.05, 0.035, 0, 0.03];
 const FADE_SECONDS = 0.5, INTERRUPT_FRAMES = 6;
 const EYE_CONTACT = 0.85, EYE_CONTACT_LIMIT = 9, EYE_CONTACT_ROOM = 3;
 const SPEECH_YIELD = 0.3;
@@ -60,12 +63,13 @@ export class Motion {
     this.life = new Liveliness(seed, bank);
     this.heard = new Cues();
     this.nods = new Nods();
-    this.pace = new TurnPace();
+    [this.pace, this.placePace, this.browPace] = [new MotionPace(TURNS), new MotionPace(PLACES), new MotionPace(RISES)];
     this.urge = new Urge();
     this.sources = new HeadSources(head, FADE_SECONDS);
     this.prosody = new Prosody();
     this.faded = new LowPasses(FADE_SECONDS, this.#targets());
     this.stillness = new Stillness();
+    this.ajar = new Ajar();
     this.speech = this.beforeReset = new Float32Array(210);
     this.sinceReset = this.glide = INTERRUPT_FRAMES;
     this.frame = 0;
@@ -105,18 +109,19 @@ export class Motion {
   step(displacement, block) {
     const faded = this.faded.step(this.#targets()), weights = faded.slice(0, 7), mouth = faded[7];
     const sound = this.prosody.step(block), cues = this.heard.step(sound);
-    const speech = this.#articulation(displacement, sound), landmarks = new Float32Array(210), silent = new Float32Array(210);
+    const speech = this.#articulation(displacement, sound), landmarks = new Float32Array(210), felt = new Float32Array(210);
     const { rest, emotions } = this.face, amplitude = Math.fround(mouth - 1), yields = Math.fround(1 - SPEECH_YIELD * cues[0]);
     for (let k = 0; k < 210; k++) {
       const part = MOUTH[Math.trunc(k / 3)];
       let expression = 0;
       for (let emotion = 0; emotion < 7; emotion++) expression += Math.fround(weights[emotion]) * emotions[210 * emotion + k];
-      silent[k] = rest[k] + expression;
+      felt[k] = expression;
       landmarks[k] = Math.fround(rest[k] + speech[k] * (1 + amplitude * part)) + expression * (1 - part + yields * part);
     }
-    setGaps(landmarks, intendedGaps(lipGaps(speech), mouth));
-    const spoken = landmarks.map((value, k) => value - silent[k]);
-    const { pose, gaze, closure } = this.#turn(landmarks, cues, weights, faded.slice(8));
+    const ajar = this.ajar.step(sound.active) * weights.reduce((sum, weight, k) => sum + weight * PARTED[k], 0);
+    setGaps(landmarks, intendedGaps(lipGaps(speech), mouth).map((gap) => Math.max(gap, ajar)));
+    const spoken = landmarks.map((value, k) => value - Math.fround(rest[k] + felt[k]));
+    const { pose, gaze, closure } = this.#turn(landmarks, cues, weights, felt, faded.slice(8));
     const placed = [...rotationAngles(pose.rotation), ...pose.translation, pose.scale];
     return { frame: this.frame++, landmarks, pose: placed, gaze, closure, spoken };
   }
@@ -136,27 +141,22 @@ export class Motion {
     return speech;
   }
 
-  #turn(face, cues, weights, [head, lively, idle]) {
+  #turn(face, cues, weights, felt, [head, lively, idle]) {
     const move = this.life.step(cues), [nod, raised] = this.nods.step(this.heard.stress), [tip, rise] = this.idle.step();
     const generated = [0, 1, 2].map((k) => {
       const angle = lively * (move[k] + (k === 1 ? nod : 0));
       return softStop(angle, -EASY[k], EASY[k], EASY_ROOM[k]);
     });
     const posture = weights.reduce((sum, weight, k) => sum + weight * POSTURE_PITCH[k], 0);
-    const paced = this.pace.paced(head, generated, [0, idle * tip + posture, 0], this.base);
-    const turn = this.sources.step(this.base), others = 1 - turn.own;
-    let angles = paced;
-    if (others > 1e-6) {
-      const given = heldTurn(turn.angles.map((angle, k) => (head * angle) / others / SEEN[k]), this.base);
-      angles = paced.map((angle, k) => turn.own * angle + others * given[k]);
-    }
-    const brows = [0, 1].map((side) => (1 - turn.lids) * lively * (move[6 + side] + raised) + turn.brow);
+    const turn = this.sources.step(this.base), aside = [0, idle * tip + posture, 0];
+    const angles = pacedTurn(this.pace, head, generated, aside, turn, this.base);
+    const brows = pacedBrows(this.browPace, [6, 7].map((side) => lively * (move[side] + raised)), risesOf(felt))
+      .map((brow) => (1 - turn.lids) * brow + turn.brow);
     raiseBrows(face, brows[0], brows[1]);
     const eyes = this.#look(face, cues, angles, turn);
-    const near = turn.own * head * lively;
-    const shift = WAY.map((way, k) => softStop(near * move[3 + k], -way, way, WAY_ROOM[k]));
+    const shift = pacedPlace(this.placePace, [3, 4, 5].map((k) => turn.own * head * lively * move[k]));
     shift[1] -= turn.own * idle * rise;
-    return { pose: turned(this.face.pose, angles, shift, near * move[5]), ...eyes };
+    return { pose: turned(this.face.pose, angles, shift.slice(0, 2), shift[2]), ...eyes };
   }
 
   /** Gaze and lids of a face whose head is turned by `angles`, in place. */

@@ -85,3 +85,20 @@ export class Stillness {
     return this.shown;
   }
 }
+
+const OPENS = 0.15, SHUTS = 0.55;
+
+/** How far silent lips stand open as far as an emotion parts them, 0 to 1: what speaks has its lips to itself. */
+export class Ajar {
+  constructor() {
+    this.silent = this.open = 0;
+  }
+
+  /** Of the next frame. */
+  step(active) {
+    this.silent = active ? 0 : this.silent + 1;
+    if (active) this.open *= 1 - SHUTS;
+    else if (this.silent > SILENCE_FRAMES) this.open += OPENS * (1 - this.open);
+    return this.open;
+  }
+}
