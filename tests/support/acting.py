@@ -32,3 +32,15 @@ class ActedFaces:
         yaw, pitch, roll = pose.angles
         place = pose.translation + np.float32([2, 1, 0])
         return cls(opened, shut, aside, Pose.from_angles(yaw + 9, pitch - 4, roll + 5, place, pose.scale))
+
+
+def moved(base: np.ndarray, pose: Pose) -> list[tuple[np.ndarray, Pose]]:
+    """An open mouth in a head that turns, a blink, a look aside, and four frames of one movement."""
+    acted = ActedFaces.of(base, pose)
+    yaw, pitch, roll = pose.angles
+    found = [(acted.opened, acted.turned), (acted.shut, pose), (acted.aside, pose)]
+    for k in range(4):
+        place = pose.translation + np.float32([0.05 * k, 0, 0])
+        face = (base + 0.04 * k * (acted.opened - base)).astype(np.float32)
+        found.append((face, Pose.from_angles(yaw + 0.1 * k, pitch, roll, place, pose.scale)))
+    return found

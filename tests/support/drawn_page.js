@@ -1,4 +1,5 @@
 // A page that draws what `support.scene_folder` has written, and says how far it is from what torch draws.
+import { graphicsUnit } from "/draw/drawers.js";
 import { Gl } from "/draw/gl.js";
 import { Shown } from "/draw/paint/shown.js";
 import { Picture } from "/draw/picture.js";
@@ -120,10 +121,10 @@ const still = {
   hold() {},
 };
 
-window.renderer = async () => {
+window.renderer = async (engine) => {
   const motion = await (await fetch("/drawn/motion.json")).json(), own = await openScene("/drawn/own.scene", { cache: false });
   motion.landmarks = Float32Array.from(motion.landmarks);
-  const renderer = await Renderer.open({ canvas, scene: own, networks: still, mark: "" }), found = { events: [] };
+  const renderer = await Renderer.open({ canvas, scene: own, networks: still, mark: "", engine }), found = { events: [], chosen: graphicsUnit() ? "webgl2" : "plain" };
   for (const name of ["onlost", "onrestored"]) renderer[name] = () => found.events.push(name);
   const asked = still.names.length;
   found.still = [await renderer.still(), still.names.length - asked, [...colours(canvasPixels(size))]];
@@ -134,9 +135,14 @@ window.renderer = async () => {
   const order = [], both = [other, motion].map((one, k) => renderer.draw(one).then(() => (order.push(k), [...colours(canvasPixels(size))])));
   found.lanes = [order, (await Promise.all(both)).map((pixels, k) => mean(pixels, alone[k]))];
   found.time = renderer.milliseconds;
-  const before = canvasPixels(size), loses = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
+  const before = canvasPixels(size);
   found.frame = [...colours(before)];
   found.live = renderer.stream(25).getVideoTracks()[0].readyState;
+  if (engine === "plain") {
+    renderer.close();
+    return { ...found, closed: await renderer.draw(motion) };
+  }
+  const loses = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
   const [gone, back] = ["webglcontextlost", "webglcontextrestored"].map((name) => new Promise((go) => canvas.addEventListener(name, go, { once: true })));
   loses.loseContext();
   await gone;

@@ -43,7 +43,7 @@ export class Choice {
       const possible = this.#possible(this.forced);
       this.#set(possible ? this.forced : this.#fallback(this.forced), possible ? "a setting asks for it" : `${this.forced} is not possible here`);
     } else if (this.#possible("motion")) this.#set("motion", "this device is tried");
-    else this.#set(this.#fallback("motion"), this.able.draw ? "the server offers nothing else" : "this device has no WebGL2");
+    else this.#set(this.#fallback("motion"), this.able.draw ? "the server offers nothing else" : "this browser can not draw");
   }
 
   #fallback(from) {

@@ -40,13 +40,9 @@ export const parts = {
   },
 };
 
-/** Whether this device has what drawing needs. */
+/** Whether this browser has what drawing needs; a graphics unit is not among it. */
 export function canDraw() {
-  if (typeof WebAssembly === "undefined" || typeof OffscreenCanvas === "undefined") return false;
-  const gl = new OffscreenCanvas(1, 1).getContext("webgl2");
-  const able = Boolean(gl?.getExtension("EXT_color_buffer_float"));
-  gl?.getExtension("WEBGL_lose_context")?.loseContext();
-  return able;
+  return typeof WebAssembly !== "undefined" && typeof OffscreenCanvas !== "undefined" && Boolean(new OffscreenCanvas(1, 1).getContext("2d"));
 }
 
 /** Draws on a canvas from `start` to `stop`, the frame whose sound is heard. */

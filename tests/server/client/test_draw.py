@@ -17,12 +17,11 @@ pytest.importorskip("torch")
 pytest.importorskip("websockets")
 
 from support import chromium, node
-from support.acting import ActedFaces
+from support.acting import moved
 from support.scene_folder import written
 
 from speechhead.avatar.named import SHIPPED
 from speechhead.avatar.portrait import Avatar
-from speechhead.face.landmarks import Pose
 from speechhead.generators.compact.device.generator import CompactOnDevice
 from speechhead.generators.compact.generator import CompactGenerator
 from speechhead.generators.compact.scene.pack import packed
@@ -35,18 +34,6 @@ LEAST = 44.0
 SOFTWARE = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 PAGE = "<!doctype html><link rel=icon href='data:,'><canvas></canvas><script type=module src=/drawn/page.js></script>"
 SCRIPT = (Path(__file__).parents[2] / "support" / "drawn_page.js").read_text()
-
-
-def moved(base: np.ndarray, pose: Pose) -> list[tuple[np.ndarray, Pose]]:
-    """An open mouth in a head that turns, a blink, a look aside, and four frames of one movement."""
-    acted = ActedFaces.of(base, pose)
-    yaw, pitch, roll = pose.angles
-    found = [(acted.opened, acted.turned), (acted.shut, pose), (acted.aside, pose)]
-    for k in range(4):
-        place = pose.translation + np.float32([0.05 * k, 0, 0])
-        face = (base + 0.04 * k * (acted.opened - base)).astype(np.float32)
-        found.append((face, Pose.from_angles(yaw + 0.1 * k, pitch, roll, place, pose.scale)))
-    return found
 
 
 @contextmanager
@@ -143,7 +130,8 @@ def test_a_frame_is_marked_pasted_recorded_and_survives_a_lost_context(tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.skipif(chromium.find() is None, reason="no Chromium found. apt install chromium, or set CHROMIUM.")
-def test_a_renderer_draws_a_scene_keeps_the_newest_motion_and_comes_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["webgl2", "plain"])
+def test_a_renderer_draws_a_scene_keeps_the_newest_motion_and_comes_back(engine: str, tmp_path: Path) -> None:
     _, there = generators()
     avatar = Avatar.default(SIZE)
     source = there.prepare(avatar.crop, avatar.mesh)
@@ -154,7 +142,7 @@ def test_a_renderer_draws_a_scene_keeps_the_newest_motion_and_comes_back(tmp_pat
     motion = {"landmarks": source.landmarks.ravel().tolist(), "pose": told_pose}
     (tmp_path / "motion.json").write_text(json.dumps(motion))
     with served(tmp_path) as address:
-        found = asyncio.run(told(address, "renderer()"))
+        found = asyncio.run(told(address, f"renderer('{engine}')"))
     assert isinstance(found, dict), found
     shown, asked, pixels = found["still"]
     assert shown and asked == 0, "the portrait is there before any network"
@@ -163,9 +151,12 @@ def test_a_renderer_draws_a_scene_keeps_the_newest_motion_and_comes_back(tmp_pat
     order, away = found["lanes"]
     assert order == [0, 1] and max(away) == 0, "two at once are each of them, and shown in their order"
     assert found["names"] == ["landmarks2latents_compact", "compact_mouth", "compact_eyes"]
-    assert found["time"] > 0
+    assert found["time"] > 0 and found["chosen"] == "plain", "the processor plays this browser's graphics unit"
     assert decibels(np.array(found["frame"]).reshape(SIZE, SIZE, 3), source.crop) > 32, "the portrait at rest"
     assert found["live"] == "live"
+    if engine == "plain":
+        assert found["closed"] is False
+        return
     assert found["events"] == ["onlost", "onrestored"]
     assert [found["while"], found["after"], found["closed"]] == [False, True, False]
     assert found["again"] == 0
@@ -181,8 +172,8 @@ def test_what_is_worked_out_beside_the_shaders(tmp_path: Path) -> None:
     square = [[1, 1], [5, 1], [5, 4], [1, 4], [1, 4]]
     found = node.run(
         """
-        const { toned } = await load("draw/paint/tones.js"), { halves } = await load("draw/paint/flow.js");
-        const { over } = await load("draw/paint/lips.js"), { quads, tableOf } = await load("draw/paint/glsl.js");
+        const { toned } = await load("draw/paint/tones.js"), { halves, over } = await load("draw/outlines.js");
+        const { quads, tableOf } = await load("draw/paint/glsl.js");
         const how = { shapes: Float32Array.from(given.shapes), tone: Float32Array.of(1, 1, 1), grey: 0 };
         const { hull, sides } = halves(Float32Array.from(given.square.flat()));
         const from = ([x, y], k) => hull[3 * k] * x + hull[3 * k + 1] * y + hull[3 * k + 2];

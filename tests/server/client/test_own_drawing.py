@@ -138,5 +138,5 @@ return {
     assert (found["deaf"], found["old"]) == ("video", "video")
     assert found["mended"] == ["sound", True, "motion"] and found["held"] == "motion"
     assert found["pressed"] == ["video", "motion", "no room", "video"], "a full server is not asked again at once"
-    assert found["refused"] == ["video", "no room"] and found["weak"] == ["this device has no WebGL2"]
+    assert found["refused"] == ["video", "no room"] and found["weak"] == ["this browser can not draw"]
     assert found["forced"] == ["motion", "video", "sound", "motion", "motion"]

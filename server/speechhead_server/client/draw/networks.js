@@ -1,13 +1,11 @@
 // Networks that run in a worker of their own, so that the page stays free: onnxruntime-web by WebAssembly, or by
 // WebGPU where the operator has laid that build beside it (vendor/README.md).
+import {Caller} from "./caller.js";
 
 /** @typedef {{data: Float32Array, dims: number[]}} Tensor */
 
 export class Networks {
   #worker;
-  #calls = new Map();
-  #ended = null; // why nothing can be asked any more
-  #number = 0;
 
   /**
    * @param {{base?: string|URL, names: string[], threads?: number}} options base: the folder of draw/, vendor/ and
@@ -30,7 +28,7 @@ export class Networks {
 
   async #opened(asked) {
     try {
-      this.engine = await this.#call(asked);
+      this.engine = await this.#worker.call(asked);
     } catch (error) {
       this.close();
       throw error;
@@ -41,18 +39,7 @@ export class Networks {
   constructor(url) {
     /** "webgpu" or "wasm". */
     this.engine = "";
-    this.#worker = new Worker(startable(url), {type: "module"});
-    this.#worker.onmessage = ({data: {number, result, error}}) => {
-      const {done, fail} = this.#calls.get(number);
-      this.#calls.delete(number);
-      if (error) fail(new Error(error));
-      else done(result);
-    };
-    this.#worker.onerror = (event) => {
-      event.preventDefault?.();
-      const why = event.message || "it was not loaded";
-      this.#failAll(new Error(`The networks' worker can not run (${why}). Reload the page.`));
-    };
+    this.#worker = new Caller(url, "The networks' worker");
   }
 
   /**
@@ -61,33 +48,17 @@ export class Networks {
    * @returns {Promise<Record<string, Tensor>>}
    */
   run(name, inputs) {
-    return this.#call({run: name, inputs: alone(inputs)});
+    return this.#worker.call({run: name, inputs: alone(inputs)});
   }
 
   /** Inputs that stay the same, given once: `run` takes them where it is given no others of their names. */
   hold(name, inputs) {
-    return this.#call({hold: name, inputs: alone(inputs)});
+    return this.#worker.call({hold: name, inputs: alone(inputs)});
   }
 
   /** End the worker; what it still had to do fails. */
   close() {
-    this.#worker.terminate();
-    this.#failAll(new Error("The networks are closed."));
-  }
-
-  #call(message) {
-    if (this.#ended) return Promise.reject(this.#ended);
-    return new Promise((done, fail) => {
-      const number = this.#number++;
-      this.#calls.set(number, {done, fail});
-      this.#worker.postMessage({number, ...message});
-    });
-  }
-
-  #failAll(error) {
-    this.#ended = error;
-    for (const {fail} of this.#calls.values()) fail(error);
-    this.#calls.clear();
+    this.#worker.close(new Error("The networks are closed."));
   }
 }
 
@@ -95,10 +66,4 @@ export class Networks {
 function alone(inputs) {
   const own = ({data, dims}) => ({dims, data: data.byteLength < data.buffer.byteLength ? data.slice() : data});
   return Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, own(tensor)]));
-}
-
-/** A worker's address that a page may start: a page of another origin starts one of its own, which imports ours. */
-function startable(url) {
-  if (url.origin === location.origin) return url;
-  return URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)};`], {type: "text/javascript"}));
 }

@@ -17,7 +17,21 @@ export const PAINTERS = Object.values(FILES);
 // What is painted then is 68 dB from what would be.
 const SAME = { motion: 0.02, seen: 2 };
 
+const PORTRAIT = ["source", "source_shapes", "quarter", "eighth"];
+
 /** @typedef {{data: Float32Array, dims: number[]}} Tensor */
+
+/** Numbers as a network takes them. @returns {Tensor} */
+export const line = (data) => ({ data, dims: [1, data.length] });
+
+/** What the networks are given of a portrait itself, by window. @param {import("./scene.js").Scene} scene */
+export function still(scene) {
+  const tensor = (name) => {
+    const { shape, data } = scene.array(name);
+    return [name, { data, dims: [1, ...shape] }];
+  };
+  return Object.fromEntries(Object.keys(FILES).map((window) => [window, Object.fromEntries(PORTRAIT.map((part) => tensor(`${window}_${part}`)))]));
+}
 
 export class Painters {
   #networks; #still; #eyes = null;

@@ -1,15 +1,12 @@
 /**
- * A portrait drawn where it is seen: motion to the pixels of a canvas, by the scene, three networks and WebGL2.
+ * A portrait drawn where it is seen: motion to the pixels of a canvas, by the scene, three networks and what draws here.
  *
  *     const renderer = await Renderer.open({ canvas, scene: await openScene(url), networks: await Networks.open({ names: NETWORKS }) });
  *     await renderer.draw(motion);
  */
 
-import { Gl } from "./gl.js";
-import { Moments } from "./moment.js";
-import { Shown } from "./paint/shown.js";
-import { PAINTERS, Painters, UNPAINTED } from "./painters.js";
-import { Picture } from "./picture.js";
+import { opened } from "./drawers.js";
+import { PAINTERS, Painters, still, UNPAINTED } from "./painters.js";
 
 const LATENTS = "landmarks2latents_compact";
 
@@ -23,8 +20,7 @@ const SLOWLY = 0.1; // share of the newest frame in the mean time of one
 /** @typedef {{landmarks: Float32Array, pose: number[]}} Motion see `moment.js` */
 
 export class Renderer {
-  #canvas; #scene; #networks; #mark;
-  #gl; #shown; #painters;
+  #options; #canvas; #networks; #painters; #drawer;
   #lanes = []; #free = []; #before = Promise.resolve();
   #waiting = null; #last = null; #mean = 0; #closed = false; #lost = false;
   #streams = [];
@@ -34,41 +30,42 @@ export class Renderer {
   onrestored = () => {};
 
   /**
-   * @param {{canvas: HTMLCanvasElement|OffscreenCanvas, scene: import("./scene.js").Scene, networks: {run: Function}, mark?: string}} options
-   *   canvas: gets the size of the scene; mark: a short text such as "AI" for its corner
+   * @param {{canvas: HTMLCanvasElement|OffscreenCanvas, scene: import("./scene.js").Scene, networks: {run: Function}, mark?: string, engine?: string}} options
+   *   canvas: gets the size of the scene; mark: a short text such as "AI" for its corner; engine: see `drawers.opened`
    * @throws where the browser can not draw: take the server's video
    */
   static async open(options) {
     const renderer = new Renderer(options);
-    renderer.#upload();
+    renderer.#drawer = await opened(...renderer.#options);
+    renderer.#begin();
     return renderer;
   }
 
   /** Use `open`. */
-  constructor({ canvas, scene, networks, mark = "" }) {
+  constructor({ canvas, scene, networks, mark = "", engine = "" }) {
+    this.#options = [{ canvas, scene, mark }, engine];
     this.#canvas = canvas;
-    this.#scene = scene;
     this.#networks = networks;
-    this.#mark = mark;
+    this.#painters = new Painters(networks, still(scene));
     canvas.addEventListener("webglcontextlost", this.#whenLost);
     canvas.addEventListener("webglcontextrestored", this.#whenRestored);
   }
 
-  #upload() {
-    this.#gl = new Gl(this.#canvas);
+  #begin() {
     this.#lanes = [];
     this.#free = [this.#lane()];
-    this.#shown = new Shown(this.#gl, this.#scene, this.#mark);
-    this.#painters = new Painters(this.#networks, this.#free[0].picture.windows.still);
-    this.#canvas.width = this.#shown.width;
-    this.#canvas.height = this.#shown.height;
   }
 
   /** What one frame is drawn with. */
   #lane() {
-    const lane = { picture: new Picture(this.#gl, this.#scene), moments: new Moments(this.#scene) };
+    const lane = this.#drawer.lane();
     this.#lanes.push(lane);
     return lane;
+  }
+
+  /** What draws: "webgl2" or "plain". */
+  get engine() {
+    return this.#drawer.engine;
   }
 
   #whenLost = (event) => {
@@ -79,7 +76,8 @@ export class Renderer {
 
   #whenRestored = () => {
     if (this.#closed) return;
-    this.#upload();
+    this.#drawer.anew();
+    this.#begin();
     this.#lost = false;
     this.onrestored();
     if (this.#last) this.draw(this.#last);
@@ -122,12 +120,11 @@ export class Renderer {
    */
   still() {
     if (this.#closed || this.#lost || this.busy || this.#last) return Promise.resolve(false);
-    return this.#taken(async ({ picture, moments }, gone, before) => {
-      const moment = moments.resting(), inputs = await picture.begun(moment);
+    return this.#taken(async (lane, gone, before) => {
+      const inputs = await lane.rest();
       await before;
       if (!inputs || gone()) return false;
-      picture.done(moment, UNPAINTED, inputs.mouth_shapes.data);
-      this.#shown.draw(picture.frame);
+      await lane.draw(UNPAINTED);
       return true;
     });
   }
@@ -157,19 +154,16 @@ export class Renderer {
     }
   }
 
-  async #drawn(motion, { picture, moments }, gone, before) {
+  async #drawn(motion, lane, gone, before) {
     const began = performance.now();
-    const given = moments.before(motion), line = (data) => ({ data, dims: [1, data.length] });
-    const { delta } = await this.#networks.run(LATENTS, { motion: line(given.motion), shape: line(given.shape) });
+    const { delta } = await this.#networks.run(LATENTS, await lane.begin(motion));
     if (gone()) return false;
-    const moment = moments.after(given, delta.data);
-    const inputs = await picture.begun(moment);
+    const inputs = await lane.seen(delta.data);
     if (!inputs || gone()) return false;
     const painted = await this.#painters.painted(inputs);
     await before;
     if (gone()) return false;
-    picture.done(moment, painted, inputs.mouth_shapes.data);
-    this.#shown.draw(picture.frame);
+    await lane.draw(painted);
     const took = performance.now() - began;
     this.#mean = this.#mean ? this.#mean + SLOWLY * (took - this.#mean) : took;
     return true;
@@ -191,6 +185,6 @@ export class Renderer {
     this.#canvas.removeEventListener("webglcontextlost", this.#whenLost);
     this.#canvas.removeEventListener("webglcontextrestored", this.#whenRestored);
     for (const stream of this.#streams) for (const track of stream.getTracks()) track.stop();
-    this.#gl.close();
+    this.#drawer?.close();
   }
 }

@@ -43,6 +43,15 @@ export class Scene {
     this.#pixels = pixels;
   }
 
+  /** What it is made of, for `Scene.of` in a worker. */
+  get content() {
+    return {meta: this.meta, arrays: this.#arrays, pixels: this.#pixels};
+  }
+
+  static of({meta, arrays, pixels}) {
+    return new Scene(meta, arrays, pixels);
+  }
+
   /** Whether there is an array of this name, in the file or made of what is. */
   has(name) {
     return name in this.#arrays || name in derived;

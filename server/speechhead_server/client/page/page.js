@@ -70,7 +70,7 @@ async function pictured(scene, networks) {
       return { canvas, drawing, note };
     } catch (error) {
       console.warn(error);
-      note = "This browser has no WebGL2 that draws the portrait: its landmarks are shown. ";
+      note = "This browser can not draw the portrait: its landmarks are shown. ";
       canvas = fresh(size);
     }
   }

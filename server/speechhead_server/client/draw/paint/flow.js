@@ -1,11 +1,11 @@
 /** Where each pixel of a frame is read in its portrait, and the person read there, before the background. */
 
+import { halves, SIDES } from "../outlines.js";
 import { MESH as FACE, RELIEF } from "../tables.js";
 import { EDGES, HERE, pictured, quads, READING, tableOf, triangles } from "./glsl.js";
 
 const SIDE = FACE.resolution; // places a side of the field in which the landmark warp is drawn
 const COUNT = RELIEF.resolution; // and of that of its surroundings
-const HULL = 2 * FACE.oval.length;
 const RINGS = FACE.rings / 2; // triangles of the ring next to the face; the outer one stands still
 const FIRST = RINGS + FACE.holes;
 const BAND = 1.5, FAR = 4; // places on each side of a face's outline that are drawn finely, and that are told apart
@@ -92,7 +92,7 @@ void main() { // of the face, a little beyond where it is known, and of what is 
   float edge = clamp((1.0 - max(middle.x, middle.y)) / 0.2, 0.0, 1.0);
   result = vec4(found.xy, rest) * edge * edge * (3.0 - 2.0 * edge);
 }`],
-  flow: [`${HERE}${EDGES}uniform sampler2D fields; uniform vec3 hull[${HULL}]; uniform vec4 bounds; uniform int sides;
+  flow: [`${HERE}${EDGES}uniform sampler2D fields; uniform vec3 hull[${SIDES}]; uniform vec4 bounds; uniform int sides;
 void main() {
   vec2 own = here(); vec4 both = texelFetch(fields, ivec2(own), 0);
   float away = any(lessThan(own, bounds.xy)) || any(greaterThan(own, bounds.zw)) ? ${FAR}.0 : -1e6;
@@ -168,27 +168,4 @@ export class Flow {
     const { gl, programs, flow, light, size } = this;
     for (const [way, blend] of [[1, "add"], [-1, "subtract"]]) gl.pass(programs.rested, target, { flow, light, size, amount, way }, { blend });
   }
-}
-
-/**
- * Half planes around a convex outline [n, 2]: how far outside of each a place is.
- * @returns {{hull: Float32Array, sides: number, bounds: number[]}} hull: (x, y, away) each; bounds: beyond them all is outside
- */
-export function halves(outline) {
-  const count = outline.length / 2, hull = new Float32Array(3 * HULL), bounds = [1e6, 1e6, -1e6, -1e6], found = [];
-  let area = 0;
-  for (let k = 0; k < count; k++) {
-    const n = (k + 1) % count, [ax, ay, bx, by] = [outline[2 * k], outline[2 * k + 1], outline[2 * n], outline[2 * n + 1]];
-    area += ax * by - bx * ay;
-    [bounds[0], bounds[1]] = [Math.min(bounds[0], ax - 2), Math.min(bounds[1], ay - 2)];
-    [bounds[2], bounds[3]] = [Math.max(bounds[2], ax + 2), Math.max(bounds[3], ay + 2)];
-    const long = Math.hypot(bx - ax, by - ay);
-    if (long > 1e-6) found.push([(by - ay) / long, (ax - bx) / long, ax, ay]);
-  }
-  const way = Math.sign(area) || 1, sides = Math.min(found.length, HULL);
-  for (let k = 0; k < sides; k++) {
-    const [x, y, ax, ay] = found[k];
-    hull.set([way * x, way * y, -way * (x * ax + y * ay)], 3 * k);
-  }
-  return { hull, sides, bounds };
 }

@@ -1,10 +1,10 @@
 /** The lips as two sheets, seen from either side of the lip line, and the thin dark between them. */
 
+import { over } from "../outlines.js";
 import { LIPS, SHEETS } from "../tables.js";
 import { blurred, EDGES, HERE, outline, pictured, quads, READING, tableOf, triangles } from "./glsl.js";
 
 const FLAT = 1e-3; // twice the area in pixels of a triangle that is not drawn
-const FAR = 1000; // pixels beyond the frame to which the lip line goes on
 const LINE = 13, OPENING = 20;
 const VERTICES = SHEETS.vertices.length + 22;
 const { skin, sheet, edges } = SHEETS;
@@ -109,10 +109,4 @@ export class Lips {
     const more = { table, driving, origins, upper, lower, size, corner, shown, sigma, opening, fade, reach };
     gl.pass(programs.laid, frame, { ...values, ...more }, { box, blend: "straight" });
   }
-}
-
-/** Outline of all that is above a lip line [n, 2], which goes on level beyond the mouth's ends. */
-export function over(line, size) {
-  const [first, last] = [line[1], line[line.length - 1]], far = size + FAR;
-  return Float32Array.from([-FAR, first, ...line, far, last, far, -FAR, -FAR, -FAR]);
 }

@@ -1,10 +1,7 @@
 /** A frame as it is shown: within its picture where its crop is a part of that, and with the mark that it is synthetic. */
 
+import { FEATHER, INK, lettered, PLATE } from "../letters.js";
 import { HERE, pictured } from "./glsl.js";
-
-const INK = 244, PLATE = 0.5; // light of the letters, and what is left of the picture's behind them
-
-const FEATHER = 0.03; // part of a crop's side over which it fades into its picture
 
 const SHADERS = {
   pasted: [`${HERE}uniform sampler2D frame, picture; uniform vec3 place; uniform float ramp;
@@ -36,7 +33,7 @@ export class Shown {
       this.whole = gl.target(this.picture.width, this.picture.height, "rgba8");
     }
     const { width, height } = this.whole ?? { width: size, height: size };
-    Object.assign(this, { width, height, letters: mark ? lettered(gl, mark, Math.min(width, height)) : null });
+    Object.assign(this, { width, height, letters: mark ? texture(gl, lettered(mark, Math.min(width, height))) : null });
   }
 
   /** Put a frame on the canvas. */
@@ -55,16 +52,9 @@ export class Shown {
   }
 }
 
-/** A text's letters as a texture, as large as the server draws them on pictures of a size. */
-function lettered(gl, text, size) {
-  const pad = Math.max(2, Math.floor(size / 100)), high = Math.max(10, Math.floor(size / 24)), font = `${high}px sans-serif`;
-  const canvas = new OffscreenCanvas(size >> 1, size >> 1), context = canvas.getContext("2d", { willReadFrequently: true });
-  context.font = font;
-  const { width, actualBoundingBoxAscent: above, actualBoundingBoxDescent: below } = context.measureText(text);
-  const [w, h] = [Math.min(Math.ceil(width) + 2 * pad, size >> 1), Math.min(Math.ceil(above + below) + 2 * pad, size >> 1)];
-  context.fillStyle = "white";
-  context.fillText(text, pad, pad + above);
-  const { data } = context.getImageData(0, 0, w, h), out = new Uint8Array(4 * w * h);
-  for (let k = 0; k < w * h; k++) out.fill(data[4 * k + 3], 4 * k, 4 * k + 4);
-  return gl.texture(w, h, "rgba8", out);
+/** Letters as a texture. */
+function texture(gl, { width, height, data }) {
+  const out = new Uint8Array(4 * width * height);
+  for (let k = 0; k < data.length; k++) out.fill(data[k], 4 * k, 4 * k + 4);
+  return gl.texture(width, height, "rgba8", out);
 }

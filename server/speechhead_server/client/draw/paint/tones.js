@@ -39,17 +39,17 @@ function edge({ width, height }) {
   });
 }
 
-/** The largest of a map's values [h, w] at some steps around each place. */
+/** The largest of a map's values [h, w], 0 and more, at some steps around each place. */
 export function grown(map, width, height, steps) {
   const out = new Float32Array(map.length);
   for (let y = 0, k = 0; y < height; y++) {
     for (let x = 0; x < width; x++, k++) {
-      let most = 0;
-      for (const [dx, dy] of steps) {
-        const [column, row] = [x + dx, y + dy];
-        if (column >= 0 && row >= 0 && column < width && row < height) most = Math.max(most, map[row * width + column]);
+      const value = map[k];
+      if (value === 0) continue; // most are
+      for (let i = 0; i < steps.length; i++) {
+        const column = x - steps[i][0], row = y - steps[i][1], to = row * width + column;
+        if (column >= 0 && row >= 0 && column < width && row < height && out[to] < value) out[to] = value;
       }
-      out[k] = most;
     }
   }
   return out;

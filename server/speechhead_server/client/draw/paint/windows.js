@@ -5,7 +5,6 @@ import { EDGES, HERE, mapped, outline, READING } from "./glsl.js";
 import { toned } from "./tones.js";
 
 const NAMES = ["mouth", "eyes"];
-const PORTRAIT = ["source", "source_shapes", "quarter", "eighth"];
 const BROAD = Math.max(...NAMES.map((name) => WINDOWS[name].width));
 const TALL = NAMES.map((name) => WINDOWS[name].height).reduce((a, b) => a + b);
 const STARTS = { mouth: 0, eyes: WINDOWS.mouth.height }; // rows of the target; masks are beside what is read
@@ -51,11 +50,6 @@ export class Windows {
     this.programs = Object.fromEntries(Object.entries(SHADERS).map(([name, texts]) => [name, gl.program(...texts)]));
     this.target = gl.target(2 * BROAD, TALL, "rgba8");
     this.bytes = new Uint8Array(4 * 2 * BROAD * TALL);
-    /** What the networks are given of the portrait itself, by window. */
-    this.still = Object.fromEntries(NAMES.map((name) => [name, Object.fromEntries(PORTRAIT.map((part) => {
-      const { shape, data } = scene.array(`${name}_${part}`);
-      return [`${name}_${part}`, { data, dims: [1, ...shape] }];
-    }))]));
     this.patches = Object.fromEntries(NAMES.map((name) => [name, gl.texture(WINDOWS[name].width, WINDOWS[name].height, "rgba32")]));
   }
 
