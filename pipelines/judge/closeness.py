@@ -19,6 +19,7 @@ from .beats import beat_measures
 from .clips import FaceTrack
 from .motion import blink_events, blinks_per_minute
 from .picture import Frames
+from .shut_eyes import shut_measures
 
 Row = dict[str, Any]
 
@@ -145,6 +146,7 @@ def measures(track: FaceTrack, samples: Array, speech: NDArray[np.bool_]) -> Row
         "brow_range": float(np.ptp(np.percentile(brow, [5, 95], axis=0), axis=0).mean()),
         **head_measures(track),
         **eye_measures(track.normalised),
+        **shut_measures(track.landmarks),
         **beat_measures(track.angles, samples),
     }
 

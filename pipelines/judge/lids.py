@@ -16,22 +16,20 @@ from numpy.typing import NDArray
 from pipelines.command import command
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
-from speechhead.face.landmarks import eye_opening, to_pixels
+from speechhead.face.landmarks import to_pixels
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.protocol import Generator
-from speechhead.motion.blink import LID_PAIRS, close_eyes
+from speechhead.motion.blink import close_eyes
 from speechhead.motion.gaze import turn_eyes
 from speechhead.motion.rest import rest_face
 
 from .each import rows_of, told
+from .shut_eyes import openings, unopened
 
 Picture = NDArray[np.uint8]
 
 UPPER = ((36, 37, 38, 39), (42, 43, 44, 45))
 """iBUG points of the upper lids, outer to inner or inner to outer, whose line is the seam of shut eyes."""
-
-CORNERS = ((36, 39), (42, 45))
-"""iBUG points of the eyes' corners."""
 
 SEAM, AROUND = 0.035, 0.09
 """Half heights of the band along a shut seam and of the lid around it, in outer eye distances."""
@@ -62,28 +60,15 @@ def chroma(picture: Picture) -> Array:
     return np.asarray(np.hypot(parts[..., 0], parts[..., 1]), np.float32)
 
 
-def gap(landmarks: Array) -> float:
-    """Distance of the lids across the line between an eye's corners, over the eye's width: both eyes' mean.
-
-    The tracker sets the points of shut lids a little aside of each other, and leaves them a depth. Neither is open.
-    """
-    points, found = landmarks[:, :2], []
-    for (outer, inner), pairs in zip(CORNERS, (LID_PAIRS[:2], LID_PAIRS[2:])):
-        way = points[inner] - points[outer]
-        width = max(float(np.linalg.norm(way)), 1e-6)
-        between = np.mean([points[low] - points[up] for up, low in pairs], axis=0)
-        found.append(abs(float(way[0] * between[1] - way[1] * between[0])) / width**2)
-    return float(np.mean(found))
-
-
-def tracked(tracker: FaceTracker, picture: Picture) -> tuple[float, float, float]:
-    """Mean opening of both eyes that the tracker sees: in space, as seen in the picture, and as `gap` has it.
+def tracked(tracker: FaceTracker, picture: Picture) -> tuple[float, float, float, float]:
+    """Mean opening of both eyes that the tracker sees: in space, as seen in the picture, and as `gap` has it; and what
+    of that in space is `unopened`.
 
     Between shut lids the tracker leaves a depth, more in a face that looks up or down; it is no opening.
     """
     landmarks = tracker.locate(picture).landmarks
-    flat = landmarks * np.array([1, 1, 0], np.float32)
-    return float(eye_opening(landmarks).mean()), float(eye_opening(flat).mean()), gap(landmarks)
+    space, seen, apart = openings(landmarks)
+    return float(space), float(seen), float(apart), float(unopened(landmarks))
 
 
 def seams(avatar: Avatar) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -133,20 +118,19 @@ def measure(avatar: Avatar, generator: Generator, tracker: FaceTracker) -> dict[
     `half` and `shut` are tracked openings (both eyes' mean) at closures 0.5 and 1 over that at 0; `iris` is the
     distance in chroma, in levels, of the irises of a glance aside from the portrait's; `grey_lids` is the chroma in
     levels of the shut lids of a picture without hue. With `_seen`: of the opening as seen in the picture; with
-    `_gap`: of `gap`.
+    `_gap`: of `gap`. `unopened` is what of the open eyes' opening in space is aside and in depth.
     """
     still, half, shut = blink(avatar, generator, (0.0, 0.5, 1.0))
     face, aside = closed(avatar, 0.0), closed(avatar, 0.0)
     turn_eyes(aside, GLANCE, 0.0)
     glance = avatar.paste(generator.render(avatar.source(generator), aside, avatar.pose))
-    opening, seen, height = tracked(tracker, still)
+    opening, seen, height, aside_and_deep = tracked(tracker, still)
     ways = {"half": tracked(tracker, half), "shut": tracked(tracker, shut)}
     row: dict[str, Any] = {name: found[0] / opening for name, found in ways.items()}
     row |= {f"{name}_seen": found[1] / seen for name, found in ways.items()}
     row |= {f"{name}_gap": found[2] / height for name, found in ways.items()}
-    row |= {
-        "iris": float(np.linalg.norm(irises(glance, avatar, aside) - irises(avatar.picture, avatar, face))),
-    }
+    row["unopened"] = aside_and_deep
+    row["iris"] = float(np.linalg.norm(irises(glance, avatar, aside) - irises(avatar.picture, avatar, face)))
     row |= residue(shut, avatar)
     grey = float(chroma(avatar.picture).mean())
     seam, lid = seams(avatar)
@@ -164,6 +148,7 @@ def summary(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
         "shut_seen",
         "half_gap",
         "shut_gap",
+        "unopened",
         "iris",
         "dark",
         "bright",

@@ -44,6 +44,7 @@ MEASURES = (
     ("folds", "contrast of a smile's folds at rest over the portrait's own"),
     ("shut", "opening of shut lids over open ones, in space"),
     ("shut_seen", "the same in the picture's plane"),
+    ("unopened", "of the open eyes' opening in space, what is aside and in depth, which real shut eyes keep most of"),
     ("iris", "hue of the irises of a glance from the portrait's, levels"),
     ("tint", "hue that a grey portrait gets at mouth and eyes, levels"),
 )

@@ -2,8 +2,9 @@
 
 python -m pipelines.judge.real_blinks CLIPS
 
-CLIPS is a folder of prepared clips (`pipelines.data.prepare`); of each person the most shut frame counts. What the
-tracker leaves of a shut eye differs from person to person and with the head's pose: the same people tell it apart.
+CLIPS is a folder of prepared clips (`pipelines.data.prepare`); of each person the frame counts in which the lids are
+nearest to each other across the eye. What the tracker leaves of a shut eye in space differs from person to person and
+with the head's pose: the same people tell it apart.
 """
 
 from __future__ import annotations
@@ -20,14 +21,13 @@ from numpy.typing import NDArray
 from pipelines.command import command
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.errors import FaceError, SpeechheadError
-from speechhead.face.landmarks import eye_opening, from_mesh
+from speechhead.face.landmarks import from_mesh
 from speechhead.face.tracker import FaceTracker
 from speechhead.generators.open import open_generator
 
+from . import shut_eyes
 from .lids import blink, tracked
-
-SHUT, OPEN = 0.35, 0.2
-"""Opening over the usual one below which a frame is of a blink; and the usual opening of eyes that are looked at."""
+from .shut_eyes import gap
 
 NEAR = 40
 """Frames from a blink among which its open eye is found."""
@@ -37,15 +37,14 @@ def blinks(folder: Path) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.ui
     """Person, an open frame and the most shut one [H, W, 3] of each person who blinks in a folder's clips."""
     best: dict[str, tuple[float, Path, int, int]] = {}
     for file in sorted(folder.glob("*.npz")):
-        opening = eye_opening(np.stack([from_mesh(mesh) for mesh in np.load(file)["mesh"]])).mean(-1)
-        usual, shut = float(np.median(opening)), int(opening.argmin())
-        share = float(opening[shut]) / max(usual, 1e-6)
-        first = max(shut - NEAR, 0)
-        around = opening[first : shut + NEAR]
-        at = first + int(np.abs(around - np.percentile(around, 60)).argmin())
-        person = file.stem.rsplit("_", 1)[0]
-        if usual >= OPEN and share < SHUT and share < best.get(person, (1.0,))[0]:
-            best[person] = (share, file, at, shut)
+        landmarks = np.stack([from_mesh(mesh) for mesh in np.load(file)["mesh"]])
+        apart, person = gap(landmarks), file.stem.rsplit("_", 1)[0]
+        for shut in shut_eyes.blinks(landmarks):
+            share, first = float(apart[shut] / np.median(apart)), max(shut - NEAR, 0)
+            around = apart[first : shut + NEAR]
+            at = first + int(np.abs(around - np.percentile(around, 60)).argmin())
+            if share < best.get(person, (1.0,))[0]:
+                best[person] = (share, file, at, shut)
     for person, (_, file, at, shut) in best.items():
         frames = np.load(file.with_suffix(".npy"), mmap_mode="r")
         yield person, np.array(frames[at]), np.array(frames[shut])
@@ -56,7 +55,7 @@ def measure(still: NDArray[np.uint8], shut: NDArray[np.uint8], name: str, tracke
     avatar = Avatar.from_image(still, still.shape[0], tracker=tracker)
     ours = blink(avatar, open_generator(name, avatar.size), (0.0, 1.0))
     home, own, real = (tracked(tracker, picture) for picture in (*ours, shut))
-    row: dict[str, float] = {}
+    row = {"unopened": home[3]}
     for key, at, mine, true in zip(("", "_seen", "_gap"), home, own, real):
         row |= {f"shut{key}": mine / at, f"real{key}": true / at}
     return row

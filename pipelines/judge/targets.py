@@ -113,8 +113,15 @@ def _mouth(name: str, goal: str, metric: str, low: float, high: float, off: bool
     return Target(name, goal, _inside(metric, "ours", off), low, high, beside)
 
 
+def _real(document: Document, metric: str) -> float | None:
+    """Mean over the people of all clips of a measure of their real faces."""
+    sets = [(own["people"], own["real"].get(metric)) for own in document.get("life", {}).values()]
+    known = [(people, value) for people, value in sets if value is not None]
+    return sum(people * value for people, value in known) / sum(people for people, _ in known) if known else None
+
+
 def _still(name: str, goal: str, metric: str, low: float, high: float) -> Target:
-    """A measure of all still portraits."""
+    """A measure of all still portraits; beside it, where they have it, that of the real people of the clips."""
 
     def of(method: str, document: Document, group: str = "all") -> float | None:
         found = document.get("portrait_summary", {}).get(method, {}).get(group, {}).get(metric)
@@ -122,7 +129,7 @@ def _still(name: str, goal: str, metric: str, low: float, high: float) -> Target
 
     def beside(document: Document) -> str:
         values = {"earlier": of("earlier", document), "ours smiling": of("ours", document, "smiling")}
-        return ", ".join(f"{name} {value:.3f}" for name, value in values.items() if value is not None)
+        return _named(values | {"real people": _real(document, metric)})
 
     return Target(name, goal, lambda document: of("ours", document), low, high, beside)
 

@@ -24,6 +24,12 @@ OUTWARD = 0.03
 REACH = 0.105
 """How far from the edge lashes, paint and folds are looked for, in outer eye distances."""
 
+TIPS = 0.04
+"""How much further a thing goes away with its tips that begins within it, in outer eye distances."""
+
+STANDING = 0.085
+"""How high over the edge what is dark is lashes or their fold for sure, unless there are rims, outer eye distances."""
+
 THIN = 0.05
 """Half width of what is no wider than they are, in outer eye distances."""
 
@@ -45,9 +51,13 @@ SOFT = 0.012
 NEAR = 0.03
 """How far from the lids the skin is looked at that a shut lid is made of, in outer eye distances."""
 
-BORROWED = 0.3
-"""How much of the light under an eye a lid has whose skin above is much darker: under a rim or a brow it is not the
-lid's own, but in the shade of a hat or of deep sockets it is, and a lid lit as the cheek stands out of it."""
+LENT, FAIR = 0.6, 0.9
+"""How much of the light under an eye a shut lid has beside that over it, and how much of it reaches a lid: a brow and a
+fold shade the skin over an eye, and a lid comes out of them. Measured on blinks of the training clips."""
+
+SHADED = (0.35, 0.55)
+"""How light the white under an upper lid is beside the skin under the eye in the shade of a hat or of a deep socket,
+which a lid stays in, and in the light."""
 
 SHADOW = (0.3, 0.8)
 """How light all that is seen around an eye is beside its skin, when the eye lies in shadow, and when it does not."""
@@ -122,17 +132,29 @@ def luma(picture: NDArray[Any]) -> Array:
 
 def hole(eye: Eye) -> tuple[Array, Array]:
     """What shows of the open eye [h, w] in 0..1: the opening with its rims, and lashes, paint and folds as far as they
-    reach; and what of the picture is laid over at all.
-
-    What is thin and dark on the skin around is theirs, but for what goes on out of sight: brows, hair, rims of
-    spectacles. The fainter, the more of it stays: a shut lid has its fold.
-    """
+    reach; and what of the picture is laid over at all."""
     sure = 1 - smoothstep32(eye.outside(ABOVE, BELOW, BESIDE), 0, SOFT)
     columns = np.arange(eye.seen.shape[1])
-    ends = np.minimum(columns, columns[::-1]) / eye.unit  # nothing is laid where the frame ends
+    ends = np.asarray(np.minimum(columns, columns[::-1]) / eye.unit, np.float32)  # nothing is laid where the frame ends
     reach = np.maximum(eye.outside(REACH, BELOW + SOFT, REACH), -eye.inner / eye.unit - BESIDE - SOFT)
-    reach = np.maximum(reach, -ends)
-    near, light = reach < 0, luma(eye.seen)
+    side = 2 * max(1, round(0.01 * eye.unit)) + 1
+    around = np.maximum(_dark_things(eye, sure, reach, ends), _whites(eye)).astype(np.float32)
+    grown = cv2.dilate(around, np.ones((side, side), np.uint8))
+    found = np.maximum(sure, cv2.GaussianBlur(grown, (0, 0), 0.25 * side)).astype(np.float32)
+    return found, np.maximum(found, 1 - smoothstep32(np.maximum(reach, -ends), -0.03, 0))
+
+
+def _dark_things(eye: Eye, sure: Array, reach: Array, ends: Array) -> Array:
+    """Lashes, paint and folds on the skin around the opening [h, w] in 0..1.
+
+    What is thin and dark there is theirs, but for what goes on out of sight: brows, hair, rims of spectacles. Close to
+    the edge all of it is, for lashes may run into a brow, unless rims are there. The fainter, the more of it stays: a
+    shut lid has its fold.
+
+    sure : [h, w], the opening with its rims; reach : [h, w], how far out of the place looked at; ends : [w], distance
+    from where the frame ends; in outer eye distances
+    """
+    light = luma(eye.seen)
     filled = push_pull(eye.seen, np.square(1 - sure).astype(np.float32))
     bare = light + sure * (luma(filled) - light)
     side = 2 * max(1, round(THIN * eye.unit)) + 1
@@ -140,15 +162,17 @@ def hole(eye: Eye) -> tuple[Array, Array]:
     closed = cv2.morphologyEx(np.asarray(bare, np.float32), cv2.MORPH_CLOSE, disc)
     contrast = 1 - bare / np.maximum(closed, 1)
     dark = (contrast > FAINT[0]) & (sure < 0.99)
+    near, tips = (np.maximum(reach - more, -ends) < 0 for more in (0, TIPS))
     count, parts = cv2.connectedComponents(dark.astype(np.uint8))
     total, beyond = (np.bincount(parts[where], minlength=count) for where in (dark, dark & ~near))
-    goes_on = beyond > STRAY * total
-    goes_on[np.concatenate([parts[0], np.intersect1d(parts[:, 0], parts[:, -1])])] = True
-    lashes = (dark & near & ~goes_on[parts]) * smoothstep32(contrast, *FAINT)
-    side = 2 * max(1, round(0.01 * eye.unit)) + 1
-    grown = cv2.dilate(np.maximum(lashes, _whites(eye)).astype(np.float32), np.ones((side, side), np.uint8))
-    found = np.maximum(sure, cv2.GaussianBlur(grown, (0, 0), 0.25 * side)).astype(np.float32)
-    return found, np.maximum(found, 1 - smoothstep32(reach, -0.03, 0))
+    theirs = (beyond < total) & (beyond <= STRAY * total)
+    across = np.intersect1d(parts[:, 0], parts[:, -1])
+    theirs[np.concatenate([parts[0], across])] = False
+    high = (eye.upper - eye.rows) / eye.unit
+    above = (high > 0) & (high < STANDING) & (eye.outer > -OUTWARD * eye.unit) & (eye.inner > 0)
+    standing = (above & ~np.isin(parts, across)) * (1 - busy(eye, eye.seen))
+    free = np.maximum(tips & theirs[parts], standing)
+    return np.asarray(dark * free * smoothstep32(contrast, *FAINT), np.float32)
 
 
 def _whites(eye: Eye) -> Array:
@@ -176,8 +200,7 @@ def plate(eye: Eye, covered: Array) -> Array:
     seam that under the eye."""
     weight = _skin(eye, covered)
     over, under = _beside(eye, weight)
-    shade = luma(over) / np.maximum(luma(under), 1)  # under a rim or a brow, the skin is not the lid's
-    over = over + BORROWED * (1 - smoothstep32(shade, 0.45, 0.8))[:, None] * (under - over)
+    over = over + LENT * _lit(eye, under) * (FAIR * under - over)
     down = (eye.rows - eye.upper) / np.maximum(eye.lower - eye.upper + 0.03 * eye.unit, 1)
     lid = over + smoothstep32(down, 0.55, 1.25)[..., None] * (under - over)
     around = push_pull(eye.seen, np.minimum(weight, 1).astype(np.float32))
@@ -227,6 +250,16 @@ def _beside(eye: Eye, weight: Array) -> tuple[Array, Array]:
         sums = cv2.GaussianBlur(sums, (0, 0), 0.05 * eye.unit)[0]
         found.append(np.asarray(sums[:, :3] / np.maximum(sums[:, 3:], 1e-6), np.float32))
     return found[0], found[1]
+
+
+def _lit(eye: Eye, under: Array) -> float:
+    """How much of the light on the skin under an eye [w, 3] falls on the eye as well, 0 to 1."""
+    high, middle = eye.rows < 0.5 * (eye.upper + eye.lower), eye.inside > 0.25 * (eye.outer + eye.inner)
+    inside = (eye.outside(0, 0, 0) < 0) & high
+    if not inside.any():
+        return 1.0
+    white = float(np.percentile(luma(eye.seen[inside]), 85))
+    return float(smoothstep32(white / max(float(luma(under[middle]).mean()), 1.0), *SHADED))
 
 
 def _grain(eye: Eye, covered: Array) -> Array:

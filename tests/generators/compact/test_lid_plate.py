@@ -41,7 +41,7 @@ def test_a_lid_in_a_gradient_shadow_is_as_dark_as_the_shadow() -> None:
     lid, covered = shut(eye_in(skin))
     away = np.abs(luma(lid) - luma(skin)) / luma(skin)
     assert covered.sum() > 800
-    assert away[covered].mean() < 0.05 and np.percentile(away[covered], 95) < 0.12
+    assert away[covered].mean() < 0.07 and np.percentile(away[covered], 95) < 0.12  # a lid is no lighter than a cheek
 
 
 def test_no_step_is_left_where_a_lid_under_a_dark_brow_ends() -> None:
@@ -77,6 +77,26 @@ def test_a_frame_that_crosses_above_stays() -> None:
     lid, _ = shut(eye_in(skin))
     np.testing.assert_allclose(lid[rim], skin[rim], atol=12)
     assert luma(lid)[34:46, 30:56].min() > 90
+
+
+def test_lashes_that_run_into_a_brow_go_and_the_brow_stays() -> None:
+    skin = flat(180)
+    skin[9:16, 14:72] = 15
+    eye = eye_in(skin)
+    seen = eye.seen.copy()
+    seen[16:32, 34:53:6] = 15
+    lid, _ = shut(replace(eye, seen=seen))
+    assert luma(lid)[21:30, 30:56].min() > 0.6 * luma(flat(180))[0, 0]
+    np.testing.assert_allclose(lid[10:14, 16:70], skin[10:14, 16:70], atol=12)
+
+
+def test_a_lid_comes_out_of_the_shade_of_its_fold_but_not_of_a_hats() -> None:
+    skin = flat(190)
+    skin[:31] *= 0.55
+    eye = eye_in(np.asarray(cv2.GaussianBlur(skin, (0, 0), 2), np.float32))
+    dim = np.asarray(eye.seen * np.clip((eye.rows - 26) / 26, 0.25, 1)[..., None], np.float32)
+    lights = [luma(shut(one)[0])[34:40, 36:50].mean() for one in (eye, replace(eye, seen=dim))]
+    assert lights[0] > 0.72 * luma(flat(190))[0, 0] and lights[1] < 0.6 * luma(flat(190))[0, 0]
 
 
 def test_the_dots_of_a_print_go_on_over_a_lid() -> None:
