@@ -9,12 +9,15 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from speechhead.core.disk import reason
 from speechhead.core.errors import ImageError
-from speechhead.core.weights import user_data
+from speechhead.core.outputs import replaced
+from speechhead.core.weights import USER_FOLDER, user_data
 
 log = logging.getLogger("speechhead")
 
 SHIPPED = Path(__file__).parent / "portraits"
+REMEDY = f"Choose another {USER_FOLDER}"
 _NAME = re.compile(r"[^\W_][\w-]{0,39}")
 
 
@@ -111,13 +114,35 @@ def add(picture: Path, name: str, voice: str = "", licence: str = "", credit: st
     entry = NamedPortrait(
         name, f"{name}{picture.suffix.lower()}", voice, licence or "the user's", credit, folder=folder
     )
-    copy = entry.path.with_suffix(".part")
-    shutil.copyfile(picture, copy)
-    copy.replace(entry.path)
     described = {key: value for key, value in asdict(entry).items() if key != "folder"}
-    (folder / f"{name}.json").write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
+    with replaced(folder / f"{name}.json", ImageError, REMEDY) as line:
+        line.write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
+        with replaced(entry.path, ImageError, REMEDY) as copy:
+            shutil.copyfile(picture, copy)
     if earlier is not None:
         log.warning("%s: the portrait of that name is replaced.", name)
         if earlier.path != entry.path:
             earlier.path.unlink()
     return entry
+
+
+def remove(name: str) -> None:
+    """Forget a portrait that the user has added, with its picture; one that is damaged, too.
+
+    Raises
+    ------
+    ImageError if there is none of that name, or the system refuses.
+    """
+    if name in shipped():
+        raise ImageError(f"name '{name}': ships with the library and stays.")
+    known = {file.stem: file for file in _files()}
+    if name not in known:
+        remedy = f"Choose from {', '.join(known)}." if known else "No portrait was added."
+        raise ImageError(f"name '{name[:60]}': no such portrait. {remedy}")
+    entry = _entry(known[name])
+    try:
+        known[name].unlink()
+        if entry is not None:
+            entry.path.unlink()
+    except OSError as error:
+        raise ImageError(f"{known[name]}: {reason(error)}. Check what may be written there.") from error

@@ -1,4 +1,4 @@
-"""The commands about portraits: list them, add one, check a picture, prepare one for a browser."""
+"""The commands about portraits: list them, add and remove one, check a picture, prepare one for a browser."""
 
 from __future__ import annotations
 
@@ -49,6 +49,14 @@ def add(
     for line in report.lines:
         typer.echo(f"note: {line}", err=True)
     print(keep(picture, name, voice or "").path)
+
+
+@avatars_app.command()
+def remove(name: Annotated[str, typer.Argument(help="The name under which it was added.")]) -> None:
+    """Forget a portrait that was added, with its picture."""
+    from speechhead.avatar.named import remove as forget
+
+    forget(normalize("NFC", name))
 
 
 def check_picture(

@@ -23,6 +23,7 @@ from speechhead.core.controls import Controls
 from speechhead.core.errors import SpeechheadError
 from speechhead.core.film_options import FilmOptions
 from speechhead.core.options import DriveOptions, RenderOptions
+from speechhead.core.outputs import undo_all
 from speechhead.core.process import calm_blas, calm_opencv, keep_freed_pictures
 from speechhead.core.results import ResultOptions
 
@@ -30,6 +31,7 @@ from .avatars import avatars_app, check_picture, scene
 from .batch import batch
 from .bench import bench
 from .faces import faces
+from .pointers import more, pointed
 from .records import from_records
 from .terminal import bar, standard_input, told
 from .voices import voices_app
@@ -103,7 +105,8 @@ def _loaded(entry: EntryPoint) -> Any:
             raise TypeError(f"no function but {type(function).__name__}")
         single = typer.Typer(**STYLE)
         single.command(entry.name, rich_help_panel=JOINED)(function)
-        return typer.main.get_command(single)
+        command = typer.main.get_command(single)
+        return command if _foreign(entry) else pointed(entry.name, command)
     except (Exception, SystemExit) as error:
         if not _foreign(entry) and isinstance(error, ImportError):
             return _without(entry.name, f"{entry.name} needs {error.name or error}. pip install 'speechhead[server]'.")
@@ -122,7 +125,7 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         own = super().get_command(ctx, cmd_name)
         if own:
-            return own
+            return pointed(cmd_name, own)
         entry = joined(frozenset(super().list_commands(ctx))).get(cmd_name)
         if entry:
             return _loaded(entry)
@@ -170,7 +173,7 @@ Output = Annotated[
 ]
 
 
-@say_app.command()
+@say_app.command(epilog=more("say"))
 @app.command(rich_help_panel=VIDEOS)
 @from_records(fps=FPS)
 def say(
@@ -292,7 +295,10 @@ def _run(application: typer.Typer, name: str) -> NoReturn:
     logging.getLogger("speechhead").handlers = [notes]
     command = typer.main.get_command(application)
     try:
-        code = command.main(args=sys.argv[1:], prog_name=name, standalone_mode=False)
+        try:
+            code = command.main(args=sys.argv[1:], prog_name=name, standalone_mode=False)
+        finally:
+            undo_all()
         if code == 130:
             raise KeyboardInterrupt  # which some versions of typer turn into this code
         sys.exit(code if isinstance(code, int) else 0)

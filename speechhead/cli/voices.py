@@ -1,4 +1,4 @@
-"""The commands about voices: list them, hear one, add one."""
+"""The commands about voices: list them, hear one, add and remove one."""
 
 from __future__ import annotations
 
@@ -73,6 +73,14 @@ def add(
         raise SpeechSynthesisError(f"name '{name}': a voice has it already. Give another with --name.")
     synthesize(SAYS, str(file))  # whether it is one
     print(added.add(file, name, gender))
+
+
+@voices_app.command()
+def remove(name: Annotated[str, typer.Argument(help="The name under which it was added.")]) -> None:
+    """Forget a voice that was added."""
+    from speechhead.tts.added import remove as forget
+
+    forget(normalize("NFC", name))
 
 
 def _play(name: str, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,9 @@ def keep_inputs(
 
 
 @contextlib.contextmanager
-def replaced(path: Path, error: type[SpeechheadError] = MediaError) -> Iterator[Path]:
+def replaced(
+    path: Path, error: type[SpeechheadError] = MediaError, remedy: str = "Choose another output"
+) -> Iterator[Path]:
     """A new, empty file beside `path` to write to, which takes its place in one step when all went well.
 
     Nobody can tell its name before, and none that is there already is opened, be it a link. It is gone on any error.
@@ -48,17 +50,47 @@ def replaced(path: Path, error: type[SpeechheadError] = MediaError) -> Iterator[
     ------
     `error`, in one line with `path` and the remedy, where the system refuses to write.
     """
-    part = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(8)}.part")
+    part = part_of(path)
     try:
         if not path.parent.is_dir():
             raise error(f"{path}: folder '{path.parent}' does not exist. Create it first.")
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the mode of any new file, by the umask
+        create(part)
         yield part
         os.replace(part, path)
     except OSError as fault:
-        raise error(f"{path}: {reason(fault)}. Choose another output.") from fault
+        raise error(f"{path}: {reason(fault)}. {remedy}.") from fault
     finally:
         part.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """A name beside a result under which it is made, which nobody can tell before."""
+    return path.with_name(f".{path.stem[:40]}.{secrets.token_hex(8)}.part")
+
+
+def create(part: Path) -> None:
+    """Make a new, empty file with the mode of any new file; OSError where there is one already, be it a link."""
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+
+
+_UNFINISHED: list[Callable[[], None]] = []
+
+
+def begin(undo: Callable[[], None]) -> None:
+    """Note how to undo what is begun, until `end`."""
+    _UNFINISHED.append(undo)
+
+
+def end(undo: Callable[[], None]) -> None:
+    """What was begun has come to an end, whichever."""
+    with contextlib.suppress(ValueError):
+        _UNFINISHED.remove(undo)
+
+
+def undo_all() -> None:
+    """Undo what is unfinished: an interrupt may come between the making of a file and whoever looks after it."""
+    while _UNFINISHED:
+        _UNFINISHED.pop()()
 
 
 def _files(given: Any, named: Mapping[str, Path]) -> list[Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 import wave
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,6 +22,7 @@ from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.disk import reason
 from speechhead.core.errors import MediaError
 from speechhead.core.options import check_fps
+from speechhead.core.outputs import begin, create, end, part_of
 
 from .decoding import address, silence
 from .h264 import H264
@@ -122,19 +122,27 @@ class FormatWriter:
         self._mark = Watermark(watermark, *size) if watermark else None
         silence()
         place = self.path.parent if is_frames(self.path) else self.path
+        # A mounted folder can not be replaced: frames are made within it, and moved up.
+        self._part = part_of(place / place.name if os.path.ismount(place) else place)
+        self._made: _Frames | _Film | None = None
+        begin(self.abort)
         try:
             if is_frames(self.path):
-                # A mounted folder can not be replaced: frames are made within it, and moved up.
-                home = place if os.path.ismount(place) else place.parent
-                self._part = Path(tempfile.mkdtemp(dir=home, prefix=f".{place.name[:40]}.", suffix=".part"))
-                self._out: _Frames | _Film = _Frames(self._part, self.path.name, sample_rate, layout)
+                self._part.mkdir()
+                self._made = _Frames(self._part, self.path.name, sample_rate, layout)
             else:
-                handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.stem[:40]}.", suffix=".part")
-                os.close(handle)
-                self._part = Path(name)
-                self._out = _Film(self._part, FORMS[self.path.suffix.lower()], self, alpha, layout)
-        except OSError as error:
-            raise MediaError(f"{path}: {reason(error)}. Choose another output.") from error
+                create(self._part)
+                self._made = _Film(self._part, FORMS[self.path.suffix.lower()], self, alpha, layout)
+        except BaseException as error:
+            self.abort()
+            if isinstance(error, OSError):
+                raise MediaError(f"{path}: {reason(error)}. Choose another output.") from error
+            raise
+
+    @property
+    def _out(self) -> _Frames | _Film:
+        assert self._made is not None
+        return self._made
 
     @property
     def sample_rate(self) -> int | None:
@@ -163,18 +171,14 @@ class FormatWriter:
                 raise MediaError(f"{self.path}: no frames were given, nothing written.")
             with self._told():
                 self._out.finish(self.frames / float(self.rate))
-                umask = os.umask(0)
-                os.umask(umask)
                 if is_frames(self.path) and self._part.parent == self.path.parent:
                     for file in sorted(self._part.iterdir()):
                         os.replace(file, self.path.parent / file.name)
                 elif is_frames(self.path):
-                    self._part.chmod(0o777 & ~umask)
                     if self.path.parent.is_dir():
                         self.path.parent.rmdir()
                     os.replace(self._part, self.path.parent)
                 else:
-                    self._part.chmod(0o666 & ~umask)
                     os.replace(self._part, self.path)
         finally:
             self.abort()
@@ -182,11 +186,13 @@ class FormatWriter:
 
     def abort(self) -> None:
         """Stop, and leave nothing behind; does nothing after `close`."""
-        self._out.stop()
+        if self._made is not None:
+            self._made.stop()
         if self._part.is_dir():
             shutil.rmtree(self._part, ignore_errors=True)
         else:
             self._part.unlink(missing_ok=True)
+        end(self.abort)
 
     def __enter__(self) -> FormatWriter:
         return self

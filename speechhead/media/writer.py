@@ -6,7 +6,6 @@ import contextlib
 import glob
 import os
 import queue
-import tempfile
 import threading
 import time
 from fractions import Fraction
@@ -23,6 +22,7 @@ from speechhead.core.clocks import FPS, SAMPLE_RATE
 from speechhead.core.disk import reason
 from speechhead.core.errors import MediaError
 from speechhead.core.options import check_fps
+from speechhead.core.outputs import begin, create, end, part_of
 from speechhead.core.stages import stage
 
 from .decoding import address, silence
@@ -132,17 +132,18 @@ class VideoWriter:
         self._sample_rate, self.layout = sample_rate, layout
         sweep_parts(self.path)
         self._mark = Watermark(watermark, width, height) if watermark else None
-        try:
-            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.stem[:40]}.", suffix=".part")
-            os.close(handle)
-        except OSError as error:
-            raise MediaError(f"{path}: {reason(error)}. Choose another output.") from error
-        self._part = Path(name)
+        self._part = part_of(self.path)
         self._error: BaseException | None = None
         self._aborted = False
         self._queue: queue.Queue[tuple[str, NDArray[Any]] | None] = queue.Queue(QUEUE)
         silence()
         self._thread = threading.Thread(target=self._run, args=(coding or H264(),), name="encoder", daemon=True)
+        begin(self.abort)
+        try:
+            create(self._part)
+        except OSError as error:
+            self.abort()
+            raise MediaError(f"{path}: {reason(error)}. Choose another output.") from error
         self._thread.start()
 
     def write(self, frame: NDArray[np.uint8]) -> None:
@@ -166,9 +167,6 @@ class VideoWriter:
             self._check()
             if not self.frames:
                 raise MediaError(f"{self.path}: no frames were given, nothing written.")
-            umask = os.umask(0)
-            os.umask(umask)
-            self._part.chmod(0o666 & ~umask)  # mkstemp keeps its files private
             os.replace(self._part, self.path)
         except OSError as error:
             raise MediaError(f"{self.path}: {reason(error)}. Choose another output.") from error
@@ -187,6 +185,7 @@ class VideoWriter:
                 self._queue.put_nowait(None)
             self._thread.join(0.02)
         self._part.unlink(missing_ok=True)
+        end(self.abort)
 
     def __enter__(self) -> VideoWriter:
         return self

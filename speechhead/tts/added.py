@@ -9,8 +9,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from speechhead.core.disk import reason
 from speechhead.core.errors import SpeechSynthesisError
-from speechhead.core.weights import user_data
+from speechhead.core.outputs import replaced
+from speechhead.core.weights import USER_FOLDER, user_data
 
 from .speech import VoiceInfo
 
@@ -18,6 +20,7 @@ log = logging.getLogger("speechhead")
 
 LICENCE = "the voice's own terms"
 GENDERS = ("female", "male", "unknown")
+REMEDY = f"Choose another {USER_FOLDER}"
 _NAME = re.compile(r"[^\W_][\w.-]{0,39}")
 
 
@@ -75,14 +78,31 @@ def add(file: Path, name: str, gender: str = "unknown") -> Path:
     target = path(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**described, "speechhead_gender": gender}, ensure_ascii=False)
-    # The .onnx comes last, and whole: a voice is one from then on.
-    Path(f"{target}.json").write_text(text, encoding="utf-8")
-    copy = target.with_suffix(".part")
-    shutil.copyfile(file, copy)
     if target.is_file():
         log.warning("%s: the voice of that name is replaced.", name)
-    copy.replace(target)
+    with replaced(Path(f"{target}.json"), SpeechSynthesisError, REMEDY) as line:
+        line.write_text(text, encoding="utf-8")
+        with replaced(target, SpeechSynthesisError, REMEDY) as copy:
+            shutil.copyfile(file, copy)
     return target
+
+
+def remove(name: str) -> None:
+    """Forget a voice that the user has added; one that is damaged, too.
+
+    Raises
+    ------
+    SpeechSynthesisError if there is none of that name, or the system refuses.
+    """
+    known = [file.stem for file in sorted(folder().glob("*.onnx"))]
+    if name not in known:
+        remedy = f"Choose from {', '.join(known)}." if known else "No voice was added."
+        raise SpeechSynthesisError(f"name '{name[:60]}': no such voice among those added. {remedy}")
+    try:
+        path(name).unlink()
+        Path(f"{path(name)}.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise SpeechSynthesisError(f"{path(name)}: {reason(error)}. Check what may be written there.") from error
 
 
 def _entry(described: dict[str, Any], group: str, name: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,9 +35,28 @@ def test_an_added_portrait_speaks_by_its_name(monkeypatch: pytest.MonkeyPatch, t
     avatar = Avatar.open("me", 256)
     assert (avatar.name, avatar.voice) == ("me", ("joe",))
     assert "me" in RUN.invoke(app, ["avatars"]).output
+    assert sorted(file.name for file in (tmp_path / "avatars").iterdir()) == ["me.jpg", "me.json"]
+    for name in ("mara", "you", ""):
+        with pytest.raises(ImageError):
+            named.remove(name)
+    assert RUN.invoke(app, ["avatars", "remove", "me"]).exit_code == 0
+    assert not list((tmp_path / "avatars").iterdir()) and "me" not in named.added()
     for name in ("mara", "../me", ""):
         with pytest.raises(ImageError):
             named.add(picture, name)
+
+
+def test_a_copy_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPEECHHEAD_HOME", str(tmp_path))
+
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(ImageError, match="disk full"):
+        named.add(named.shipped()["mara"].path, "me")
+    assert not list((tmp_path / "avatars").iterdir())
 
 
 def test_what_is_no_portrait_is_not_added(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -58,6 +79,8 @@ def test_unreadable_entries_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert named.added() == {}
     assert list(named.named_portraits()) == list(named.shipped())
     assert sorted(named.faults()) == ["cut", "gone", "odd", "up"]
+    named.remove("up")
+    assert sorted(named.faults()) == ["cut", "gone", "odd"] and (tmp_path / "up.jpg").is_file()
     with pytest.raises(ImageError, match=r"cut\.json: is damaged"):
         Avatar.open("cut")
     assert "gone.json: is damaged, or its picture is gone" in RUN.invoke(app, ["avatars"]).output

@@ -8,6 +8,7 @@ from support.paths import ROOT
 from typer.testing import CliRunner
 
 from speechhead.cli.main import app, say_app
+from speechhead.cli.pointers import DOCS, more
 from speechhead.cli.records import from_records
 from speechhead.core.controls import Controls
 from speechhead.core.options import DriveOptions, RenderOptions
@@ -115,6 +116,16 @@ def test_help_is_that_of_the_fields():
     text = {parameter.name: parameter.help for parameter in animate.params}
     assert text["fps"] == "Frames per second, 1..120; 25 for a portrait, a video's own if not given."
     assert text["batch"] == "Frames computed at once; by device if not given."
+
+
+def test_every_help_says_where_more_is_written():
+    group = typer.main.get_command(app)
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        for each in (command, *getattr(command, "commands", {}).values()):
+            assert each.epilog == more(name)
+    named = {path for paths in DOCS.values() for path in paths.split(", ")}
+    assert all((ROOT / path).is_file() for path in named)
 
 
 def test_a_command_gets_its_records_whole():

@@ -64,6 +64,11 @@ def test_an_added_voice_is_one_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_
         with pytest.raises(SpeechSynthesisError):
             added.add(file, name, gender)
     assert [path.name for path in sorted(added.folder().iterdir())] == ["someone.onnx", "someone.onnx.json"]
+    for name in ("joe", "../someone"):
+        with pytest.raises(SpeechSynthesisError, match="no such voice"):
+            run("remove", name)
+    run("remove", "someone")
+    assert not list(added.folder().iterdir()) and not added.added()
 
 
 def test_what_is_no_voice_is_not_added(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

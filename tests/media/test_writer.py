@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from fractions import Fraction
 
 import av
@@ -17,6 +18,8 @@ from support.fakes import speech_like
 
 from speechhead.audio import load_audio
 from speechhead.core.errors import MediaError
+from speechhead.core.outputs import undo_all
+from speechhead.media import formats
 from speechhead.media.reader import VideoReader
 from speechhead.media.writer import COMMENT, VideoWriter, check_output
 
@@ -123,6 +126,23 @@ def test_a_failed_run_leaves_the_folder_as_it_was(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="no file size limit on this system")
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a/%05d.png"])
+@pytest.mark.parametrize("early", [True, False])
+def test_an_interrupt_before_anybody_looks_after_the_file_leaves_nothing(tmp_path, monkeypatch, name, early):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    if early:  # when the file is there, but who made it does not know of it yet
+        monkeypatch.setattr(threading.Thread, "start", interrupted)
+        monkeypatch.setattr(formats, "_Film", interrupted)
+        monkeypatch.setattr(formats, "_Frames", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        formats.open_writer(tmp_path / name, (64, 64), 25.0, 16_000)
+        interrupted()
+    undo_all()
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_full_disk_is_one_line_and_no_file(tmp_path):
     script = textwrap.dedent(
         f"""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from speechhead.core import weights
 from speechhead.core.errors import SpeechheadError, WeightsError
+from speechhead.core.outputs import replaced
 from speechhead.generators.families.registry import canonical, spec
 from speechhead.generators.families.spec import PublishedWeights
 
@@ -144,12 +144,10 @@ def _locked() -> dict[str, Any]:
 
 def _lock(name: str, entry: dict[str, Any]) -> None:
     path = weights.user_folder() / LOCK
+    choose = f"Choose another {weights.USER_FOLDER}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{LOCK}.part")
-        part.write_text(json.dumps({**_locked(), name: entry}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(part, path)
     except OSError as error:
-        raise SpeechheadError(
-            f"{path}: can not be written ({error.strerror}). Choose another {weights.USER_FOLDER}."
-        ) from error
+        raise SpeechheadError(f"{path}: can not be written ({error.strerror}). {choose}.") from error
+    with replaced(path, SpeechheadError, choose) as part:
+        part.write_text(json.dumps({**_locked(), name: entry}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
