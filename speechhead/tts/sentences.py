@@ -19,8 +19,8 @@ AHEAD = 16
 
 _CLOSERS = "\"')\\]\u2019\u201d\u00bb"
 _END = re.compile(
-    rf"(?P<stop>[.!?\u2026]+)[{_CLOSERS}]*(?P<space>\s)"
-    "|(?P<wide>[\u3002\uff01\uff1f]+[\u300d\u300f\u201d\u2019\uff09]*)(?=[^\u3002\uff01\uff1f\u300d\u300f\u201d\u2019\uff09])"
+    rf"(?<![.!?\u2026])(?P<stop>[.!?\u2026]+)[{_CLOSERS}]*(?P<space>\s)"
+    "|(?<![\u3002\uff01\uff1f])(?P<wide>[\u3002\uff01\uff1f]+[\u300d\u300f\u201d\u2019\uff09]*)(?=[^\u3002\uff01\uff1f\u300d\u300f\u201d\u2019\uff09])"
     r"|(?P<line>\n[ \t]{0,6}(?:\n|(?=(?:[-*\u2022]|\d{1,3}[.)])\s)))"
 )
 _SPACES = re.compile(r"\s*")

@@ -8,11 +8,13 @@ import { Controls } from "./controls.js";
 import { Drawn } from "./drawn.js";
 import { keepFocus } from "./focus.js";
 import { Notices } from "./notices.js";
+import { Pace, StandingStill } from "./pace.js";
 import { Portraits } from "./portraits.js";
 import { Readout } from "./readout.js";
 import { Recorder } from "./recorder.js";
 import { Talk } from "./talk.js";
 import { endSession, openSession } from "./sessions.js";
+import { Still } from "./still.js";
 import { followTheme } from "./theme.js";
 import { fillVoices } from "./voices.js";
 
@@ -27,7 +29,12 @@ const notices = new Notices(document);
 const drawn = new Drawn(
   { generator: $("generator"), size: $("size"), background: $("background"), colour: $("background-colour") }, () => stage().phase !== "off" && start(),
 );
-const readout = new Readout(document, () => api.get(`/sessions/${session.id}/stats`));
+const pace = new Pace({
+  slow: (fps) => notices.show(new StandingStill(fps, drawn.smaller), config, () => drawn.shrink()),
+  well: () => notices.settle(StandingStill),
+});
+const readout = new Readout(document, () => api.get(`/sessions/${session.id}/stats`), (fps) => pace.look(fps));
+const still = new Still($("still"), $("video"));
 const portraits = new Portraits(
   api,
   {
@@ -113,7 +120,11 @@ async function connect(mine) {
   if (microphone?.readyState === "live") await made.speak(microphone);
   const video = $("video");
   video.srcObject = made.stream;
-  whenSeen(video, () => video.classList.add("seen"));
+  whenSeen(video, () => {
+    if (made !== connection) return;
+    video.classList.add("seen");
+    still.drop();
+  });
   applySound();
   video.play().catch((error) => {
     if (error.name !== "NotAllowedError" || mine !== turn) return;
@@ -123,13 +134,16 @@ async function connect(mine) {
   });
   show("live");
   talk.follow(session);
+  pace.reset();
   readout.start(made);
   announce("Connected");
 }
 
 /** Try again what has worked before; the session waits for us meanwhile. */
 async function mend(mine) {
+  still.keep();
   show("mending");
+  announce("Connection lost, trying again");
   readout.stop();
   for (const pause of MEND) {
     await new Promise((resolve) => setTimeout(resolve, pause));
@@ -153,9 +167,11 @@ const fail = (error) => stop().then(() => tell(portraits.without(error), start))
 /** The server goes, or has gone: come back when it does. */
 async function revive() {
   const mine = ++turn;
+  still.keep();
   show("mending");
+  $("pill-text").textContent = "The server is away, waiting for it";
   readout.stop();
-  announce("The server restarts");
+  announce("The server is away. The page waits for it.");
   try {
     if (!(await serverBack(api, () => mine === turn))) return;
     leaving = false;
@@ -167,6 +183,7 @@ async function revive() {
 
 async function stop() {
   turn++;
+  still.drop();
   show("off");
   await release();
 }

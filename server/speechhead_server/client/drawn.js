@@ -34,6 +34,17 @@ export class Drawn {
     this.size.replaceChildren(...sizes.map((size) => new Option(`${size} × ${size}`, size, false, size === own)));
   }
 
+  /** The next smaller size, null if there is none. */
+  get smaller() {
+    return Math.max(...[...this.size.options].map(({ value }) => Number(value)).filter((size) => size < Number(this.size.value)), 0) || null;
+  }
+
+  /** Take it, as if the visitor had chosen it. */
+  shrink() {
+    this.size.value = String(this.smaller ?? this.size.value);
+    this.size.dispatchEvent(new Event("change"));
+  }
+
   /** As fields of a new session. */
   get chosen() {
     const [picked, own] = [this.background.value, this.colour.value];

@@ -1,9 +1,12 @@
 /** What went wrong, in words for the visitor: a title, what happened, and what to do; and the dialogue for the token. */
 
 import { NoPath } from "./connection.js";
+import { StandingStill } from "./pace.js";
 
 /** Where problems are shown. */
 export class Notices {
+  #shown = null; // the error
+
   /** @param {Document} page with the elements of the notice and the dialogue `ask` */
   constructor(page) {
     this.$ = (id) => page.getElementById(id);
@@ -22,12 +25,19 @@ export class Notices {
     button.textContent = label ?? "";
     button.onclick = () => again();
     this.$("notice").hidden = false;
+    this.#shown = error;
     if (label && error.retryAfter) this.#countDown(error.retryAfter, label);
     console.warn(`${title}: ${text}`);
   }
 
   clear() {
     this.$("notice").hidden = true;
+    this.#shown = null;
+  }
+
+  /** What was said of this kind of problem holds no more. @param {Function} kind a class */
+  settle(kind) {
+    if (this.#shown instanceof kind) this.clear();
   }
 
   /** Ask for the token, then go on. */
@@ -61,8 +71,9 @@ export class Notices {
  * @param {object} config of the server, null where it is not known yet
  * @returns {{title: string, text: string, again?: string}} `again` labels the button that tries once more
  */
-function explain(error, config) {
+export function explain(error, config) {
   if (error instanceof NoPath) return noPath(error, config);
+  if (error instanceof StandingStill) return standing(error);
   const text = sentence(error.message);
   switch (error.status) {
     case 0:
@@ -82,6 +93,12 @@ function explain(error, config) {
     default:
       return { title: error.status >= 500 ? "The server failed" : "That did not work", text };
   }
+}
+
+function standing({ fps, smaller }) {
+  const text = `${Math.round(fps)} of 25 pictures a second arrive: the server or the network is too busy for this size.`;
+  const [advice, again] = smaller ? [" A smaller picture moves sooner.", `Take ${smaller} × ${smaller}`] : [" Nothing smaller is offered here.", undefined];
+  return { title: "The pictures hardly move", text: text + advice, again };
 }
 
 function noPath({ local, remote }, config) {

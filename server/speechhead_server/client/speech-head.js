@@ -18,10 +18,13 @@ const HERE = new URL(".", import.meta.url).href;
 const AGAIN = [500, 2000, 5000, 10000, 20000, 30000, 60000]; // ms before each new attempt after a connection was lost
 const LOOK = 5000; // ms between two looks whether a device that fell behind may try again
 
+const NAME = "An avatar, speaking live";
+
 const STYLE = `
 :host { display: inline-block; position: relative; inline-size: 24rem; aspect-ratio: 1; overflow: hidden; background: #8884; }
 video, canvas, img { position: absolute; inset: 0; inline-size: 100%; block-size: 100%; object-fit: contain; }
 [hidden] { display: none; }
+:host([data-error]) :is(img, video, canvas) { filter: saturate(.3) brightness(.7); }
 p { position: absolute; inset: auto 0 0 auto; margin: .4em; padding: .1em .5em; border-radius: .3em; background: #000a; color: #fff;
   font: 600 .75rem/1.4 system-ui, sans-serif; }`;
 
@@ -43,8 +46,8 @@ export class SpeechHead extends HTMLElement {
   constructor() {
     super();
     const root = this.attachShadow({ mode: "open" });
-    root.innerHTML = `<img alt="" hidden><video playsinline autoplay hidden></video>
-      <audio autoplay></audio><canvas role="img" hidden></canvas><p>AI</p>`;
+    root.innerHTML = `<img alt="" hidden><video playsinline autoplay aria-label="${NAME}" hidden></video>
+      <audio autoplay></audio><canvas role="img" aria-label="${NAME}" hidden></canvas><p>AI</p>`;
     const sheet = new CSSStyleSheet(); // a policy against inline styles leaves it alone
     sheet.replaceSync(STYLE);
     root.adoptedStyleSheets = [sheet];
@@ -290,6 +293,7 @@ export class SpeechHead extends HTMLElement {
     const mine = (this.#mending = {});
     let trouble = new Problem("The connection was lost.");
     this.#failed(trouble);
+    this.#reveal("poster"); // its face stays, dimmed, while nothing comes
     for (const pause of AGAIN) {
       await new Promise((resolve) => setTimeout(resolve, pause * (0.75 + Math.random() / 2))); // not all pages at once
       if (mine !== this.#mending) return;

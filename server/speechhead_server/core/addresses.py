@@ -1,8 +1,10 @@
-"""What an operator writes of other machines and of secrets, checked before anything slow begins."""
+"""Addresses: what an operator writes of other machines and of secrets, checked early, and whose a visitor's is."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from speechhead.core.errors import ServerError
@@ -91,3 +93,13 @@ def _split(url: str) -> tuple[SplitResult | None, int | None]:
         return parts, parts.port
     except ValueError:
         return None, None
+
+
+@lru_cache(maxsize=4096)
+def network(address: str) -> str:
+    """What one caller may have all addresses of: its address, of IPv6 the first half."""
+    try:
+        known = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(known.ipv4_mapped or ipaddress.IPv6Network((int(known) >> 64 << 64, 64)))

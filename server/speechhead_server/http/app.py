@@ -21,6 +21,8 @@ from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.tickets import CALLER
 from speechhead_server.live.avatars import Gallery
+from speechhead_server.live.lane import Lane
+from speechhead_server.live.script import PART
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.live.studio import Studio
 from speechhead_server.offline.queue import OfflineQueue
@@ -81,7 +83,7 @@ class Server:
         self.metrics = Metrics()
         company = partners(settings)  # what is wrong with them is said before anything slow
         self.studio = Studio(settings, generator, speech)
-        self.decoder = UploadDecoder()
+        self.decoder, self.lane = UploadDecoder(), Lane()
         self.gallery = Gallery(settings, self.studio, self.decoder)
         self.studio.choose_sizes(self.gallery.open_default())
         self.sessions = Sessions(settings, self.studio, self.gallery, speaker or Speaker(), self.metrics)
@@ -110,6 +112,7 @@ class Server:
         await self.offline.close()
         await self.conversations.close()
         self.decoder.close()
+        self.lane.close()
         await self.sessions.close()
         await self.sessions.speaker.close()
         self.studio.close()
@@ -299,7 +302,9 @@ class Server:
             sessions.refuse_if_closing()
             voice = None if body.voice is None else sessions.check_voice(body.voice)
             session.check_text(len(body.text), body.interrupt)
-            said, note = sessions.read(body.text, voice or session.voice)
+            read = sessions.read, body.text, voice or session.voice
+            said, note = await self.lane.do(*read) if len(body.text) > PART else sessions.read(*read[1:])
+            session = sessions.get(name)
             utterance = session.say(said, voice, emotion_of(body.emotion), body.interrupt)
             return {"utterance": utterance, **({"note": note} if note else {})}
 
@@ -320,7 +325,7 @@ class Server:
             session = sessions.get(name)
             sessions.refuse_if_closing()
             data, _, fields = await file_of(request, "audio")
-            keyframes = keyframes_of(fields.get("keyframes"))
+            keyframes = await self.lane.do(keyframes_of, told) if (told := fields.get("keyframes")) else ()
             if not interrupt:
                 sessions.check_room(session)
             sound = await unless_gone(request, self.decoder.sound(data, self.settings.audio_seconds))

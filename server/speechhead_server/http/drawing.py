@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse
 
 from speechhead.core import weights
 from speechhead_server.live.avatars import Gallery
@@ -34,13 +35,19 @@ def add_drawing(api: FastAPI, gallery: Gallery) -> None:
     async def scene(name: str, request: Request, size: int | None = None) -> Response:
         """All that a browser draws the portrait from, in one file (docs/scene.md)."""
         found = await gallery.scene(name, size)
-        return _kept(request, found.data, found.hash, SCENE, {"Content-Encoding": "gzip"})
+        headers = _tagged(found.hash)
+        if _has(request, headers):
+            return Response(status_code=304, headers=headers)
+        return Response(found.data, media_type=SCENE, headers=headers | {"Content-Encoding": "gzip"})
 
     def serve(file: str) -> None:
         @api.get(f"/weights/{file}", include_in_schema=False)
         def network(request: Request) -> Response:
             path = weights.path(file)
-            return _kept(request, path.read_bytes(), _hash(path, path.stat().st_mtime_ns), "application/octet-stream")
+            headers = _tagged(_hash(path, path.stat().st_mtime_ns))
+            if _has(request, headers):
+                return Response(status_code=304, headers=headers)
+            return FileResponse(path, media_type="application/octet-stream", headers=headers)  # read as it is sent
 
     for file in WEIGHTS:
         serve(file)
@@ -51,11 +58,11 @@ def _hash(path: Path, _: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _kept(request: Request, data: bytes, digest: str, kind: str, more: dict[str, str] | None = None) -> Response:
-    """A file, or that it is still the one that the browser has."""
-    tag = f'"{digest[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": FRESH}
+def _tagged(digest: str) -> dict[str, str]:
+    return {"ETag": f'"{digest[:32]}"', "Cache-Control": FRESH}
+
+
+def _has(request: Request, headers: dict[str, str]) -> bool:
+    """Whether the browser has the file that these headers are of."""
     asked = request.headers.get("if-none-match", "")
-    if tag in {one.strip().removeprefix("W/") for one in asked.split(",")}:
-        return Response(status_code=304, headers=headers)
-    return Response(data, media_type=kind, headers=headers | (more or {}))
+    return headers["ETag"] in {one.strip().removeprefix("W/") for one in asked.split(",")}

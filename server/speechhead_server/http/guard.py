@@ -9,12 +9,13 @@ import socket
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 
+from speechhead_server.core.addresses import network
 from speechhead_server.core.config import ServerSettings, is_loopback
 from speechhead_server.core.metrics import Metrics
 from speechhead_server.core.problems import Refused
@@ -29,8 +30,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 OPEN = frozenset({"/", "/healthz", "/livez", "/readyz", "/favicon.ico", "/draw/motion_basis.json"})
 """Paths that need no token, besides the client's files, which are no secret and ask for it."""
 
-BODY = 256 * 1024
+BODY = 64 * 1024
 """Bytes of a request's body where nothing else is said."""
+
+WEIGHT, OFFER = 4096, 5
+"""Bytes of a body that is read here which count as a request of their own; requests that an offer counts as."""
 
 BODIES, SHARE = 256 * 1024 * 1024, 4
 """Bytes of all bodies that are held at a time, and the part of them that one address may take; files of offline videos
@@ -41,6 +45,9 @@ ADDRESSES = 10_000
 
 DRAIN = 2.0
 """Seconds for which the rest of a body that is too large is still read."""
+
+PIECE = 64 * 1024
+"""Bytes of an answer that are handed on at a time: a copy of what a client has not read waits in its connection."""
 
 FAILED = "the server failed at this; its log says why. Please report it."
 
@@ -98,7 +105,9 @@ class Guard:
                 raise Refused(413, f"a body of {headers['content-length']} bytes is too large (at most {limit}).")
             offline = scope["path"].rstrip("/") == "/offline"
             wait = self._settings.offline_upload if offline else self._settings.body_timeout
-            body = answer.body = _Body(receive, limit, wait, _Held(Counter() if offline else self._held, address))
+            held = _Held(Counter() if offline else self._held, network(address))
+            weigh = partial(self._weigh, network(address)) if self._reads(scope) else None
+            body = answer.body = _Body(receive, limit, wait, held, weigh)
             try:
                 await self._app(scope, body, answer.send)
             except Exception as error:
@@ -164,16 +173,29 @@ class Guard:
             (b"vary", b"Origin"),
         ]
 
+    @staticmethod
+    def _reads(scope: Scope) -> bool:
+        """Whether a body is read here: files are by processes of their own."""
+        path = scope["path"].rstrip("/")
+        return path not in ("/avatars", "/offline") and not path.endswith("/audio")
+
+    def _weigh(self, address: str, size: int) -> None:
+        """Count so many bytes of a body as requests; what is more than there is left is owed."""
+        left, at = self._buckets.get(address, (float(self._settings.burst), time.monotonic()))
+        self._buckets[address] = max(left - size / WEIGHT, -float(self._settings.burst)), at
+
     def _check_rate(self, scope: Scope) -> None:
         """A bucket of requests per address, refilled by the second."""
-        address = (scope.get("client") or ("",))[0]
+        address = network((scope.get("client") or ("",))[0])
         rate, burst, now = self._settings.rate, self._settings.burst, time.monotonic()
         left, at = self._buckets.pop(address, (float(burst), now))
         left = min(float(burst), left + (now - at) * rate)
-        self._buckets[address] = max(0.0, left - 1), now
+        offers = scope.get("method") == "POST" and scope["path"].rstrip("/").endswith("/whep")
+        weight = min(float(burst), OFFER if offers else 1.0)
+        self._buckets[address] = left - weight if left >= weight else min(left, 0.0), now
         while len(self._buckets) > ADDRESSES:
             self._buckets.popitem(last=False)
-        if left < 1:
+        if left < weight:
             raise Refused(429, f"more than {rate:g} requests per second from {address}. Wait a moment.", 1)
 
     def _limit(self, scope: Scope) -> int:
@@ -225,8 +247,11 @@ class _Held:
 class _Body:
     """A request's body that may be neither too large nor too slow, nor one of too many."""
 
-    def __init__(self, receive: Receive, limit: int, seconds: float, held: _Held) -> None:
+    def __init__(
+        self, receive: Receive, limit: int, seconds: float, held: _Held, weigh: Callable[[int], None] | None
+    ) -> None:
         self._receive, self._left, self._limit, self.held = receive, limit, limit, held
+        self._weigh = weigh
         self._until, self._seconds = time.monotonic() + seconds, seconds
         self.whole = False
         self.refused: Refused | None = None
@@ -242,6 +267,8 @@ class _Body:
         if message["type"] == "http.request":
             size = len(message.get("body", b""))
             self._left -= size
+            if self._weigh is not None:
+                self._weigh(size)
             self.whole = not message.get("more_body", False)
             if self._left < 0:
                 self.refused = Refused(413, f"the body is too large (at most {self._limit} bytes).")
@@ -289,6 +316,16 @@ class _Answer:
             message = {**message, "headers": [*message.get("headers", []), *more]}
         elif self.bodiless:
             message = {**message, "body": b""}
+        await self._send_pieces(message)
+
+    async def _send_pieces(self, message: MutableMapping[str, Any]) -> None:
+        """Hand a body on as its client reads it."""
+        body = message.get("body", b"")
+        for begin in range(0, len(body) - PIECE, PIECE):
+            piece = body[begin : begin + PIECE]
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        if len(body) > PIECE:
+            message = {**message, "body": body[(len(body) - 1) // PIECE * PIECE :]}
         await self._send(message)
 
     async def preflight(self, more: list[tuple[bytes, bytes]]) -> None:

@@ -18,6 +18,7 @@ from speechhead.avatar.named import shipped
 from speechhead.batch.job import Job, job_of
 from speechhead.core.errors import SpeechheadError
 from speechhead.media.credentials import check_signed
+from speechhead_server.core.addresses import network
 from speechhead_server.core.problems import Refused
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.offline.queue import OfflineQueue
@@ -51,7 +52,7 @@ def add_offline(api: FastAPI, queue: OfflineQueue, sessions: Sessions) -> None:
     )
     async def make(request: Request, response: Response) -> dict[str, Any]:
         """Make a video: a form with `source` (a picture or video) or `avatar`, and `audio` (a file) or `text`."""
-        owner = request.client.host if request.client else ""
+        owner = network(request.client.host) if request.client else ""
         folder: Path | None = None
         try:
             with queue.coming(owner) as folder:

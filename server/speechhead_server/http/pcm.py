@@ -20,7 +20,7 @@ from speechhead_server.stage.clock import RATE
 from speechhead_server.stage.events import Message
 from speechhead_server.stage.segment import Segment
 
-from .sockets import open_socket
+from .sockets import Pace, open_socket
 
 LARGEST = 1024 * 1024
 """Bytes of one message at most: 16 s of float32 at 16 kHz."""
@@ -65,6 +65,7 @@ class _Stream:
         self._waiting: deque[Samples | None] = deque()  # None is the end of a segment
         self._bytes = 0
         self._changed = asyncio.Event()
+        self._pace = Pace()
 
     async def run(self) -> None:
         self._session.listeners.add(self._listen)
@@ -82,9 +83,9 @@ class _Stream:
                 if message["type"] == "websocket.disconnect" or self._session.closed:
                     return
                 if message.get("bytes") is not None:
-                    self._sound(message["bytes"])
+                    await self._pace.read(self._sound, message["bytes"])
                 elif message.get("text") is not None:
-                    self._order(message["text"])
+                    await self._pace.read(self._order, message["text"])
         except Refused:
             self._waiting.clear()
             raise
@@ -126,7 +127,7 @@ class _Stream:
                 continue
             self._bytes -= samples.nbytes
             try:
-                self._push(samples)
+                await self._pace.read(self._push, samples)
             except Refused as refused:  # other utterances wait already
                 self._waiting.appendleft(samples)
                 self._bytes += samples.nbytes

@@ -16,6 +16,9 @@ from speechhead_server.live.wish import SessionWish
 
 from .control_fields import FIELDS, fields_of_controls, strict
 
+KEYFRAMES = 15_000
+"""Of one recording: each frame of ten minutes."""
+
 
 class Body(BaseModel):
     """Unknown fields are mistakes, not ignored."""
@@ -134,4 +137,6 @@ def keyframes_of(text: str | None) -> tuple[Keyframe, ...]:
         raise Refused(422, "keyframes are no JSON. Send a list of entries with at and what changes.") from None
     if not isinstance(entries, list):  # a text would be the path of a file on this machine
         raise Refused(422, "keyframes are no list. Send a list of entries with at and what changes.")
+    if len(entries) > KEYFRAMES:
+        raise Refused(422, f"{len(entries)} keyframes are too many (at most {KEYFRAMES}). Leave some out.")
     return Controls(keyframes=entries).cues

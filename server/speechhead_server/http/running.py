@@ -145,7 +145,8 @@ class TimedProtocol(H11Protocol):
 class UnhurriedSocket(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
     """A WebSocket that leaves the event loop to others, however many frames it sends."""
 
-    _served = False
+    _served = _stuck = False
+    _unread = Bounded()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A connection begins."""
@@ -161,6 +162,27 @@ class UnhurriedSocket(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
         if spent > LONG and not self.transport.is_closing():
             self.transport.pause_reading()
             asyncio.get_running_loop().call_later(REST * spent, self._go_on)
+        if self._stuck:
+            self.transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """The client does not read: nothing more of it is read until it does, as even a ping is answered."""
+        super().pause_writing()
+        self._stuck = True
+        self._unread.add(self, UNREAD, self.transport.abort)
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        super().resume_writing()
+        self._stuck = False
+        self._unread.remove(self)
+        self._go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        self._unread.remove(self)
+        super().connection_lost(exc)
 
     async def run_asgi(self) -> None:
         """Serve it, and let it hold nothing afterwards."""
@@ -175,7 +197,7 @@ class UnhurriedSocket(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
             self.transport.abort()
 
     def _go_on(self) -> None:
-        if not self.transport.is_closing() and not getattr(self, "read_paused", False):
+        if not self.transport.is_closing() and not self._stuck and not getattr(self, "read_paused", False):
             self.transport.resume_reading()
 
 

@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
 
 from fastapi import WebSocket, WebSocketDisconnect
 
 from speechhead.core.errors import SpeechheadError
+from speechhead_server.core.allowance import Allowance
 from speechhead_server.core.problems import Refused, one_line
 from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.stage.events import Message
+
+T = TypeVar("T")
 
 log = logging.getLogger("speechhead.server")
 
@@ -25,6 +29,8 @@ SOCKETS = 8
 UNREAD = 2000
 """Messages that wait for a client that does not read them, beyond which its socket is closed."""
 
+SHARE, RESERVE = 0.25, 0.25
+"""Seconds of computing per second, and at once, that reading the messages of one socket may take."""
 
 FAREWELL = 2.0
 """Seconds in which a client takes the line that says why its socket ends: one that reads nothing holds no place."""
@@ -85,6 +91,22 @@ def order_of(text: str, known: dict[str, type]) -> dict[str, Any]:
         if not isinstance(value, known[name]):
             raise Refused(400, f"{name} is not usable. Give {'a text' if known[name] is str else 'true or false'}.")
     return order
+
+
+class Pace:
+    """Reads messages of one socket, with pauses where that takes long: others wait for the same loop."""
+
+    def __init__(self) -> None:
+        self._share = Allowance(SHARE, RESERVE)
+
+    async def read(self, work: Callable[..., T], *given: Any) -> T:
+        """What a function makes of a message."""
+        begun = time.thread_time()
+        try:
+            return work(*given)
+        finally:
+            if (pause := self._share.spend(time.thread_time() - begun)) > 0:
+                await asyncio.sleep(pause)
 
 
 class Reader:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from fastapi import WebSocket, WebSocketDisconnect
 
+from speechhead.core.clocks import SAMPLE_RATE
+from speechhead_server.core.allowance import Allowance
 from speechhead_server.core.problems import Refused
 from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
@@ -13,13 +16,19 @@ from speechhead_server.stage.events import Message
 from speechhead_server.talk.conversation import Conversation
 from speechhead_server.talk.partners import Partners
 
-from .pcm import reader_of
-from .sockets import Reader, Teller, open_socket, order_of
+from .pcm import LARGEST, reader_of
+from .sockets import Pace, Reader, Teller, open_socket, order_of
 
 ORDERS = {"text": str, "listen": bool, "hold": bool, "clear": bool, "forget": bool, "ping": bool}
 
 LONGEST = 4000
 """Characters that a visitor writes at once."""
+
+FASTER, EARLY = 2.0, 10.0
+"""Seconds of sound per second, and at once, that are heard."""
+
+WRITTEN, WRITTEN_AT_ONCE = 0.5, 6
+"""Messages per second, and at once, that are answered: each of them is a request to whoever answers."""
 
 LOOK = 1.0
 """Seconds from one look whether the session has ended to the next."""
@@ -74,7 +83,9 @@ class _TalkStream:
         self._talk, self._timeout = conversation, timeout
         self._session = conversation.session
         self._pcm = reader_of(socket)
-        self._reader, self._teller = Reader(socket), Teller(socket)
+        self._reader, self._teller, self._pace = Reader(socket), Teller(socket), Pace()
+        self._seconds = Allowance(FASTER, EARLY)
+        self._written = Allowance(WRITTEN, WRITTEN_AT_ONCE)
 
     async def run(self) -> None:
         self._talk.listeners.add(self._teller.tell)
@@ -87,8 +98,8 @@ class _TalkStream:
                 self._teller.check()
                 message = await self._reader.next(LOOK)
                 if message is not None:
-                    came = self._session.seen_at = time.monotonic()
-                    self._take(message)
+                    came = time.monotonic()
+                    await self._take(message)
                 elif time.monotonic() - came > self._timeout:
                     raise Refused(408, f"nothing came for {self._timeout:g} s. Send a ping.")
         except WebSocketDisconnect:
@@ -104,11 +115,21 @@ class _TalkStream:
                 self._session.ears = None
             await self._teller.close()
 
-    def _take(self, message: Message) -> None:
+    async def _hear(self, data: bytes) -> None:
+        """Sound of the visitor; what comes faster than anybody speaks waits in the sender's socket."""
+        if len(data) > LARGEST:
+            raise Refused(413, f"a message of {len(data)} bytes is too large (at most {LARGEST}). Send smaller ones.")
+        samples = await self._pace.read(self._pcm.push, data)
+        for begin in range(0, len(samples), SAMPLE_RATE):
+            second = samples[begin : begin + SAMPLE_RATE]
+            await self._pace.read(self._talk.hear, second)
+            await asyncio.sleep(self._seconds.spend(len(second) / SAMPLE_RATE))
+
+    async def _take(self, message: Message) -> None:
         if message.get("text") is None:
-            self._talk.hear(self._pcm.push(message["bytes"]))
+            await self._hear(message["bytes"])
             return
-        order = order_of(message["text"], ORDERS)
+        order = await self._pace.read(order_of, message["text"], ORDERS)
         text = order.get("text", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
         if len(text) > LONGEST:
             raise Refused(413, f"the text has {len(text)} characters, at most {LONGEST} are taken at once. Split it.")
@@ -123,7 +144,11 @@ class _TalkStream:
                 self._talk.hold(order["hold"])
         except Refused as refused:  # it is not possible here, and harms nothing
             self._teller.tell({"type": "error", "error": str(refused)})
-        if text:
+        if text and not self._written.take():
+            error = "messages come faster than they can be answered. Wait for an answer."
+            self._teller.tell({"type": "error", "error": error})
+        elif text:
+            self._session.seen_at = time.monotonic()  # a socket that only pings holds no session
             self._talk.write(text)
 
     def _listen(self, message: Message) -> None:

@@ -17,7 +17,7 @@ from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.stage.events import Message
 
-from .sockets import Reader, Teller, open_socket, order_of
+from .sockets import Pace, Reader, Teller, open_socket, order_of
 
 ORDERS = {"text": str, "end": bool, "clear": bool, "ping": bool}
 
@@ -55,7 +55,7 @@ class _TextStream:
         self._cutter = SentenceCutter()
         self._script: Script | None = None
         self._left_out = False  # what comes belongs to what was interrupted
-        self._reader, self._teller = Reader(socket), Teller(socket)
+        self._reader, self._teller, self._pace = Reader(socket), Teller(socket), Pace()
 
     async def run(self) -> None:
         limit = self._sessions.settings.socket_timeout
@@ -67,7 +67,7 @@ class _TextStream:
                 self._teller.check()
                 message = await self._reader.next(LULL)
                 if message is not None:
-                    came = self._session.seen_at = time.monotonic()
+                    came = time.monotonic()
                     await self._take(message)
                     continue
                 quiet = time.monotonic() - came
@@ -91,12 +91,14 @@ class _TextStream:
     async def _take(self, message: Message) -> None:
         if message.get("text") is None:
             raise Refused(400, "a binary message is no text. Send JSON; sound goes to WS /sessions/ID/pcm.")
-        order = order_of(message["text"], ORDERS)
+        order = await self._pace.read(order_of, message["text"], ORDERS)
         if order.get("clear"):
             await self._clear()
+        if order.get("text"):
+            self._session.seen_at = time.monotonic()  # a socket that only pings holds no session
         if order.get("text") and not self._left_out:
             for portion in portions(order["text"]):
-                await self._add(self._cutter.push(portion))
+                await self._add(await self._pace.read(self._cutter.push, portion))
                 self._teller.check()
                 await asyncio.sleep(0)  # others get their turn
         if order.get("end"):
@@ -110,7 +112,7 @@ class _TextStream:
         for piece in pieces:
             text = piece.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # pairs split in two texts
             try:
-                said, note = self._sessions.read(text, self._voice)
+                said, note = await self._pace.read(self._sessions.read, text, self._voice)
             except Refused as refused:  # one sentence that can not be said stops no other
                 self._teller.tell({"type": "note", "note": str(refused)})
                 continue

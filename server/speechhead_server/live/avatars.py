@@ -234,7 +234,10 @@ class Gallery:
             self._tracker = FaceTracker(threads=1)
         avatar = Avatar.from_image(picture, LARGEST, tracker=self._tracker)
         entry.avatar = replace(avatar, notes=notes + avatar.notes)
-        self._kept.keep(entry.name, entry.title, entry.avatar)
+        if self._entries.get(entry.name) is entry:
+            self._kept.keep(entry.name, entry.title, entry.avatar)
+        if self._entries.get(entry.name) is not entry:  # forgotten meanwhile: nothing of it comes back after a restart
+            self._kept.forget(entry.name)
         entry.progress = 0.7
 
     def _stage(self, entry: AvatarEntry, size: int, generator: str) -> None:

@@ -30,8 +30,9 @@ from speechhead_server.uploads.decode import Sound
 from speechhead_server.voice.speaker import Speaker
 
 from .avatars import AvatarEntry, Gallery
+from .growth import Growth
 from .room import Room
-from .script import parts
+from .script import PART, parts
 from .session import Session
 from .studio import Studio
 from .terms import Role, Terms, terms
@@ -71,6 +72,7 @@ class Sessions:
         self.resting = False  # the operator lets no new session in
         self._sessions: dict[str, Session] = {}
         self._room = Room(settings, studio)
+        self._growth = Growth(studio, gallery)
         self._agreed: list[Terms] = []  # of sessions that are being made
         self._keeper: asyncio.Task[None] | None = None
         self._voices: list[Any] | None = None
@@ -110,7 +112,7 @@ class Sessions:
         """
         language = next((voice.language for voice in self.voices if voice.name == name), "")
         said, notes, wrong = [], [], ""
-        for part in parts(text) or [Piece(text, 0.0)]:
+        for part in parts(text) or [Piece(text[:PART], 0.0)]:
             try:
                 notes.append(check_text(part.text, name, language, self.voices, others=False))
                 said.append(part)
@@ -320,6 +322,7 @@ class Sessions:
             for name in list(self._sessions):
                 await self._look_after(name)
             self._room.look(list(self._sessions.values()))
+            await self._growth.look(not self._sessions and not self._room.coming)
 
     async def _look_after(self, name: str) -> None:
         try:

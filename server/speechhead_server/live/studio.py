@@ -142,6 +142,34 @@ class Studio:
             if size != offered.size:
                 self.palette.forget(name, size)
 
+    @property
+    def may_grow(self) -> bool:
+        """Whether a machine that was busy at the start may offer more than it was measured for then."""
+        if self.settings.size is not None:
+            return False
+        return any(offered.size < SIZES[0] and not offered.several for offered in self.offers)
+
+    def measure_again(self, avatar: Avatar) -> bool:
+        """Measure what is drawn on the cores once more, and offer it where it is more; whether it is.
+
+        For a moment at which nothing is drawn, in a thread other than those that draw.
+        """
+        grown = False
+        for offered in self.offers:
+            if offered.several or offered.size >= SIZES[0]:
+                continue
+            before, speed = offered.size, dict(offered.speed)
+            tried = tuple(size for size in SIZES if size > before)
+            try:
+                self._choose_size(avatar, offered, (*tried, before))
+            finally:
+                if offered.size == before:
+                    offered.speed = speed  # what was measured on a machine that is busy now is worth less
+            if offered.size > before:
+                offered.sizes = sorted({*offered.sizes, *(size for size in SIZES if before < size <= offered.size)})
+                grown = True
+        return grown
+
     def _speed(self, avatar: Avatar, size: int, offered: Offered) -> float:
         staged = self.prepare(avatar, size, offered.name)
         return (self.measure_device if offered.several else self.measure)(staged, offered.name)

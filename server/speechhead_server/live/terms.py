@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from speechhead_server.core.addresses import network
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.problems import Refused
 from speechhead_server.core.tickets import Caller
@@ -53,8 +54,8 @@ def terms(settings: ServerSettings, caller: Caller, single: bool, running: Itera
     Refused (429) if the caller has as many as it may have; (403) if its ticket opens none.
     """
     others, ticket = [each.caller for each in running], caller.ticket
-    most = settings.sessions_per_address
-    if most is not None and not caller.operator and sum(c.address == caller.address for c in others) >= most:
+    most, here = settings.sessions_per_address, network(caller.address)
+    if most is not None and not caller.operator and sum(network(c.address) == here for c in others) >= most:
         raise Refused(429, f"{caller.address} has {most} session{'s' * (most > 1)} already. End one, or wait.", 10)
     limits = [math.inf if settings.session_seconds is None else settings.session_seconds]
     if ticket is not None:

@@ -35,14 +35,18 @@ class Microphone:
         stage.attach(self.segment)
 
     async def _listen(self) -> None:
-        mono = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-        down = StreamResampler(RATE, SAMPLE_RATE)
+        mono, down = _to_mono(), StreamResampler(RATE, SAMPLE_RATE)
         with contextlib.suppress(MediaStreamError, asyncio.CancelledError):
             while True:
                 frame = await self._track.recv()
                 assert isinstance(frame, av.AudioFrame)
                 frame.pts = None  # lost packets leave gaps in time that the resampler would object to
-                for part in mono.resample(frame):
+                try:
+                    parts = mono.resample(frame)
+                except (ValueError, av.FFmpegError):  # of another codec than before: what is not taken would pile up
+                    mono = _to_mono()
+                    continue
+                for part in parts:
                     audio = part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
                     speech = down.push(audio)
                     if self._hears is None or not self._hears(speech):
@@ -54,6 +58,10 @@ class Microphone:
         self._task.cancel()
         self._stage.attach(None)
         self.segment.cancel()
+
+
+def _to_mono() -> av.AudioResampler:
+    return av.AudioResampler(format="flt", layout="mono", rate=RATE)
 
 
 FORMATS = {"s16le": ("<i2", 32768.0), "f32le": ("<f4", 1.0)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ LONGEST = 64 * 1024
 """Bytes of a description at most; browsers send about 5 kB."""
 
 CANDIDATES = 64
-"""Candidates of one fragment at most."""
+"""Addresses of a viewer at most, of an offer and of one fragment: each of them is asked whether it is there."""
 
 BASELINE = "packetization-mode=1;level-asymmetry-allowed=1;profile-level-id=42e01f"
 """H.264 as it is sent: Constrained Baseline, which every decoder of a higher profile plays."""
@@ -53,8 +54,14 @@ def lenient(offer: str) -> str:
     Players name a higher profile, or leave packetization-mode out, and play Constrained Baseline in fragments all the
     same; taken by the letter of RFC 6184 they would get no picture at all.
     """
-    parts = re.split(r"(?m)^(?=m=)", offer)
+    parts = re.split(r"(?m)^(?=m=)", _few(offer))
     return "".join(_with_baseline(part) if part.startswith("m=video") else part for part in parts)
+
+
+def _few(offer: str) -> str:
+    """An offer without the candidates of one that names too many."""
+    count = itertools.count()
+    return re.sub(r"(?m)^a=candidate:[^\n]*\n?", lambda found: found[0] if next(count) < CANDIDATES else "", offer)
 
 
 def _with_baseline(video: str) -> str:

@@ -34,16 +34,18 @@ from speechhead_server.stage.stage import Stage
 
 from .disclosure import titled
 from .encoders import equip
+from .inflow import bound
 from .microphone import Microphone
 from .motion_feed import CHANNEL as MOTION
 from .motion_feed import MotionFeed
 from .packets import floods, harden
-from .sdp import announce, credentials, lenient, read_fragment
+from .sdp import CANDIDATES, announce, credentials, lenient, read_fragment
 from .tracks import AudioTrack, PictureTrack, skew
 
 log = logging.getLogger("speechhead.server")
 
 harden()
+bound()
 
 CHANNEL = "speechhead"
 """Label of the data channel."""
@@ -115,7 +117,7 @@ class Viewer:
         self._closing: asyncio.Task[None] | None = None
         self._heard_at = 0.0
         self.path = Path()
-        self._offered = ""
+        self._offered, self._named = "", 0  # the offer, and how many candidates came after it
         self._received, self._received_at = -1, 0.0
 
     async def answer(self, offer: str) -> str:
@@ -184,7 +186,8 @@ class Viewer:
         fragment = read_fragment(text)
         if fragment.ufrag and (fragment.ufrag, fragment.password) not in credentials(self._offered):
             raise Refused(422, "ICE restarts are not supported. DELETE this viewer and POST a new offer.")
-        for medium, line in fragment.candidates:
+        for medium, line in fragment.candidates[: max(0, CANDIDATES - self._named)]:  # no player has more
+            self._named += 1
             try:
                 candidate = candidate_from_sdp(line)
             except (ValueError, IndexError, AssertionError):

@@ -38,6 +38,15 @@ window.seen = [];
 new MutationObserver(() => seen.push(Date.now())).observe(%s, {attributes: true, attributeFilter: [%r]}); 1
 """
 
+KEPT = """
+(() => {
+  const still = document.querySelector("#still"), { width, height } = still;
+  const pixels = still.hidden ? [] : still.getContext("2d").getImageData(0, 0, width, height).data;
+  return pixels.reduce((sum, value, k) => sum + (k % 4 < 3) * value, 0) / (3 * width * height);
+})()
+"""
+"""Mean of what is kept of the last picture, 0 where nothing is."""
+
 SOON = 2500
 """Milliseconds on a machine that does other things; alone it takes 1200."""
 
@@ -89,8 +98,9 @@ def test_the_page_sees_it_and_comes_back():
                 await asyncio.sleep(1)
                 assert await killed(server, page, stage, "data-phase") < SOON
                 assert await page.run(f"{stage}.dataset.phase") == "mending"
+                assert await page.run(KEPT) > 20  # the last picture stays
             async with serving(port):
-                await page.until(f"{stage}.dataset.phase === 'live'", 40)
+                await page.until(f"{stage}.dataset.phase === 'live' && document.querySelector('#still').hidden", 40)
 
     asyncio.run(visit())
 
@@ -107,6 +117,7 @@ def test_the_element_sees_it_and_comes_back():
                 await page.run(f"(async () => {{{script}}})()")
                 await page.until(f"{head}.mode === 'video' && !{head}.video.hidden", 40)
                 assert await killed(server, page, head, "data-error") < SOON
+                assert await page.run(f"!{head}.poster.hidden && {head}.poster.naturalWidth > 0")
             async with serving(port):
                 await page.until(f"!{head}.dataset.error && !{head}.video.hidden", 40)
 

@@ -206,6 +206,45 @@ def test_a_socket_that_floods_lets_others_in_between(monkeypatch):
     assert any(getattr(do, "__name__", "") == "_go_on" for do in long)  # it had to wait
 
 
+def test_a_socket_that_pings_and_reads_nothing_holds_no_memory(monkeypatch):
+    monkeypatch.setattr(running, "UNREAD", 0.5)
+    waiting = []
+
+    async def silent(scope, receive, send):
+        if scope["type"] != "websocket":
+            await app(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] == "websocket.receive":
+            pass
+
+    async def scenario():
+        server = served(silent, "127.0.0.1", 0, Speaker(), 1.0)
+        task = asyncio.create_task(server._serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+        key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + key)
+        await reader.readuntil(b"\r\n\r\n")
+        reader._transport.pause_reading()
+        (socket,) = server.server_state.connections
+        writer.write((bytes([0x89, 0xFD, 0, 0, 0, 0]) + b"x" * 125) * 200_000)
+        for _ in range(400):
+            if not server.server_state.connections:
+                break
+            waiting.append(socket.transport.get_write_buffer_size())
+            await asyncio.sleep(0.02)
+        assert not server.server_state.connections  # cut off
+        writer.transport.abort()
+        server.should_exit = True
+        await task
+
+    asyncio.run(scenario())
+    assert 0 < max(waiting) < 500_000
+
+
 def test_a_socket_that_reads_nothing_is_cut_off_when_it_is_done_with(monkeypatch):
     from speechhead_server.http import sockets
     from speechhead_server.http.sockets import open_socket

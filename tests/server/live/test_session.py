@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from fractions import Fraction
@@ -201,24 +202,27 @@ def test_sound_faster_than_it_is_heard_waits_and_nothing_is_lost():
     play(scenario, pcm_seconds=0.3)
 
 
-def test_a_socket_that_only_pings_holds_no_place():
+def test_sockets_that_only_ping_hold_no_place():
+    pings = {"pcm": {"type": "ping"}, "text": {"ping": True}, "talk": {"ping": True}}
+
     async def scenario(client, server):
         made = await session(client)
-        url = f"ws://127.0.0.1:{client.base_url.port}/sessions/{made['id']}/pcm"
-        async with websockets.connect(url) as socket:
-            await socket.recv()
+        url = f"ws://127.0.0.1:{client.base_url.port}/sessions/{made['id']}/"
+        async with contextlib.AsyncExitStack() as stack:
+            sockets = {kind: await stack.enter_async_context(websockets.connect(url + kind)) for kind in pings}
             frames = 0.0
             for _ in range(20):
                 if not len(server.sessions):
                     break
-                await socket.send(json.dumps({"type": "ping"}))
+                for kind, socket in sockets.items():
+                    await socket.send(json.dumps(pings[kind]))
                 await asyncio.sleep(0.2)
                 told = float((await client.get("/metrics")).text.partition("\nspeechhead_frames_total ")[2].split()[0])
                 assert told >= frames  # a counter
                 frames = told
             assert not len(server.sessions)
 
-    play(scenario, idle_timeout=0.5)
+    play(scenario, idle_timeout=0.5, llm="echo")
 
 
 @pytest.mark.realtime

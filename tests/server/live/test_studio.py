@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 pytest.importorskip("aiortc")
@@ -28,4 +30,37 @@ def test_the_server_chooses_the_largest_size_it_can_draw(milliseconds, size, por
     studio.choose_sizes(Avatar.from_image(portrait))
     assert studio.size == size
     assert studio.capacity >= 1
+    studio.close()
+
+
+def test_a_machine_that_was_busy_at_the_start_is_measured_again_while_nobody_is_there(portrait):
+    from types import SimpleNamespace
+
+    from speechhead_server.live.growth import Growth
+    from speechhead_server.live.studio import Studio
+    from support.fakes import FakeGenerator, FakeSpeech
+
+    studio, avatar = Studio(ServerSettings(workers=1), FakeGenerator, FakeSpeech()), Avatar.from_image(portrait)
+    speeds = {512: 1.0, 384: 1.0, 256: 60.0}
+    studio.measure = lambda staged, name=None: speeds[staged.size]
+    studio.choose_sizes(avatar)
+    staged = []
+
+    async def stage(name, size):
+        staged.append(size)
+
+    async def scenario():
+        growth = Growth(studio, SimpleNamespace(open_default=lambda: avatar, staged=stage), 0.0)
+        await growth.look(False)
+        speeds.update({256: 30.0})  # busier than at the start
+        await growth.look(True)
+        assert studio.size == 256 and studio.offer().sizes == [256] and studio.offer().speed[256] == 60
+        speeds.update({512: 20.0, 384: 90.0})
+        await growth.look(True)
+        assert studio.size == 384 and studio.offer().sizes == [256, 384] and staged == [384]
+        studio.measure = lambda staged, name=None: 1 / 0
+        await growth.look(True)  # what fails leaves all as it was
+        assert studio.size == 384 and studio.may_grow
+
+    asyncio.run(scenario())
     studio.close()

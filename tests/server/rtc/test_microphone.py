@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from support.fakes import speech_like
 
 pytest.importorskip("aiortc")
 
+import av
+from aiortc.mediastreams import MediaStreamError
 from speechhead_server.core.problems import Refused
-from speechhead_server.rtc.microphone import PcmReader
+from speechhead_server.rtc.microphone import Microphone, PcmReader
 
 
 def test_pcm_in_any_portions_with_anything_in_it():
@@ -24,3 +29,25 @@ def test_pcm_in_any_portions_with_anything_in_it():
     for form, rate in (("mp3", 16_000), ("s16le", 5), ("s16le", 10**9)):
         with pytest.raises(Refused):
             PcmReader(form, rate)
+
+
+def test_a_codec_that_changes_in_the_middle_leaves_no_sound_waiting():
+    frames = [(48_000, "stereo"), (8_000, "mono"), (8_000, "mono"), (48_000, "stereo"), (48_000, "stereo")]
+
+    class Track:
+        async def recv(self):
+            if not frames:
+                raise MediaStreamError
+            rate, layout = frames.pop(0)
+            shape = 1, rate // 50 * (2 if layout == "stereo" else 1)
+            frame = av.AudioFrame.from_ndarray(np.full(shape, 8000, np.int16), "s16", layout)
+            frame.sample_rate = rate
+            return frame
+
+    async def scenario():
+        microphone = Microphone(Track(), SimpleNamespace(attach=lambda segment: None))
+        await microphone._task
+        return microphone.segment.pushed
+
+    pushed = asyncio.run(scenario())
+    assert not frames and pushed > 2 * 250
