@@ -143,7 +143,7 @@ def test_fifty_bad_offers_leave_nothing_behind():
         assert all(viewer.state in ("new", "connecting") for viewer in viewers.values())
         assert len(viewers) == kept and len(server.sessions) == 1
 
-    play(scenario, max_viewers=60)
+    play(scenario, max_viewers=60, rate=1000, burst=1000)
 
 
 def test_a_token_is_asked_for():
