@@ -3,6 +3,7 @@
 import { Api, Problem } from "./api.js";
 import { Captions } from "./captions.js";
 import { serverBack } from "./comeback.js";
+import { Composer } from "./composer.js";
 import { Connection, openMicrophone, whenSeen } from "./connection.js";
 import { Controls } from "./controls.js";
 import { Drawn } from "./drawn.js";
@@ -15,6 +16,7 @@ import { Recorder } from "./recorder.js";
 import { Talk } from "./talk.js";
 import { endSession, openSession } from "./sessions.js";
 import { Still } from "./still.js";
+import { fillScreen, takeDrops } from "./gestures.js";
 import { followTheme } from "./theme.js";
 import { fillVoices } from "./voices.js";
 
@@ -35,6 +37,7 @@ const pace = new Pace({
 });
 const readout = new Readout(document, () => api.get(`/sessions/${session.id}/stats`), (fps) => pace.look(fps));
 const still = new Still($("still"), $("video"));
+const composer = new Composer({ form: $("composer"), text: $("text"), count: $("count"), speak: $("speak") }, say);
 const portraits = new Portraits(
   api,
   {
@@ -73,7 +76,7 @@ async function begin() {
     return;
   }
   drawn.offer(config.generators);
-  $("text").maxLength = config.limits.text;
+  composer.most = config.limits.text;
   talk.offer(config.talk);
   controls ??= new Controls(
     { sliders: $("sliders"), reset: $("reset"), emotions: $("emotions"), intensities: $("intensities") }, config.emotions, sendControls);
@@ -241,8 +244,7 @@ async function say(interrupt) {
     if (!(await live())) return;
     const voice = $("voice").value || undefined;
     await api.json("POST", `/sessions/${session.id}/say`, { text, voice, interrupt });
-    $("text").value = "";
-    count();
+    composer.empty();
   } catch (error) {
     tell(error);
   }
@@ -356,11 +358,6 @@ function announce(text) {
   $("announce").textContent = text;
 }
 
-function count() {
-  const [length, most] = [$("text").value.length, config?.limits.text ?? Infinity];
-  $("count").textContent = length > 0.8 * most ? `${most - length} left` : "";
-}
-
 // Wiring.
 
 $("start").addEventListener("click", start);
@@ -372,37 +369,16 @@ $("mute").addEventListener("click", () => {
   muted = !muted;
   applySound();
 });
-$("full").addEventListener("click", () => {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else $("stage").requestFullscreen?.().catch(() => {});
-});
-$("full").hidden = !document.fullscreenEnabled;
+fillScreen($("full"), $("stage"));
 $("sound").addEventListener("click", () => $("sound-file").click());
 $("sound-file").addEventListener("change", ({ target }) => {
   if (target.files[0]) play(target.files[0]);
   target.value = "";
 });
-$("composer").addEventListener("submit", (event) => {
-  event.preventDefault();
-  say(false);
-});
-$("text").addEventListener("input", count);
-$("text").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  if (!$("speak").disabled) say(event.ctrlKey || event.metaKey);
-});
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]") && stage().phase === "live") interrupt();
 });
-for (const name of ["dragover", "drop"]) {
-  document.addEventListener(name, (event) => {
-    if (![...event.dataTransfer.types].includes("Files")) return;
-    event.preventDefault();
-    const file = event.dataTransfer.files[0];
-    if (name === "drop" && file && config) (file.type.startsWith("audio/") ? play : portraits.upload.bind(portraits))(file);
-  });
-}
+takeDrops((file) => config && (file.type.startsWith("audio/") ? play(file) : portraits.upload(file)));
 addEventListener("pagehide", () => {
   turn++;
   release(true);
