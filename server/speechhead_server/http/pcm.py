@@ -20,7 +20,7 @@ from speechhead_server.stage.clock import RATE
 from speechhead_server.stage.events import Message
 from speechhead_server.stage.segment import Segment
 
-from .sockets import Pace, open_socket
+from .sockets import CalmReading, open_socket
 
 LARGEST = 1024 * 1024
 """Bytes of one message at most: 16 s of float32 at 16 kHz."""
@@ -65,7 +65,7 @@ class _Stream:
         self._waiting: deque[Samples | None] = deque()  # None is the end of a segment
         self._bytes = 0
         self._changed = asyncio.Event()
-        self._pace = Pace()
+        self._pace = CalmReading()
 
     async def run(self) -> None:
         self._session.listeners.add(self._listen)

@@ -93,7 +93,7 @@ def order_of(text: str, known: dict[str, type]) -> dict[str, Any]:
     return order
 
 
-class Pace:
+class CalmReading:
     """Reads messages of one socket, with pauses where that takes long: others wait for the same loop."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from speechhead_server.talk.conversation import Conversation
 from speechhead_server.talk.partners import Partners
 
 from .pcm import LARGEST, reader_of
-from .sockets import Pace, Reader, Teller, open_socket, order_of
+from .sockets import CalmReading, Reader, Teller, open_socket, order_of
 
 ORDERS = {"text": str, "listen": bool, "hold": bool, "clear": bool, "forget": bool, "ping": bool}
 
@@ -83,7 +83,7 @@ class _TalkStream:
         self._talk, self._timeout = conversation, timeout
         self._session = conversation.session
         self._pcm = reader_of(socket)
-        self._reader, self._teller, self._pace = Reader(socket), Teller(socket), Pace()
+        self._reader, self._teller, self._pace = Reader(socket), Teller(socket), CalmReading()
         self._seconds = Allowance(FASTER, EARLY)
         self._written = Allowance(WRITTEN, WRITTEN_AT_ONCE)
 

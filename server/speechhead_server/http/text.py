@@ -17,7 +17,7 @@ from speechhead_server.live.session import Session
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.stage.events import Message
 
-from .sockets import Pace, Reader, Teller, open_socket, order_of
+from .sockets import CalmReading, Reader, Teller, open_socket, order_of
 
 ORDERS = {"text": str, "end": bool, "clear": bool, "ping": bool}
 
@@ -55,7 +55,7 @@ class _TextStream:
         self._cutter = SentenceCutter()
         self._script: Script | None = None
         self._left_out = False  # what comes belongs to what was interrupted
-        self._reader, self._teller, self._pace = Reader(socket), Teller(socket), Pace()
+        self._reader, self._teller, self._pace = Reader(socket), Teller(socket), CalmReading()
 
     async def run(self) -> None:
         limit = self._sessions.settings.socket_timeout
