@@ -26,10 +26,11 @@ from .matte import Layers, Matte
 from .meshwarp import NEIGHBOURS, OVAL, MeshWarp, border_taper, grown, silhouette
 from .mouth_light import softness
 from .plate import how_parted
-from .relief import Relief, surface
+from .relief import Raise, Relief, surface
 from .rest_plate import RestPlate, RestPlates
 from .room_light import RoomLight, room_light
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
+from .spectacles import worn
 from .teeth import LUMA, Inside, Teeth
 from .windows import SOURCE_NAMES, WINDOWS, lay, painter_file, painter_names
 
@@ -129,7 +130,8 @@ class CompactGenerator:
         unit = float(pose.scale)
         bare = without_creases(crop, mesh, unit, smiling(from_mesh(canonical), how_parted(mesh, unit)))
         lips = LipSheets.prepare(bare, mesh, pose, inside.soft)
-        relief = Relief(surface(self._heads.fit(mesh), pose, self.size), mesh, pose, self.size)
+        raising = Raise.of(mesh, pose, worn(crop, canonical, pose))
+        relief = Relief(surface(self._heads.fit(mesh), pose, self.size), raising, mesh, pose, self.size)
         warper = MeshWarp(relief.raised(canonical, pose), pose, self.size)
         seen = shut(self._latents, canonical, lips.plate.parted)
         smile = self._rest_plates.prepare(crop, mesh, canonical, pose)
@@ -200,7 +202,7 @@ class CompactGenerator:
         inside = silhouette(posed * np.float32(PRIOR_RESOLUTION / self.size), PRIOR_RESOLUTION)
         # Beside a rim the median may have taken what is drawn around it; so it is not known there.
         known = cv2.boxFilter((coverage >= 1).astype(np.uint8), -1, (3, 3), normalize=False) >= NEIGHBOURS
-        return PersonFields(grown(face, known) * self._taper, around * self._taper, inside, posed)
+        return PersonFields(grown(face, known, around) * self._taper, around * self._taper, inside, posed)
 
     def _paint(self, frame: NDArray[np.uint8], source: Source, keypoints: Array, pose: Pose) -> NDArray[np.uint8]:
         """Generate the windows and lay them over the warped portrait with its lips."""

@@ -213,11 +213,13 @@ def silhouette(points: Array, side: int) -> Array:
     return mask.astype(np.float32) / np.float32(255)
 
 
-def grown(flow: Array, known: NDArray[np.bool_]) -> Array:
-    """A flow [N, N, 2] that goes on a little beyond where it is known, [N, N]."""
+def grown(flow: Array, known: NDArray[np.bool_], beyond: Array) -> Array:
+    """A flow [N, N, 2] that goes on a little from where it is known, [N, N], and then is another, `beyond`."""
     weight = known.astype(np.float32)
     sums, count = cv2.blur(flow * weight[..., None], (5, 5)), cv2.blur(weight, (5, 5))
-    return np.where(known[..., None], flow, sums / np.maximum(count, np.float32(1e-6))[..., None])
+    count = np.where(count > 1e-3, count, 0)[..., None]
+    near = np.where(count > 0, sums / np.maximum(count, np.float32(1e-6)), beyond)
+    return np.where(known[..., None], flow, near)
 
 
 def sample(image: NDArray[Any], flow: Array) -> NDArray[Any]:

@@ -45,6 +45,7 @@ def held_numbers(source: Source) -> tuple[Told, dict[str, Array]]:
         },
         "smile": source.smile and {"smile": float(source.smile.smile), "rest": float(source.smile.rest)},
         "lids": [lid and _eye(lid) for lid in source.lids],
+        "worn": "worn" in source.relief.held(),
         "room": source.room and [float(value) for value in source.room.light],
     }
     arrays = {

@@ -85,22 +85,56 @@ WAIST = np.array([0.0, 3.4, 1.3])
 """Where the body turns, in normalised space."""
 
 
+@dataclass(frozen=True)
+class Raise:
+    """How points of a face come forward along the camera's axis of the portrait, so that the portrait stays as it is.
+
+    front : float32 [478, 3] in normalised space, the way where a turn uncovers a point; outwards : float32 [478, 2],
+    the way out of the face in the picture; worn : float32 [478, 3], the way of spectacles whatever the turn, None of a
+    face without
+    """
+
+    front: Array
+    outwards: Array
+    worn: Array | None = None
+
+    @classmethod
+    def of(cls, mesh: Array, pose: Pose, worn: Array | None = None) -> Raise:
+        """Of a face's rim, see `fronted`, and of spectacles.
+
+        Parameters
+        ----------
+        mesh : float32 [478, 3] in pixels; pose : its pose; worn : float32 [478] or None, of `spectacles.worn`
+        """
+        outwards = mesh[:, :2] - mesh[OVAL, :2].mean(0)
+        outwards = outwards / (np.linalg.norm(outwards, axis=1, keepdims=True) + 1e-6)
+        axis = pose.rotation[2] / np.float32(pose.scale)
+        way = None if worn is None else np.asarray(worn[:, None] * axis, np.float32)
+        solid = mesh if worn is None else mesh + np.outer(worn, [0, 0, 1]).astype(np.float32)
+        front = (fronted(solid, pose) - solid).astype(np.float32) @ pose.rotation / np.float32(pose.scale)
+        return cls(np.asarray(front, np.float32), outwards.astype(np.float32), way)
+
+    def lift(self, slides: Array) -> Array:
+        """The ways [..., 478, 3] when what lies deep goes aside by `slides` [..., 2]."""
+        towards = slides @ self.outwards.T / (np.linalg.norm(slides, axis=-1, keepdims=True) + RELIEF.still)
+        shown = smoothstep32(towards, *RELIEF.uncovered)[..., None] * self.front
+        return np.asarray(shown if self.worn is None else shown + self.worn, np.float32)
+
+
 class Relief:
     """The surroundings of one portrait's face.
 
     Parameters
     ----------
     surface : float32 [N, N] each, depth in pixels and rigidity of all places, of the function `surface`
-    mesh : float32 [478, 3], the face in crop pixels; pose : its pose; size : side of the crop in pixels
+    raising : of the face; mesh : float32 [478, 3], the face in crop pixels; pose : its pose
+    size : side of the crop in pixels
     """
 
-    def __init__(self, surface: tuple[Array, Array], mesh: Array, pose: Pose, size: int) -> None:
+    def __init__(self, surface: tuple[Array, Array], raising: Raise, mesh: Array, pose: Pose, size: int) -> None:
         count = RELIEF.resolution
         self.size, self.pose = size, pose
-        mesh, before = fronted(mesh, pose), mesh
-        self._front = (mesh - before).astype(np.float32) @ pose.rotation / np.float32(pose.scale)
-        outwards = mesh[:, :2] - mesh[OVAL, :2].mean(0)
-        self._outwards = outwards / (np.linalg.norm(outwards, axis=1, keepdims=True) + 1e-6)
+        self._raise = raising
         cell = size / count
         self.depth, self.rigid = surface
         places = (pixel_grid(count, count) + 1) * np.float32(size / 2)
@@ -116,7 +150,8 @@ class Relief:
         self.places = whole.astype(np.float32)  # [N N, 44]: a place moves by its row times what drives it, `driven`
 
     def raised(self, keypoints: Array, pose: Pose) -> Array:
-        """A face [478, 3] in normalised space with its rim in front where a turn uncovers it, see `fronted`.
+        """A face [478, 3] in normalised space with its rim in front where a turn uncovers it, and its spectacles, see
+        `Raise`.
 
         Where a turn hides the rim it keeps its depth, and goes behind the face.
         """
@@ -124,9 +159,7 @@ class Relief:
 
     def lift(self, skull: Array) -> Array:
         """What `raised` adds [..., 478, 3], as the skull [..., 4, 2] moves, of `ways`."""
-        slides = skull[..., 2, :]  # how what lies deep goes aside
-        towards = slides @ self._outwards.T / (np.linalg.norm(slides, axis=-1, keepdims=True) + RELIEF.still)
-        return np.asarray(smoothstep32(towards, *RELIEF.uncovered)[..., None] * self._front, np.float32)
+        return self._raise.lift(skull[..., 2, :])
 
     def ways(self, pose: Pose) -> tuple[Array, Array]:
         """How places of the portrait move with its skull and with its body, [4, 2] each, see `between`."""
@@ -135,10 +168,11 @@ class Relief:
     def held(self) -> dict[str, Array]:
         """What `lift` and `driven` work with, by name: of the face's rim, and of its edge."""
         return {
-            "front": self._front,
-            "outwards": self._outwards.astype(np.float32),
+            "front": self._raise.front,
+            "outwards": self._raise.outwards,
             "edge": self._edge.astype(np.float32),
             "edge_rigid": self._edge_rigid[:, 0],
+            **({} if self._raise.worn is None else {"worn": self._raise.worn}),
         }
 
     @staticmethod

@@ -9,7 +9,17 @@ import pytest
 from speechhead.face.landmarks import MESH_REFERENCE, Pose, to_pixels
 from speechhead.generators.compact.head import HeadModel
 from speechhead.generators.compact.meshwarp import OVAL, pixel_grid
-from speechhead.generators.compact.relief import RELIEF, Relief, between, followed, fronted, inverted, ramped, surface
+from speechhead.generators.compact.relief import (
+    RELIEF,
+    Raise,
+    Relief,
+    between,
+    followed,
+    fronted,
+    inverted,
+    ramped,
+    surface,
+)
 from speechhead.motion.pose import turned
 
 SIZE, COUNT = 256, RELIEF.resolution
@@ -19,7 +29,7 @@ MESH = to_pixels(MESH_REFERENCE, POSE)
 
 @pytest.fixture(scope="module")
 def relief() -> Relief:
-    return Relief(surface(HeadModel().fit(MESH), POSE, SIZE), MESH, POSE, SIZE)
+    return Relief(surface(HeadModel().fit(MESH), POSE, SIZE), Raise.of(MESH, POSE), MESH, POSE, SIZE)
 
 
 def moved(relief: Relief, pose: Pose) -> np.ndarray:

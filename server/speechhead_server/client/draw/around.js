@@ -44,14 +44,15 @@ export class Around {
     return out;
   }
 
-  /** The face with its rim in front where a turn uncovers it, and its irises' rims, see `Relief.lift`. */
+  /** The face with its rim in front where a turn uncovers it, its spectacles and its irises' rims, see `Raise.lift`. */
   #raise(keypoints) {
+    const worn = this.held.told.worn ? this.held.array("worn") : null;
     const [outwards, front] = [this.held.array("outwards"), this.held.array("front")];
     const [x, y] = [this.ways[0][4], this.ways[0][5]]; // how what lies deep goes aside
     const far = Math.hypot(x, y) + RELIEF.still;
     for (let i = 0; i < POINTS; i++) {
       const share = smooth((x * outwards[2 * i] + y * outwards[2 * i + 1]) / far, ...RELIEF.uncovered);
-      for (let k = 3 * i; k < 3 * i + 3; k++) this.solid[k] = keypoints[k] + share * front[k];
+      for (let k = 3 * i; k < 3 * i + 3; k++) this.solid[k] = keypoints[k] + share * front[k] + (worn?.[k] ?? 0);
     }
     const rims = this.held.array("irises");
     const first = 3 * (POINTS + RING);

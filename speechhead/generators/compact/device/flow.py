@@ -45,7 +45,8 @@ def fields(batch: Batch) -> FieldTensors:
     x, y = grid(side, side, face)
     away = distance(batch.number("hull"), x, y)[:, None]
     taper = constant(f"taper.{side}", batch.device)
-    return FieldTensors(_grown(face, known) * taper, enlarged(_around(batch), side) * taper, away)
+    around = enlarged(_around(batch), side)
+    return FieldTensors(_grown(face, known, around) * taper, around * taper, away)
 
 
 def _face(batch: Batch, side: int) -> tuple[Tensor, Tensor]:
@@ -75,11 +76,11 @@ def _face(batch: Batch, side: int) -> tuple[Tensor, Tensor]:
     return near.median(2).values, most
 
 
-def _grown(face: Tensor, known: Tensor) -> Tensor:
-    """A flow that goes on a little beyond where it is known."""
+def _grown(face: Tensor, known: Tensor, beyond: Tensor) -> Tensor:
+    """A flow that goes on a little from where it is known, and then is another, `beyond`."""
     weight = known.float()
     sums, count = (F.avg_pool2d(part, 5, 1, 2, count_include_pad=False) for part in (face * weight, weight))
-    return torch.where(known, face, sums / count.clamp_min(1e-6))
+    return torch.where(known, face, torch.where(count > 1e-3, sums / count.clamp_min(1e-6), beyond))
 
 
 def _around(batch: Batch) -> Tensor:

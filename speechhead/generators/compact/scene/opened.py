@@ -18,7 +18,7 @@ from speechhead.generators.compact.matte import Layers
 from speechhead.generators.compact.meshwarp import MeshWarp
 from speechhead.generators.compact.mouth_light import MouthLight, Tone
 from speechhead.generators.compact.plate import Plate, dense
-from speechhead.generators.compact.relief import Relief
+from speechhead.generators.compact.relief import Raise, Relief
 from speechhead.generators.compact.rest_plate import RestPlate
 from speechhead.generators.compact.room_light import RoomLight
 from speechhead.generators.compact.row import Row
@@ -44,7 +44,8 @@ def from_scene(data: bytes) -> Source:
     pose = Pose(numbers["rotation"], numbers["translation"], scale)
     canonical = numbers["canonical"]
     crop = _bytes(scene.array("crop"))
-    relief = Relief((scene.array("depth"), scene.array("rigid")), to_pixels(canonical, pose), pose, size)
+    raising = Raise(numbers["front"], numbers["outwards"], numbers.get("worn"))
+    relief = Relief((scene.array("depth"), scene.array("rigid")), raising, to_pixels(canonical, pose), pose, size)
     smile, light = scene.told["smile"], told.get("room")
     return Source(
         crop=crop,

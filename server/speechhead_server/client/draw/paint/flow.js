@@ -76,7 +76,7 @@ void main() {
   result = vec4((place - own) * ${2 / COUNT}, 0, 0);
 }`],
   fields: [`${HERE}${READING}uniform sampler2D face, around;
-void main() { // of the face, a little beyond where it is known, and of what is around it
+void main() { // of the face and a little beyond, then of what is around it; and the latter
   vec2 own = here(); ivec2 at = ivec2(own);
   vec2 rest = held(around, (own + 0.5) * ${COUNT / SIDE} - 0.5, ivec2(${COUNT})).xy;
   vec4 found = texelFetch(face, at, 0);
@@ -86,7 +86,7 @@ void main() { // of the face, a little beyond where it is known, and of what is 
       vec4 near = pixel(face, at + ivec2(i, j), ivec2(${SIDE}));
       sum += near.z * vec3(near.xy, 1);
     }
-    found.xy = sum.xy / max(sum.z, 1e-6);
+    found.xy = sum.z > 0.0 ? sum.xy / sum.z : rest;
   }
   vec2 middle = abs((2.0 * own + 1.0) / ${SIDE}.0 - 1.0);
   float edge = clamp((1.0 - max(middle.x, middle.y)) / 0.2, 0.0, 1.0);

@@ -126,9 +126,9 @@ export class Flow {
     }
   }
 
-  /** A face's flow a little beyond where it is known. */
+  /** A face's flow a little beyond where it is known, and then that of what is around it. */
   #grow([left, top, right, bottom]) {
-    const [x, y] = this.face, { known } = this;
+    const [x, y] = this.face, { known, rest: [rx, ry] } = this;
     for (let row = top + 3; row <= bottom - 3; row++) {
       for (let column = left + 3; column <= right - 3; column++) {
         const k = row * SIDE + column;
@@ -142,8 +142,8 @@ export class Flow {
             count++;
           }
         }
-        x[k] = count ? sx / count : 0;
-        y[k] = count ? sy / count : 0;
+        x[k] = count ? sx / count : rx[k];
+        y[k] = count ? sy / count : ry[k];
       }
     }
   }
