@@ -153,6 +153,12 @@ class SpeechFeatures:
                 speed = json.loads(path.with_suffix(".json").read_text())["speed"]
                 self.copies[copy] = (array.reshape(len(array), frames, -1), speed)
 
+    def stretch(self, first: int, last: int) -> SpeechFeatures:
+        """Blocks [first, last) of the recording as it is."""
+        part: SpeechFeatures = object.__new__(SpeechFeatures)
+        part.copies = {0: (self.copies[0][0][first:last], self.copies[0][1])}
+        return part
+
 
 def targets_at(values: Array, frames: NDArray[np.float64]) -> tuple[Array, Array]:
     """Linear interpolation of [T, ...] at fractional frames, and 1 where they are inside."""

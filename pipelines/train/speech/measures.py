@@ -21,10 +21,10 @@ NEAR = 1
 """Frames within which a best lag counts as on time."""
 
 
-def curves_of(motion: Array) -> dict[str, Array]:
+def curves_of(motion: Array, names: Sequence[str] = tuple(CURVES)) -> dict[str, Array]:
     """The curves [T] of `losses.CURVES` of a motion [T, 70, 3], in outer eye distances."""
     tensor = torch.from_numpy(np.ascontiguousarray(motion, np.float32))
-    return {name: curve(tensor).numpy() for name, (curve, _) in CURVES.items()}
+    return {name: CURVES[name][0](tensor).numpy() for name in names}
 
 
 def extent(curve: Array) -> float:
@@ -33,8 +33,8 @@ def extent(curve: Array) -> float:
     return float(high - low)
 
 
-def measure(ours: Array, true: Array, lag: int = 0) -> Row:
-    """Motion of ours against the truth's, [T, 70, 3], whose picture is `lag` frames late.
+def measure(ours: Array, true: Array, lag: int = 0, names: Sequence[str] = tuple(CURVES)) -> Row:
+    """Motion of ours against the truth's, [T, 70, 3], whose picture is `lag` frames late, in the curves of `names`.
 
     Returns
     -------
@@ -42,8 +42,8 @@ def measure(ours: Array, true: Array, lag: int = 0) -> Row:
     truth's (NAME range); `lag` of our opening at its best (positive: late), `near`, and `closures`, the share hit
     """
     row: Row = {}
-    shown, seen = curves_of(ours), curves_of(true)
-    for name in CURVES:
+    shown, seen = curves_of(ours, names), curves_of(true, names)
+    for name in names:
         truth, mouth = at_lag(seen[name], shown[name], lag)
         found, peak = best_lag(mouth, truth, REACH)
         row[name], row[f"{name} best"] = correlation(mouth, truth), peak

@@ -71,6 +71,24 @@ def features_of(folder: Path, stem: str) -> Array:
     return blocks.reshape(len(blocks) * 2, 2, -1)
 
 
+Moments = tuple[Array, Array]
+"""Sums over frames: features by features [width, width], and features by motion [width, POINTS]."""
+
+
+def moments(seen: Array, clip: SpeechClip) -> Moments:
+    """Of a recording whose stacked features are `seen` [T, width], its own offset undone."""
+    motion, inside = targets_at(clip.motion, np.arange(len(seen), dtype=np.float64) + clip.lag)
+    seen, motion = seen[inside > 0], motion[inside > 0].reshape(-1, POINTS)
+    return seen.T @ seen, seen.T @ motion
+
+
+def solved(covariance: Array, product: Array, penalty: float = PENALTY) -> Array:
+    """Weights [width, POINTS] of the regression; the last feature, which is 1, costs nothing."""
+    cost = penalty * np.trace(covariance[:-1, :-1]) / len(covariance) * np.eye(len(covariance), dtype=covariance.dtype)
+    cost[-1, -1] = 0
+    return np.linalg.solve(covariance + cost, product).astype(np.float32)
+
+
 class Probe:
     """The regression, as sums over recordings, so that people can be left out.
 
@@ -90,21 +108,12 @@ class Probe:
         covariance, product = np.zeros((FOLDS, width, width)), np.zeros((FOLDS, width, POINTS))
         for clip in clips:
             seen = self._compressed.stacked(features(clip.stem))
-            motion, inside = targets_at(clip.motion, np.arange(len(seen), dtype=np.float64) + clip.lag)
-            seen, motion = seen[inside > 0], motion[inside > 0].reshape(-1, POINTS)
             weight, fold = seconds[clip.identity] ** -0.5, self._fold[clip.identity]
-            covariance[fold] += weight * (seen.T @ seen)
-            product[fold] += weight * (seen.T @ motion)
-        self._weights = [
-            self._solve(covariance.sum(0) - covariance[k], product.sum(0) - product[k]) for k in range(FOLDS)
-        ]
-        self._all = self._solve(covariance.sum(0), product.sum(0))
-
-    @staticmethod
-    def _solve(covariance: Array, product: Array) -> Array:
-        penalty = PENALTY * np.trace(covariance[:-1, :-1]) / len(covariance) * np.eye(len(covariance))
-        penalty[-1, -1] = 0
-        return np.linalg.solve(covariance + penalty, product).astype(np.float32)
+            squares, products = moments(seen, clip)
+            covariance[fold] += weight * squares
+            product[fold] += weight * products
+        self._weights = [solved(covariance.sum(0) - covariance[k], product.sum(0) - product[k]) for k in range(FOLDS)]
+        self._all = solved(covariance.sum(0), product.sum(0))
 
     def __call__(self, clip: SpeechClip) -> Array:
         """Motion [T, 70, 3]; a person of the regression's own is judged without them."""

@@ -23,6 +23,7 @@ from pipelines.train.speech import visemes
 from pipelines.train.speech.augment import VoiceChange, change_speed, degrade
 from pipelines.train.speech.batches import Labelled, Sampler
 from pipelines.train.speech.checkpoint import load_checkpoint, load_onnx, save_checkpoint
+from pipelines.train.speech.curves import Piece, Student
 from pipelines.train.speech.data import SpeechClip, SpeechFeatures, targets_at
 from pipelines.train.speech.evaluate import measure_clip, opening_of, predict
 from pipelines.train.speech.export import export
@@ -88,6 +89,16 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert states == [3]
     again = train(config, pairs, labelled, resume=tmp_path / "run.resume.pt", report=0)
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
+
+
+def test_a_student_learns_from_stretches_and_speaks_for_others(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    (tmp_path / "clips").mkdir()
+    (one, _), (other, _) = corpus(tmp_path / "clips")[0]
+    student = Student(training(features=tmp_path, steps=2, copies=1, lead=0.5), [one, other])
+    (speak,) = student([(Piece(one, 0, 90), Piece(one, 100, 150))], 0).values()
+    assert np.ptp(opening_of(speak(other))) > 0 and len(speak(other)) == 150
+    assert one.lag == 0  # the lead is the stretch's alone
 
 
 def test_trains_saves_and_exports(tmp_path: Path) -> None:
