@@ -100,7 +100,7 @@ def tables() -> dict[str, Any]:
             "tells": habit.FITTED.moment,
             "light": habit.FITTED.light,
         },
-        "TONES": {"knee": mouth_light.TONES.knee, "luma": mouth_light.LUMA},
+        "TONES": {"knee": mouth_light.TONES.knee, "front": mouth_light.TONES.front, "luma": mouth_light.LUMA},
         "RELIEF": relief.RELIEF,
         "BODY": {**asdict(relief.BODY), "waist": relief.WAIST, "neck": pose.NECK},
         "ROOM": {

@@ -23,7 +23,7 @@ from .latents import CompactLatents, deepened, mouth_width
 from .lips import LipSheets
 from .meshwarp import MeshWarp
 from .mouth_light import LUMA
-from .own_teeth import front, relit
+from .own_teeth import front
 from .shown import KNOWN, PRIOR_RESOLUTION, planes, read, shut, with_lips, with_lips_shut
 from .teeth import Inside, Teeth
 from .windows import MOUTH, SOURCE_NAMES, lay, painter_file, painter_names
@@ -147,7 +147,7 @@ class MouthDubber:
         # Not lighter in the open than what was seen: what is seen in a lip's shade tells the hue, and little of light.
         most = SHINE * seen / np.maximum(front(inside.upper, inside.unit) * (inside.white / 235 * CAVITY.full), 1)
         gain = np.clip(np.minimum(seen / np.maximum(drawn, 1), most), *TEETH_GAIN).astype(np.float32)
-        return replace(inside, lower=relit(inside.lower, gain), upper=relit(inside.upper, gain))
+        return inside.relit(gain)
 
     def rest(self, mesh: Array, rest: Array) -> Array:
         """A face's mesh [478, 3] with the landmarks `rest` [70, 3], both in normalised space."""

@@ -38,6 +38,7 @@ def held_numbers(source: Source) -> tuple[Told, dict[str, Array]]:
             "unit": float(inside.unit),
             "soft": float(inside.soft),
             "most": float(inside.light.most),
+            "hue": inside.light.hue.tolist(),
             "grey": float(inside.grey),
             "habit": habit and [float(getattr(habit, name)) for name in HABITS],
             "jaw_share": 1.0 if habit is None else float(habit.jaw_share),

@@ -41,8 +41,13 @@ class Tones:
     knee: float = 0.85
     """Part of that from which teeth come near it ever more slowly."""
 
+    kept: tuple[float, float] = (0.35, 0.75)
+    """How much of their hue teeth keep in the brightest light, where it is guessed and where the portrait shows it."""
     row: Array = field(default_factory=lambda: fixed(1.015, 1.004, 0.953))
     """Colour that the head model's rows have of themselves, of luma 1."""
+
+    front: float = 210.0
+    """Luma of their front teeth between the gaps."""
 
 
 TONES = Tones()
@@ -113,7 +118,7 @@ class MouthLight:
 
     white: by which a row of teeth is multiplied, over 235, where all light reaches it; skin: of the face; lips: of
     closed lips; grey: 1 for a picture without colours of its own, whose colours are its print's tone; most: luma above
-    which nothing in the mouth is.
+    which no tooth is; hue: of teeth that are as light as that, of luma 1.
     """
 
     white: Array
@@ -122,13 +127,20 @@ class MouthLight:
     grey: float
     tone: Tone
     most: float = 255.0
+    hue: Array = field(default_factory=lambda: fixed(1.0, 1.0, 1.0))
 
-    def bounded(self, rows: Array) -> Array:
-        """Colours [..., 3] of teeth with no channel above `most`: what comes near it does so ever more slowly, and gets
-        the paler for it, as in a camera."""
-        knee = np.float32(TONES.knee * self.most)
-        over = np.maximum(rows - knee, 0)
-        return np.asarray(rows - over * over / (over + (np.float32(self.most) - knee)), np.float32)
+    def on_teeth(self, light: Array) -> Array:
+        """What rows of teeth [..., 3] are multiplied by where light [..., 3] in parts of full light reaches them.
+
+        No front tooth gets lighter than `most`: what comes near it does so ever more slowly, and its colour goes to
+        `hue`, as in a camera. The light is bounded, not the tooth, so that gaps stay as dark beside it as they are.
+        """
+        tooth = light * (self.white * np.float32(TONES.front / 235))
+        bound = np.float32(self.most) * self.hue
+        knee = np.float32(TONES.knee) * bound
+        over = np.maximum(tooth - knee, 0)
+        shown = tooth - over * over / (over + (bound - knee))
+        return np.asarray(shown / np.float32(TONES.front), np.float32)
 
 
 def softness(crop: NDArray[np.uint8], mesh: Array, scale: float) -> float:
@@ -157,7 +169,7 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> MouthLight:
     skin = np.asarray(np.median(picture[face], 0) if face.any() else (170, 130, 110), np.float32)
     hue = skin / max(float(skin @ LUMA), 1.0)
     white = np.asarray((TONES.ivory + TONES.tinged * (hue - 1)) / TONES.row, np.float32)
-    most = float(np.percentile(luma[face], TONES.lightest[0])) if face.any() else 255.0
+    most, kept = float(np.percentile(luma[face], TONES.lightest[0])) if face.any() else 255.0, TONES.kept[0]
     if eyes.sum() > 8:
         most = max(most, float(np.percentile(luma[eyes], TONES.lightest[1])))
         level = max(level, 1.25 * float(picture[eyes & (luma >= np.percentile(luma[eyes], 75))].mean()))
@@ -168,15 +180,16 @@ def light(crop: NDArray[np.uint8], mesh: Array) -> MouthLight:
         if whiteness(teeth) > whiteness(white * TONES.row) - TONES.red:
             most = max(most, float(np.percentile(luma[shown], TONES.lightest[1])))
             white, level = teeth / max(float(teeth.mean()), 1.0), 1.12 * float(teeth.mean())
+            kept = TONES.kept[1]
     tones, grey = Tone.of(picture[face]), greyness(picture, face)  # the page around a print has another tone
     if grey > 0.5:
         white = tones.at(np.array([level], np.float32))[0]
         white = np.asarray(white / white.mean(), np.float32)
     lips = _filled(crop, [points[OUTER_LIP]])
     mouth = picture[lips].mean(0) if lips.any() else np.array([180, 100, 100])
-    return MouthLight(
-        np.asarray(white * min(level, 250.0), np.float32), skin, np.asarray(mouth, np.float32), grey, tones, most
-    )
+    pale = np.asarray(1 + kept * (white / max(float(white @ LUMA), 1e-6) - 1), np.float32)
+    white, mouth = np.asarray(white * min(level, 250.0), np.float32), np.asarray(mouth, np.float32)
+    return MouthLight(white, skin, mouth, grey, tones, most, pale)
 
 
 def moustache(crop: NDArray[np.uint8], mesh: Array) -> float:

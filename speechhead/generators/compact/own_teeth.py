@@ -6,7 +6,7 @@ in parts the model's has dots, notches and double edges.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -94,11 +94,6 @@ def front(row: Row, unit: float) -> Array:
     across = np.abs(np.arange(row.colour.shape[1]) - row.edge[0]) / unit < SMILE.incisors
     teeth = row.colour[max(0, round(row.edge[1] - SMILE.incisors * unit)) : max(1, round(row.edge[1])), across]
     return np.asarray(teeth[..., :3].sum((0, 1)) / max(float(teeth[..., 3].sum()), 1e-6), np.float32)
-
-
-def relit(row: Row, gain: Array) -> Row:
-    """A row under more or less light, by channel."""
-    return replace(row, colour=np.asarray(row.colour * np.append(gain, 1), np.float32))
 
 
 def _edge(tooth: Array, pose: Pose, place: Array, row: Row, unit: float) -> float | None:

@@ -8,6 +8,13 @@ import cv2
 import numpy as np
 
 from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep32
+
+TOOTH = (0.62, 0.75)
+"""Whiteness (least channel over largest) below which a row is gum, and above which it is tooth."""
+
+DEEPEST = 0.6
+"""The most that a groove takes of a row's light."""
 
 
 @dataclass(frozen=True)
@@ -37,3 +44,19 @@ class Row:
         mean = around[..., :3] / np.maximum(around[..., 3:], 1e-3) * opacity
         carved = np.clip(mean + gain * (colour - mean), 0, 255 * opacity)
         return Row(np.concatenate([carved, opacity], -1).astype(np.float32), self.edge, self.curve)
+
+    def grooved(self, across: float, soft: float, gain: float) -> Row:
+        """The row with teeth that turn away from the light towards each other: where it is darker than what is within
+        `across` pixels to both sides, it becomes `gain` times darker, over a breadth of `soft` pixels more; gums stay,
+        and teeth are as light as before in the mean.
+        """
+        opacity = self.colour[..., 3]
+        colour = self.colour[..., :3] / np.maximum(opacity, 1e-3)[..., None]
+        least, most = colour.min(-1), np.maximum(colour.max(-1), 1)
+        tooth = smoothstep32(least / most, *TOOTH) * opacity
+        filled = cv2.morphologyEx(most, cv2.MORPH_CLOSE, np.ones((1, 2 * round(across) + 1), np.uint8))
+        dip = np.asarray((1 - most / np.maximum(filled, 1)) * tooth, np.float32)
+        shade = np.minimum(gain * cv2.GaussianBlur(dip, (0, 0), soft), DEEPEST) * tooth
+        kept = 1 + tooth * ((1 - shade) / (1 - np.average(shade, weights=tooth)) - 1)
+        kept = np.dstack([kept, kept, kept, np.ones_like(kept)])
+        return Row(np.asarray(self.colour * kept, np.float32), self.edge, self.curve)

@@ -29,7 +29,7 @@ from .mouth_light import MouthLight, light, softness
 from .open_mouth import look
 from .overgrown import HAIR, overgrown, shade, thinned, veiled
 from .own_mouth import SEEK, OwnMouth, unlike
-from .own_teeth import own_teeth, relit
+from .own_teeth import own_teeth
 from .row import Row
 
 UPPER_MIDDLE, LOWER_MIDDLE = [61, 62, 63], [65, 66, 67]
@@ -67,6 +67,10 @@ class Arches:
 
     carved: tuple[float, float] = (0.03, 1.3)
     """Reach and gain by which the shade between teeth, and of them on their gums, is stronger than in even light."""
+
+    groove: tuple[float, float, float] = (0.025, 0.008, 1.8)
+    """Half the breadth of the grooves between teeth, how much softer they are than the head model's, and how much
+    deeper: those are hairlines, which no small picture shows."""
 
     bared: float = 0.07
     """The most of the lower front teeth that a lower lip bares, in height: gums stay behind it."""
@@ -139,9 +143,12 @@ class Inside:
 
     def like(self, own: OwnMouth) -> Inside:
         """It with what an open mouth of its own tells."""
-        light = replace(self.light, white=self.white * np.float32(np.exp(own.light)))
         habit = self.habit and replace(self.habit, jaw=self.habit.jaw + own.jaw, bite=self.habit.bite + own.bite)
-        return replace(self, light=light, habit=habit)
+        return replace(self.relit(np.float32(np.exp(own.light))), habit=habit)
+
+    def relit(self, gain: Array | np.float32) -> Inside:
+        """It with teeth under more or less light, by channel [3] or in all."""
+        return replace(self, light=replace(self.light, white=np.asarray(self.white * gain, np.float32)))
 
     @property
     def white(self) -> Array:
@@ -182,7 +189,9 @@ class Teeth:
                 colour[..., :3] *= colour[..., 3:] / 255
                 colour[..., 3] /= 255
                 row = Row(colour, tuple(store[f"{name}_edge"].tolist()), float(store[f"{name}_curve"]))
-                self._rows[name] = row.carved(ARCHES.carved[0] * self._unit, ARCHES.carved[1])
+                half, soft, gain = ARCHES.groove
+                carved = row.carved(ARCHES.carved[0] * self._unit, ARCHES.carved[1])
+                self._rows[name] = carved.grooved(half * self._unit, soft * self._unit, gain)
 
     def prepare(self, crop: NDArray[np.uint8], mesh: Array, canonical: Array, pose: Pose) -> Inside:
         """Place, light and, as far as they are seen, teeth of a portrait's mouth.
@@ -199,11 +208,9 @@ class Teeth:
         seen = light(crop, mesh)
         place = rest[MIDDLE].mean(0) + np.array([0, 0, ARCHES.behind], np.float32)
         own = own_teeth(crop, mesh, pose, place, upper, self._unit * density, seen.white)
-        gain, bite = own or (None, None)
-        if gain is not None:
-            lower, upper = relit(lower, gain), relit(upper, gain)
+        gain, bite = own or (np.ones(3, np.float32), None)
         bite = ARCHES.upper_bite if bite is None else bite
-        ruled = Inside(lower, upper, bite, self._unit * density, rest, soft, seen)
+        ruled = Inside(lower, upper, bite, self._unit * density, rest, soft, seen).relit(gain)
         told = replace(ruled, habit=Habit.of_portrait(crop, mesh, pose)).like(OwnMouth(gleam(crop, mesh, pose.scale)))
         share = overgrown(crop, mesh, pose)
         if share > 0:
@@ -271,8 +278,8 @@ class Teeth:
         out = behind(place, light[1], inside.light.skin, float(now.tongue))
         for row, even, more in zip((lower, upper), light, now.even):
             bright = even * np.float32(more)
-            lit_row = inside.light.bounded(row[..., :3] * (reddened(bright) * (inside.white / np.float32(235))))
-            out = np.asarray(out * (1 - row[..., 3:]) + lit_row, np.float32)
+            shine = inside.light.on_teeth(reddened(bright))
+            out = np.asarray(out * (1 - row[..., 3:]) + row[..., :3] * shine, np.float32)
         if inside.grey > 0:
             out = np.asarray(out + inside.grey * (inside.light.tone.at(out @ LUMA) - out), np.float32)
         return out

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from speechhead.avatar.portrait import Avatar
-from speechhead.generators.compact.mouth_light import LUMA, OVER_LIP, Tone, light, moustache
+from speechhead.generators.compact.mouth_light import LUMA, OVER_LIP, TONES, Tone, light, moustache
 
 
 def test_a_painted_face_of_few_colours_is_no_print() -> None:
@@ -51,12 +51,12 @@ def test_teeth_are_no_lighter_than_what_the_portrait_shows_as_white() -> None:
     dim = (0.6 * avatar.crop).astype(np.uint8)
     found = light(dim, avatar.mesh)
     assert found.most <= (dim @ LUMA).max() < 165
-    rows = np.linspace(0, 300, 301, dtype=np.float32)[:, None] * np.array([1.02, 1.0, 0.95], np.float32)
-    bound = found.bounded(rows)
-    luma = bound @ LUMA
-    assert bound.max() <= found.most and (np.diff(luma) >= -1e-3).all()
-    few = rows @ LUMA < 0.7 * found.most
-    np.testing.assert_allclose(bound[few], rows[few], rtol=1e-5)
+    given = np.repeat(np.linspace(0, 3, 301, dtype=np.float32)[:, None], 3, 1)
+    front, lit = found.on_teeth(given) * TONES.front, given * found.white * np.float32(TONES.front / 235)
+    luma = front @ LUMA
+    assert 0.9 * found.most < luma.max() <= found.most + 0.01 and (np.diff(luma) >= -1e-3).all()
+    few = (lit < 0.7 * found.most).all(-1)
+    np.testing.assert_allclose(front[few], lit[few], rtol=1e-5)
 
 
 def test_dark_hair_over_the_lip_is_told_and_a_shaven_lip_is_not() -> None:

@@ -10,6 +10,7 @@ import pytest
 from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import from_mesh, remove_pose, to_normalised
 from speechhead.generators.compact import teeth as module
+from speechhead.generators.compact.mouth_light import LUMA, TONES
 from speechhead.generators.compact.own_teeth import SMILE
 from speechhead.generators.compact.teeth import ARCHES, Inside, Teeth
 
@@ -48,11 +49,18 @@ def test_a_row_is_never_part_portrait_and_part_model(smiling: Avatar, monkeypatc
     monkeypatch.setattr(module, "own_teeth", lambda *_: None)
     model = prepared(smiling)
     for name in ("upper", "lower"):
-        one, other = getattr(own, name).colour, getattr(model, name).colour
-        np.testing.assert_array_equal(one[..., 3], other[..., 3])
-        seen = other[..., :3].min(-1) > 20
-        ratio = one[seen][:, :3] / other[seen][:, :3]
-        np.testing.assert_allclose(ratio, np.broadcast_to(ratio[0], ratio.shape), rtol=1e-3)
+        np.testing.assert_array_equal(getattr(own, name).colour, getattr(model, name).colour)
+
+
+def test_the_brightest_light_leaves_a_smiles_teeth_their_hue(smiling: Avatar) -> None:
+    warm = dataclasses.replace(smiling, crop=(smiling.crop * np.array([1, 0.95, 0.88])).astype(np.uint8))
+    ratios = []
+    for avatar in (smiling, warm):
+        light = prepared(avatar).light
+        shown = light.on_teeth(np.full(3, 9, np.float32))
+        assert light.most * 0.97 < shown @ LUMA * TONES.front < light.most * 1.01
+        ratios.append(shown[0] / shown[2])
+    assert ratios[1] > 1.05 * ratios[0]
 
 
 def test_where_the_mouth_is_dark_the_head_model_stays(smiling: Avatar) -> None:

@@ -54,7 +54,7 @@ function shapes(around) {
     ["in_outline", [OPENING, 2]], ["in_soft", [1]], ["in_shown", [1]], ["in_shade", [1]], ["in_even", [2]],
     ["in_tongue", [1]], ["in_wide", [1]], ["in_matrix", [3, 3]], ["in_inverse", [2, 2]],
     ["in_lower", [3]], ["in_upper", [3]], ["in_middle", [3]], ["in_lower_row", [4]], ["in_upper_row", [4]],
-    ["in_skin", [3]], ["in_white", [3]], ["in_most", [1]], ["in_grey", [1]], ["smile", [1]],
+    ["in_skin", [3]], ["in_white", [3]], ["in_most", [3]], ["in_grey", [1]], ["smile", [1]],
     ["room", [ROOM.terms]],
   ];
 }

@@ -40,7 +40,7 @@ export class Mouth {
     out.number("in_inverse").set([t[4] * scale, -t[1] * scale, -t[3] * scale, t[0] * scale]);
     for (const row of ["lower_row", "upper_row"]) out.number(`in_${row}`).set([...held.array(row), told.unit]);
     for (const name of ["skin", "white"]) out.number(`in_${name}`).set(held.array(name));
-    out.number("in_most")[0] = told.most;
+    out.number("in_most").set((told.hue ?? [1, 1, 1]).map((part) => part * told.most));
     out.number("in_grey")[0] = told.grey;
     return box ?? NOWHERE;
   }

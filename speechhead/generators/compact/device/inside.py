@@ -33,16 +33,17 @@ def _colours(batch: Batch, mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
     light = _lit(batch, mask, _unprojected(batch, "middle", 0.0, x, y)[0])
     skin = batch.number("in_skin")[:, :, None, None]
     out = _behind(batch, light, _unprojected(batch, "lower", 0.0, x, y), skin)
-    white = batch.number("in_white")[:, :, None, None] / 235
-    most, luma = batch.plane("in_most")[:, None], constant("luma", batch.device)
+    white = batch.number("in_white")[:, :, None, None] * (TONES.front / 235)
+    most, luma = batch.number("in_most")[:, :, None, None], constant("luma", batch.device)
     knee = TONES.knee * most
     for number, (name, bright) in enumerate(zip(ROWS, (CAVITY.lower * light, light))):
         row = _row(batch, name, x, y)
         bright = (bright * batch.plane("in_even", number))[:, None]
         dim = bright.clamp(1e-3, 1) ** constant("cavity.red", batch.device)  # shade in a mouth is red
-        lit = row[:, :3] * bright * dim * white
-        over = (lit - knee).clamp_min(0)
-        out = out * (1 - row[:, 3:]) + lit - over * over / (over + most - knee)
+        tooth = bright * dim * white
+        over = (tooth - knee).clamp_min(0)
+        shown = (tooth - over * over / (over + most - knee)) / TONES.front
+        out = out * (1 - row[:, 3:]) + row[:, :3] * shown
     at = (out * luma).sum(1)
     tones = batch.source("tones").gather(1, at.clamp(0, 255).long().flatten(1)[..., None].expand(-1, -1, 3))
     toned = at[:, None] * tones.transpose(1, 2).view_as(out)

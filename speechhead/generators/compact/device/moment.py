@@ -212,7 +212,8 @@ def _inside(source: HeldSource, driven: Driven, wanted: MomentParts, outlines: A
     light = inside.light
     for name, row in (("lower", inside.lower), ("upper", inside.upper)):
         numbers[f"in_{name}_row"] = np.tile([row.curve, *row.edge, inside.unit], (len(faces), 1))
-    for name, value in (("skin", light.skin), ("white", inside.white), ("most", [light.most]), ("grey", [light.grey])):
+    bound = light.most * light.hue
+    for name, value in (("skin", light.skin), ("white", inside.white), ("most", bound), ("grey", [light.grey])):
         numbers[f"in_{name}"] = np.tile(value, (len(faces), 1))
     wanted.most["in_soft"] = int(np.ceil(4 * numbers["in_soft"].max()))
     wanted.most["in_shade"], wanted.most["open"] = int(shades.max() + 1) // 2 + 1, int(shown.max() > 0)

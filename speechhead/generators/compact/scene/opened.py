@@ -105,6 +105,7 @@ def _inside(scene: SceneFile, numbers: dict[str, Array], told: Told) -> Inside:
         told["grey"],
         Tone(scene.array("tones")),
         told["most"],
+        np.array(told.get("hue", (1, 1, 1)), np.float32),
     )
     habit = told["habit"] and Habit.from_numbers(np.array(told["habit"], np.float32), told["jaw_share"])
     lengths = told["bite"], told["unit"], numbers["rest"], told["soft"]

@@ -9,7 +9,7 @@ const number_ = (value) => Number(value).toFixed(6);
 const COLOURS = `
 uniform sampler2D mask, upper, lower, tones; uniform ivec2 size; uniform vec2 corner;
 uniform vec2 upper_at, lower_at, middle_at, lean, even; uniform vec4 back, upper_row, lower_row;
-uniform vec3 skin, white; uniform float width, sigma, wide, tongue, most, grey; uniform int reach, shade;
+uniform vec3 skin, white, most; uniform float width, sigma, wide, tongue, grey; uniform int reach, shade;
 vec2 two(vec2 d) { return vec2(dot(back.xy, d), dot(back.zw, d)); }
 vec2 arch(vec2 d, float curve) { // where on an arch a pixel looks
   vec2 place = two(d); float reach_ = ${number_(ARCHES.steep)} / (2.0 * curve);
@@ -45,8 +45,9 @@ void main() {
     vec4 teeth = k == 0 ? row(lower, own, lower_at, lower_row) : row(upper, own, upper_at, upper_row);
     float bright = (k == 0 ? ${number_(CAVITY.lower)} * light : light) * even[k];
     vec3 dim = pow(vec3(clamp(bright, 1e-3, 1.0)), ${vector(CAVITY.red)}); // shade in a mouth is red
-    vec3 lit = teeth.rgb * bright * dim * white, over = max(lit - ${number_(TONES.knee)} * most, 0.0);
-    deep = deep * (1.0 - teeth.a) + lit - over * over / (over + ${number_(1 - TONES.knee)} * most);
+    vec3 tooth = bright * dim * white, over = max(tooth - ${number_(TONES.knee)} * most, 0.0); // of the front teeth
+    tooth -= over * over / (over + ${number_(1 - TONES.knee)} * most);
+    deep = deep * (1.0 - teeth.a) + teeth.rgb * tooth * ${number_(255 / TONES.front)};
   }
   float luma = dot(deep, LUMA);
   deep = mix(deep, luma * texelFetch(tones, ivec2(int(clamp(255.0 * luma, 0.0, 255.0)), 0), 0).rgb, grey);
@@ -125,7 +126,7 @@ function placed(number) {
   return {
     upper_at: at("upper"), lower_at: at("lower"), middle_at: at("middle"), lean: [turn[2], turn[5]], even: number("in_even"),
     back: number("in_inverse"), upper_row: number("in_upper_row"), lower_row: number("in_lower_row"),
-    skin: [...number("in_skin")].map((light) => light / 255), white: [...number("in_white")].map((light) => light / 235),
-    wide: number("in_wide")[0], tongue: number("in_tongue")[0], most: number("in_most")[0] / 255, grey: number("in_grey")[0],
+    skin: [...number("in_skin")].map((light) => light / 255), white: [...number("in_white")].map((light) => light * (TONES.front / 255 / 235)),
+    wide: number("in_wide")[0], tongue: number("in_tongue")[0], most: [...number("in_most")].map((light) => light / 255), grey: number("in_grey")[0],
   };
 }

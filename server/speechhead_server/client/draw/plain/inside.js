@@ -57,10 +57,10 @@ export class Inside {
   /** The colours of a box before they are as soft as the portrait. */
   #colours(number, x0, y0, width, height) {
     const { near, below, deep, tones } = this, back = number("in_inverse"), turn = number("in_matrix"), even = number("in_even");
-    const [wide] = number("in_wide"), [tongue] = number("in_tongue"), [grey] = number("in_grey"), most = number("in_most")[0] / 255;
-    const skin = [...number("in_skin")].map((light) => light / 255), white = [...number("in_white")].map((light) => light / 235);
+    const [wide] = number("in_wide"), [tongue] = number("in_tongue"), [grey] = number("in_grey"), most = [...number("in_most")].map((light) => light / 255);
+    const skin = [...number("in_skin")].map((light) => light / 255), white = [...number("in_white")].map((light) => light * (TONES.front / 255 / 235));
     const middle = number("in_middle"), low = number("in_lower"), rows = [["lower", low, number("in_lower_row")], ["upper", number("in_upper"), number("in_upper_row")]];
-    const [lumaR, lumaG, lumaB] = TONES.luma, knee = TONES.knee * most, rest = (1 - TONES.knee) * most, { teeth } = this;
+    const [lumaR, lumaG, lumaB] = TONES.luma, { teeth } = this;
     for (let y = 0, k = 0; y < height; y++) {
       for (let x = 0; x < width; x++, k++) {
         const u = x0 + x, v = y0 + y, aside = (back[0] * (u - middle[0]) + back[1] * (v - middle[1])) / CAVITY.sides;
@@ -75,9 +75,9 @@ export class Inside {
         for (let i = 0; i < 2; i++) {
           if (!this.#row(rows[i], u, v, back, turn)) continue;
           const bright = (i === 0 ? CAVITY.lower * light : light) * even[i], step = Math.round(Math.min(Math.max(bright, 0), 1) * POWERS), gone = 1 - teeth[3];
-          red = red * gone + kneed(teeth[0] * bright * white[0], knee, rest);
-          green = green * gone + kneed(teeth[1] * bright * GREEN[step] * white[1], knee, rest); // shade in a mouth is red
-          blue = blue * gone + kneed(teeth[2] * bright * BLUE[step] * white[2], knee, rest);
+          red = red * gone + teeth[0] * kneed(bright * white[0], most[0]);
+          green = green * gone + teeth[1] * kneed(bright * GREEN[step] * white[1], most[1]); // shade in a mouth is red
+          blue = blue * gone + teeth[2] * kneed(bright * BLUE[step] * white[2], most[2]);
         }
         const luma = lumaR * red + lumaG * green + lumaB * blue, tone = 3 * Math.floor(Math.min(Math.max(255 * luma, 0), 255));
         deep[3 * k] = red + grey * (luma * tones[tone] - red);
@@ -105,8 +105,8 @@ export class Inside {
   }
 }
 
-/** A light that grows slower the nearer it is to the most that teeth have. */
-function kneed(lit, knee, rest) {
-  const more = lit - knee;
-  return more > 0 ? lit - (more * more) / (more + rest) : lit;
+/** What a row is multiplied by where a front tooth is lit so: it grows slower the nearer that is to the most that teeth have. */
+function kneed(lit, most) {
+  const more = lit - TONES.knee * most, shown = more > 0 ? lit - (more * more) / (more + (1 - TONES.knee) * most) : lit;
+  return shown * (255 / TONES.front);
 }
