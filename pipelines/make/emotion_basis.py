@@ -28,36 +28,42 @@ RECIPES: dict[str, dict[str, float]] = {
     # by a fifth of the opening: an upper lid that comes down looks tired, not glad.
     "happy": {"cheekSquint": 0.2, "cheekRaiser": 0.3, "mouthSmile": 0.8, "browOuterUp": 0.2},
     # AU1 inner brow raiser, AU4 brow lowerer, AU15 lip corner depressor, AU17 chin raiser; lids hang
-    "sad": {"browInnerUp": 1.6, "browDown": 0.45, "mouthFrown": 1.1, "mouthShrugLower": 0.2, "eyeBlink": 0.28},
+    "sad": {"browInnerUp": 1.8, "browDown": 0.45, "mouthFrown": 1.3, "mouthShrugLower": 0.35, "eyeBlink": 0.28},
     # AU1+2 brows up, AU5 upper lid raiser, AU26 jaw drop
-    "surprised": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 1.2, "jawOpen": 0.14, "mouthFunnel": 0.1},
-    # AU1+2+4 brows up and drawn together, AU5 upper lid raiser, AU20 lip stretcher, AU26 jaw drop
+    "surprised": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 1.4, "jawOpen": 0.16, "mouthFunnel": 0.1},
+    # AU1+2+4 brows up and drawn together, AU5 upper lid raiser, AU20 lip stretcher, AU25+26 lips parted, jaw drop
     "afraid": {
-        "browInnerUp": 1.6,
-        "browOuterUp": 0.4,
+        "browInnerUp": 1.8,
+        "browOuterUp": 0.3,
         "browDown": 0.4,
-        "eyeWide": 1.6,
-        "mouthStretch": 0.85,
-        "jawOpen": 0.1,
+        "eyeWide": 1.8,
+        "mouthStretch": 1.0,
+        "mouthLowerDown": 0.3,
+        "jawOpen": 0.12,
     },
-    # AU4 brow lowerer, AU5+7 lids tight, AU23/24 lips pressed
+    # AU4 brow lowerer, whose inner ends go lowest, as a sneer draws them; AU7 lids tight, AU23/24 lips thin
     "angry": {
-        "browDown": 2.3,
-        "eyeSquint": 0.7,
-        "eyeWide": 0.2,
-        "noseSneer": 0.25,
-        "mouthPress": 0.45,
-        "mouthFrown": 0.8,
+        "browDown": 1.7,
+        "noseSneer:brows": 1.5,
+        "browOuterUp": 0.35,
+        "eyeSquint": 0.8,
+        "eyeBlink": 0.04,
+        "noseSneer": 0.15,
+        "mouthPress": 0.6,
+        "mouthRollUpper": 0.25,
+        "mouthRollLower": 0.25,
+        "mouthFrown": 0.7,
         "jawForward": 0.1,
     },
-    # AU9 nose wrinkler, AU10 upper lip raiser, AU4 and AU7, AU15+17 mouth corners down and chin up
+    # AU9 nose wrinkler, AU10 upper lip raiser, AU4, AU6 and AU7, AU15+17 mouth corners down and chin up
     "disgusted": {
-        "noseSneer": 0.75,
-        "mouthUpperUp": 0.3,
-        "browDown": 1.3,
-        "eyeSquint": 0.45,
+        "noseSneer": 0.95,
+        "mouthUpperUp": 0.2,
+        "browDown": 1.0,
+        "eyeSquint": 0.5,
+        "cheekRaiser": 0.35,
         "mouthFrown": 1.0,
-        "mouthShrugLower": 0.3,
+        "mouthShrugLower": 0.4,
     },
 }
 """Weight of each expression mode per emotion at intensity 1; a name without side means both sides."""

@@ -140,7 +140,10 @@ def test_emotions_move_what_their_action_units_name():
     assert d["happy"][[48, 54], 1].max() < -0.03 and d["happy"][54, 0] > 0.03 > -0.03 > d["happy"][48, 0]
     assert d["sad"][[48, 54], 1].min() > 0.02 and d["sad"][[21, 22], 1].max() < -0.02
     assert d["surprised"][17:27, 1].max() < -0.02 and d["surprised"][[37, 44], 1].max() < -0.01
-    assert d["angry"][[20, 23], 1].min() > 0.02
+    assert d["angry"][[21, 22], 1].min() > d["angry"][[17, 26], 1].max() + 0.05  # the inner ends of brows go lowest,
+    assert d["angry"][22, 0] - d["angry"][21, 0] < -0.05  # and together
+    assert d["angry"][57, 1] - d["angry"][51, 1] < -0.02  # lips are pressed thin
+    assert d["afraid"][[37, 44], 1].max() < -0.02 and d["afraid"][54, 0] - d["afraid"][48, 0] > 0.08
     assert d["disgusted"][[50, 52], 1].max() < -0.02
     assert np.abs(d["happy"][:, 0][list(range(16, -1, -1))] + d["happy"][:17, 0]).max() < 5e-3  # symmetric
 
