@@ -161,7 +161,7 @@ def test_a_device_that_is_too_slow_shows_most_of_what_it_draws(drawing, staged):
 
     async def watched():
         (stage,) = stages(1, staged, drawing, FakeDevice(SIZE, call=0.0, each=0.05))
-        track, end, shown = PictureTrack(stage), time.monotonic() + 4, 0
+        track, end, shown = PictureTrack(stage), time.monotonic() + 3, 0
         while time.monotonic() < end:
             await track.recv()
             shown += 1
@@ -169,7 +169,7 @@ def test_a_device_that_is_too_slow_shows_most_of_what_it_draws(drawing, staged):
         return shown, stage.pictures.drawn
 
     shown, drawn = asyncio.run(watched())
-    assert shown >= 0.75 * drawn and shown >= 44, (shown, drawn)
+    assert shown >= 0.75 * drawn and shown >= 30, (shown, drawn)
 
 
 def test_a_call_is_only_as_large_as_time_and_memory_allow(staged):
