@@ -72,7 +72,7 @@ class RimShape:
     before: float = 0.05
     """How far it is before the skin under it, on the average."""
 
-    stiff: tuple[float, float] = (0.06, 0.15)
+    stiff: tuple[float, float] = (0.05, 0.11)
     """Distances from a rim up to which a face's points go with it, and from which they do not."""
 
     eyes: tuple[float, float] = (0.02, 0.08)
