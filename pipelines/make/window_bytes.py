@@ -111,6 +111,7 @@ def bytes_of(src: Path, dst: Path, feeds: Sequence[Feeds], inside: bool) -> None
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
             per_channel=True,
+            activation_type=QuantType.QUInt8,  # of values with a sign, layers that are read twice multiply floats
             reduce_range=True,  # of seven bits: pairs of products fit into sixteen on any CPU, and in WebAssembly
             weight_type=QuantType.QInt8,
             nodes_to_exclude=kept,
