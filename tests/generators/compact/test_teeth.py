@@ -153,6 +153,7 @@ def test_a_grainy_print_is_a_print(avatar: Avatar, teeth: Teeth) -> None:
     assert teeth.prepare(rough, avatar.mesh, canonical(avatar), avatar.pose).grey == 1
 
 
+@pytest.mark.slow
 def test_the_shipped_rows_are_those_of_the_head_model(shared) -> None:
     pytest.importorskip("numba")
     pytest.importorskip("scipy")
