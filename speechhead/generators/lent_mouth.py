@@ -30,6 +30,10 @@ from .families.full_resolution import Rest, displacement, eased, enlarged, moved
 WINDOW = 0.32
 """Side of the square around the mouth in which its inside is drawn, in parts of the crop's side."""
 
+OVERHANG = 0.0
+"""Of lips, in parts of the compact generator's: a family's lips end at their landmarks, and a small opening that these
+overhung would be shut."""
+
 TORN = 0.02, 0.25
 """How much of a place is torn open from which on its inside is seen, and is all that is seen."""
 
@@ -84,7 +88,7 @@ class MouthLender:
             return
         keypoints = self._latents.keypoints(face[None], mouth.canonical)[0]
         there = Pose(pose.rotation, pose.translation - np.array([*corner, 0], np.float32), pose.scale)
-        layer = self._teeth.layer(len(square), mouth.inside, keypoints, there)
+        layer = self._teeth.layer(len(square), mouth.inside, keypoints, there, OVERHANG)
         if layer is not None:
             where, colours, share = layer
             square[where] = np.clip(np.round(np.concatenate([colours, 255 * share], -1)), 0, 255)

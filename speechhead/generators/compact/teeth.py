@@ -249,15 +249,18 @@ class Teeth:
         return frame
 
     def layer(
-        self, size: int, inside: Inside, keypoints: Array, pose: Pose
+        self, size: int, inside: Inside, keypoints: Array, pose: Pose, overhang: float = 1.0
     ) -> tuple[tuple[slice, slice], Array, Array] | None:
         """What `draw` lays over a frame of `size` pixels a side: where, colours [h, w, 3] in 0..255, and how much of
-        them [h, w, 1] in 0..1; None where the lips are shut or the mouth is out of the frame."""
+        them [h, w, 1] in 0..1; None where the lips are shut or the mouth is out of the frame.
+
+        overhang : of the lips, see `between`
+        """
         face = from_mesh(keypoints)
         shown = float(parted(face))
         if shown <= 0:
             return None
-        opening = Opening.between(to_pixels(between(keypoints), pose)[:, :2], pose.scale, size)
+        opening = Opening.between(to_pixels(between(keypoints, overhang), pose)[:, :2], pose.scale, size)
         if opening is None:
             return None
         colour = self._colours(inside, face, pose, opening)
@@ -304,14 +307,14 @@ def seen_row(row: Row, unit: float, edge: Array, pose: Pose, places: tuple[Array
     return np.asarray(cv2.remap(row.colour, *at, cv2.INTER_LINEAR), np.float32)
 
 
-def between(keypoints: Array) -> Array:
+def between(keypoints: Array, overhang: float = 1.0) -> Array:
     """Outline float32 [..., n, 3] of what is seen between the inner lips of keypoints [..., 478, 3], normalised space.
 
     Lips are round and overhang a little: teeth that were seen up to the line at which lips meet would make a mouth look
-    further open than it is.
+    further open than it is. `overhang` : in parts of that
     """
     upper, lower = keypoints[..., UPPER_INNER_LIP, :].copy(), keypoints[..., LOWER_INNER_LIP, :].copy()
-    share = np.minimum(1, np.maximum(lower[..., 1] - upper[..., 1], 0) / sum(ARCHES.lips))
+    share = overhang * np.minimum(1, np.maximum(lower[..., 1] - upper[..., 1], 0) / sum(ARCHES.lips))
     upper[..., 1] += ARCHES.lips[0] * share
     lower[..., 1] -= ARCHES.lips[1] * share
     return np.concatenate([upper, lower[..., -2:0:-1, :]], -2)
