@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from .config import ConfigError
@@ -77,10 +77,10 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write weights as safetensors, in the same way; raises as `write_state`."""
     whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    _written(path, lambda part: save_file(whole, part, metadata))
+    _written(path, lambda part: part.write_bytes(save(whole, metadata)))  # safetensors' own files are private
 
 
-def _written(path: Path, write: Callable[[Path], None]) -> None:
+def _written(path: Path, write: Callable[[Path], object]) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

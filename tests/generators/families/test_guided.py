@@ -100,6 +100,8 @@ def test_a_portraits_keypoints_lie_where_the_tracker_sees_its_landmarks(
     network = FamilyLatents.open(fitted)
     network.config = dataclasses.replace(network.config, guided=3)
     network.save(fitted)
+    (tmp_path / "plain").touch()
+    assert fitted.stat().st_mode == (tmp_path / "plain").stat().st_mode, "whoever serves need not be who fitted"
     source = avatar.source(DrivenGenerator.load("fomm", 128))
     marks = avatar.pose.scale * avatar.neutral @ avatar.pose.rotation.T + avatar.pose.translation
     wanted = marks[GUIDES[:3], :2] * (2 / 128) - 1
