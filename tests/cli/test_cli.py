@@ -85,7 +85,7 @@ def test_a_command_from_above_that_does_not_load_is_told_in_one_line():
 
 
 @pytest.mark.skipif(not (weights.folder() / "speech2landmarks.onnx").is_file(), reason="weights are not here")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_killed_run_leaves_nothing(tmp_path, number):
     save_wav(tmp_path / "a.wav", speech_like(60))
     process = subprocess.Popen(

@@ -145,6 +145,7 @@ async function connect(mine) {
 /** Try again what has worked before; the session waits for us meanwhile. */
 async function mend(mine) {
   still.keep();
+  notices.settle(StandingStill);
   show("mending");
   announce("Connection lost, trying again");
   readout.stop();

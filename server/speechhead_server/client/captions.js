@@ -42,7 +42,7 @@ export class Captions {
     for (const before of this.#words.slice(0, this.#next)) before.classList.add("said");
     span.classList.add("now");
     const box = this.#shown;
-    if (span.offsetTop + span.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = span.offsetTop - 8;
+    if (span.offsetTop + span.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = span.offsetTop;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => span.classList.remove("now"), 1000 * (end - start) + 250);
   }

@@ -121,7 +121,7 @@ export class Portraits {
     const add = document.createElement("button");
     add.type = "button";
     add.className = "tile add";
-    add.innerHTML = '<svg><use href="#i-plus"/></svg><span>Your picture</span>';
+    add.innerHTML = '<svg aria-hidden="true"><use href="#i-plus"/></svg><span>Your picture</span>';
     add.addEventListener("click", () => this.parts.file.click());
     this.parts.list.replaceChildren(...tiles, add);
   }
@@ -144,7 +144,7 @@ export class Portraits {
     wrap.className = "own";
     const remove = Object.assign(document.createElement("button"), { type: "button", className: "remove" });
     remove.setAttribute("aria-label", `Remove ${avatar.name}`);
-    remove.innerHTML = '<svg><use href="#i-close"/></svg>';
+    remove.innerHTML = '<svg aria-hidden="true"><use href="#i-close"/></svg>';
     remove.addEventListener("click", () => this.remove(avatar));
     wrap.append(label, remove);
     return wrap;

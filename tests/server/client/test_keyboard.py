@@ -26,6 +26,15 @@ NAMELESS = """[...document.querySelectorAll('button, input, select, textarea')].
   .map((e) => e.outerHTML)"""
 
 
+async def told(page):
+    """Roles and names of what a screen reader meets, and what of it is a control or a picture without a name."""
+    nodes = [n for n in (await page.call("Accessibility.getFullAXTree"))["nodes"] if not n.get("ignored")]
+    named = [(n["role"]["value"], (n.get("name") or {}).get("value", "")) for n in nodes]
+    focusable = [any(p["name"] == "focusable" for p in n.get("properties", [])) for n in nodes]
+    meant = ("image", "img", "Video", "Canvas", "radiogroup", "tabpanel", "progressbar")
+    return named, [each for each, able in zip(named, focusable) if not each[1] and (able or each[0] in meant)]
+
+
 def test_the_focus_is_kept_and_nothing_is_cut_off():
     async def visit():
         async with running(make(llm="echo")) as client, chromium.browser() as page:
@@ -41,6 +50,8 @@ def test_the_focus_is_kept_and_nothing_is_cut_off():
                 await page.click(".skip")
                 assert await page.run(FOCUS) == box
                 assert await page.run(NAMELESS) == []
+                named, nameless = await told(page)
+                assert nameless == [] and [role for role, _ in named].count("main") == 1
 
             await page.run("document.querySelector('#start').focus()")
             await page.key("Enter", 13, "\r")
@@ -51,6 +62,8 @@ def test_the_focus_is_kept_and_nothing_is_cut_off():
             await page.call("Input.insertText", text="!!!")
             await page.key("Enter", 13, "\r")
             await page.until("!document.querySelector('#notice').hidden")
+            alert = "document.querySelector('%s').closest('[role=alert]') !== null"
+            assert await page.run(alert % "#notice-title") and not await page.run(alert % "#notice-act")  # it counts
             await page.run("document.querySelector('#notice-close').focus()")
             await page.key("Enter", 13, "\r")
             await page.until(f"{FOCUS} === 'text'")
