@@ -43,7 +43,7 @@ class TicketResult(Result):
 class OutletBody(Body):
     """Where a session is sent to."""
 
-    target: str = Field(max_length=1000)
+    target: str = Field(max_length=1000, json_schema_extra={"pattern": "^(rtmps?://|udp://|/dev/video).+"})
 
 
 class OutletResult(Result):

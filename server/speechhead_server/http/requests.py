@@ -67,7 +67,7 @@ class SessionBody(Body):
 class SayBody(Body):
     """A text to say."""
 
-    text: str
+    text: str = Field(json_schema_extra={"minLength": 1, "pattern": r"\w"})
     voice: str | None = Field(None, max_length=100)
     emotion: StrictEmotions | None = None
     interrupt: StrictBool = False

@@ -39,6 +39,9 @@ FILE: Schema = {"type": "string", "format": "binary", "minLength": 1}
 
 NULL: Schema = {"type": "null"}
 
+ENDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+"""What pydantic leaves of a range where a number is checked before it is read, and what JSON Schema calls it."""
+
 
 def offline_form(forms: Collection[str], avatars: Collection[str]) -> Schema:
     """The form of an offline video."""
@@ -79,9 +82,23 @@ def exact(made: Callable[[], Schema], offered: Callable[[], Mapping[str, Sequenc
         for name, holder, key in _asked(shown):
             if name in known:
                 holder[key] = _narrowed(holder[key], known[name])
+        _plain(shown)
         return {**shown, "security": [{"token": []}, {}]}
 
     return schema
+
+
+def _plain(part: Any) -> None:
+    """Write what pydantic writes in words of its own, or newer ones than tools know, in those of all."""
+    if isinstance(part, dict):
+        places = part.get("prefixItems")
+        if places and all(place == places[0] for place in places):
+            part["items"] = part.pop("prefixItems")[0]
+        for name in ENDS.keys() & part.keys():
+            if isinstance(part[name], int | float):
+                part[ENDS[name]] = part.pop(name)
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _plain(each)
 
 
 def _asked(shown: Schema) -> Iterator[tuple[str, Schema, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
@@ -22,11 +22,15 @@ from .results import refusals
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
 
-OFFER: dict[str, Any] = {"requestBody": {"required": True, "content": {SDP: {"schema": {"type": "string"}}}}}
+OFFER: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {SDP: {"schema": {"type": "string", "pattern": "^v=0"}}}}
+}
 """What a route that takes an offer says of its body."""
 
+PIECE = {"type": "string", "pattern": "a=(candidate|ice-ufrag|end-of-candidates)"}
+
 CANDIDATES: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {FRAGMENT: {"schema": {"type": "string"}}}},
+    "requestBody": {"required": True, "content": {FRAGMENT: {"schema": PIECE}}},
     "parameters": [{"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}}],
 }
 ANSWER: dict[int | str, Any] = {
@@ -59,7 +63,7 @@ def add_whep(api: FastAPI, sessions: Sessions, settings: ServerSettings) -> None
         size: int | None = None,
         generator: str | None = None,
         background: str | None = None,
-        drawn: str = "server",
+        drawn: Literal["server", "viewer"] = "server",
     ) -> Response:
         """WHEP for players: makes a session that ends with its viewer."""
         offer = await _offer(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 
@@ -81,6 +82,8 @@ def test_the_schema_says_which_values_are_taken():
         (size,) = [p for p in schema["paths"]["/whep"]["post"]["parameters"] if p["name"] == "size"]
         assert {"enum": [128]} in size["schema"]["anyOf"]
         colour = re.compile(fields["background"]["anyOf"][0]["pattern"])
+        ticket = schema["components"]["schemas"]["TicketBody"]["properties"]["session_seconds"]["anyOf"][0]
+        assert ticket["exclusiveMinimum"] == 0 and "prefixItems" not in json.dumps(schema)
         emotion = schema["components"]["schemas"]["SayBody"]["properties"]["emotion"]["anyOf"]
         assert re.match(emotion[0]["pattern"], "happy:0.6") and not re.match(emotion[0]["pattern"], "glad")
         for given, fits in (("#012345", True), ("red", True), ("", False), ("#01", False), ("reddish", False)):
