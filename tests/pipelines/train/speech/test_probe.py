@@ -43,6 +43,9 @@ def test_the_probe_finds_what_is_linear_for_people_it_has_not_seen() -> None:
     fitted = probe.Probe(clips, known.__getitem__)
     row = probe.judged(clips, fitted, own_time=True)
     assert row["people"] == 10 and row["chin"] > 0.9 and row["near"] == 1 and 0.7 < row["chin range"] < 1.2
+    less = probe.judged(clips, fitted.shrunk(3.0), own_time=True)
+    assert less["chin"] > 0.8 and less["chin range"] < row["chin range"]
+    assert probe.judged(clips, fitted, own_time=True) == row  # the other stays as it is
     late = [one for one in clips if one.lag == 2]
     assert probe.judged(late, fitted, own_time=False)["lag"] == -2  # as the files are, we come before their pictures
     stranger, seen = clip("stranger", 77)
