@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import av
 import cv2
 import numpy as np
 import typer
+from PIL import Image
 
 from pipelines.command import command
 from speechhead.api import say
@@ -40,11 +42,17 @@ from .performers import Today
 LARGEST = 1_200_000
 """Bytes of the film."""
 
+SMALL_SOUND = 24_000, 36_000
+"""Samples and bits a second of the film's one channel."""
+
 SIDE = 224
 """Pixels of each of the two faces of the film."""
 
 WIDTH, HEIGHT, MARGIN = 1400, 150, 46
 """Pixels of one row of the plot, and of what is left of it for words."""
+
+COLOURS = 16
+"""Of the plot's file."""
 
 REAL_COLOUR, OURS_COLOUR = (40, 40, 40), (200, 60, 20)
 
@@ -109,15 +117,39 @@ def film(target: Path, scenes: tuple[Scene, ...] = SCENES, speak: Callable[..., 
     """The film of all scenes, encoded as finely as LARGEST allows."""
     with tempfile.TemporaryDirectory() as place:
         takes = [[faces(scene, seed, Path(place), speak) for seed in (1, 2)] for scene in scenes]
+        whole = Path(place) / "film.mp4"
         for crf in (26, 29, 32, 35, 38, 41):
-            with VideoWriter(target, 2 * SIDE, SIDE, sample_rate=AUDIO_RATE, coding=H264(crf=crf)) as writer:
+            with VideoWriter(whole, 2 * SIDE, SIDE, sample_rate=AUDIO_RATE, coding=H264(crf=crf)) as writer:
                 for left, right in takes:
                     writer.write_audio(load_audio(left, AUDIO_RATE))
                     for picture in beside(left, right):
                         writer.write(picture)
+            with_small_sound(whole, target)
             if target.stat().st_size <= LARGEST:
                 break
     return target
+
+
+def with_small_sound(source: Path, target: Path) -> None:
+    """Copy a film, its sound as SMALL_SOUND: a page's film is to be looked at."""
+    rate, bits = SMALL_SOUND
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        made.metadata.update(given.metadata)
+        pictures, heard = given.streams.video[0], given.streams.audio[0]
+        shown = made.add_stream_from_template(pictures)
+        told = made.add_stream("aac", rate=rate, layout="mono", bit_rate=bits)
+        resampler = av.AudioResampler("fltp", "mono", rate)
+        for packet in given.demux(pictures, heard):
+            if packet.stream is pictures and packet.dts is not None:
+                packet.stream = shown
+                made.mux(packet)
+            elif packet.stream is heard:
+                for frame in packet.decode():
+                    for part in resampler.resample(frame):
+                        made.mux(told.encode(part))
+        for part in resampler.resample(None):
+            made.mux(told.encode(part))
+        made.mux(told.encode(None))
 
 
 def curves(seen: FaceTrack) -> dict[str, Array]:
@@ -179,7 +211,8 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     if clip is not None:
         target = folder / "life.png"
-        cv2.imwrite(str(target), cv2.cvtColor(compared(clip, seconds, seed), cv2.COLOR_RGB2BGR))
+        drawn = Image.fromarray(compared(clip, seconds, seed))
+        drawn.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(target, optimize=True)
         print(f"{target}: {target.stat().st_size / 1024:.0f} KiB")
     if reel:
         path = film(folder / "life.mp4")
