@@ -32,7 +32,7 @@ from .turn_bins import EDGES, turn
 COUNT, COLUMNS, SIDE, SECONDS = 6, 2, 192, 6.0
 """Clips, pairs beside each other, pixels of a picture's side, and length of the film."""
 
-LARGEST = 480_000
+LARGEST = 340_000
 """Bytes of the film."""
 
 QUALITIES = (20, 23, 26, 29, 32, 35, 38)
