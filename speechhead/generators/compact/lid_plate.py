@@ -200,7 +200,9 @@ def plate(eye: Eye, covered: Array) -> Array:
     seam that under the eye."""
     weight = _skin(eye, covered)
     over, under = _beside(eye, weight)
-    over = over + LENT * _lit(eye, under) * (FAIR * under - over)
+    lighter = luma(over) > FAIR * luma(under)  # amid rims and dots a line is told on a light lid
+    lent = LENT * _lit(eye, under) * (1 - busy(eye, eye.seen) * lighter)
+    over = over + lent[:, None] * (FAIR * under - over)
     down = (eye.rows - eye.upper) / np.maximum(eye.lower - eye.upper + 0.03 * eye.unit, 1)
     lid = over + smoothstep32(down, 0.55, 1.25)[..., None] * (under - over)
     around = push_pull(eye.seen, np.minimum(weight, 1).astype(np.float32))
