@@ -2,26 +2,30 @@
 import {fetched} from "./fetched.js";
 
 const sessions = new Map(), held = new Map();
-let ort, queue = Promise.resolve();
+let ort, queue = Promise.resolve(), asked = 0; // asked: what was, and has no answer yet
 
 self.onmessage = ({data}) => {
+  asked++;
   queue = queue.then(() => answered(data));
 };
 
-async function answered({number, ...asked}) {
+async function answered({number, ...what}) {
   try {
-    const result = await done(asked);
-    const parts = asked.run ? Object.values(result).map(({data}) => data.buffer) : [];
+    const result = await done(what);
+    const parts = what.run ? Object.values(result).map(({data}) => data.buffer) : [];
     self.postMessage({number, result}, parts);
+    if (what.open) setTimeout(warmed);
   } catch (error) {
     self.postMessage({number, error: error.message ?? String(error)});
+  } finally {
+    asked--;
   }
 }
 
-function done(asked) {
-  if (asked.open) return opened(asked);
-  if (asked.hold) return kept(asked.hold, asked.inputs);
-  return run(asked.run, asked.inputs);
+function done(what) {
+  if (what.open) return opened(what);
+  if (what.hold) return kept(what.hold, what.inputs);
+  return run(what.run, what.inputs);
 }
 
 async function opened({open: names, base, threads}) {
@@ -30,6 +34,25 @@ async function opened({open: names, base, threads}) {
   for (const [k, name] of names.entries())
     sessions.set(name, await ort.InferenceSession.create(models[k], {executionProviders: [engine]}));
   return engine;
+}
+
+/** Run networks once, of zeros, while nobody asks for anything: the first time of each is slow. */
+async function warmed() {
+  for (const session of sessions.values()) {
+    await new Promise((go) => setTimeout(go)); // what was asked meanwhile comes in
+    if (asked) return;
+    queue = queue.then(() => ranZeros(session));
+    await queue;
+  }
+}
+
+async function ranZeros(session) {
+  const zeros = session.inputMetadata.map(({name, shape}) => {
+    const dims = shape.map((side) => (side > 0 ? side : 1)); // others are free
+    return [name, new ort.Tensor("float32", new Float32Array(dims.reduce((a, b) => a * b, 1)), dims)];
+  });
+  const made = await session.run(Object.fromEntries(zeros)).catch(() => ({})); // what takes no zeros stays cold
+  for (const tensor of Object.values(made)) tensor.dispose();
 }
 
 /** The name of what runs here: WebGPU where there are a device and the build for it, else WebAssembly. */

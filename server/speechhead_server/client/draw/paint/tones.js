@@ -63,9 +63,9 @@ export function blurred(map, width, height, weights) {
 function along(map, width, height, weights, step) {
   const out = new Float32Array(map.length), reach = weights.length >> 1, last = (step === 1 ? width : height) - 1;
   for (let k = 0; k < map.length; k++) {
-    const own = step === 1 ? k % width : Math.floor(k / width);
+    const own = step === 1 ? k % width : Math.floor(k / width), within = own >= reach && own <= last - reach;
     let sum = 0;
-    for (let i = -reach; i <= reach; i++) sum += weights[i + reach] * map[k + step * (last - Math.abs(last - Math.abs(own + i)) - own)];
+    for (let i = -reach; i <= reach; i++) sum += weights[i + reach] * map[k + step * (within ? i : last - Math.abs(last - Math.abs(own + i)) - own)];
     out[k] = sum;
   }
   return out;

@@ -71,23 +71,24 @@ export class Person {
     }
   }
 
-  /** The flow in a row of pixels: x, y and how far away the face's outline is, in turn. @returns {boolean} whether that is near, and a jump of the flow */
-  #flow({ moves: [x, y], away, jumps }, row) {
+  /** The flow in a row of pixels from `left` to `right`: x, y and how far away the face's outline is, in turn. @returns {boolean} whether that is near, and a jump of the flow */
+  #flow({ moves: [x, y], away, jumps }, row, left, right) {
     const { line, grid } = this, one = grid.before[row] * SIDE, other = Math.min(grid.before[row] + 1, SIDE - 1) * SIDE, part = grid.part[row];
-    const apart = jumps.subarray(Math.max(grid.before[row] - 1, 0), grid.before[row] + 3).includes(1);
+    const apart = jumps.subarray(Math.max(grid.before[row] - 1, 0), grid.before[row] + 3).includes(1), end = Math.min(grid.before[right - 1] + 2, SIDE);
     let near = false;
-    for (let i = 0; i < SIDE; i++) {
+    for (let i = grid.before[left]; i < end; i++) {
       line[3 * i] = x[one + i] + part * (x[other + i] - x[one + i]);
       line[3 * i + 1] = y[one + i] + part * (y[other + i] - y[one + i]);
+      if (!apart) continue;
       const far = (line[3 * i + 2] = away[one + i] + part * (away[other + i] - away[one + i]));
-      if (far < BAND) near = apart;
+      if (far < BAND) near = true;
     }
-    for (let i = 0; i < 3; i++) line[3 * SIDE + i] = line[3 * SIDE - 3 + i];
+    if (end === SIDE) for (let i = 0; i < 3; i++) line[3 * SIDE + i] = line[3 * SIDE - 3 + i];
     return near;
   }
 
   #row(flow, frame, y, left, right) {
-    const near = this.#flow(flow, y), { line, samples, solid, behind, fine, tall, size, density, grid: { before, part } } = this;
+    const near = this.#flow(flow, y, left, right), { line, samples, solid, behind, fine, tall, size, density, grid: { before, part } } = this;
     const half = (PLACES * tall) / 2, step = PLACES * density, most = PLACES * (tall - 1), down = y * step + 0.5, long = 4 * tall;
     for (let x = left, k = 4 * (y * size + left); x < right; x++, k += 4) {
       const at = 3 * before[x], share = part[x];
@@ -215,11 +216,19 @@ export class Room {
       gain[k] = Math.min(Math.max(more, ROOM.low), ROOM.high);
     }
     this.#move(fx, fy);
-    for (let y = 0, at = 0; y < size; y++) {
+    for (let y = 0; y < size; y++) {
       const one = before[y] * SIDE, other = Math.min(before[y] + 1, SIDE - 1) * SIDE, share = part[y];
-      for (let i = 0; i < SIDE; i++) line[i] = 1 + moved[one + i] + share * (moved[other + i] - moved[one + i]);
+      let first = SIDE, last = -1; // places of the row that have another light
+      for (let i = 0; i < SIDE; i++) {
+        const more = moved[one + i] + share * (moved[other + i] - moved[one + i]);
+        line[i] = 1 + more;
+        if (more === 0) continue;
+        first = Math.min(first, i);
+        last = i;
+      }
       line[SIDE] = line[SIDE - 1];
-      for (let x = 0; x < size; x++, at += 4) {
+      const end = Math.min(Math.ceil(((last + 2) * size) / SIDE), size);
+      for (let x = Math.max(Math.floor(((first - 1) * size) / SIDE), 0), at = 4 * (y * size + x); x < end; x++, at += 4) {
         const k = before[x], more = line[k] + part[x] * (line[k + 1] - line[k]);
         if (more === 1) continue;
         frame[at] *= more;
