@@ -186,7 +186,7 @@ async def seen(tab) -> np.ndarray:
 
 WATCHED = """
 window.started = 0;
-window.Worker = class extends Worker { constructor(...given) { super(...given); started += /networks/.test(given[0]); } };
+window.Worker = class extends Worker { constructor(...of) { super(...of); started += /networks/.test(of[0]); } };
 HTMLAnchorElement.prototype.click = function () { window.saved = this.href; };
 """
 
