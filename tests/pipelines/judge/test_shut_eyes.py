@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.judge import shut_eyes
+from pipelines.judge import shut_eyes, targets
 from speechhead.core.arrays import Array
 from speechhead.face.landmarks import MESH_REFERENCE, MESH_TO_68
 from speechhead.motion.blink import LID_PAIRS
@@ -37,3 +37,13 @@ def test_a_blink_counts_if_the_lids_meet() -> None:
     assert shut_eyes.blinks(blinking(0.1, 0.02)) == [31]
     assert shut_eyes.shut_measures(blinking(0.3, 0.02)) == {"shut": None, "shut_seen": None}
     assert shut_eyes.blinks(0 * blinking(0.1, 0.02)) == []
+
+
+def test_targets_of_portraits_stand_beside_real_people() -> None:
+    life = {
+        name: {"people": n, "real": {"shut": value}, "closeness": {}}
+        for name, n, value in (("a", 2, 0.2), ("b", 1, 0.5))
+    }
+    cells = {row[0]: row[-1] for row in targets.table({"clips": [], "life": life})}
+    assert cells["Lid opening at full closure over open, median, in space"] == "real people 0.300"
+    assert cells["Lid opening at full closure over open, median, in the picture"] == ""
