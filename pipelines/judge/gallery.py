@@ -50,7 +50,7 @@ SIZE, TILE, ROWS = 512, 224, 12
 KEPT = 0.78
 """Part of the face crop's side that is shown."""
 
-LARGEST = 512 * 1024
+LARGEST = 460 * 1024
 """Bytes of the gallery."""
 
 
