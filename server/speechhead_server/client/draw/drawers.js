@@ -19,7 +19,7 @@ function sought() {
 }
 
 /**
- * @param {{canvas: HTMLCanvasElement | OffscreenCanvas, scene: import("./scene.js").Scene, mark: string}} options
+ * @param {{canvas: HTMLCanvasElement | OffscreenCanvas, scene: import("./scene.js").Scene, mark: string, lanes: number}} options
  * @param {"" | "webgl2" | "plain"} engine one that is asked for; "": the better one here
  */
 export async function opened(options, engine) {

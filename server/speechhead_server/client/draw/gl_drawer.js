@@ -6,11 +6,14 @@ import { Shown } from "./paint/shown.js";
 import { line } from "./painters.js";
 import { Picture } from "./picture.js";
 
+const UPLOADED = ["person", "background", "lip_upper", "lip_lower", "places", "shades", "vertices"]; // large, and of no more use then
+
 export class GlDrawer {
   engine = "webgl2";
 
   /**
-   * @param {{canvas: HTMLCanvasElement | OffscreenCanvas, scene: import("./scene.js").Scene, mark: string}} options
+   * @param {{canvas: HTMLCanvasElement | OffscreenCanvas, scene: import("./scene.js").Scene, mark: string, lanes: number}} options lanes: as many as are
+   *   asked for, at most
    * @throws where the browser can not draw
    */
   constructor(options) {
@@ -22,6 +25,7 @@ export class GlDrawer {
   anew() {
     const { canvas, scene, mark } = this.options;
     this.gl = new Gl(canvas);
+    this.made = 0;
     this.shown = new Shown(this.gl, scene, mark);
     [canvas.width, canvas.height] = [this.shown.width, this.shown.height];
   }
@@ -32,6 +36,7 @@ export class GlDrawer {
    */
   lane() {
     const picture = new Picture(this.gl, this.options.scene), moments = new Moments(this.options.scene), { shown } = this;
+    if (++this.made === this.options.lanes) this.options.scene.forget?.(...UPLOADED); // not before: making them anew takes longer than a frame
     let given, moment, masks;
     const look = async (next) => {
       moment = next;

@@ -21,7 +21,6 @@ export class Picture {
     this.eyes = new Eyes(gl, scene);
     this.room = new Room(gl, scene);
     [this.frame, this.other] = [0, 1].map(() => gl.target(scene.meta.size, scene.meta.size, "rgba8"));
-    scene.forget?.("person", "background", "lip_upper", "lip_lower", "places", "shades", "vertices");
   }
 
   /**

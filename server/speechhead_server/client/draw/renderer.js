@@ -43,7 +43,7 @@ export class Renderer {
 
   /** Use `open`. */
   constructor({ canvas, scene, networks, mark = "", engine = "" }) {
-    this.#options = [{ canvas, scene, mark }, engine];
+    this.#options = [{ canvas, scene, mark, lanes: LANES }, engine];
     this.#canvas = canvas;
     this.#networks = networks;
     this.#painters = new Painters(networks, still(scene));
