@@ -139,8 +139,9 @@ window.renderer = async (engine) => {
   found.frame = [...colours(before)];
   found.live = renderer.stream(25).getVideoTracks()[0].readyState;
   if (engine === "plain") {
+    const cut = renderer.draw(motion);
     renderer.close();
-    return { ...found, closed: await renderer.draw(motion) };
+    return { ...found, closed: await Promise.all([cut, renderer.draw(motion)]) };
   }
   const loses = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
   const [gone, back] = ["webglcontextlost", "webglcontextrestored"].map((name) => new Promise((go) => canvas.addEventListener(name, go, { once: true })));

@@ -145,6 +145,9 @@ export class Renderer {
     this.#before = new Promise((go) => (over = go));
     try {
       return await draws(lane, () => this.#closed || this.#lost || !this.#lanes.includes(lane), before);
+    } catch (error) {
+      if (this.#closed) return false; // what draws has ended with it
+      throw error;
     } finally {
       before.then(over); // a frame that failed early lets no later one overtake
       if (this.#lanes.includes(lane)) this.#free.push(lane);

@@ -12,8 +12,13 @@ export class PlainDrawer {
     const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     if (!context) throw new Error("Something else was drawn on this canvas. Give the portrait one of its own.");
     const drawer = new PlainDrawer(context);
-    const { width, height } = await drawer.#ask("open", { content: scene.content, mark });
-    [canvas.width, canvas.height] = [width, height];
+    try {
+      const { width, height } = await drawer.#ask("open", { content: scene.content, mark });
+      [canvas.width, canvas.height] = [width, height];
+    } catch (error) {
+      drawer.close();
+      throw error;
+    }
     return drawer;
   }
 
