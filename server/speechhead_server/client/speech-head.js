@@ -269,7 +269,7 @@ export class SpeechHead extends HTMLElement {
   }
 
   #drew(ms, late) {
-    if (++this.frames === 1 || this.canvas.hidden) this.#reveal("canvas");
+    if ((++this.frames === 1 || this.canvas.hidden) && !this.dataset.error) this.#reveal("canvas");
     const before = this.reason;
     if (this.#choice.drew(ms, late)) this.#apply();
     else if (this.reason !== before) this.dataset.reason = this.reason;

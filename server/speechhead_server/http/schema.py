@@ -8,7 +8,8 @@ from typing import Any
 
 from PIL import ImageColor
 
-from speechhead.core.controls import EMOTIONS
+from speechhead.core.controls import EMOTIONS, GAZE_LIMIT
+from speechhead.core.head_track import MOST_DEGREES
 from speechhead.core.options import SIZES
 
 Schema = dict[str, Any]
@@ -39,8 +40,15 @@ FILE: Schema = {"type": "string", "format": "binary", "minLength": 1}
 
 NULL: Schema = {"type": "null"}
 
+EMPTY: Schema = {"const": ""}
+"""A field of a form that is not given."""
+
 ENDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 """What pydantic leaves of a range where a number is checked before it is read, and what JSON Schema calls it."""
+
+
+def _within(most: float) -> Schema:
+    return {"type": "number", "minimum": -most, "maximum": most}
 
 
 def offline_form(forms: Collection[str], avatars: Collection[str]) -> Schema:
@@ -60,9 +68,20 @@ def offline_form(forms: Collection[str], avatars: Collection[str]) -> Schema:
         "face": {"type": "string", "pattern": "^([1-9][0-9]?|largest|speaking)$"},
         "generator": {"type": "string"},
     }
-    one = {"oneOf": [{"required": ["text"]}, {"required": ["audio"]}]}
-    apart = [{"not": {"required": [*pair]}} for pair in (("source", "avatar"), ("audio", "voice"))]
-    return {"type": "object", "properties": fields, "additionalProperties": False, "allOf": [one, *apart]}
+    for name in fields.keys() - {"source", "audio", "text", "voice"}:  # what is empty is not given
+        fields[name] = {"anyOf": [fields[name], EMPTY]}
+    said = {"text": ("audio",), "audio": ("text", "voice")}  # and what is left out then
+    kinds = [
+        {
+            "type": "object",
+            "properties": {name: field for name, field in fields.items() if name not in (*without, other)},
+            "required": [word],
+            "additionalProperties": False,
+        }
+        for word, without in said.items()
+        for other in ("source", "avatar")
+    ]
+    return {"anyOf": kinds}
 
 
 def exact(made: Callable[[], Schema], offered: Callable[[], Mapping[str, Sequence[str | int]]]) -> Callable[[], Schema]:
@@ -83,6 +102,9 @@ def exact(made: Callable[[], Schema], offered: Callable[[], Mapping[str, Sequenc
             if name in known:
                 holder[key] = _narrowed(holder[key], known[name])
         _plain(shown)
+        controls = shown["components"]["schemas"]["ControlsBody"]["properties"]
+        _bounded(controls["head"], {"items": _within(MOST_DEGREES)})
+        _bounded(controls["gaze"], {"prefixItems": [*map(_within, GAZE_LIMIT)]})
         return {**shown, "security": [{"token": []}, {}]}
 
     return schema
@@ -101,25 +123,33 @@ def _plain(part: Any) -> None:
         _plain(each)
 
 
+def _bounded(field: Schema, items: Schema) -> None:
+    """Say of an array how far its numbers go."""
+    for kind in field["anyOf"]:
+        if kind.get("type") == "array":
+            del kind["items"]
+            kind |= items
+
+
 def _asked(shown: Schema) -> Iterator[tuple[str, Schema, str]]:
     """Name, holder and key of the schema of every field of a request."""
     bodies = [body for name, body in shown["components"].get("schemas", {}).items() if name.endswith("Body")]
     for path in shown["paths"].values():
         for said in path.values():
             content = said.get("requestBody", {}).get("content", {})
-            bodies += [kind["schema"] for kind in content.values()]
+            bodies += [one for kind in content.values() for one in kind["schema"].get("anyOf", [kind["schema"]])]
             for parameter in said.get("parameters", []):
                 if parameter["in"] == "query":
                     yield parameter["name"], parameter, "schema"
     for body in bodies:
         fields = body.get("properties", {})
         for name, field in list(fields.items()):
-            if not {"enum", "pattern"} & {*field}:  # which say more already
+            if not {"enum", "pattern"} & {*field, *field.get("anyOf", [{}])[0]}:  # which say more already
                 yield name, fields, name
 
 
 def _narrowed(field: Schema, kinds: list[Schema]) -> Schema:
     """A field that is one of these, or null where that was possible."""
     about: Schema = {name: field[name] for name in ("title", "description", "default") if name in field}
-    free = [NULL] if NULL in field.get("anyOf", []) else []
+    free = [one for one in field.get("anyOf", []) if one in (NULL, EMPTY)]
     return {**about, **(kinds[0] if len(kinds + free) == 1 else {"anyOf": kinds + free})}

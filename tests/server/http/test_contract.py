@@ -83,7 +83,9 @@ def test_the_schema_says_which_values_are_taken():
         assert {"enum": [128]} in size["schema"]["anyOf"]
         colour = re.compile(fields["background"]["anyOf"][0]["pattern"])
         ticket = schema["components"]["schemas"]["TicketBody"]["properties"]["session_seconds"]["anyOf"][0]
-        assert ticket["exclusiveMinimum"] == 0 and "prefixItems" not in json.dumps(schema)
+        assert ticket["exclusiveMinimum"] == 0 and "prefixItems" not in json.dumps(
+            schema["components"]["schemas"]["ControlsResult"]
+        )
         emotion = schema["components"]["schemas"]["SayBody"]["properties"]["emotion"]["anyOf"]
         assert re.match(emotion[0]["pattern"], "happy:0.6") and not re.match(emotion[0]["pattern"], "glad")
         for given, fits in (("#012345", True), ("red", True), ("", False), ("#01", False), ("reddish", False)):
@@ -91,9 +93,13 @@ def test_the_schema_says_which_values_are_taken():
             taken = await client.post("/sessions", json={"background": given})
             assert (taken.status_code == 201) is fits, (given, taken.text)
         form = schema["paths"]["/offline"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-        assert re.match(form["properties"]["size"]["pattern"], "512") and not re.match(
-            form["properties"]["size"]["pattern"], "513"
-        )
+        for kind in form["anyOf"]:
+            size, said = kind["properties"]["size"]["anyOf"][0]["pattern"], kind["properties"].keys()
+            assert re.match(size, "512") and not re.match(size, "513")
+            assert len({"text", "audio"} & said) == len({"source", "avatar"} & said) == 1
+            assert ("voice" in said) == ("text" in said)
+        head = schema["components"]["schemas"]["ControlsBody"]["properties"]["head"]["anyOf"]
+        assert {"type": "number", "minimum": -90, "maximum": 90} in [kind.get("items") for kind in head]
 
     play(scenario)
 

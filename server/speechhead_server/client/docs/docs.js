@@ -36,7 +36,8 @@ function kind(schema, all) {
 
 function fields(schema, all) {
   const named = schema?.$ref ? all[schema.$ref.split("/").pop()] : schema;
-  return Object.entries(named?.properties ?? {}).map(([name, field]) => [name, kind(field, all), field.description ?? ""]);
+  const known = Object.assign({}, named?.properties, ...(named?.anyOf ?? []).map((one) => one.properties)); // of all kinds
+  return Object.entries(known).map(([name, field]) => [name, kind(field, all), field.description ?? ""]);
 }
 
 function route(method, path, said, all) {
