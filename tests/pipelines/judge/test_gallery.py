@@ -17,7 +17,7 @@ from speechhead.face.landmarks import eye_opening, mouth_opening
 class Asked:
     """A generator that returns the portrait and remembers the faces it was asked for."""
 
-    family = "asked"
+    family, size = "asked", 128
 
     def prepare(self, crop, mesh):
         self.faces = []
