@@ -152,7 +152,7 @@ def test_a_shipped_config_trains(path: Path, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     pairs, labelled = corpus(tmp_path)
     run = SpeechTraining.load(path).runs()[0]
-    small = {"batch": 4, "label_batch": 2, "blocks": 12, "steps": 2, "network": NETWORK, "teachers": (), "start": None}
+    small = {"batch": 2, "label_batch": 1, "blocks": 6, "steps": 2, "network": NETWORK, "teachers": (), "start": None}
     network = train(replace(run, **small), pairs, labelled, report=0)  # type: ignore[arg-type]
     assert all(torch.isfinite(parameter).all() for parameter in network.parameters())
 
