@@ -34,7 +34,7 @@ class Chewing:
 class Blue:
     """A generator that paints everything blue."""
 
-    family = "blue"
+    family, size = "blue", 128
 
     def prepare(self, crop, mesh):
         return np.zeros_like(crop) + np.array([0, 0, 255], np.uint8)

@@ -78,6 +78,9 @@ class Wall:
 
     family = "wall"
 
+    def __init__(self, size):
+        self.size = size
+
     def prepare(self, crop, mesh):
         return crop
 
@@ -86,7 +89,7 @@ class Wall:
 
 
 def test_a_picture_without_a_face_costs_its_own_row_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr(detail, "open_generator", lambda name, size: Wall())
+    monkeypatch.setattr(detail, "open_generator", lambda name, size: Wall(size))
     pictures = detail.portraits(None)[:1]
     measured = [detail.measured(path, "wall") for path in pictures]
     assert [row["portrait"] for row in measured] == [pictures[0].stem] and "no face" in measured[0]["skipped"]
@@ -115,7 +118,7 @@ def test_a_picture_without_a_face_costs_its_own_row_alone(monkeypatch, tmp_path)
 
 
 def test_portraits_of_a_generator_that_tells_no_lips_are_refused_before_clips_are_measured(monkeypatch, tmp_path):
-    monkeypatch.setattr(portraits, "open_generator", lambda name, size: Wall())
+    monkeypatch.setattr(portraits, "open_generator", lambda name, size: Wall(size))
     (tmp_path / "a.mp4").touch()
     call = ["--clips", str(tmp_path), "--json", str(tmp_path / "o.json"), "--generator", "wall"]
     done = CliRunner().invoke(evaluate.app, [*call, "--portraits", str(tmp_path)])

@@ -41,6 +41,9 @@ class Mirror:
 
     family = "mirror"
 
+    def __init__(self, size):
+        self.size = size
+
     def prepare(self, crop, mesh):
         self.poses = []
         return crop
@@ -103,7 +106,7 @@ def test_triangle_warp_draws_points_to_where_they_shall_be():
 
 
 def test_rendering_at_another_size_pastes_back_where_it_was(clip):
-    mirror = Mirror()
+    mirror = Mirror(256)
     rendered = ours.Rendered(clip, mirror, 256)
     frames = ours.reenacted(clip, rendered)
     assert frames.shape == clip.frames.shape
@@ -113,7 +116,7 @@ def test_rendering_at_another_size_pastes_back_where_it_was(clip):
 
 
 def test_at_the_clips_own_resolution_nothing_is_resampled(clip):
-    rendered = ours.Rendered(clip, Mirror(), ours.native_size(clip))
+    rendered = ours.Rendered(clip, Mirror(ours.native_size(clip)), ours.native_size(clip))
     assert np.array_equal(ours.reenacted(clip, rendered)[0], clip.frames[0])
 
 
