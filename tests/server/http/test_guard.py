@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ pytest.importorskip("aiortc")
 from speechhead_server.core.addresses import network
 from speechhead_server.core.config import ServerSettings
 from speechhead_server.core.metrics import Metrics
+from speechhead_server.core.problems import Refused
 from speechhead_server.core.tickets import Caller
 from speechhead_server.http.guard import PIECE, Guard
+from support.live import make
 
 
 def asked(guard: Guard, address: str = "192.0.2.1", method: str = "GET") -> list[dict[str, Any]]:
@@ -60,3 +63,12 @@ def test_the_addresses_of_one_network_are_one_caller() -> None:
     guard = guarding(b"", rate=0.01, burst=2)
     told = [asked(guard, f"2001:db8::{number:x}")[0]["status"] for number in range(1, 5)]
     assert told == [200, 200, 429, 429] and asked(guard, "2001:db8:0:1::1")[0]["status"] == 200
+
+
+def test_a_text_without_a_word_takes_no_longer_than_others() -> None:
+    sessions = make().sessions
+    for text in ("<!--" * 24_000, "<script>" * 12_000, "." * 99_000):
+        begun = time.thread_time()
+        with pytest.raises(Refused):
+            sessions.read(text, sessions.check_voice(None))
+        assert time.thread_time() - begun < 1  # the first one took ten seconds, of all who were there
