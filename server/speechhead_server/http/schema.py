@@ -47,6 +47,15 @@ ENDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le
 """What pydantic leaves of a range where a number is checked before it is read, and what JSON Schema calls it."""
 
 
+def _or_empty(field: Schema) -> Schema:
+    """A field of a form that may be there without content."""
+    if "pattern" in field:
+        return {**field, "pattern": f"^({field['pattern']})?$"}
+    if "enum" in field:
+        return {**field, "enum": [*field["enum"], ""]}
+    return {"anyOf": [field, EMPTY]}
+
+
 def _within(most: float) -> Schema:
     return {"type": "number", "minimum": -most, "maximum": most}
 
@@ -69,7 +78,7 @@ def offline_form(forms: Collection[str], avatars: Collection[str]) -> Schema:
         "generator": {"type": "string"},
     }
     for name in fields.keys() - {"source", "audio", "text", "voice"}:  # what is empty is not given
-        fields[name] = {"anyOf": [fields[name], EMPTY]}
+        fields[name] = _or_empty(fields[name])
     said = {"text": ("audio",), "audio": ("text", "voice")}  # and what is left out then
     kinds = [
         {
