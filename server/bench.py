@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -320,24 +320,35 @@ def memory(pid: int) -> float | None:
 
 
 async def run(arguments: argparse.Namespace, url: str, pid: int) -> dict[str, Any]:
-    """All measurements that were asked for."""
+    """All measurements that were asked for; one that fails says why, and what others found is kept."""
     found: dict[str, Any] = {"health": json.loads(call("GET", f"{url}/healthz")[0]), "mb_at_start": memory(pid)}
     if arguments.viewers:
         sizes = [(mode, count) for mode in arguments.mode for count in sorted(arguments.viewers)]
         found["viewers"] = [await viewers(url, pid, count, mode, arguments.seconds) for mode, count in sizes]
         return found
+    wanted: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {}
     if arguments.sessions:
-        found["sessions"] = [await crowd(url, arguments.seconds, pid, count) for count in sorted(arguments.sessions)]
+        wanted["sessions"] = lambda: crowds(url, arguments.seconds, pid, sorted(arguments.sessions))
     elif arguments.seconds:
-        found["punctuality"] = await punctuality(url, arguments.seconds, pid)
+        wanted["punctuality"] = lambda: punctuality(url, arguments.seconds, pid)
     if arguments.sync:
-        found["lip_sync"] = await lip_sync(url, arguments.sync)
+        wanted["lip_sync"] = lambda: lip_sync(url, arguments.sync)
     if arguments.says:
-        found["latency"] = await latency(url, arguments.says)
+        wanted["latency"] = lambda: latency(url, arguments.says)
     if arguments.cycles:
-        found["memory"] = await cycles(url, arguments.cycles, pid)
+        wanted["memory"] = lambda: cycles(url, arguments.cycles, pid)
+    for name, measured in wanted.items():
+        try:
+            found[name] = await measured()
+        except (OSError, TimeoutError, asyncio.TimeoutError) as error:
+            found[name] = {"failed": str(error) or type(error).__name__}
     found["mb_at_end"] = memory(pid)
     return found
+
+
+async def crowds(url: str, seconds: float, pid: int, counts: list[int]) -> list[dict[str, Any]]:
+    """`crowd` for each number of sessions."""
+    return [await crowd(url, seconds, pid, count) for count in counts]
 
 
 def main() -> None:
