@@ -20,7 +20,7 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.avatar.square import on_stage
 from speechhead.core.controls import Controls
 from speechhead.face.landmarks import rotation_angles
-from speechhead.motion.pace import SUDDEN
+from speechhead.motion.pace import TURNS
 from speechhead.render.stream import Renderer
 
 SIZE = 128
@@ -145,7 +145,7 @@ def test_an_interrupt_brings_the_mouth_to_rest_without_a_jump(stage):
     assert all(abs(stage.opening(f) - rest) < 0.004 for f in range(rested, max(stage.faces)))
     frames = sorted(stage.faces)
     angles = np.array([stage.angles[f] for f in frames])
-    assert np.abs(np.diff(angles, 2, axis=0)).max() < max(SUDDEN) + 0.01, "the head goes on where it was"
+    assert np.abs(np.diff(angles, 2, axis=0)).max() < max(TURNS.sudden) + 0.01, "the head goes on where it was"
 
     silent_from = int((at + 0.06) * 48_000) // PACKET
     assert all(np.abs(stage.sound(packet)).max() == 0 for packet in range(silent_from, silent_from + 20))
