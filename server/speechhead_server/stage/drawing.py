@@ -38,6 +38,10 @@ AHEAD = (4, 12)
 LONGEST = (AHEAD[1] - 1) / FPS
 """Seconds that drawing is ever thought to take: what is moved ahead leaves no time for more."""
 
+FINISHING = 0.08
+"""Seconds that finishing a device's picture is ever thought to take: a stall is over some time, and what is moved ahead
+at least leaves so much."""
+
 WAITING = 2
 """Pictures of one stage, beyond those moved ahead, that may wait for a core; more are left out at once.
 
@@ -282,7 +286,7 @@ class DeviceEasel(Easel):
             return
         self._took(time.monotonic() - asked)
         self._hang(frame, wish, planar)
-        self._finishing = followed(self._finishing, time.monotonic() - drawn)
+        self._finishing = followed(self._finishing, min(time.monotonic() - drawn, FINISHING))
 
     def give_way(self, error: DeviceMemoryError) -> None:
         """Stop: the device has no memory for all, and this stage came last."""

@@ -386,4 +386,4 @@ def _hairs(lid: Lid, over: Array, part: float) -> Array:
     columns = np.broadcast_to(np.arange(over.shape[1], dtype=np.float32), over.shape)
     up = cv2.remap(lid.above, columns, over, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     down = cv2.remap(lid.above, columns, -HANGING[1] * over, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return np.asarray(np.maximum(up * (1 - part) ** 2, HANGING[0] * part * part * down), np.float32)
+    return np.asarray(np.maximum(up * (1 - part**3), HANGING[0] * part * part * down), np.float32)

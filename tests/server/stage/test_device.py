@@ -305,6 +305,20 @@ def test_what_can_leave_the_device_planar_does(drawing, staged):
     assert stage.pictures.last.shape == (SIZE * 3 // 2, SIZE) and stage.pictures.last.dtype == np.uint8
 
 
+def test_a_core_that_stalls_while_it_finishes_freezes_nothing(drawing, staged, monkeypatch):
+    stalls = [2.0]
+
+    def slow(picture):
+        time.sleep(stalls.pop() if stalls else 0)
+        return to_i420(picture)
+
+    monkeypatch.setattr("speechhead_server.stage.drawing.to_i420", slow)
+    (stage,) = stages(1, staged, drawing, FakeDevice(SIZE, call=0.002))
+    until(lambda: not stalls)
+    until(lambda: stage.pictures.drawn > 20, 10)
+    stage.stop()
+
+
 def test_a_portrait_that_fails_is_told_once(drawing, staged, caplog):
     device = FakeDevice(SIZE)
     first, second = stages(2, staged, drawing, device)

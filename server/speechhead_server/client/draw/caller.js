@@ -10,7 +10,9 @@ export class Caller {
   constructor(url, what) {
     this.#worker = new Worker(startable(url), {type: "module"});
     this.#worker.onmessage = ({data: {number, result, error}}) => {
-      const {done, fail} = this.#calls.get(number);
+      const asked = this.#calls.get(number);
+      if (!asked) return; // it has ended meanwhile
+      const {done, fail} = asked;
       this.#calls.delete(number);
       if (error) fail(new Error(error));
       else done(result);

@@ -73,4 +73,4 @@ def _hairs(batch: Batch, x: Tensor, over: Tensor, part: Tensor) -> Tensor:
     above = batch.source("above")[:, None]
     columns = x.expand_as(over)
     up, down = (read(above, columns, rows, "zeros")[:, 0] for rows in (over, -eyes.HANGING[1] * over))
-    return torch.maximum(up * (1 - part).square(), eyes.HANGING[0] * part.square() * down)
+    return torch.maximum(up * (1 - part**3), eyes.HANGING[0] * part.square() * down)

@@ -31,7 +31,7 @@ void main() {
   float shown = (1.0 - late) * ${n(EYES.open_share)} * bell(${n(EYES.open_line)}, own.y, upper, wide, blur) + late * shut;
   float over = upper - own.y; ivec2 size = textureSize(above, 0);
   float up = between(above, vec2(own.x, over), size).r, down = between(above, vec2(own.x, ${n(-EYES.hanging[1])} * over), size).r;
-  float hairs = max(up * (1.0 - part) * (1.0 - part), ${n(EYES.hanging[0])} * part * part * down);
+  float hairs = max(up * (1.0 - part * part * part), ${n(EYES.hanging[0])} * part * part * down);
   float taken = max(edges.z * shown, hairs);
   vec2 map = texelFetch(maps, at, 0).xy; // laid, dome
   float cover = max(map.x * (1.0 - ball) * (1.0 - rim), taken);

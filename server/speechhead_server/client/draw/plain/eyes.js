@@ -64,7 +64,7 @@ export class Eyes {
     const upper = number("upper"), lower = number("lower"), line = number("line"), dark = [...number("dark")].map((light) => light / 255);
     const edge = Math.max(soft, 0.5), wide = breadth * unit, blur = 0.5 * edge, [tall, broad] = above.shape;
     const bell = (spread, away) => Math.exp((-0.5 * away * away) / (spread * wide * spread * wide + blur * blur));
-    const open = (1 - part) * (1 - part), hanging = EYES.hanging[0] * part * part, gone = 1 - smooth(part, EYES.shut, 1);
+    const open = 1 - part * part * part, hanging = EYES.hanging[0] * part * part, gone = 1 - smooth(part, EYES.shut, 1);
     for (let y = 0, k = 0, at = 0; y < height; y++) {
       for (let x = 0; x < width; x++, k++, at += 4) {
         const up = upper[x], away = y - up, ball = held(Math.min(away, lower[x] - y) / (2 * edge) + 0.5) * gone;
