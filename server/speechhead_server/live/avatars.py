@@ -82,6 +82,11 @@ class AvatarEntry:
         return shown
 
 
+def _removed(entry: AvatarEntry) -> bool:
+    """Whether a named portrait that was not opened yet has been taken away since the server began."""
+    return entry.shipped and entry.avatar is None and entry.name not in named_portraits()
+
+
 class Gallery:
     """All portraits of the server. Uploads have names that can't be guessed.
 
@@ -104,12 +109,12 @@ class Gallery:
     @property
     def shown(self) -> list[AvatarEntry]:
         """The shipped portraits; uploads are their owners' affair."""
-        return [entry for entry in self._entries.values() if entry.shipped]
+        return [entry for entry in self._entries.values() if entry.shipped and not _removed(entry)]
 
     def get(self, name: str | None) -> AvatarEntry:
         """A portrait by name, the default one for None."""
         entry = self._entries.get(name or self.default)
-        if entry is None:
+        if entry is None or _removed(entry):
             raise Refused(404, f"avatar {str(name)[:60]!r} is unknown. GET /avatars lists those there are.")
         return entry
 

@@ -99,3 +99,20 @@ def test_a_folder_that_is_none_is_refused_at_the_start(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ServerError, match="Choose another"):
         KeptAvatars(str(tmp_path / "file"), 1)
+
+
+def test_a_named_portrait_that_was_removed_is_unknown(monkeypatch):
+    from speechhead_server.live import avatars
+
+    there = avatars.named_portraits()
+    known = {**there, "joe": there["mara"]}
+    monkeypatch.setattr(avatars, "named_portraits", lambda: known)
+
+    async def use(client, server):
+        assert (await client.get("/avatars/joe")).status_code == 200
+        del known["joe"]
+        assert (await client.get("/avatars/joe")).status_code == 404
+        assert "joe" not in [entry["id"] for entry in (await client.get("/avatars")).json()["avatars"]]
+        assert (await client.post("/sessions", json={"avatar": "joe"})).status_code == 404
+
+    play(use)
