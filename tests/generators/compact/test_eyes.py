@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -129,6 +131,15 @@ def test_a_shut_lid_has_a_dark_line_and_no_hole(lids: tuple[Lid | None, ...]) ->
         light = laid[:, middle, :3].sum(-1) / np.maximum(laid[:, middle, 3], 1e-3)
         seam = int(lid.lower[middle])
         assert light[seam - 1 : seam + 3].min() < 0.75 * light[int(lid.upper[middle])]
+
+
+def test_lashes_go_down_with_a_lid_that_narrows(lids: tuple[Lid | None, ...]) -> None:
+    """As much of them is laid at a third of the way as at its beginning; half was, and made-up eyes were bare."""
+    for lid in lids:
+        assert lid is not None
+        bare = replace(lid, above=np.zeros_like(lid.above))
+        laid = [float(np.abs(layer(lid, part) - layer(bare, part)).sum()) for part in (0.02, 0.35)]
+        assert laid[0] > 0 and laid[1] > 0.8 * laid[0], laid
 
 
 def test_lashes_amid_the_dots_of_a_print_are_dark(avatar: Avatar) -> None:
