@@ -11,7 +11,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LEAVES = {"say_hello": "hello.mp4", "stream_frames": "last_frame.png", "compare_emotions": "emotions.png"}
-MARKS = {"compare_emotions": pytest.mark.slow}
+MARKS = {"compare_emotions": pytest.mark.slow, "stream_frames": pytest.mark.slow}
 
 APPS = {"gradio_app"}
 """Those that serve until they are ended, tried in test_gradio_app.py."""

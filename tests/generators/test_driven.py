@@ -135,7 +135,10 @@ def test_what_is_missing_is_said(home, avatar):
     assert open_generator(str(path), 64).size == 64  # a file is as good as a name
 
 
-@pytest.mark.parametrize("step", ["appearance", "motion", "at_rest"])
+SLOW = [pytest.param(step, marks=pytest.mark.slow) for step in ("appearance", "motion")]
+
+
+@pytest.mark.parametrize("step", ["at_rest", *SLOW])
 def test_a_portrait_without_memory_is_one_line_and_the_next_one_has_it(step, home, avatar, monkeypatch, tmp_path):
     installed("fomm", home)
     generator = open_generator("fomm", avatar.size)

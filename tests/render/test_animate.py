@@ -121,7 +121,10 @@ def test_a_family_follows_the_driver(tiny, driver, tmp_path, relative):
     assert frames(halved).shape == (COUNT, 96, 96, 3)
 
 
-@pytest.mark.parametrize("name", ["fomm", "face-vid2vid", "face-vid2vid-f2f", "dagan", "liveportrait"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("face-vid2vid-f2f", "dagan")]
+
+
+@pytest.mark.parametrize("name", ["fomm", "face-vid2vid", "liveportrait", *SLOW])
 def test_every_family_makes_a_video(name, driver, tmp_path):
     pytest.importorskip("torch")
     from support.small_families import small

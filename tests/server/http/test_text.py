@@ -152,7 +152,7 @@ def test_what_is_no_order_closes_the_socket_with_one_line(message, line):
     play(scenario, socket_timeout=0.6 if message is None else 60)
 
 
-@pytest.mark.realtime
+@pytest.mark.slow
 def test_a_text_of_a_megabyte_stops_nobody_else():
     async def scenario(client, server):
         made = await session(client)
