@@ -16,6 +16,7 @@ from speechhead.core.errors import MediaError
 from speechhead.core.film_options import CODECS, FilmOptions
 
 from .film import Film, FilmLook
+from .h264 import repeatable
 from .view import PLANAR, copied_frame, reformatted
 from .writer import SUFFIXES
 
@@ -96,7 +97,7 @@ class FilmCoding:
         options = dict(self.options)
         options["chroma_sample_location"] = _SITES.get(self.look.siting, "unspecified")
         if self.codec == "h264":
-            options["x264-params"] = f"sps-id={self.set_id}:annexb=0"
+            options |= {**repeatable(self.size[0]), "x264-params": f"sps-id={self.set_id}:annexb=0"}
         if self.codec == "hevc":
             options["x265-params"] = f"log-level=none:open-gop=0{options.pop('lossless', '')}"
         context.options = options

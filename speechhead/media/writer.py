@@ -245,7 +245,7 @@ class _Encoder:
         except (av.FFmpegError, ValueError) as error:
             raise MediaError("this build of PyAV has no H.264 encoder. pip install --force-reinstall av.") from error
         self.stream.width, self.stream.height, self.stream.pix_fmt = writer.width, writer.height, "yuv420p"
-        self.stream.options = coding.options(writer.rate)
+        self.stream.options = coding.options(writer.rate, writer.width)
         context = self.stream.codec_context
         context.time_base = 1 / writer.rate
         context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709

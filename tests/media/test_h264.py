@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -61,8 +64,8 @@ def test_nvenc_is_taken_with_cuda_where_it_encodes_that_size(gpu):
     assert H264.chosen("auto", "cuda", (8000, 512)) == H264(X264)
     with pytest.raises(MediaError, match=r"'nvenc': no GPU here encodes 8000x512 \(.*Generic error.*Use --encoder cpu"):
         H264.chosen("nvenc", "cuda", (8000, 512))
-    told = H264(NVENC, crf=20).options(Fraction(25))
-    assert (told["cq"], told["g"]) == ("20", "100") and H264(crf=20).options(Fraction(25))["crf"] == "20"
+    told = H264(NVENC, crf=20).options(Fraction(25), 512)
+    assert (told["cq"], told["g"]) == ("20", "100") and H264(crf=20).options(Fraction(25), 512)["crf"] == "20"
 
 
 def test_a_codec_that_is_not_there_or_gives_nothing_is_none(monkeypatch, no_gpu):
@@ -100,3 +103,37 @@ def test_planes_from_a_device_are_written_as_they_are(tmp_path):
 def test_forms_without_h264(tmp_path):
     assert is_form(tmp_path / "a.gif") and is_form(tmp_path / "%03d.png") and is_form(tmp_path / "a.mov", alpha=True)
     assert not is_form(tmp_path / "a.mov") and not is_form(tmp_path / "a.mp4")
+
+
+MOVING = """
+import sys
+from fractions import Fraction
+import av
+import numpy as np
+from speechhead.media.h264 import H264
+width, height = int(sys.argv[1]), 80
+context = av.CodecContext.create("libx264", "w")
+context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+context.time_base, context.options = Fraction(1, 25), H264(crf=16).options(Fraction(25), width)
+coarse = np.random.default_rng(1).integers(0, 255, (20, 48))
+ground = sum(np.roll(np.kron(coarse, np.ones((8, 8))), (i, j), (0, 1)) for i in range(8) for j in range(8)) / 64
+for at in range(14):
+    picture = ground[at : at + height * 3 // 2, 2 * at : 2 * at + width].copy()
+    picture[26:40, 30:60] = 15 * at
+    frame = av.VideoFrame.from_ndarray(picture.astype(np.uint8), "yuv420p")
+    frame.pts = at
+    sys.stdout.buffer.write(b"".join(map(bytes, context.encode(frame))))
+sys.stdout.buffer.write(b"".join(map(bytes, context.encode(None))))
+"""
+
+
+def encoded(fill, width):
+    """Packets of a process whose fresh memory is filled with a number."""
+    where = {**os.environ, "MALLOC_PERTURB_": str(fill), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", MOVING, str(width)]
+    return subprocess.run(command, env=where, check=True, stdout=-1).stdout
+
+
+@pytest.mark.parametrize("width", [96, 128])
+def test_memory_that_nobody_wrote_does_not_change_a_video(width):
+    assert encoded(1, width) == encoded(170, width)
