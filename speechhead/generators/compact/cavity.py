@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -41,6 +42,10 @@ class Cavity:
 
     dimmest: float = 0.35
     """The least that is left of it."""
+
+    slit: tuple[float, float] = (0.1, 0.45)
+    """How much of a square of `shade` around a place is open where it begins to be seen into the mouth, and where it
+    wholly is: between lips that nearly touch, as in the corners, there is only their own shade."""
 
     red: Array = field(default_factory=lambda: fixed(0.0, 0.4, 0.5))
     """Powers of the light, below full light, by which less of each channel than of the light is left: in a mouth it has
@@ -104,6 +109,12 @@ class Opening:
         x, y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
         return x, y
 
+    @property
+    def seen(self) -> Array:
+        """How far it is seen into the mouth at places, float32 [h, w] in 0..1."""
+        return smoothstep32(self.depth[0], *CAVITY.slit)
+
+    @cached_property
     def depth(self) -> tuple[Array, Array]:
         """How far from the lips, and from the upper one alone, places are, float32 [h, w]: about 0.5 on the line, 1 in
         the open."""
@@ -124,7 +135,7 @@ def lit(opening: Opening, across: Array, face: Array, rest: Array) -> tuple[Arra
     across : float32 [h, w], distances from the middle, outer eye distances
     face, rest : float32 [70, 3]; driving landmarks and those of the closed mouth, normalised space
     """
-    near, below = opening.depth()
+    near, below = opening.depth
     light = (1 - CAVITY.near * (1 - smoothstep32(near, 0.15, 0.75))) * (
         1 - CAVITY.under * (1 - smoothstep32(below, 0.1, 0.8))
     )

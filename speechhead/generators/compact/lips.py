@@ -50,7 +50,8 @@ FINER = 4
 
 SLIVER, SHRUNK = 3.0, 10.0
 """Twice the area in pixels of a triangle so thin that it is one colour: drawn a pixel wider than it is, it would read
-far outside itself. So would one that has the second times as many samples in the plate as it has pixels."""
+far outside itself. So would one that has the second times as many samples in the plate as it has pixels; but not behind
+a lip's edge, where triangles are high: of one colour they are dark blocks on the edge of a smile that is rounded."""
 
 APART = (0.004, 0.02)
 """Openings, outer eye distances, between which the dark appears between lips that were shut."""
@@ -69,6 +70,12 @@ class SheetTopology:
     skin: int
     sheet: int
     edges: int
+
+    @property
+    def behind(self) -> NDArray[np.bool_]:
+        """Which triangles [F] lie behind the lips' edges."""
+        number = np.arange(len(self.triangles)) - self.skin
+        return np.asarray((number >= 0) & (number % self.sheet < self.edges), np.bool_)
 
 
 @lru_cache(maxsize=1)
@@ -183,7 +190,7 @@ class LipSheets:
         topology = sheet_topology()
         triangles = topology.triangles
         corners, origin = driving[triangles], self.vertices[triangles]
-        affine, drawn = _affine(corners[..., :2], origin)
+        affine, drawn = _affine(corners[..., :2], origin, topology.behind)
         points = np.round(corners[..., :2] * 16).astype(np.int32)
         depth = corners[..., 2].sum(1)
 
@@ -269,13 +276,16 @@ def sheet_vertices(mesh: Array, pose: Pose) -> Array:
     return np.concatenate(parts).astype(np.float32)
 
 
-def _affine(corners: Array, origin: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Affine maps [6, F + 1] of triangles [F, 3, 2] onto others; column 0 is for none; and which are drawn."""
+def _affine(corners: Array, origin: Array, behind: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
+    """Affine maps [6, F + 1] of triangles [F, 3, 2] onto others; column 0 is for none; and which are drawn.
+
+    behind : bool [F], of `SheetTopology`
+    """
     (ax, ay), (bx, by) = (corners[:, k].T - corners[:, 0].T for k in (1, 2))
     (sx, sy), (tx, ty) = (origin[:, k].T - origin[:, 0].T for k in (1, 2))
     determinant = ax * by - bx * ay
     drawn = np.abs(determinant) > 1e-3
-    shrunk = np.abs(sx * ty - sy * tx) > SHRUNK * np.abs(determinant)
+    shrunk = (np.abs(sx * ty - sy * tx) > SHRUNK * np.abs(determinant)) & ~behind
     wide = (np.abs(determinant) > SLIVER) & ~shrunk
     scale = wide / np.where(wide, determinant, 1)
     affine = np.zeros((6, len(corners) + 1), np.float32)

@@ -266,7 +266,7 @@ class Teeth:
         colour = self._colours(inside, face, pose, opening)
         soft = inside.soft * pose.scale
         deep = np.asarray(cv2.GaussianBlur(colour, (0, 0), soft), np.float32)
-        share = np.asarray(shown * cv2.GaussianBlur(opening.mask, (0, 0), soft), np.float32)
+        share = np.asarray(shown * opening.seen * cv2.GaussianBlur(opening.mask, (0, 0), soft), np.float32)
         return opening.where, deep, share[..., None]
 
     def _colours(self, inside: Inside, face: Array, pose: Pose, opening: Opening) -> Array:

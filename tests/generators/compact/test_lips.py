@@ -9,7 +9,7 @@ import pytest
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import to_normalised, to_pixels
-from speechhead.generators.compact.lips import LipSheets
+from speechhead.generators.compact.lips import CORNERS, LOWER_BETWEEN, UPPER_BETWEEN, LipSheets
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 from speechhead.generators.compact.teeth import between
 
@@ -56,6 +56,22 @@ def test_a_smile_that_closes_shows_a_dark_line_and_nothing_white() -> None:
         column = luma[int(y) - 2 : int(y) + 3, int(x)]
         lip = luma[[int(y) - 4, int(y) + 5], int(x)].max()
         assert column.min() < 0.8 * lip and column.max() < lip + 15, (column, lip)
+
+
+def test_a_smile_that_is_rounded_has_no_dark_blocks_on_its_edge() -> None:
+    avatar = Avatar.open("eileen_collins", size=SIZE).resampled(SIZE)
+    lips = LipSheets.prepare(avatar.crop, avatar.mesh, avatar.pose, SOFT)
+    plain = dataclasses.replace(lips, plate=dataclasses.replace(lips.plate, line=np.full(3, 255, np.float32)))
+    middle = (avatar.mesh[UPPER_INNER_LIP] + avatar.mesh[LOWER_INNER_LIP]) / 2
+    vertices, (x, y) = np.unique(CORNERS + UPPER_BETWEEN + LOWER_BETWEEN), middle[5, :2].astype(int)
+    darkest = []
+    for breadth in (0.35, 0.6):
+        mesh = avatar.mesh.copy()
+        mesh[UPPER_INNER_LIP], mesh[LOWER_INNER_LIP] = middle - (0, 1.5, 0), middle + (0, 1.5, 0)
+        mesh[vertices, 0] = middle[5, 0] + breadth * (mesh[vertices, 0] - middle[5, 0])
+        frame = plain.draw(avatar.crop.copy(), mesh, outline(avatar, mesh), avatar.pose)
+        darkest.append(frame[y - 5 : y + 2, x - 4 : x + 5].mean(-1).min())
+    assert darkest[0] > 0.8 * darkest[1], darkest
 
 
 def test_a_mouth_outside_the_frame_changes_nothing(closed: Avatar) -> None:

@@ -16,7 +16,7 @@ from speechhead.generators.compact.cavity import CAVITY, Opening, lit, reddened
 from speechhead.generators.compact.latents import CompactLatents
 from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
 from speechhead.generators.compact.mouth_light import TONES, softness, whiteness
-from speechhead.generators.compact.teeth import ARCHES, Inside, Teeth, unprojected
+from speechhead.generators.compact.teeth import ARCHES, Inside, Teeth, parted, unprojected
 
 SIZE = 512
 
@@ -87,6 +87,17 @@ def test_teeth_are_bright_under_the_upper_lip_and_it_is_dark_below(
     column = frame[top:bottom, x - 8 : x + 9].mean(-1)
     middle = len(column) // 2
     assert column[:middle].max() > 120 and column[middle:].min() < 80
+
+
+def test_lips_that_nearly_touch_show_themselves_and_so_do_corners(avatar: Avatar, teeth: Teeth, inside: Inside) -> None:
+    keen, shares = dataclasses.replace(inside, soft=0.001), []
+    for amount in (0.02, 0.12):
+        layer = teeth.layer(SIZE, keen, keypoints(avatar, amount), avatar.pose)
+        assert layer is not None
+        shares.append(layer[2][..., 0].max(0) / parted(from_mesh(keypoints(avatar, amount))))
+    assert shares[0].max() < 0.6 and shares[1].max() > 0.95
+    ends = np.flatnonzero(shares[1] > 0.02)[[0, -1]]
+    assert shares[1][ends].max() < 0.6 < 0.95 < shares[1][ends + (4, -4)].min()
 
 
 def test_upper_teeth_stand_still_while_the_jaw_moves(avatar: Avatar, teeth: Teeth, inside: Inside) -> None:

@@ -48,10 +48,11 @@ _TABLES = {
     "edge": lambda window: WINDOWS[window].edge(),
     "sheets": lambda _: sheet_topology().triangles,
     "layers": lambda _: _layers(),
+    "behind": lambda _: sheet_topology().behind,
     "sheet_starts": lambda _: sheet_topology().skin + np.array([0, sheet_topology().sheet])[:, None, None, None],
     "face": lambda _: topology()[0][topology()[1] // 2 :],
     "blur": lambda weights: np.array(weights.split(), np.float32) / 16,
 }
 """Of these kinds: a frame's border, middles of pixels, weights of channels, colours of a mouth, a window's border,
-triangles of the lips, what is drawn of them before what and where each lip's begin, triangles of the face with the ring
-around it, and weights of blurs in sixteenths."""
+triangles of the lips, what is drawn of them before what, which are behind an edge and where each lip's begin, triangles
+of the face with the ring around it, and weights of blurs in sixteenths."""

@@ -22,15 +22,17 @@ def shown(batch: Batch, frames: Tensor) -> None:
     x, y = boxes.places()
     mask = covered(batch.number("in_outline"), x, y)[:, None]
     weights = bells(batch.number("in_soft")[:, 0], batch.most("in_soft"))
-    deep = filtered(_colours(batch, mask, x, y), weights, weights)
-    share = batch.plane("in_shown")[:, None] * filtered(mask, weights, weights)
+    near, below = _depth(batch, mask)
+    deep = filtered(_colours(batch, (near, below), x, y), weights, weights)
+    seen = batch.plane("in_shown") * smooth(near, *CAVITY.slit)
+    share = seen[:, None] * filtered(mask, weights, weights)
     region = boxes.of(frames)
     boxes.put(frames, (region + share * (deep - region)).clamp(0, 255))
 
 
-def _colours(batch: Batch, mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Colours [B, 3, h, w] of what is behind the lips, 0..255."""
-    light = _lit(batch, mask, _unprojected(batch, "middle", 0.0, x, y)[0])
+def _colours(batch: Batch, depth: tuple[Tensor, Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """Colours [B, 3, h, w] of what is behind the lips, 0..255; depth: of `_depth`."""
+    light = _lit(batch, depth, _unprojected(batch, "middle", 0.0, x, y)[0])
     skin = batch.number("in_skin")[:, :, None, None]
     out = _behind(batch, light, _unprojected(batch, "lower", 0.0, x, y), skin)
     white = batch.number("in_white")[:, :, None, None] * (TONES.front / 235)
@@ -50,8 +52,8 @@ def _colours(batch: Batch, mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return out + batch.plane("in_grey")[:, None] * (toned - out)
 
 
-def _lit(batch: Batch, mask: Tensor, across: Tensor) -> Tensor:
-    """Light [B, h, w] on the upper row, in parts of full light, see `cavity.lit`."""
+def _depth(batch: Batch, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """How far from the lips, and from the upper one alone, places [B, h, w] are, see `Opening.depth`."""
     width, reach = batch.number("in_shade")[:, 0], batch.most("in_shade")
     steps = torch.arange(-2 * reach, 2 * reach + 1, device=mask.device, dtype=torch.float32)
     half = ((width - 1) / 2)[:, None]
@@ -61,6 +63,12 @@ def _lit(batch: Batch, mask: Tensor, across: Tensor) -> Tensor:
 
     near = filtered(mask, box(0.0), box(0.0))[:, 0]
     below = filtered(mask, box(0.0), 0.5 * (box(half) + box(half + 1)))[:, 0]  # half the width further up
+    return near, below
+
+
+def _lit(batch: Batch, depth: tuple[Tensor, Tensor], across: Tensor) -> Tensor:
+    """Light [B, h, w] on the upper row, in parts of full light, see `cavity.lit`."""
+    near, below = depth
     light = 1 - CAVITY.near * (1 - smooth(near, 0.15, 0.75))
     light = light * (1 - CAVITY.under * (1 - smooth(below, 0.1, 0.8)))
     return light * CAVITY.full * torch.exp(-(across / CAVITY.sides).square()) * batch.plane("in_wide")

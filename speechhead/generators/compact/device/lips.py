@@ -50,7 +50,8 @@ def _sheets(batch: Batch, above: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, 
     (ax, ay), (bx, by) = ((corners[..., k, :] - corners[..., 0, :]).unbind(-1) for k in (1, 2))
     (sx, sy), (tx, ty) = ((origin[..., k, :] - origin[..., 0, :]).unbind(-1) for k in (1, 2))
     area, from_area = (ax * by - bx * ay).abs(), (sx * ty - sy * tx).abs()
-    maps = affine(corners, origin, (area > SLIVER) & (from_area <= SHRUNK * area))
+    behind = constant("behind", batch.device)[order]
+    maps = affine(corners, origin, (area > SLIVER) & ((from_area <= SHRUNK * area) | behind))
     corner = torch.cat([x[:, :, :1], y[:, :1]], 2)[:, None]
     # The three are drawn beside each other, filled up to as many triangles: one pass.
     most = max(skin, sheet)

@@ -51,7 +51,7 @@ void main() {
   }
   float luma = dot(deep, LUMA);
   deep = mix(deep, luma * texelFetch(tones, ivec2(int(clamp(255.0 * luma, 0.0, 255.0)), 0), 0).rgb, grey);
-  result = vec4(deep, share / all);
+  result = vec4(deep, smooth_(near, ${CAVITY.slit.map(number_).join(", ")}) * share / all);
 }`;
 
 const SHADERS = {

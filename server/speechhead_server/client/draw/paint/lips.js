@@ -58,7 +58,8 @@ vec3 colour(sampler2D plate, float number, vec2 own) {
   vec2 p = place(at.x), u = place(at.y) - p, v = place(at.z) - p, o = origin(at.x), s = origin(at.y) - o, t = origin(at.z) - o, d = own - p;
   float twice = u.x * v.y - u.y * v.x, from = abs(s.x * t.y - s.y * t.x);
   vec2 read = o + (s + t) / 3.0;
-  if (abs(twice) > ${LIPS.sliver.toFixed(3)} && from <= ${LIPS.shrunk.toFixed(3)} * abs(twice))
+  bool behind = k >= ${skin} && (k - ${skin}) % ${sheet} < ${edges};
+  if (abs(twice) > ${LIPS.sliver.toFixed(3)} && (behind || from <= ${LIPS.shrunk.toFixed(3)} * abs(twice)))
     read = o + ((d.x * v.y - d.y * v.x) * s + (u.x * d.y - u.y * d.x) * t) / twice;
   return texture(plate, (clamp(read, vec2(0), limit) + 0.5) / vec2(textureSize(plate, 0))).rgb;
 }

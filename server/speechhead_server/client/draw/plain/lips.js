@@ -115,7 +115,8 @@ export class Lips {
     const vx = driving[3 * c] - px, vy = driving[3 * c + 1] - py, twice = ux * vy - uy * vx;
     const ox = origins[2 * a], oy = origins[2 * a + 1], sx = origins[2 * b] - ox, sy = origins[2 * b + 1] - oy;
     const tx = origins[2 * c] - ox, ty = origins[2 * c + 1] - oy;
-    const whole = Math.abs(twice) > LIPS.sliver && Math.abs(sx * ty - sy * tx) <= LIPS.shrunk * Math.abs(twice);
+    const behind = number >= skin && (number - skin) % sheet < edges;
+    const whole = Math.abs(twice) > LIPS.sliver && (behind || Math.abs(sx * ty - sy * tx) <= LIPS.shrunk * Math.abs(twice));
     for (let axis = 0; axis < 2; axis++) {
       const at = to + 3 * axis, o = axis ? oy : ox, s = axis ? sy : sx, t = axis ? ty : tx;
       affine[at + 1] = whole ? (s * vy - t * uy) / twice : 0;
