@@ -8,13 +8,26 @@ from pathlib import Path
 from speechhead.core.controls import OVER_TIME, Controls
 from speechhead.core.records import Entry, entries
 
-PAGE = Path(__file__).parents[2] / "server" / "speechhead_server" / "client" / "controls.js"
+CLIENT = Path(__file__).parents[2] / "server" / "speechhead_server" / "client"
 
 ON_PAGE = {
     "gaze": ("steer_gaze", "gaze_yaw", "gaze_pitch"),
-    "head": ("steer_head", "head_yaw", "head_pitch", "head_roll"),
+    "head": ("steer_head", "head_yaw", "head_pitch", "head_roll", "offline-head"),
+    "head_brows": ("offline-brows",),
+    "keyframes": ("keyframes", "offline-keyframes"),
+    "seed": ("seed",),
 }
 """Fields of the page that make one control; others bear the control's own name."""
+
+FORM = "`POST /offline`"
+
+BY_HTTP = {
+    "head": f"a file of {FORM}",
+    "head_brows": f"`head_brows` of {FORM}",
+    "keyframes": f"`keyframes` of `POST /sessions/{{id}}/audio` and {FORM}",
+    "seed": f"`seed` of `POST /sessions` and {FORM}",
+}
+"""What of HTTP takes them besides the fields of the controls."""
 
 CHIPS = "a chip and a slider for each"
 """Of the emotions, whose names the server tells."""
@@ -22,16 +35,16 @@ CHIPS = "a chip and a slider for each"
 LIVE = {
     "emotion": '`[happy:0.7]` in a text, `"emotion"` of `say`',
     "head": '`{"type": "pose", "yaw", "pitch", "roll"}` on the data channel',
-    "keyframes": "field `keyframes` of `POST /sessions/{id}/audio`",
-    "seed": "field `seed` of `POST /offline`",
 }
 
 HEADER = ("control", "command line", "Python", "HTTP", "page", "over time, live")
 
 
 def page_fields() -> dict[str, str]:
-    """Labels of the page's sliders and boxes, by their id."""
-    return dict(re.findall(r'\{ id: "(\w+)", label: "([^"]+)"', PAGE.read_text(encoding="utf-8")))
+    """Labels of the page's sliders, boxes and files, by their id."""
+    made = re.findall(r'\{ id: "(\w+)", label: "([^"]+)"', (CLIENT / "controls.js").read_text(encoding="utf-8"))
+    there = r'<label[^>]* for="([\w-]+)">(?:<input[^>]*>)?<span[^>]*>([^<]+)</span>'
+    return dict(made + re.findall(there, (CLIENT / "index.html").read_text(encoding="utf-8")))
 
 
 def flag(entry: Entry) -> str:
@@ -56,10 +69,10 @@ def control_rows() -> list[list[str]]:
     for entry in entries(Controls):
         live = ["keyframes"] if entry.name in OVER_TIME else []
         live += [LIVE[entry.name]] if entry.name in LIVE else []
-        cells = [flag(entry), f"Controls({entry.name}=)", entry.name if entry.option.http else ""]
-        rows.append(
-            [entry.option.help, *(f"`{c}`" if c else "" for c in cells), on_page(entry, labels), ", ".join(live)]
-        )
+        cells = [f"`{cell}`" if cell else "" for cell in (flag(entry), f"Controls({entry.name}=)")]
+        taken = [f"`{entry.name}`"] if entry.option.http else []
+        taken += [BY_HTTP[entry.name]] if entry.name in BY_HTTP else []
+        rows.append([entry.option.help, *cells, ", ".join(taken), on_page(entry, labels), ", ".join(live)])
     return rows
 
 

@@ -52,7 +52,7 @@ def keyframes(given: Any, names: Iterable[str]) -> tuple[Keyframe, ...]:
 
 
 def _rows(path: Path) -> Any:
-    """What a file holds: the entries of a JSON list, or the lines of a table."""
+    """What a file holds, as `rows_of` reads it."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -64,23 +64,37 @@ def _rows(path: Path) -> Any:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ControlError(f"{path}: is no text. Save the keyframes as CSV or JSON in UTF-8.") from error
-    if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{"):
+    return rows_of(text, str(path), path.suffix.lower() == ".json")
+
+
+def rows_of(text: str, source: str, only_json: bool = False) -> Any:
+    """The entries of a JSON list, or the lines of a table whose cells are numbers and words.
+
+    Parameters
+    ----------
+    source : what the text is called where it is wrong
+
+    Raises
+    ------
+    ControlError naming the source, and the remedy.
+    """
+    if only_json or text.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(text)
         except RecursionError as error:
-            raise ControlError(f"{path}: is nested too deeply. Give a list of {{at: seconds, ...}}.") from error
+            raise ControlError(f"{source}: is nested too deeply. Give a list of {{at: seconds, ...}}.") from error
         except ValueError as error:
             raise ControlError(
-                f"{path}: is no JSON ({error}). Give a list of {{at: seconds, emotion: ...}}."
+                f"{source}: is no JSON ({error}). Give a list of {{at: seconds, emotion: ...}}."
             ) from error
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     table = csv.DictReader(lines, delimiter=";" if lines and ";" in lines[0] else ",", skipinitialspace=True)
     if not table.fieldnames or AT not in [name.strip().lower() for name in table.fieldnames]:
-        raise ControlError(f"{path}: has no column 'at'. Begin with a line such as: at,emotion")
+        raise ControlError(f"{source}: has no column 'at'. Begin with a line such as: at,emotion")
     rows = []
     for row in table:
         if None in row:
-            raise ControlError(f"{path}, line {table.line_num}: more cells than columns. Quote what holds a comma.")
+            raise ControlError(f"{source}, line {table.line_num}: more cells than columns. Quote what holds a comma.")
         cells = {name.strip().lower(): (cell or "").strip() for name, cell in row.items()}
         rows.append({name: _plain(cell) for name, cell in cells.items() if cell})
     return rows

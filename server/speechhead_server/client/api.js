@@ -65,10 +65,11 @@ export class Api {
     return URL.createObjectURL(await (await this.send("GET", path)).blob());
   }
 
-  /** Upload a file with progress 0..1; fetch can't report any. */
-  upload(path, file, progress, signal) {
+  /** Upload a file, and further fields of its form, with progress 0..1; fetch can't report any. */
+  upload(path, file, progress, signal, fields = {}) {
     const form = new FormData();
     form.append("file", file);
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
     return this.form(path, form, progress, signal);
   }
 

@@ -16,6 +16,7 @@ import { Recorder } from "./recorder.js";
 import { Talk } from "./talk.js";
 import { endSession, openSession } from "./sessions.js";
 import { Still } from "./still.js";
+import { Keyframes, Take } from "./take.js";
 import { fillScreen, takeDrops } from "./gestures.js";
 import { followTheme } from "./theme.js";
 import { fillVoices } from "./voices.js";
@@ -31,6 +32,8 @@ const notices = new Notices(document);
 const drawn = new Drawn(
   { generator: $("generator"), size: $("size"), background: $("background"), colour: $("background-colour") }, () => stage().phase !== "off" && start(),
 );
+const take = new Take({ seed: $("seed"), another: $("another") }, () => stage().phase !== "off" && start());
+const keyframes = new Keyframes({ file: $("keyframes"), name: $("keyframes-name"), clear: $("keyframes-clear") });
 const pace = new Pace({
   slow: (fps) => notices.show(new StandingStill(fps, drawn.smaller), config, () => drawn.shrink()),
   well: () => notices.settle(StandingStill),
@@ -99,10 +102,11 @@ async function start() {
   show("connecting");
   try {
     await release();
-    const body = { avatar: portraits.chosen.id, ...drawn.chosen, controls: controls.values };
+    const body = { avatar: portraits.chosen.id, ...drawn.chosen, ...take.chosen, controls: controls.values };
     const made = await openSession(api, body);
     if (mine !== turn) return void endSession(api, made).catch(() => {});
     session = made;
+    take.shown(made);
     await connect(mine);
   } catch (error) {
     if (mine !== turn || error.name === "AbortError") return;
@@ -257,7 +261,7 @@ async function play(file) {
       throw new Problem(`${file.name} is too large: at most ${Math.floor(config.limits.audio / 2 ** 20)} MB.`, 413);
     }
     if (!(await live())) return;
-    await api.upload(`/sessions/${session.id}/audio`, file, () => {});
+    await api.upload(`/sessions/${session.id}/audio`, file, () => {}, undefined, await keyframes.chosen());
   } catch (error) {
     tell(error);
   }

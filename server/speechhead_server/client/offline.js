@@ -1,10 +1,13 @@
 /** The tab of videos that are made in the background: a form, and a card for each video. */
 
 import { Api } from "./api.js";
+import { Take } from "./take.js";
 import { fillVoices } from "./voices.js";
 
 const POLL = 700; // ms between two looks at a video that is being made
 const SHOWN = { waiting: "Waiting", working: "Being made", done: "Ready", failed: "Not made" };
+
+const FILES = ["source", "audio", "head", "keyframes"]; // of the form
 
 const $ = (id) => document.getElementById(id);
 
@@ -46,13 +49,15 @@ class Offline {
       event.preventDefault();
       this.make();
     });
-    for (const id of ["source", "audio"]) {
+    for (const id of FILES) {
       const unset = $(`offline-${id}-name`).textContent;
       $(`offline-${id}`).addEventListener("change", ({ target }) => {
         $(`offline-${id}-name`).textContent = target.files[0]?.name ?? unset;
       });
     }
     $("offline-audio").addEventListener("change", ({ target }) => ($("offline-text").disabled = target.files.length > 0));
+    $("offline-head").addEventListener("change", ({ target }) => ($("offline-brows").disabled = !target.files.length));
+    this.take = new Take({ seed: $("offline-seed"), another: $("offline-another") }, () => {});
   }
 
   /** Fill the lists when the tab is opened for the first time. */
@@ -81,15 +86,17 @@ class Offline {
   }
 
   async make() {
-    const [source, audio] = ["source", "audio"].map((id) => $(`offline-${id}`).files[0]);
+    const files = Object.fromEntries(FILES.map((id) => [id, $(`offline-${id}`).files[0]]).filter(([, file]) => file));
+    const { source, audio } = files, { seed } = this.take.chosen;
     const text = audio ? "" : $("offline-text").value.trim();
     if (!audio && !text) return this.wrong("Write a text, or choose a recording.");
-    const size = (source?.size ?? 0) + (audio?.size ?? 0);
+    const size = Object.values(files).reduce((all, file) => all + file.size, 0);
     if (size > this.limit) return this.wrong(`These files are too large: at most ${Math.round(this.limit / 2 ** 20)} MB together.`);
     const form = new FormData();
-    if (source) form.append("source", source);
-    if (audio) form.append("audio", audio);
-    else form.append("text", text);
+    for (const [name, file] of Object.entries(files)) form.append(name, file);
+    if (!audio) form.append("text", text);
+    if (files.head && $("offline-brows").checked) form.append("head_brows", "yes");
+    if (seed !== undefined) form.append("seed", seed);
     if (!audio && $("offline-voice").value) form.append("voice", $("offline-voice").value);
     if ($("offline-emotion").value) form.append("emotion", $("offline-emotion").value);
     form.append("form", $("offline-output").value);

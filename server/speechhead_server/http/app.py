@@ -315,7 +315,7 @@ class Server:
             response_model=SaidResult,
             response_model_exclude_unset=True,
             responses=refusals(400, 404, 408, 413, 415, 422, 503, 507),
-            openapi_extra=file_body("audio/*", keyframes="JSON: what changes at which second."),
+            openapi_extra=file_body("audio/*", keyframes="JSON or CSV: what changes at which second."),
         )
         async def audio(name: str, request: Request, interrupt: bool = False) -> dict[str, Any]:
             """Speak a recording: a form with the field `file`, or the bytes with a sound's content type.

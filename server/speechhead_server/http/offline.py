@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 import shutil
 from dataclasses import replace
@@ -18,6 +19,7 @@ from speechhead.avatar.named import shipped
 from speechhead.batch.job import Job, job_of
 from speechhead.core.errors import SpeechheadError
 from speechhead.media.credentials import check_signed
+from speechhead.render.head import TABLES
 from speechhead_server.core.addresses import network
 from speechhead_server.core.problems import Refused
 from speechhead_server.live.sessions import Sessions
@@ -26,8 +28,16 @@ from speechhead_server.offline.queue import OfflineQueue
 from .results import refusals
 from .schema import offline_form
 
-FIELDS = ("text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop", "face", "generator")
-"""Fields of the form, besides the files `source` and `audio`."""
+FIELDS = (
+    "text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop", "face", "generator", "head_brows",
+)  # fmt: skip
+"""Fields of the form, besides its files."""
+
+FILES = ("source", "audio", "head", "keyframes")
+"""Files of the form: who speaks, what, and whose head and which controls move the portrait meanwhile."""
+
+MOST_KEYFRAMES = 256 << 10
+"""Bytes of keyframes: one for every frame of ten minutes."""
 
 FORMS = ("mp4", "webm", "gif", "mov")
 """What a video may be written as."""
@@ -51,13 +61,16 @@ def add_offline(api: FastAPI, queue: OfflineQueue, sessions: Sessions) -> None:
         openapi_extra=FORM,
     )
     async def make(request: Request, response: Response) -> dict[str, Any]:
-        """Make a video: a form with `source` (a picture or video) or `avatar`, and `audio` (a file) or `text`."""
+        """Make a video: a form with `source` (a picture or video) or `avatar`, and `audio` (a file) or `text`.
+
+        `head` is a CSV of poses, or a video of somebody who moves so; `keyframes` a CSV or JSON of controls over time.
+        """
         owner = network(request.client.host) if request.client else ""
         folder: Path | None = None
         try:
             with queue.coming(owner) as folder:
                 values = await _received(request, folder)
-            made = queue.add(_job(values, folder, sessions), folder, owner)
+            made = queue.add(await _job(values, folder, sessions), folder, owner)
         except BaseException:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -95,11 +108,11 @@ async def _received(request: Request, folder: Path) -> dict[str, str]:
     if content != "multipart/form-data":
         raise Refused(415, f"content type {content[:60]!r} is not taken. Send multipart/form-data.")
     try:
-        form = await request.form(max_files=2, max_fields=len(FIELDS), max_part_size=64 * 1024)
+        form = await request.form(max_files=len(FILES), max_fields=len(FIELDS), max_part_size=64 * 1024)
     except Refused:
         raise
     except (MultiPartException, KeyError, ValueError):
-        raise Refused(400, "the form is malformed. Send multipart/form-data, at most two files.") from None
+        raise Refused(400, "the form is malformed. Send multipart/form-data, each file once.") from None
     try:
         return await _kept(form, folder)
     finally:
@@ -112,23 +125,26 @@ async def _kept(form: FormData, folder: Path) -> dict[str, str]:
         if name in values:
             raise Refused(422, f"{name[:40]} is sent twice. Send one.")
         if isinstance(value, UploadFile):
-            if name not in ("source", "audio"):
-                raise Refused(422, f"file {name[:40]!r} is unknown. Send 'source' or 'audio'.")
-            path = folder / f"{name}.upload"
+            if name not in FILES:
+                raise Refused(422, f"file {name[:40]!r} is unknown. Send {', '.join(FILES)}.")
+            table = name == "head" and Path(value.filename or "").suffix.lower() in TABLES
+            path = folder / f"{name}{'.csv' if table else '.upload'}"
             with path.open("wb") as out:
                 while block := await value.read(BLOCK):
                     out.write(block)
             if not path.stat().st_size:
                 raise Refused(422, f"{name}: the file is empty. Send one with content.")
+            if name == "keyframes" and path.stat().st_size > MOST_KEYFRAMES:
+                raise Refused(413, f"keyframes are too large (at most {MOST_KEYFRAMES >> 10} kB). Leave some out.")
             values[name] = path.name
         elif name not in FIELDS:
-            raise Refused(422, f"field {name[:40]!r} is unknown. Fields are source, audio, {', '.join(FIELDS)}.")
+            raise Refused(422, f"field {name[:40]!r} is unknown. Fields are {', '.join((*FILES, *FIELDS))}.")
         elif value.strip():
             values[name] = value
     return values
 
 
-def _job(values: dict[str, str], folder: Path, sessions: Sessions) -> Job:
+async def _job(values: dict[str, str], folder: Path, sessions: Sessions) -> Job:
     """The job that a form asks for; nothing in it names a file but those that were sent."""
     line: dict[str, Any] = dict(values)
     form = line.pop("form", "mp4")
@@ -161,7 +177,7 @@ def _job(values: dict[str, str], folder: Path, sessions: Sessions) -> Job:
     line["generator"] = sessions.studio.palette.check(line.get("generator"))
     line |= {name: getattr(settings, name) for name in ("engine", "device", "precision", "graph")}
     try:
-        job = job_of({**line, "output": f"video.{form}"}, 1, folder)
+        job = await asyncio.to_thread(job_of, {**line, "output": f"video.{form}"}, 1, folder)
         if signer := sessions.settings.c2pa:
             check_signed(Path(job.output))
             job = replace(job, options={**job.options, "c2pa": [str(Path(file).resolve()) for file in signer]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Literal, NamedTuple
 
 from fastapi import Request
@@ -10,14 +11,21 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from starlette.requests import ClientDisconnect
 
 from speechhead.core.controls import Controls, Emotions, parse_emotion
-from speechhead.core.keyframes import Keyframe
+from speechhead.core.errors import ControlError
+from speechhead.core.keyframes import Keyframe, rows_of
 from speechhead_server.core.problems import Refused
-from speechhead_server.live.wish import SessionWish
+from speechhead_server.live.wish import MOST_SEED, SessionWish
 
 from .control_fields import FIELDS, fields_of_controls, strict
 
 KEYFRAMES = 15_000
 """Of one recording: each frame of ten minutes."""
+
+HEAD_LINE = 4096
+"""Characters among which a table has its head line."""
+
+_TABLE = re.compile(r"\A\ufeff?(?:\s*#.*\n)*\s*(?:\w+\s*[,;]\s*)*at\s*[,;\n]", re.IGNORECASE)
+"""Such a line, with a column of times, where JSON begins otherwise."""
 
 
 class Body(BaseModel):
@@ -57,11 +65,13 @@ class SessionBody(Body):
     background: str | None = Field(None, max_length=100)
     controls: ControlsBody | None = None
     drawn: Literal["server", "viewer"] = "server"
+    seed: WholeNumber | None = Field(None, json_schema_extra={"minimum": 0, "maximum": MOST_SEED})
 
     def wanted(self) -> SessionWish:
         """As the server's own record; Refused (422) for a background that is no colour."""
         changes = self.controls.changes() if self.controls else {}
-        return SessionWish(self.avatar, self.voice, self.size, self.generator, self.background, changes, self.drawn)
+        parts = (self.avatar, self.voice, self.size, self.generator, self.background)
+        return SessionWish(*parts, changes, self.drawn, self.seed)
 
 
 class SayBody(Body):
@@ -128,11 +138,13 @@ async def file_of(request: Request, kind: str) -> Upload:
 
 
 def keyframes_of(text: str | None) -> tuple[Keyframe, ...]:
-    """Keyframes from a form's field, JSON as in a file; ControlError otherwise."""
+    """Keyframes from a form's field, JSON or CSV as in a file; ControlError otherwise."""
     if not text:
         return ()
     try:
-        entries = json.loads(text)
+        entries = rows_of(text, "keyframes") if _TABLE.search(text[:HEAD_LINE]) else json.loads(text)
+    except ControlError:
+        raise
     except (ValueError, RecursionError):
         raise Refused(422, "keyframes are no JSON. Send a list of entries with at and what changes.") from None
     if not isinstance(entries, list):  # a text would be the path of a file on this machine

@@ -61,6 +61,7 @@ class SessionResult(Result):
     voice: str
     size: int
     generator: str
+    seed: int
 
 
 class RunningResult(SessionResult):

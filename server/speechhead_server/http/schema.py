@@ -76,8 +76,11 @@ def offline_form(forms: Collection[str], avatars: Collection[str]) -> Schema:
         "crop": {"type": "string", "enum": ["yes", "no"]},
         "face": {"type": "string", "pattern": "^([1-9][0-9]?|largest|speaking)$"},
         "generator": {"type": "string"},
+        "head": FILE,
+        "head_brows": {"type": "string", "enum": ["yes", "no"]},
+        "keyframes": FILE,
     }
-    for name in fields.keys() - {"source", "audio", "text", "voice"}:  # what is empty is not given
+    for name in fields.keys() - {"source", "audio", "head", "keyframes", "text", "voice"}:  # what is empty is not given
         fields[name] = _or_empty(fields[name])
     said = {"text": ("audio",), "audio": ("text", "voice")}  # and what is left out then
     kinds = [

@@ -325,7 +325,7 @@ class Session:
     def describe(self) -> dict[str, Any]:
         """As JSON."""
         shown = {"id": self.name, "whep": f"/sessions/{self.name}/whep", "avatar": self.avatar, "voice": self.voice}
-        return {**shown, "size": self.size, "generator": self.generator}
+        return {**shown, "size": self.size, "generator": self.generator, "seed": self.stage.controls.seed}
 
     async def stats(self) -> dict[str, Any]:
         """As JSON, see PROTOCOL.md."""

@@ -36,7 +36,7 @@ from .script import PART, parts
 from .session import Session
 from .studio import Studio
 from .terms import Role, Terms, terms
-from .wish import SessionWish
+from .wish import MOST_SEED, SessionWish
 
 log = logging.getLogger("speechhead.server")
 
@@ -157,7 +157,8 @@ class Sessions:
         self._agreed.append(agreed)
         self.speaker.warm(voice)
         try:
-            controls = Controls(**{"seed": secrets.randbelow(2**31), **wanted.controls})  # no two blink in step
+            seed = secrets.randbelow(MOST_SEED + 1) if wanted.seed is None else wanted.seed  # no two blink in step
+            controls = Controls(**{"seed": seed, **wanted.controls})
             renderer = await self._set_up(wanted, size, generator, controls)
             self.refuse_if_closing()
             role = Role(entry.name, voice, generator)

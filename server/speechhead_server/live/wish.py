@@ -14,6 +14,9 @@ from speechhead_server.core.problems import Refused
 DRAWN = ("server", "viewer")
 """Who may draw the pictures of a session."""
 
+MOST_SEED = 2**31 - 1
+"""Seeds are drawn up to here where none is asked for."""
+
 WORDS = re.compile(r"#?[0-9a-zA-Z(),.% ]{1,40}")
 
 
@@ -26,10 +29,11 @@ class SessionWish:
     background: a colour that is to be behind the person
     controls: changes of the defaults, by field of Controls
     drawn: by "server" or by "viewer"; what viewers draw costs the server little, and it has room for more of it
+    seed: of blinks, glances and head motion: another take of the same, or the same one again
 
     Raises
     ------
-    Refused (422) for a background that is no colour.
+    Refused (422) for a background that is no colour, and for a seed that is none.
     """
 
     avatar: str | None = None
@@ -39,8 +43,11 @@ class SessionWish:
     background: str | None = None
     controls: Mapping[str, Any] = field(default_factory=dict)
     drawn: str = "server"
+    seed: int | None = None
 
     def __post_init__(self) -> None:
+        if self.seed is not None and not 0 <= self.seed <= MOST_SEED:
+            raise Refused(422, f"seed {str(self.seed)[:20]} is out of range. Use 0 to {MOST_SEED}.")
         if self.drawn not in DRAWN:
             raise Refused(422, f"drawn {self.drawn[:40]!r} is unknown. Use {' or '.join(DRAWN)}.")
         if self.background is None:

@@ -1,17 +1,19 @@
-"""Every control can be set from the command line, from Python and, where it makes sense, by HTTP and from the page."""
+"""Every control can be set from the command line, from Python, by HTTP and from the page."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import typer
-from speechhead_server.http.requests import ControlsBody
+from speechhead_server.http.offline import FIELDS, FILES
+from speechhead_server.http.requests import ControlsBody, SessionBody
 from support.paths import ROOT
 
-from pipelines.judge.controls_table import ON_PAGE, control_table, flag, on_page, page_fields
+from pipelines.judge.controls_table import BY_HTTP, ON_PAGE, control_rows, control_table, flag, on_page, page_fields
 from speechhead.cli.main import say_app
 from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.core.controls import Controls
@@ -54,11 +56,13 @@ def test_the_page_of_expression_holds_the_table():
 
 def test_each_control_is_where_the_table_says():
     spelled = {"/".join([*one.opts, *one.secondary_opts]) for one in typer.main.get_command(say_app).params}
-    labels = page_fields()
+    labels, taken = page_fields(), {*SessionBody.model_fields, *FIELDS, *FILES}
+    assert all(all(row[:5]) for row in control_rows()), "no control is missing anywhere"
     for entry in CONTROLS:
         assert flag(entry) in spelled, entry.name
         assert entry.option.http == (entry.name in ControlsBody.model_fields)
-        assert not entry.option.http or on_page(entry, labels), entry.name
+        assert on_page(entry, labels), entry.name
+        assert entry.option.http or set(re.findall(r"`(\w+)`", BY_HTTP[entry.name])) <= taken, entry.name
 
 
 @pytest.fixture(scope="module")

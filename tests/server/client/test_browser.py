@@ -321,3 +321,57 @@ def test_media_that_can_not_get_through():
             await sessions(client, 0)
 
     asyncio.run(visit())
+
+
+def test_takes_keyframes_and_another_head(tmp_path):
+    """What the page sends: a seed that begins anew, keyframes with a sound file, and the whole form of a video."""
+    keys, head = tmp_path / "mood.csv", tmp_path / "nod.csv"
+    keys.write_text("at,emotion\n0,happy\n")
+    head.write_text("yaw,pitch,roll\n0,5,0\n")
+    with wave.open(str(tmp_path / "voice.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((speech_like(1.0) * 32767).astype("<i2").tobytes())
+    named = "performance.getEntriesByType('resource').map(({name}) => name.split('/sessions/')[1]).filter(Boolean)"
+    kept = "XMLHttpRequest.prototype.send = function (form) { window.sent = [...form].map(([k, v]) => [k, v.name ?? v]); }"
+
+    async def seed(page, client):
+        name = (await page.run(named))[-1].split("/")[0]
+        return name, (await client.get(f"/sessions/{name}")).json()["seed"]
+
+    async def visit():
+        async with fakes() as client, chromium.browser() as page:
+            await page.open(str(client.base_url))
+            await page.until("!document.querySelector('#start').disabled")
+            await page.run("document.querySelector('#seed').value = 41")
+            await page.click("#start")
+            await page.until(f"{PHASE} === 'live'", 40)
+            first, told = await seed(page, client)
+            assert told == 41
+            await page.run("document.querySelector('#fine').open = true")
+            await page.click("#another")
+            await page.until(f"{named}.at(-1).split('/')[0] !== '{first}' && {PHASE} === 'live'", 40)
+            name, told = await seed(page, client)
+            assert told != 41 and await page.run("document.querySelector('#seed').value") == str(told)
+
+            await page.choose("#keyframes", keys)
+            await page.choose("#sound-file", tmp_path / "voice.wav")
+            await page.until(f"{STATE} === 'speaking'", 40)
+            shown = "document.querySelector('#keyframes-name').textContent"
+            assert await page.run(shown) == "mood.csv"
+            await page.click("#keyframes-clear")
+            assert await page.run(shown) == "none"
+
+            await page.click("#tab-offline")
+            await page.until("!document.querySelector('#offline-make').disabled")
+            brows = "document.querySelector('#offline-brows')"
+            assert await page.run(f"{brows}.disabled")
+            await page.choose("#offline-head", head)
+            await page.choose("#offline-keyframes", keys)
+            await page.run(f"document.querySelector('#offline-motion').open = true, {brows}.click(), {kept}")
+            await page.run("document.querySelector('#offline-text').value = 'Hi.', set('offline-seed', 7)")
+            await page.click("#offline-make")
+            sent = dict(await page.until("window.sent"))
+            assert sent.items() >= {"head": "nod.csv", "keyframes": "mood.csv", "text": "Hi.", "seed": "7"}.items()
+            assert sent["head_brows"] == "yes" and not page.errors
+
+    asyncio.run(visit())

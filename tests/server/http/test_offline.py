@@ -115,6 +115,32 @@ def test_a_video_is_made_and_fetched_and_removed(toy_child, monkeypatch):
     play(scenario)
 
 
+def test_another_head_and_keyframes_come_with_it_and_no_path_does(toy_child):
+    table, keys = b"yaw,pitch,roll,brow\n1,2,3,0.01\n", b"at,emotion\n0.5,happy:0.7\n"
+
+    async def scenario(client, server):
+        files = {"head": ("me.csv", table), "keyframes": ("mood.csv", keys)}
+        made = await client.post("/offline", files=files, data={"text": "Hi.", "head_brows": "yes", "seed": "5"})
+        assert made.status_code == 202, made.text
+        job = await ended(client, made.json()["id"])
+        sent = json.loads((await client.get(f"/offline/{job['id']}/video")).content)[0]["controls"]
+        folder = server.offline.get(job["id"]).folder.resolve()
+        assert sent == {"head": str(folder / "head.csv"), "keyframes": str(folder / "keyframes.upload"),
+                        "head_brows": True, "seed": 5}  # fmt: skip
+        assert (folder / "head.csv").read_bytes() == table
+        video = await client.post("/offline", files={"head": ("me.mp4", b"film")}, data={"text": "Hi."})
+        assert (server.offline.get(video.json()["id"]).folder / "head.upload").is_file()
+        await ended(client, video.json()["id"])
+        for wrong in ({"head": "/etc/passwd"}, {"keyframes": "/etc/passwd"}, {"head_brows": "yes"}):
+            assert "passwd" not in one_line(await post(client, text="Hi.", **wrong), 422)
+        for unread in (b"[{", b"at,smile\n1,2\n", b"/etc/passwd"):
+            told = one_line(await post(client, {"keyframes": unread}, text="Hi."), 422)
+            assert "keyframes.upload" in told and str(folder.parent) not in told
+        one_line(await post(client, {"keyframes": b"at,emotion\n" + b"1,sad\n" * 50_000}, text="Hi."), 413)
+
+    play(scenario)
+
+
 def test_a_video_is_drawn_by_what_the_server_offers_and_where(toy_child, monkeypatch):
     limits = []
     real = queue.Worker

@@ -45,7 +45,9 @@ def test_keyframes_never_open_a_file_of_the_server(tmp_path):
     file = tmp_path / "keys.json"
     file.write_text('[{"at": 1, "emotion": "happy"}]')
     assert len(keyframes_of(file.read_text())) == 1 and keyframes_of(None) == keyframes_of("") == ()
-    for wrong in (json.dumps(str(file)), "5", "{}", "null", "[" * 100_000):
+    table = keyframes_of("# mood\r\nAt; gaze\r\n0.5; 3,-2\r\n1; none\r\n")
+    assert [(key.at, key.changes["gaze"]) for key in table] == [(0.5, (3.0, -2.0)), (1.0, None)]
+    for wrong in (json.dumps(str(file)), str(file), "5", "{}", "null", "[" * 100_000):
         with pytest.raises(Refused, match="keyframes are no") as caught:
             keyframes_of(wrong)
         assert caught.value.status == 422 and str(file) not in str(caught.value)
