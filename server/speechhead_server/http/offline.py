@@ -29,7 +29,8 @@ from .results import refusals
 from .schema import offline_form
 
 FIELDS = (
-    "text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop", "face", "generator", "head_brows",
+    "text", "voice", "avatar", "emotion", "size", "background", "seed", "form", "crop", "face", "generator",
+    "head_brows",
 )  # fmt: skip
 """Fields of the form, besides its files."""
 

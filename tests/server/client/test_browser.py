@@ -332,7 +332,7 @@ def test_takes_keyframes_and_another_head(tmp_path):
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes((speech_like(1.0) * 32767).astype("<i2").tobytes())
     named = "performance.getEntriesByType('resource').map(({name}) => name.split('/sessions/')[1]).filter(Boolean)"
-    kept = "XMLHttpRequest.prototype.send = function (form) { window.sent = [...form].map(([k, v]) => [k, v.name ?? v]); }"
+    kept = "XMLHttpRequest.prototype.send = (form) => { window.sent = [...form].map(([k, v]) => [k, v.name ?? v]); }"
 
     async def seed(page, client):
         name = (await page.run(named))[-1].split("/")[0]
