@@ -87,7 +87,7 @@ class RenderOptions:
         help="How a family's networks are launched",
         choices=GRAPHS,
         metavar="NAME",
-        note="auto is CUDA graphs on a GPU, and none on a CPU; compile is torch.compile",
+        note="auto is CUDA graphs on a GPU, and a trace on a CPU; compile is torch.compile",
         error=DeviceError,
     )
     encoder: str = option(

@@ -36,7 +36,8 @@ class Running:
     device : where
     dtype : of convolutions and matrix products; keypoints, poses, grids and losses stay float32
     channels_last : pictures lie in memory pixel by pixel, as tensor cores read them
-    graph : 'none'; 'cuda', CUDA graphs, which spare the launch of every kernel; 'compile', torch.compile
+    graph : 'none'; 'cuda', CUDA graphs, which spare the launch of every kernel; 'compile', torch.compile; 'trace', the
+        kernels of a CPU one after the other without Python, whose threads wait for one another between any two
     finishes : pictures are pasted and turned to planes on the device, so that less of them travels
     """
 
@@ -54,7 +55,7 @@ class Running:
         ----------
         device : 'auto', 'cpu', 'cuda', 'cuda:1'
         precision : 'fp32', 'bf16', 'fp16'; auto is the GPU's quickest, and fp32 on a CPU
-        graph : 'none', 'compile'; auto is CUDA graphs on a GPU, and none on a CPU
+        graph : 'none', 'compile'; auto is CUDA graphs on a GPU, and a trace on a CPU in float32
 
         Raises
         ------
@@ -70,7 +71,7 @@ class Running:
             modern = quick and torch.cuda.get_device_capability(place) >= AMPERE
             precision = "fp32" if not quick else "bf16" if modern else "fp16"
         if graph == "auto":
-            graph = "cuda" if quick else "none"
+            graph = "cuda" if quick else "trace" if precision == "fp32" else "none"
         channels_last = quick or precision != "fp32"  # measured by `python -m pipelines.judge.running`
         return cls(place, DTYPES[precision], channels_last, graph, quick)
 
@@ -78,7 +79,7 @@ class Running:
         """One line for a reader, as 'cuda:0, bf16, channels-last, CUDA graphs'."""
         names = {dtype: name for name, dtype in DTYPES.items()}
         order = ["channels-last"] if self.channels_last else []
-        graphs = {"cuda": ["CUDA graphs"], "compile": ["torch.compile"]}.get(self.graph, [])
+        graphs = {"cuda": ["CUDA graphs"], "compile": ["torch.compile"], "trace": ["traced"]}.get(self.graph, [])
         return ", ".join([str(self.device), names[self.dtype], *order, *graphs])
 
     def place(self, model: nn.Module) -> None:

@@ -1,8 +1,10 @@
-"""A function of tensors that is run over and over for few shapes: as it is, compiled, or as CUDA graphs."""
+"""A function of tensors that is run over and over for few shapes: as it is, compiled, traced, or as CUDA graphs."""
 
 from __future__ import annotations
 
 import logging
+import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,6 +54,25 @@ def record_cuda(run: Callable[[], Tensor], device: torch.device) -> tuple[Callab
     return graph.replay, made
 
 
+def traced(function: Function, parts: Parts) -> Function:
+    """What a function did to tensors, to be done again to others of these shapes: the same bits, without Python."""
+    names = list(parts)
+    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of shapes in Python's hands, which are those of these tensors
+        own = tuple(value.clone() for value in parts.values())
+        trace: Any = torch.jit.trace
+        run = trace(lambda *given: function(dict(zip(names, given))), own, check_trace=False)
+
+    as_it_is: Any = vars(torch.jit)["optimized_execution"]  # no fusing, whose bits would be others
+
+    def again(parts: Parts) -> Tensor:
+        with torch.inference_mode(), as_it_is(False):
+            made: Tensor = run(*(parts[name] for name in names))
+        return made
+
+    return again
+
+
 @dataclass(frozen=True)
 class _Recorded:
     """A graph: the tensors that it reads, how it is launched, and what it writes."""
@@ -85,11 +106,15 @@ class Steady:
         self.graph, self._device = running.graph, running.device
         self._compiled: Function | None = None
         self._recorded: OrderedDict[tuple[object, ...], _Recorded] = OrderedDict()
+        self._traced: OrderedDict[tuple[object, ...], Function] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __call__(self, parts: Parts, count: int) -> Tensor:
         """The function's result [B, ...] for a batch of `count`; a graph writes the next one into the same memory."""
         if self.graph == "none":
             return self._function(parts)
+        if self.graph == "trace":
+            return self._traced_for(parts)(parts)
         size = next((size for size in SIZES if size >= count), count)
         filled = _filled(parts, count, size)
         try:
@@ -106,6 +131,7 @@ class Steady:
     def free(self) -> None:
         """Let go of all graphs."""
         self._recorded.clear()
+        self._traced.clear()
         self._compiled = None
 
     def _run_compiled(self, parts: Parts) -> Tensor:
@@ -113,8 +139,27 @@ class Steady:
             self._compiled = torch.compile(self._function, backend=self._backend, dynamic=False)
         return self._compiled(parts)
 
+    def _traced_for(self, parts: Parts) -> Function:
+        """The trace for these shapes; where none can be made, which is no harm, the function itself."""
+        key = _shapes(parts)
+        with self._lock:  # several threads draw
+            found = self._traced.get(key)
+            if found is None:
+                try:
+                    found = traced(self._function, parts)
+                except Exception as error:
+                    if ran_out(error) or isinstance(error, SpeechheadError):
+                        raise
+                    log.debug("%s: can not be traced (%s).", self._name, str(error).splitlines()[0][:120])
+                    found = self._function
+                self._traced[key] = found
+                while len(self._traced) > MOST:
+                    self._traced.popitem(last=False)
+            self._traced.move_to_end(key)
+        return found
+
     def _replay(self, parts: Parts) -> Tensor:
-        key = tuple((name, tuple(value.shape), value.dtype) for name, value in sorted(parts.items()))
+        key = _shapes(parts)
         recorded = self._recorded.get(key)
         if recorded is None:
             with torch.inference_mode():
@@ -129,6 +174,10 @@ class Steady:
                 recorded.inputs[name].copy_(value)
         recorded.replay()
         return recorded.output
+
+
+def _shapes(parts: Parts) -> tuple[object, ...]:
+    return tuple((name, tuple(value.shape), value.dtype) for name, value in sorted(parts.items()))
 
 
 @cache

@@ -240,7 +240,7 @@ class DrivenGenerator:
 
     def _alone(self) -> AbstractContextManager[Any]:
         """On a GPU one thread at a time: graphs write into memory of their own. A CPU draws in several."""
-        return nullcontext() if self.running.graph == "none" else self.engine.lock
+        return nullcontext() if self.running.graph in ("none", "trace") else self.engine.lock
 
 
 @cache

@@ -99,7 +99,7 @@ def _open_compact(size: int, engine: str, device: str, threads: int | None, grap
     from speechhead.engines.running import Running
     from speechhead.generators.compact.device.generator import CompactOnDevice
 
-    return CompactOnDevice(size, threads, Running.of(device, "fp32", graph))
+    return CompactOnDevice(size, threads, Running.of(device, "fp32", "none" if cpu else graph))
 
 
 def _open_family(name: str, size: int, engine: str, how: tuple[str, str, str], threads: int | None) -> Generator:

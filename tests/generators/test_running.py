@@ -35,7 +35,7 @@ def avatars():
 
 def driven(name: str, how: Running = CPU) -> DrivenGenerator:
     """A small family with Landmarks2Latents that move it, always the same."""
-    model = small(name)
+    model = small(name).requires_grad_(False)
     size = model.to_latent(model.motion(torch.rand(1, 3, model.image_size, model.image_size))).shape[1]
     torch.manual_seed(1)
     network = FamilyLatents(LatentsConfig(name, size, 16)).eval().requires_grad_(False)
@@ -85,6 +85,16 @@ def test_half_precision_and_channels_last_draw_the_same_picture(name, avatars):
         assert ours.motion[key].dtype == torch.float32 and torch.equal(ours.motion[key], value), key
 
 
+@pytest.mark.parametrize("name", list(PUBLISHED))
+def test_a_trace_draws_every_frame_bit_for_bit(name, avatars):
+    plain, traced = driven(name), driven(name, Running.of("cpu"))
+    assert traced.running.graph == "trace"
+    for expected, made in zip(zip(*asked(plain, avatars, 3)), zip(*asked(traced, avatars, 3))):
+        assert np.array_equal(traced.render(*made), plain.render(*expected))
+    steady = traced._pictures._steady
+    assert [found is not steady._function for found in steady._traced.values()] == [True]  # none fell back, one for all
+
+
 def test_planes_leave_the_device_as_opencv_makes_them(avatars):
     generator = driven("fomm")
     assert isinstance(generator, PlanarGenerator)
@@ -131,7 +141,7 @@ def test_a_generator_that_nobody_has_goes_at_once(avatars):
 
 
 def test_what_suits_a_device(monkeypatch):
-    assert Running.of("cpu") == CPU and Running.of("cpu", "bf16") == replace(
+    assert Running.of("cpu") == replace(CPU, graph="trace") and Running.of("cpu", "bf16") == replace(
         CPU, dtype=torch.bfloat16, channels_last=True
     )
     monkeypatch.setattr(running, "torch_device", torch.device)
@@ -151,7 +161,7 @@ def test_what_can_not_be_had_is_said():
         Running.of("cpu", "fp8")
     with pytest.raises(DeviceError, match="graph 'cuda' is unknown. Choose auto, none, compile"):
         Running.of("cpu", graph="cuda")
-    assert str(Running.of("cpu")) == "cpu, fp32"
+    assert str(Running.of("cpu")) == "cpu, fp32, traced"
     assert str(Running(torch.device("cuda:0"), torch.bfloat16, True, "cuda")) == (
         "cuda:0, bf16, channels-last, CUDA graphs"
     )

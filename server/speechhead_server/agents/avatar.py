@@ -213,7 +213,7 @@ class LiveAvatar:
         clock, pictures = self._stage.clock, self._stage.pictures
         self._read = True
         pictures.watched += 1
-        packet, shown = clock.samples // PACKET, -1
+        packet, shown, seen = clock.samples // PACKET, -1, -1
         try:
             yield Moment(clock.seconds, pictures.last)  # somebody who comes sees something at once
             while not self._closed:
@@ -229,9 +229,12 @@ class LiveAvatar:
                 frame = packet // (FRAME // PACKET)
                 picture = pictures.get(frame) if frame != shown else None  # looked for twice in its time
                 if picture is not None:
-                    shown = frame
+                    shown = seen = frame
                 elif frame != shown and packet % (FRAME // PACKET):
-                    pictures.late += 1
+                    if (belated := pictures.belated(frame, seen)) is not None:
+                        seen, picture = belated
+                    else:
+                        pictures.late += 1
                 yield self._moment(packet, picture)
         finally:
             pictures.watched -= 1

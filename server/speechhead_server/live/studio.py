@@ -31,7 +31,12 @@ TRIAL, ROUNDS = 6, 3
 """Pictures per core that are drawn to measure a size, and how often; the quickest round counts."""
 
 TRYING = 3.0
-"""Seconds after which no larger calls of a device are tried: one that is so slow holds no further stream anyway."""
+"""Seconds after which no larger calls of a device are tried, nor more pictures on cores: what is so slow holds no
+further stream anyway."""
+
+SLOW = 2.0
+"""Load up to which a family is drawn at the least of SIZES, at the rate that cores reach, before its own smaller
+size is taken: half of the pictures of a face of 256 px are better than all of a stamp."""
 
 WORTH = 1.05
 """How many times quicker pictures must be in a call of twice as many, for it to be worth their common delay."""
@@ -112,7 +117,9 @@ class Studio:
         for name in self.palette.names:
             generator = self.palette.generator(name, given or SIZES[0])
             device, native = on_device(generator), getattr(generator, "native", None)
-            tried = SIZES if native is None else tuple(sorted({SIZES[0], native}, reverse=True))
+            # Of a device 512 px and the networks' own size are tried, as the calls of each are measured by doubling.
+            others = SIZES if device is None else SIZES[:1]
+            tried = SIZES if native is None else tuple(sorted({*others, native}, reverse=True))
             where = CORES if device is None else device.device
             offered = self.offered[name] = Offered(name, where, device is not None, given or tried[-1], [])
             if given is None or self.settings.max_sessions is None:
@@ -121,7 +128,7 @@ class Studio:
             offered.sizes = sorted({offered.size, *own, *(size for size in SIZES if size < offered.size)})
 
     def _choose_size(self, avatar: Avatar, offered: Offered, tried: tuple[int, ...]) -> None:
-        """Take the largest size that is drawn in real time."""
+        """Take the largest size that is drawn in real time; a small one of a family only where that is far quicker."""
         name = offered.name
         for size in tried:
             try:
@@ -132,9 +139,10 @@ class Studio:
                 continue
             offered.size, offered.speed[size] = size, speed
             log.info("%s at size %d: %.0f pictures per second on %s.", name, size, speed, offered.device)
-            if max(offered.load(size, self.drawing.workers).values()) <= 1:
+            load = max(offered.load(size, self.drawing.workers).values())
+            if load <= 1 or (not offered.several and tried[-1] < size == SIZES[-1] and load <= SLOW):
                 break
-        else:
+        if load > 1:
             needed = offered.needed(offered.size, self.drawing.workers)
             log.warning("%s: %.0f pictures per second at %d px are too few (%.0f are needed); frames will be left out.",
                         name, offered.speed[offered.size], offered.size, needed)  # fmt: skip
@@ -181,9 +189,13 @@ class Studio:
         count = TRIAL * self.drawing.workers
         faces, poses = at_rest(renderer, count)
         for face, pose in zip(faces[:2], poses[:2]):
+            begin = time.monotonic()
             renderer.draw(face, pose)  # the first ones also set up their network's memory
+        took = time.monotonic() - begin
+        rounds = ROUNDS if took * count / self.drawing.workers < TRYING / ROUNDS else 1
+        count = count if took < TRYING / ROUNDS else self.drawing.workers
         speeds = []
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             begin = time.monotonic()
             list(self.drawing.pool.map(lambda k: to_i420(renderer.draw(faces[k], poses[k])), range(count)))
             speeds.append(count / (time.monotonic() - begin))

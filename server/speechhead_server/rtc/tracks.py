@@ -104,13 +104,14 @@ class AudioTrack(Timed):
 
 
 class PictureTrack(Timed):
-    """Pictures at 25 per second; one that is not ready in its time is left out."""
+    """Pictures at 25 per second; one that is not ready in its time is left out, or takes the place of a later one."""
 
     kind = "video"
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
         self.late = 0
+        self._seen = -1  # the frame whose picture left last
         self._lead = 0.0  # seconds that encoding and sending take
         self._begun = 0.0
         self._changed = asyncio.Event()
@@ -144,6 +145,10 @@ class PictureTrack(Timed):
             while planar is None and self.clock.until((self._number + GRACE) * FRAME) > 0:
                 await self.clock.wait(self.clock.samples + POLL * RATE)
                 planar = pictures.get(self._number)
+            if planar is not None:
+                self._seen = self._number
+            elif (belated := pictures.belated(self._number, self._seen)) is not None:
+                self._seen, planar = belated
             if self.readyState != "live":
                 raise MediaStreamError
             if planar is not None:

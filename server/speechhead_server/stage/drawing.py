@@ -7,6 +7,7 @@ import math
 import os
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol
@@ -35,15 +36,18 @@ Planar = NDArray[np.uint8]
 AHEAD = (4, 12)
 """Frames that are moved before they are shown: at least, and at most on a machine that is slow."""
 
-LONGEST = (AHEAD[1] - 1) / FPS
-"""Seconds that drawing is ever thought to take: what is moved ahead leaves no time for more."""
+LONGEST = 2.0
+"""Seconds that drawing is ever thought to take; of what takes longer than is moved ahead, every picture is late."""
+
+FILLED = 0.95
+"""Part of the cores' time in which pictures are begun where they can not draw all: what is begun waits for nothing."""
 
 FINISHING = 0.08
 """Seconds that finishing a device's picture is ever thought to take: a stall is over some time, and what is moved ahead
 at least leaves so much."""
 
 WAITING = 2
-"""Pictures of one stage, beyond those moved ahead, that may wait for a core; more are left out at once.
+"""Pictures of one stage, beyond those moved ahead, that may wait for a core; of more the oldest is left out at once.
 
 A stall of some frames is made good by what was moved ahead; those that are past their time when their turn comes cost
 nothing."""
@@ -54,12 +58,19 @@ GRACE = 0.6
 KEPT = 3
 """Frames kept after they were shown."""
 
+LATE = 0.5
+"""Part of the age of what is seen that a picture may have and is still shown: at 25 pictures a second none may be late,
+at five one of 80 ms."""
+
+USUAL = (0.1, 0.25)
+"""How quickly the mean of what drawing takes follows what took longer, and what took less: a stall is soon over."""
+
 
 class Cancellable(Protocol):
     """What may be left out as long as it has not begun."""
 
-    def cancel(self) -> object:
-        """Leave it out."""
+    def cancel(self) -> bool | None:
+        """Leave it out; true only if it was."""
 
 
 def on_device(generator: Generator) -> DeviceGenerator | None:
@@ -78,13 +89,23 @@ class Drawing:
         self._mark = mark
         self.pool = ThreadPoolExecutor(self.workers, thread_name_prefix="draw")
         self._queues: dict[str, DeviceQueue] = {}
+        self._easels: weakref.WeakSet[Easel] = weakref.WeakSet()
         self._lock = threading.Lock()
+
+    @property
+    def sharing(self) -> float:
+        """Stages that somebody looks at, and which the cores draw, for each of the cores that draw."""
+        with self._lock:
+            return sum(easel.busy for easel in self._easels) / self.workers
 
     def easel(self, clock: Clock, renderer: Renderer) -> Easel:
         """Where the pictures of one stage are drawn."""
         generator = on_device(renderer.generator)
         if generator is None:
-            return Easel(self, clock, renderer)
+            made = Easel(self, clock, renderer)
+            with self._lock:
+                self._easels.add(made)
+            return made
         return DeviceEasel(self, clock, renderer, generator, self.queue(generator.device))
 
     def queue(self, device: str) -> DeviceQueue:
@@ -119,11 +140,12 @@ class Drawing:
 
 
 class Easel:
-    """The pictures of one stage. A picture that is not ready at its time is left out; none is ever shown late.
+    """The pictures of one stage. A picture that is not ready at its time is left out, or is shown late where that is
+    far newer than what is seen.
 
     drawn, late: counts; cost: seconds of one core, or of the device, per picture; pace: seconds that drawing takes
-    beside what else runs, latency: seconds from the wish to the picture, both of the slower ones; trouble: why the
-    stage can not go on.
+    beside what else runs, latency: seconds from the wish to the picture, both of the slower ones; stride: frames from
+    one picture to the next, so that the cores draw all that are begun; trouble: why the stage can not go on.
     """
 
     def __init__(self, drawing: Drawing, clock: Clock, renderer: Renderer) -> None:
@@ -138,8 +160,16 @@ class Easel:
         self.watched = 0  # viewers; nothing is drawn for nobody
         self.drawn = self.late = 0
         self.cost = self.pace = self.latency = 0.03
-        self._began = 0.0  # when the latest picture was
+        self.stride = 1.0
+        self._usual = 0.03  # seconds that drawing takes, in the mean
+        self._turn = 0.0  # the first frame that is to be drawn next
+        self._drew = 0.0  # when the latest picture was begun or finished
         self.trouble: DeviceError | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody looks."""
+        return self.watched > 0 and not self._closed
 
     @property
     def ahead(self) -> int:
@@ -149,26 +179,33 @@ class Easel:
 
     def draw(self, frame: int, face: Any, pose: Pose) -> None:
         """Draw a frame for its time, if anybody looks."""
-        if not self.watched or self._closed:
+        if not self.busy:
             return
-        if len(self._wanted) >= self.ahead + WAITING:
+        if len(self._wanted) >= self.ahead + WAITING and not self._made_way():
             return
         wish = object()  # a frame that is taken back and drawn anew is another wish
         with self._lock:
             self._wanted[frame] = wish, self._begin(frame, face, pose, wish)
 
+    def _made_way(self) -> bool:
+        """Leave out the oldest of those that wait, if that can be."""
+        with self._lock:
+            left_out = next((frame for frame in sorted(self._wanted) if self._wanted[frame][1].cancel()), None)
+            return left_out is not None and self._wanted.pop(left_out) is not None
+
     def _begin(self, frame: int, face: Any, pose: Pose, wish: object) -> Cancellable:
         return self._drawing.pool.submit(self._draw, frame, face, pose, wish, time.monotonic())
 
     def _draw(self, frame: int, face: Any, pose: Pose, wish: object, asked: float) -> None:
-        # Nobody would see a picture that comes too late; drawing it all the same would make the next one late as well.
-        left, began = self._clock.until((frame + GRACE) * FRAME), time.monotonic()
-        stalled = began >= self._began + RETRY
-        if self._closed or left < self.cost or (left < self.pace and not stalled):
+        began = time.monotonic()
+        stalled = began >= self._drew + RETRY
+        if not self._chosen(frame, stalled):
             self._granted(frame, wish)
             self._took(time.monotonic() - asked)
             return
-        begin, self._began = time.thread_time(), began
+        begin, self._drew = time.thread_time(), began
+        self.stride = max(1.0, self._usual * FPS * self._drawing.sharing / FILLED)
+        self._turn = max(self._turn, frame - 1) + self.stride
         try:
             planar = to_i420(self._renderer.draw(face, pose))
         except Exception:
@@ -176,10 +213,30 @@ class Easel:
             self._granted(frame, wish)
             return
         self.cost += 0.05 * (time.thread_time() - begin - self.cost)
-        took = min(time.monotonic() - began, LONGEST)
+        self._drew = time.monotonic()
+        took = min(self._drew - began, LONGEST)
+        self._usual += USUAL[took < self._usual] * (took - self._usual)
         self.pace = took if stalled and took < self.pace else followed(self.pace, took)
         self._took(time.monotonic() - asked)
         self._hang(frame, wish, planar)
+
+    def _chosen(self, frame: int, stalled: bool) -> bool:
+        """Whether a picture is worth to be begun now: nobody would see one that comes too late, and the next one would
+        be late as well."""
+        left = self._clock.until((frame + GRACE) * FRAME)
+        if self._closed or frame < self._turn:
+            return False
+        if left >= self.pace or (stalled and left >= self.cost):
+            return True
+        with self._lock:
+            newest = all(other <= frame for other in self._wanted)
+        # The one that is seen meanwhile gets older than this one will be.
+        return newest and self._newer(frame, self._clock.frame + self.pace * FPS, self._last_frame)
+
+    @staticmethod
+    def _newer(frame: int, now: float, seen: int) -> bool:
+        """Whether a picture after its time is so much newer than what is seen that it is worth to be seen late."""
+        return frame > seen and now - frame <= LATE * (now - seen)
 
     def _hang(self, frame: int, wish: object, planar: Planar) -> None:
         """Keep a picture for its time, if it is still wanted."""
@@ -190,7 +247,7 @@ class Easel:
                 self._ready[frame] = planar
                 if frame > self._last_frame:
                     self._last, self._last_frame = planar, frame
-                for old in [old for old in self._ready if old < self._clock.frame - KEPT]:
+                for old in sorted(old for old in self._ready if old < self._clock.frame - KEPT)[:-1]:
                     del self._ready[old]
 
     def _took(self, seconds: float) -> None:
@@ -213,10 +270,18 @@ class Easel:
                 del self._ready[late]
             if self._last_frame >= frame:
                 self._last_frame = frame - 1
+            self._turn = min(self._turn, frame)
 
     def get(self, frame: int) -> Planar | None:
         """Picture number `frame`, planar 4:2:0, or None while it is not there."""
         return self._ready.get(frame)
+
+    def belated(self, frame: int, seen: int) -> tuple[int, Planar] | None:
+        """What may be shown at the time of `frame`, whose own picture is not there, and the number of the frame that it
+        was drawn for: the newest one that came late, where it is much newer than that of frame `seen`."""
+        with self._lock:
+            number = max((number for number in self._ready if number < frame), default=-1)
+            return (number, self._ready[number]) if self._newer(number, frame, seen) else None
 
     @property
     def last(self) -> Planar:

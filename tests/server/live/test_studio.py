@@ -33,6 +33,22 @@ def test_the_server_chooses_the_largest_size_it_can_draw(milliseconds, size, por
     studio.close()
 
 
+@pytest.mark.parametrize("at_256, size", [(80.0, 256), (30.0, 256), (15.0, 96)])
+def test_a_family_is_drawn_small_only_where_256_px_are_far_too_slow(portrait, at_256, size):
+    from speechhead_server.live.studio import Studio
+    from support.fakes import FakeGenerator, FakeSpeech
+
+    class Family(FakeGenerator):
+        native = 96
+
+    studio = Studio(ServerSettings(workers=1), Family, FakeSpeech())
+    speeds = {512: 5.0, 384: 10.0, 256: at_256, 96: 90.0}
+    studio.measure = lambda staged, name=None: speeds[staged.size]
+    studio.choose_sizes(Avatar.from_image(portrait))
+    assert studio.size == size and 96 in studio.offer().sizes
+    studio.close()
+
+
 def test_a_machine_that_was_busy_at_the_start_is_measured_again_while_nobody_is_there(portrait):
     from types import SimpleNamespace
 

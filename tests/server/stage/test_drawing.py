@@ -69,3 +69,19 @@ def test_a_slow_start_is_forgotten(monkeypatch):
     monkeypatch.setattr(SlowRenderer, "pauses", [0.4] * 3, raising=False)
     easel, _, in_time = played(monkeypatch, 0.02, 75)
     assert len(in_time) >= 25 and easel.pace < 0.1  # else two a second are drawn for the rest of the session
+
+
+def test_pictures_of_slow_cores_are_evenly_spaced(monkeypatch):
+    easel, renderer, in_time = played(monkeypatch, 0.1, 75)
+    steps = np.diff([frame for frame, _ in renderer.ends][8:])
+    assert 2 < easel.stride < 4 and len(in_time) >= 0.6 * len(renderer.ends)
+    assert np.mean((steps >= 2) & (steps <= 4)) > 0.8, steps
+
+
+def test_what_takes_longer_than_is_moved_ahead_is_shown_late(monkeypatch):
+    easel, renderer, in_time = played(monkeypatch, 0.7, 75)
+    assert not in_time and len(renderer.ends) >= 3
+    newest = renderer.ends[-1][0]
+    frame, _ = easel.belated(newest + 8, newest - 20)
+    assert frame == newest  # 8 frames old, where what is seen is 28
+    assert easel.belated(newest + 8, newest - 7) is None and easel.belated(newest + 1, newest) is None
