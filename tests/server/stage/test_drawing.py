@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from speechhead_server.stage.clock import FRAME, Clock
-from speechhead_server.stage.drawing import GRACE, Drawing
+from speechhead_server.stage.drawing import BEHIND, GRACE, Drawing
 
 pytestmark = pytest.mark.realtime
 
@@ -85,3 +88,12 @@ def test_what_takes_longer_than_is_moved_ahead_is_shown_late(monkeypatch):
     frame, _ = easel.belated(newest + 8, newest - 20)
     assert frame == newest  # 8 frames old, where what is seen is 28
     assert easel.belated(newest + 8, newest - 7) is None and easel.belated(newest + 1, newest) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux has a priority for each thread.")
+def test_what_draws_is_behind_what_sends():
+    drawing = Drawing(1)
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    there = drawing.pool.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())).result(20)
+    drawing.close()
+    assert there == min(19, own + BEHIND) and os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
