@@ -14,8 +14,9 @@ from PIL import ImageColor
 from speechhead.avatar.portrait import Avatar
 from speechhead.core.arrays import Array
 from speechhead.core.errors import ControlError, ImageError
+from speechhead.generators.compact.backdrop import fill
 from speechhead.generators.compact.generator import CompactGenerator, Source
-from speechhead.generators.compact.matte import Matte, behind, fill
+from speechhead.generators.compact.matte import Matte, behind
 from speechhead.generators.protocol import Generator
 from speechhead.media.image import Picture, load_image
 

@@ -26,7 +26,7 @@ from .matte import Layers, Matte
 from .meshwarp import NEIGHBOURS, OVAL, MeshWarp, border_taper, grown, silhouette
 from .mouth_light import softness
 from .plate import how_parted
-from .relief import Raise, Relief, surface
+from .relief import Raise, Relief, cut_above, surface
 from .rest_plate import RestPlate, RestPlates
 from .room_light import RoomLight, room_light
 from .shown import PRIOR_RESOLUTION, frame_inputs, portrait_inputs, shut, with_lips, with_lips_shut, without_smile
@@ -131,7 +131,9 @@ class CompactGenerator:
         bare = without_creases(crop, mesh, unit, smiling(from_mesh(canonical), how_parted(mesh, unit)))
         lips = LipSheets.prepare(bare, mesh, pose, inside.soft)
         raising = Raise.of(mesh, pose, worn(crop, canonical, pose))
-        relief = Relief(surface(self._heads.fit(mesh), pose, self.size), raising, mesh, pose, self.size)
+        layers = self._matte(bare, mesh)
+        solid = surface(self._heads.fit(mesh), pose, self.size)
+        relief = Relief(solid, raising, mesh, pose, self.size, cut_above(layers.alpha, mesh))
         warper = MeshWarp(relief.raised(canonical, pose), pose, self.size)
         seen = shut(self._latents, canonical, lips.plate.parted)
         smile = self._rest_plates.prepare(crop, mesh, canonical, pose)
@@ -139,7 +141,6 @@ class CompactGenerator:
         feeds = {name: value[None] for name, value in own.items()}
         names = [output.name for output in self._source.get_outputs()]
         features = dict(zip(names, self._source.run(None, feeds))) | feeds
-        layers = self._matte(bare, mesh)
         turned = pose.rotation, pose.translation, float(pose.scale)
         lids = self._lids.prepare(crop, mesh, pose, softness(crop, mesh, pose.scale))
         shut70 = from_mesh(seen)

@@ -14,6 +14,7 @@ from speechhead.core.arrays import Array
 from speechhead.core.stages import staged
 from speechhead.engines.onnx import load_session
 
+from .backdrop import fill
 from .fill import push_pull
 from .matting import by_colour
 from .meshwarp import OVAL, places
@@ -240,18 +241,6 @@ def behind(crop: NDArray[np.uint8], alpha: Array) -> NDArray[np.bool_]:
     restless = np.abs(luma - cv2.GaussianBlur(luma, (0, 0), max(1.0, 0.01 * size)))
     around = push_pull(cv2.blur(restless, (_side(CUT.wide * size),) * 2)[..., None], (~wide).astype(np.float32))
     return near | (wide & (around[..., 0] < CUT.calm))
-
-
-def fill(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """`image` [H, W, 3] with the hole filled from around it, see `push_pull`.
-
-    All of it is a hole: the mean colour.
-    """
-    if hole.all():
-        return np.broadcast_to(image.mean((0, 1)).astype(np.uint8), image.shape).copy()
-    filled = push_pull(image.astype(np.float32), (~hole).astype(np.float32))
-    filled[~hole] = image[~hole]
-    return np.clip(np.round(filled), 0, 255).astype(np.uint8)
 
 
 def without_holes(inside: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.bool_]:

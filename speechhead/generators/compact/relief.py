@@ -60,6 +60,12 @@ class ReliefShape:
     loose: float = 0.4
     """How much the furthest hair stays behind."""
 
+    beside: float = 0.06
+    """Sigma, in parts of the crop's side, between hair that its upper edge cuts and hair that it does not."""
+
+    hardly: float = 0.05
+    """Part of the upper edge that is person up to which nothing is cut there."""
+
     rounds: int = 6
     """Steps in which the field of moves is turned round."""
 
@@ -129,24 +135,35 @@ class Relief:
     surface : float32 [N, N] each, depth in pixels and rigidity of all places, of the function `surface`
     raising : of the face; mesh : float32 [478, 3], the face in crop pixels; pose : its pose
     size : side of the crop in pixels
+    goes : float32 [N, N], how much of their way places go, of the function `cut_above`; None of a whole head
     """
 
-    def __init__(self, surface: tuple[Array, Array], raising: Raise, mesh: Array, pose: Pose, size: int) -> None:
+    def __init__(
+        self,
+        surface: tuple[Array, Array],
+        raising: Raise,
+        mesh: Array,
+        pose: Pose,
+        size: int,
+        goes: Array | None = None,
+    ) -> None:
         count = RELIEF.resolution
         self.size, self.pose = size, pose
         self._raise = raising
         cell = size / count
-        self.depth, self.rigid = surface
+        (self.depth, self.rigid), self.goes = surface, goes
         places = (pixel_grid(count, count) + 1) * np.float32(size / 2)
         solid = np.dstack([places, self.depth, np.ones_like(self.depth)]).reshape(-1, 4)
         edge = mesh[OVAL, :2]
         at = np.asarray(edge / cell - 0.5, np.float32)[:, None]
         self._edge = np.column_stack([edge, self._read(self.depth, at), np.ones(len(edge), np.float32)])
         self._edge_rigid = self._read(self.rigid, at)[:, None]
-        share = self.rigid.reshape(-1, 1)
+        rigid = self.rigid.reshape(-1, 1)
         self.inside = within(edge, places)
         near = nearness(places, edge, pose.scale, self.inside)
-        whole = np.concatenate([share * solid, (1 - share) * solid, near], 1)
+        whole = np.concatenate([rigid * solid, (1 - rigid) * solid, near], 1)
+        if goes is not None:
+            whole *= goes.reshape(-1, 1)
         self.places = whole.astype(np.float32)  # [N N, 44]: a place moves by its row times what drives it, `driven`
 
     def raised(self, keypoints: Array, pose: Pose) -> Array:
@@ -232,6 +249,25 @@ def surface(head: FittedHead, pose: Pose, size: int) -> tuple[Array, Array]:
     rigid = cv2.GaussianBlur(rigid, (0, 0), RELIEF.calm * unit)
     both = cv2.resize(np.dstack([depth, rigid]), (count, count), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(both[..., 0]), np.ascontiguousarray(both[..., 1])
+
+
+def cut_above(alpha: Array, mesh: Array) -> Array | None:
+    """How much of their way places go, float32 [N, N] in 0..1: hair that the crop's upper edge cuts comes to rest
+    there, and all of it bends a little instead of a strip at the edge that is drawn out. None where nothing is cut.
+
+    Parameters
+    ----------
+    alpha : float32 [S, S], how much of each pixel is the person; mesh : float32 [478, 3], the face in crop pixels
+    """
+    count, size = RELIEF.resolution, len(alpha)
+    first = np.ascontiguousarray(alpha[: max(1, size // count)].mean(0)[None])
+    cut = cv2.resize(first, (count, 1), interpolation=cv2.INTER_AREA)
+    cut = cv2.GaussianBlur(cut, (0, 0), RELIEF.beside * count, borderType=cv2.BORDER_REPLICATE)
+    if cut.max() < RELIEF.hardly:
+        return None
+    down = (np.arange(count, dtype=np.float32)[:, None] + np.float32(0.5)) * np.float32(size / count)
+    rest = 1 - smoothstep32(down, 0, max(float(mesh[OVAL, 1].min()), 1.0))
+    return np.asarray(1 - cut * rest, np.float32)
 
 
 def ramped(depth: Array, slope: float) -> Array:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from speechhead.avatar.portrait import Avatar
-from speechhead.generators.compact.matte import CUT, Layers, Matte, behind, fill, guided, without_holes
+from speechhead.generators.compact.backdrop import fill, repeated
+from speechhead.generators.compact.matte import CUT, Layers, Matte, behind, guided, without_holes
 from speechhead.generators.compact.meshwarp import places
 
 
@@ -80,6 +81,26 @@ def test_a_hole_is_filled_from_around_it_and_all_else_is_kept() -> None:
     error = np.abs(filled[hole].astype(int) - ramp[hole])
     assert error.mean() < 15 and error.max() < 60
     assert np.array_equal(fill(ramp, np.ones((64, 64), bool))[0, 0], ramp.mean((0, 1)).astype(np.uint8))
+
+
+def test_a_hole_has_the_grain_of_what_is_around_it_and_no_edges_of_things() -> None:
+    rng = np.random.default_rng(3)
+    wall = np.clip(120 + rng.normal(0, 8, (200, 200, 1)).repeat(3, 2), 0, 255).astype(np.uint8)
+    wall[:, 60] = 255  # a pole
+    hole = np.zeros((200, 200), bool)
+    hole[:, 70:130] = True
+    filled = fill(np.where(hole[..., None], np.uint8(0), wall), hole)
+    inside = filled[:, 72:88, 0].astype(float)
+    assert 4 < inside.std() < 12 and filled[:, 70:130].max() < 190
+    assert np.array_equal(filled[~hole], wall[~hole])
+
+
+def test_where_a_picture_ends_in_its_crop_is_seen() -> None:
+    crop = np.random.default_rng(4).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    assert not repeated(crop).any()
+    crop[:6], crop[:, 60:] = crop[6], crop[:, 59:60]
+    beyond = repeated(crop)
+    assert beyond[:6].all() and beyond[:, 60:].all() and not beyond[6:, :60].any()
 
 
 def test_before_a_calm_wall_more_of_it_is_guessed() -> None:

@@ -14,6 +14,7 @@ from speechhead.generators.compact.relief import (
     Raise,
     Relief,
     between,
+    cut_above,
     followed,
     fronted,
     inverted,
@@ -121,3 +122,17 @@ def test_only_the_rim_of_a_face_is_brought_forward() -> None:
     shift = (MESH - before)[:, 2] / POSE.scale
     assert shift.min() >= -1e-6 and np.abs(shift[[1, 4, 13, 14, 33, 263, 168]]).max() < 1e-6
     assert shift[OVAL].max() > 0.003
+
+
+def test_hair_that_the_crop_cuts_comes_to_rest_over_all_of_its_height(relief: Relief) -> None:
+    alpha = np.zeros((SIZE, SIZE), np.float32)
+    assert cut_above(alpha, MESH) is None
+    alpha[:, 64:192] = 1
+    goes, forehead = cut_above(alpha, MESH), MESH[OVAL, 1].min()
+    assert goes is not None
+    assert goes[0, 32] < 0.05 and goes[0, 2] > 0.95  # above the head, and far beside it
+    assert np.all(goes[round(forehead * COUNT / SIZE) + 1 :] == 1) and np.all(np.diff(goes[:, 32]) >= 0)
+    pose = turned(POSE, (0, 0, 12))
+    cut = Relief((relief.depth, relief.rigid), Raise.of(MESH, POSE), MESH, POSE, SIZE, goes)
+    assert np.allclose(moved(cut, pose)[40:], moved(relief, pose)[40:])
+    assert np.abs(moved(cut, pose)[0, 32]).max() < 0.1 * np.abs(moved(relief, pose)[0, 32]).max()

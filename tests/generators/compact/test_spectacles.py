@@ -10,7 +10,17 @@ from speechhead.avatar.portrait import Avatar
 from speechhead.face.landmarks import MESH_REFERENCE, Pose, to_normalised, to_pixels
 from speechhead.generators.compact.meshwarp import EYE_LEFT, EYE_RIGHT
 from speechhead.generators.compact.relief import Raise
-from speechhead.generators.compact.spectacles import RIMS, closed_line, contrast, lifts, nearest, rims, worn
+from speechhead.generators.compact.spectacles import (
+    RIMS,
+    bridge,
+    bridged,
+    closed_line,
+    contrast,
+    lifts,
+    nearest,
+    rims,
+    worn,
+)
 
 SIZE = 256
 POSE = Pose.from_angles(yaw=6, translation=(128, 110, 0), scale=56)
@@ -50,6 +60,19 @@ def test_dark_and_light_rims_are_found_where_they_are(avatar: Avatar, colour: tu
 def test_a_face_without_spectacles_is_left_alone(avatar: Avatar) -> None:
     canonical = to_normalised(avatar.mesh, avatar.pose)
     assert worn(avatar.crop, canonical, avatar.pose) is None
+
+
+def test_lenses_without_rims_are_found_by_their_bridge(avatar: Avatar) -> None:
+    canonical, crop = to_normalised(avatar.mesh, avatar.pose), avatar.crop.copy()
+    line = bridge(drawn_rims(canonical))
+    solid = np.column_stack([line, np.full(len(line), RIMS.level, np.float32)])
+    ends = to_pixels(solid, avatar.pose)[:, :2]
+    luma = [cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)]
+    cv2.polylines(crop, [np.round(ends * 16).astype(np.int32)], False, (25, 20, 20), 2, cv2.LINE_AA, 4)
+    luma.append(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32))
+    before, after = (bridged(one, canonical, avatar.pose) for one in luma)
+    assert before < RIMS.joined / 2 < RIMS.joined < after
+    assert worn(crop, canonical, avatar.pose) is not None
 
 
 def test_points_under_rims_lie_on_one_bent_sheet_and_eyes_stay() -> None:

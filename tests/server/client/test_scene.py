@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from support import node
 
 from speechhead.avatar.named import SHIPPED
 from speechhead.avatar.portrait import Avatar
+from speechhead.face.landmarks import to_pixels
 from speechhead.generators.compact.generator import CompactGenerator
+from speechhead.generators.compact.relief import Raise, Relief
 from speechhead.generators.compact.scene.file import SceneFile
 from speechhead.generators.compact.scene.opened import from_scene
 from speechhead.generators.compact.scene.pack import packed
@@ -51,7 +54,10 @@ def coded(data: bytes) -> str:
 def test_what_is_derived_is_what_python_derives(tmp_path):
     avatar = Avatar.from_image(SHIPPED / "eileen_collins.jpg", size=SIZE).resampled(SIZE)
     source = CompactGenerator.load(SIZE, threads=1).prepare(avatar.crop, avatar.mesh)
-    data = packed(source).bytes()
+    goes = np.repeat(np.linspace(0, 1, 64, dtype=np.float32)[:, None], 64, 1)  # as of hair that the crop cuts
+    relief, mesh = source.relief, to_pixels(source.canonical, source.pose)
+    relief = Relief((relief.depth, relief.rigid), Raise.of(mesh, source.pose), mesh, source.pose, SIZE, goes)
+    data = packed(replace(source, relief=relief)).bytes()
     file, read = SceneFile(data), from_scene(data)
     raw = file.within("")
     pixels = {name: coded(file.pixels(name).tobytes()) for name in file.told["pictures"]}

@@ -80,6 +80,7 @@ function lighting(scene) {
 function places(scene) {
   const depth = scene.array("depth"), rigid = scene.array("rigid").data, inside = scene.array("inside").data;
   const edge = scene.array("numbers.edge").data, {scale, size} = scene.meta.numbers;
+  const goes = scene.has("goes") ? scene.array("goes").data : null; // a part of the way, where the crop cuts hair
   const [count] = depth.shape, cell = size / count, row = 8 + OVAL, place = new Float64Array(4);
   const data = new Float32Array(count * count * row), near = new Float64Array(OVAL);
   for (let k = 0; k < count * count; k++) {
@@ -96,9 +97,11 @@ function places(scene) {
       nearest = Math.min(nearest, near[n]);
     }
     const fades = 1 - smooth(inside[k] ? 0 : nearest, 0, 0.2);
-    if (fades === 0) continue;
-    for (let n = 0; n < OVAL; n++) sum += near[n] = Math.exp(-(((near[n] - nearest) / 0.12) ** 2));
-    for (let n = 0; n < OVAL; n++) data[at + 8 + n] = (fades * near[n]) / sum;
+    if (fades > 0) {
+      for (let n = 0; n < OVAL; n++) sum += near[n] = Math.exp(-(((near[n] - nearest) / 0.12) ** 2));
+      for (let n = 0; n < OVAL; n++) data[at + 8 + n] = (fades * near[n]) / sum;
+    }
+    for (let c = 0; goes && c < row; c++) data[at + c] *= goes[k];
   }
   return {shape: [count * count, row], data};
 }

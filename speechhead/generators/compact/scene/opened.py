@@ -45,7 +45,8 @@ def from_scene(data: bytes) -> Source:
     canonical = numbers["canonical"]
     crop = _bytes(scene.array("crop"))
     raising = Raise(numbers["front"], numbers["outwards"], numbers.get("worn"))
-    relief = Relief((scene.array("depth"), scene.array("rigid")), raising, to_pixels(canonical, pose), pose, size)
+    solid, goes = (scene.array("depth"), scene.array("rigid")), scene.array("goes") if "goes" in scene else None
+    relief = Relief(solid, raising, to_pixels(canonical, pose), pose, size, goes)
     smile, light = scene.told["smile"], told.get("room")
     return Source(
         crop=crop,

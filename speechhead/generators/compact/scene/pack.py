@@ -54,6 +54,8 @@ def packed(source: Source) -> SceneWriter:
         scene.put_picture("light", source.smile.light, step, -128 * step)
     scene.put_steps("depth", source.relief.depth, np.int16)
     scene.put_steps("rigid", source.relief.rigid, np.int16)
+    if source.relief.goes is not None:
+        scene.put_steps("goes", source.relief.goes, np.int16)
     scene.put("inside", source.relief.inside.astype(np.uint8))
     if source.room is not None:
         scene.put_steps("lit", source.room.share, np.uint8)

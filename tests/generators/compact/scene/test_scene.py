@@ -77,11 +77,13 @@ def test_the_same_is_drawn_from_the_file(compact, name, request):
 def test_an_eye_that_has_no_layers_has_none_in_the_file_and_spectacles_are_in_it(smiling):
     relief, mesh = smiling.relief, to_pixels(smiling.canonical, smiling.pose)
     raising = Raise.of(mesh, smiling.pose, np.linspace(-3, 0, len(mesh), dtype=np.float32))
-    relief = Relief((relief.depth, relief.rigid), raising, mesh, smiling.pose, SIZE)
+    goes = np.linspace(0, 1, relief.depth.size, dtype=np.float32).reshape(relief.depth.shape)
+    relief = Relief((relief.depth, relief.rigid), raising, mesh, smiling.pose, SIZE, goes)
     source = replace(smiling, lids=(None, None), relief=relief)
     data = packed(source).bytes()
     assert from_scene(data).lids == (None, None)
     assert np.allclose(from_scene(data).relief.held()["worn"], relief.held()["worn"])
+    assert np.abs(from_scene(data).relief.places - relief.places).max() < 0.02
     assert not any(name.startswith(("lids.", "balls.")) for name in SceneFile(data).within(""))
 
 
