@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep
 
 from .fill import push_pull
 
@@ -31,6 +32,9 @@ class Grain:
 
     most: float = 3.0
     """How much more than the median of all that is seen counts as grain; the rest are edges of things."""
+
+    seen: tuple[float, float] = (1.5, 3.0)
+    """Median, in levels, of grain that nobody misses, and from which on it is given."""
 
     same: float = 0.3
     """Mean difference, in levels, up to which two lines of pixels are the same, but for coding."""
@@ -73,8 +77,8 @@ def grain(filled: Array, hole: NDArray[np.bool_], beyond: NDArray[np.bool_]) -> 
     away = reach[rows, columns]
     share = seen * np.clip(away / GRAIN.edge, 0, 1) * np.clip((high - away) / (high - low), 0, 1)
     fine = filled - cv2.GaussianBlur(filled, (0, 0), max(1.0, GRAIN.sigma * max(height, width)))
-    most = GRAIN.most * float(np.median(np.abs(fine[whole]))) if whole.any() else 0.0
-    fine = np.clip(fine, -most, most)
+    level = float(np.median(np.abs(fine[whole]))) if whole.any() else 0.0
+    fine = smoothstep(level, *GRAIN.seen) * np.clip(fine, -GRAIN.most * level, GRAIN.most * level)
     out = np.zeros_like(filled)
     out[rows, columns] = fine[tuple(there.T)] * share[:, None]
     return out

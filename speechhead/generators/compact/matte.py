@@ -45,6 +45,16 @@ class Cut:
     rim: float = 0.010
     """As far around the person the background is guessed as well: what leans on it there is taken for the person's."""
 
+    sure: float = 0.9
+    """Matte, 0..1, above which a pixel is surely the person."""
+
+    slack: float = 16.0
+    """Levels by which a person's part of a pixel may be darker than black or brighter than white: more is taken for the
+    background's, which was guessed wrongly there."""
+
+    apart: float = 0.006
+    """How far strands may be apart that hang together: a star of a flag further off is no hair."""
+
     wide: float = 0.020
     """The same before a calm wall: there nothing is lost, and no line of the outline stays on the wall, as cameras draw
     one around hair."""
@@ -103,7 +113,7 @@ class Layers:
     @classmethod
     def split(cls, crop: NDArray[np.uint8], alpha: Array) -> Layers:
         """The layers of a crop [S, S, 3] of which `alpha` [S, S] is the person."""
-        return cls.of(crop, alpha, fill(crop, behind(crop, alpha)))
+        return cls.of(crop, alpha, possible(crop, alpha, fill(crop, behind(crop, alpha))))
 
     @classmethod
     def of(cls, crop: NDArray[np.uint8], alpha: Array, background: NDArray[np.uint8]) -> Layers:
@@ -209,6 +219,7 @@ class Matte:
         most = np.asarray(np.clip((wide - 0.06) / 0.84, 0, 1), np.float32)
         inside = np.maximum(cv2.erode((expected > 0.97).astype(np.uint8), _disc(CUT.inside * size)), face)
         alpha = by_colour(crop, expected, without_holes(inside, expected < 0.5), most)
+        alpha *= joined(alpha, round(CUT.apart * size))
         return cv2.GaussianBlur(alpha, (0, 0), max(0.5, size / 700)).astype(np.float32)
 
 
@@ -241,6 +252,25 @@ def behind(crop: NDArray[np.uint8], alpha: Array) -> NDArray[np.bool_]:
     restless = np.abs(luma - cv2.GaussianBlur(luma, (0, 0), max(1.0, 0.01 * size)))
     around = push_pull(cv2.blur(restless, (_side(CUT.wide * size),) * 2)[..., None], (~wide).astype(np.float32))
     return near | (wide & (around[..., 0] < CUT.calm))
+
+
+def possible(crop: NDArray[np.uint8], alpha: Array, background: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A background [S, S, 3] of a crop [S, S, 3] before which a person of matte [S, S] has a colour that there is.
+
+    Where it has none, as where half a star beside hair was guessed away, the background is what the crop shows.
+    """
+    share = alpha[..., None]
+    person = crop - (1 - share) * background
+    beyond = person - np.clip(person, -CUT.slack, 255 * share + np.float32(CUT.slack))
+    more = beyond / np.maximum(1 - share, np.float32(0.05))
+    return np.clip(np.round(background + more), 0, 255).astype(np.uint8)
+
+
+def joined(alpha: Array, apart: int) -> NDArray[np.bool_]:
+    """What of a matte [H, W] hangs together with what is surely the person, over gaps of so many pixels, [H, W]."""
+    there = cv2.dilate((alpha > CUT.seen).astype(np.uint8), np.ones((apart + 1, apart + 1), np.uint8))
+    _, parts = cv2.connectedComponents(there)
+    return np.isin(parts, np.unique(parts[alpha > CUT.sure]))
 
 
 def without_holes(inside: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -8,7 +8,15 @@ import pytest
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.generators.compact.backdrop import fill, repeated
-from speechhead.generators.compact.matte import CUT, Layers, Matte, behind, guided, without_holes
+from speechhead.generators.compact.matte import (
+    CUT,
+    Layers,
+    Matte,
+    behind,
+    guided,
+    joined,
+    without_holes,
+)
 from speechhead.generators.compact.meshwarp import places
 
 
@@ -111,6 +119,28 @@ def test_before_a_calm_wall_more_of_it_is_guessed() -> None:
     alpha[:, 80:120] = 1
     hidden = np.flatnonzero(behind(crop, alpha)[100])
     assert hidden[0] == 80 - round(CUT.wide * 200) and hidden[-1] == 119 + round(CUT.rim * 200)
+
+
+def test_half_a_star_beside_hair_stays_on_its_flag() -> None:
+    """The matte reaches a little over the flag; what it takes of the star would otherwise go along with the hair."""
+    crop = np.full((200, 200, 3), (20, 25, 70), np.uint8)
+    crop[:, 100:] = 30  # the person
+    star = np.s_[90:110, 96:99]
+    crop[star] = 250
+    alpha = np.zeros((200, 200), np.float32)
+    alpha[:, 100:], alpha[star] = 1, 0.1
+    layers = Layers.split(crop, alpha)
+    assert layers.background[star].min() > 200
+    assert layers.person[::2, ::2][star][..., :3].max() <= 0.1 * 255 + CUT.slack + 2
+    still = np.zeros((64, 64, 2), np.float32)
+    assert np.abs(layers.moved(still).astype(int) - crop)[star].max() <= 1
+
+
+def test_what_hangs_together_with_nobody_is_no_hair() -> None:
+    alpha = np.zeros((64, 64), np.float32)
+    alpha[:, 32:], alpha[20, 20:30], alpha[40:44, 4:8] = 1, 0.3, 0.3  # a strand two pixels off, and a star
+    there = joined(alpha, 3)
+    assert there[20, 25] and there[:, 32:].all() and not there[40:44, 4:8].any()
 
 
 def test_what_the_person_encloses_is_the_person() -> None:
