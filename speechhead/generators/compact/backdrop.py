@@ -30,11 +30,18 @@ class Grain:
     deep: tuple[float, float] = (0.12, 0.18)
     """How far behind a person it begins to end, and ends: no turn uncovers more."""
 
-    most: float = 3.0
-    """How much more than the median of all that is seen counts as grain; the rest are edges of things."""
+    calm: float = 25.0
+    """The percentile of what is seen that tells how strong grain is."""
 
-    seen: tuple[float, float] = (1.5, 3.0)
-    """Median, in levels, of grain that nobody misses, and from which on it is given."""
+    things: tuple[float, float] = (3.2, 4.5)
+    """How many times that the mean may be: 2.5 of noise, 2.6 to 3.1 of prints, 6 and more of slats and flags, which
+    are none."""
+
+    most: float = 6.5
+    """How many times that counts as grain: two standard deviations; the rest are edges of things."""
+
+    seen: tuple[float, float] = (0.7, 1.4)
+    """That, in levels, of grain that nobody misses, and from which on it is given."""
 
     same: float = 0.3
     """Mean difference, in levels, up to which two lines of pixels are the same, but for coding."""
@@ -77,8 +84,10 @@ def grain(filled: Array, hole: NDArray[np.bool_], beyond: NDArray[np.bool_]) -> 
     away = reach[rows, columns]
     share = seen * np.clip(away / GRAIN.edge, 0, 1) * np.clip((high - away) / (high - low), 0, 1)
     fine = filled - cv2.GaussianBlur(filled, (0, 0), max(1.0, GRAIN.sigma * max(height, width)))
-    level = float(np.median(np.abs(fine[whole]))) if whole.any() else 0.0
-    fine = smoothstep(level, *GRAIN.seen) * np.clip(fine, -GRAIN.most * level, GRAIN.most * level)
+    strong = np.abs(fine[whole]) if whole.any() else np.zeros(1, np.float32)
+    level, mean = float(np.percentile(strong, GRAIN.calm)), float(strong.mean())
+    amount = smoothstep(level, *GRAIN.seen) * (1 - smoothstep(mean / max(level, 1e-3), *GRAIN.things))
+    fine = amount * np.clip(fine, -GRAIN.most * level, GRAIN.most * level)
     out = np.zeros_like(filled)
     out[rows, columns] = fine[tuple(there.T)] * share[:, None]
     return out

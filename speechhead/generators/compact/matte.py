@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhead.core.arrays import Array
+from speechhead.core.smoothstep import smoothstep32
 from speechhead.core.stages import staged
 from speechhead.engines.onnx import load_session
 
@@ -51,6 +52,9 @@ class Cut:
     slack: float = 16.0
     """Levels by which a person's part of a pixel may be darker than black or brighter than white: more is taken for the
     background's, which was guessed wrongly there."""
+
+    thick: tuple[float, float] = (0.4, 0.8)
+    """Mattes from which on that is no longer told, and from which it is not."""
 
     apart: float = 0.006
     """How far strands may be apart that hang together: a star of a flag further off is no hair."""
@@ -262,7 +266,7 @@ def possible(crop: NDArray[np.uint8], alpha: Array, background: NDArray[np.uint8
     share = alpha[..., None]
     person = crop - (1 - share) * background
     beyond = person - np.clip(person, -CUT.slack, 255 * share + np.float32(CUT.slack))
-    more = beyond / np.maximum(1 - share, np.float32(0.05))
+    more = beyond * (1 - smoothstep32(share, *CUT.thick)) / np.maximum(1 - share, np.float32(0.05))
     return np.clip(np.round(background + more), 0, 255).astype(np.uint8)
 
 
