@@ -139,10 +139,10 @@ def remove(name: str) -> None:
     if name not in known:
         remedy = f"Choose from {', '.join(known)}." if known else "No portrait was added."
         raise ImageError(f"name '{name[:60]}': no such portrait. {remedy}")
-    entry = _entry(known[name])
+    pictures = [file for file in known[name].parent.iterdir() if file.stem == name and file != known[name]]
     try:
         known[name].unlink()
-        if entry is not None:
-            entry.path.unlink()
+        for picture in pictures:  # whatever its description says: a damaged one names none
+            picture.unlink()
     except OSError as error:
         raise ImageError(f"{known[name]}: {reason(error)}. Check what may be written there.") from error

@@ -315,7 +315,9 @@ def _run(application: typer.Typer, name: str) -> NoReturn:
         if type(error).__name__ == "NoArgsIsHelpError":  # the help has been shown
             sys.exit(0)
         if hasattr(error, "format_message"):  # typer's own classes have moved between its versions
-            _fail(f"{error.format_message()} Try '{name} --help'.", 2)
+            line = error.format_message()
+            asked = getattr(getattr(error, "ctx", None), "command_path", "") or name  # of `say`, not all commands
+            _fail(f"{line.rstrip('.')}. Try '{asked} --help'.", 2)
         if os.environ.get("SPEECHHEAD_DEBUG"):
             raise
         kind = type(error).__name__

@@ -67,7 +67,7 @@ def _plain() -> Callable[[int, int | None], None]:
         of = f" of {total} ({done / total:.0%})" if total else ""
         if total and done > first[1]:  # the time before the first frame tells nothing of the others
             of += f", {(now - first[0]) / (done - first[1]) * (total - done):.0f} s left"
-        print(f"{done} frames{of}", file=sys.stderr, flush=True)
+        print(f"{done} frame{'' if done == 1 else 's'}{of}", file=sys.stderr, flush=True)
 
     return tell
 

@@ -117,7 +117,8 @@ class Controls:
     head: str | Path | Sequence[Angles] | HeadTrack = option(
         "generated",
         help="generated from the speech, retained as in the portrait, or given",
-        note="at the command line by a CSV of poses, or a video of somebody who moves so",
+        note="at the command line by a CSV with the columns yaw, pitch, roll in degrees (and time in seconds, brow, "
+        "blink, relative), or a video of somebody who moves so",
         metavar="MODE_OR_FILE",
         kind=str,
         wire=HeadMode | Angles,

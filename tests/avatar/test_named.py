@@ -86,6 +86,15 @@ def test_unreadable_entries_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "gone.json: is damaged, or its picture is gone" in RUN.invoke(app, ["avatars"]).output
 
 
+def test_a_damaged_portrait_is_removed_with_its_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPEECHHEAD_HOME", str(tmp_path))
+    for name in ("me", "me2"):
+        named.add(named.shipped()["mara"].path, name)
+    (tmp_path / "avatars" / "me.json").write_text("{")
+    named.remove("me")
+    assert sorted(file.stem for file in (tmp_path / "avatars").iterdir()) == ["me2", "me2"]
+
+
 def test_a_name_that_is_not_usable_is_told_at_once(tmp_path: Path) -> None:
     done = RUN.invoke(app, ["avatars", "add", str(tmp_path / "a:b.jpg")])  # no such picture, either
     assert isinstance(done.exception, ImageError) and "name 'a:b'" in str(done.exception)

@@ -12,14 +12,14 @@ from speechhead.core.errors import MediaError
 
 
 def test_lines_come_where_there_is_no_terminal_and_a_run_is_long(capsys, monkeypatch):
-    clock = iter([0.0, 5.0, 12.0, 13.0, 30.0])
+    clock = iter([0.0, 5.0, 12.0, 13.0, 30.0, 45.0])
     monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
     with terminal.told(False) as (progress, made):
-        for done, total in ((1, 100), (25, 100), (26, 100), (50, None)):
+        for done, total in ((1, 100), (25, 100), (26, 100), (50, None), (1, 3)):
             progress(done, total)
         made("out.mp4")
     said = capsys.readouterr()
-    assert said.err.splitlines() == ["25 frames of 100 (25%), 22 s left", "50 frames"]
+    assert said.err.splitlines() == ["25 frames of 100 (25%), 22 s left", "50 frames", "1 frame of 3 (33%)"]
     assert said.out == "out.mp4\n"
 
 

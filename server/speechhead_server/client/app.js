@@ -35,10 +35,10 @@ const drawn = new Drawn(
 const take = new Take({ seed: $("seed"), another: $("another") }, () => stage().phase !== "off" && start());
 const keyframes = new Keyframes({ file: $("keyframes"), name: $("keyframes-name"), clear: $("keyframes-clear") });
 const pace = new Pace({
-  slow: (fps) => notices.show(new StandingStill(fps, drawn.smaller), config, () => drawn.shrink()),
+  slow: (fps, sent) => notices.show(new StandingStill(fps, sent, drawn.smaller), config, () => drawn.shrink()),
   well: () => notices.settle(StandingStill),
 });
-const readout = new Readout(document, () => api.get(`/sessions/${session.id}/stats`), (fps) => pace.look(fps));
+const readout = new Readout(document, () => api.get(`/sessions/${session.id}/stats`), (...rates) => pace.look(...rates));
 const still = new Still($("still"), $("video"));
 const composer = new Composer({ form: $("composer"), text: $("text"), count: $("count"), speak: $("speak") }, say);
 const portraits = new Portraits(
@@ -224,7 +224,8 @@ async function choosePortrait(avatar) {
 // What the server says.
 
 function hear(message) {
-  if (message.type === "state") showState(message.state);
+  if (message.type === "hello" && message.state) showState(message.state); // of a session that others joined before
+  else if (message.type === "state") showState(message.state);
   else if (message.type === "caption") captions.caption(message);
   else if (message.type === "word") captions.word(message);
   else if (message.type === "done") captions.done(message);
@@ -338,7 +339,7 @@ function stage() {
 function show(phase) {
   stage().phase = phase;
   const on = phase === "live";
-  for (const id of ["record", "mute", "interrupt"]) $(id).disabled = !on;
+  for (const id of ["record", "mute"]) $(id).disabled = !on;
   $("record").disabled ||= !Recorder.possible;
   $("leave").disabled = phase === "off";
   $("start").hidden = phase !== "off";
@@ -350,6 +351,7 @@ function showState(now) {
   stage().state = now;
   const phase = { off: "Not connected", connecting: "Connecting", mending: "Connection lost, trying again" }[stage().phase];
   $("pill-text").textContent = phase ?? SAID[now] ?? now;
+  $("interrupt").disabled = Boolean(phase) || now === "idle"; // there is nothing to stop
   applySound();
 }
 

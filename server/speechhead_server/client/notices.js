@@ -95,10 +95,16 @@ export function explain(error, config) {
   }
 }
 
-function standing({ fps, smaller }) {
-  const text = `${Math.round(fps)} of 25 pictures a second arrive: the server or the network is too busy for this size.`;
-  const [advice, again] = smaller ? [" A smaller picture moves sooner.", `Take ${smaller} × ${smaller}`] : [" Nothing smaller is offered here.", undefined];
-  return { title: "The pictures hardly move", text: text + advice, again };
+function standing({ fps, network, smaller }) {
+  const few = `${Math.round(fps)} of 25 pictures a second arrive: `;
+  const again = smaller ? `Take ${smaller} × ${smaller}` : undefined;
+  if (network) {
+    const advice = smaller ? "Go nearer to the access point, use a cable, or take a smaller picture." : "Go nearer to the access point, or use a cable.";
+    return { title: "The pictures hardly move", again, text: `${few}the server sends more, and the network loses them. ${advice}` };
+  }
+  const why = "the server's machine is too slow for this size, or busy with something else.";
+  const advice = smaller ? "A smaller picture moves sooner." : "Nothing smaller is offered here: end other programs and sessions there, or run the server on a faster machine.";
+  return { title: "The pictures hardly move", again, text: `${few}${why} ${advice}` };
 }
 
 function noPath({ local, remote }, config) {

@@ -6,11 +6,15 @@ const LOOKS = 3; // in a row, a second each
 
 /** Pictures stand nearly still. */
 export class StandingStill extends Error {
-  /** @param {number} fps that come @param {number | null} smaller the next smaller size that is offered */
-  constructor(fps, smaller) {
+  /**
+   * @param {number} fps that come
+   * @param {number} sent that the server sends
+   * @param {number | null} smaller the next smaller size that is offered
+   */
+  constructor(fps, sent, smaller) {
     super("the pictures hardly move");
-    this.fps = fps;
-    this.smaller = smaller;
+    Object.assign(this, { fps, smaller });
+    this.network = sent >= WELL; // the server keeps up, and they do not come through
   }
 }
 
@@ -19,7 +23,7 @@ export class Pace {
   #well = 0;
   #said = false;
 
-  /** @param {{slow: (fps: number) => void, well: () => void}} on called when it is too slow, and when it is well again */
+  /** @param {{slow: (fps: number, sent: number) => void, well: () => void}} on called when it is too slow, and when it is well again */
   constructor(on) {
     this.on = on;
   }
@@ -30,13 +34,13 @@ export class Pace {
     this.#said = false;
   }
 
-  /** Pictures that came in the last second. */
-  look(fps) {
+  /** Pictures that came, and that the server sent, in the last second. */
+  look(fps, sent) {
     this.#slow = fps < SLOW ? this.#slow + 1 : 0;
     this.#well = fps >= WELL ? this.#well + 1 : 0;
     if (!this.#said && this.#slow >= LOOKS) {
       this.#said = true;
-      this.on.slow(fps);
+      this.on.slow(fps, sent);
     } else if (this.#said && this.#well >= LOOKS) {
       this.#said = false;
       this.on.well();

@@ -12,7 +12,7 @@ export class Readout {
   /**
    * @param {Document} page with the elements r-fps, r-delay, r-skew, r-lost, r-first and figures
    * @param {Function} server its statistics, a promise
-   * @param {(fps: number) => void} pace told how many pictures came in each second
+   * @param {(fps: number, sent: number) => void} pace told how many pictures came, and left the server, in each second
    */
   constructor(page, server, pace) {
     this.page = page;
@@ -27,7 +27,7 @@ export class Readout {
       try {
         const [here, there] = await Promise.all([connection.measure(), this.server()]);
         if (this.#timer) this.#show(here, there);
-        if (this.#timer && !this.page.hidden) this.pace(here.fps);
+        if (this.#timer && !this.page.hidden) this.pace(here.fps, there.fps);
       } catch {
         // The next look tells; what is wrong with the connection is told elsewhere.
       }

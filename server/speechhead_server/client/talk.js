@@ -189,6 +189,7 @@ export class Talk {
     this.#$("talk").dataset.state = state;
     const first = Number(this.#$("talk").dataset.first);
     const told = state === "speaking" && first ? `Answered in ${(first / 1000).toFixed(1)} s` : SAID[state];
+    this.#$("talk-stop").disabled = !["writing", "thinking", "speaking"].includes(state);
     this.#$("talk-state").textContent = told ?? (this.open ? "Listening" : "");
   }
 

@@ -229,6 +229,7 @@ class Session:
             **told,
             "avatar": self.avatar,
             "size": self.size,
+            "state": self.state,
             "offers": self.views.offers,
             "mark": self._settings.watermark,
         }

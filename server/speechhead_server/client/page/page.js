@@ -13,12 +13,25 @@ const asked = new URLSearchParams(location.search);
 
 /** The avatar that is shown: what hears, what draws, and what ends with it. */
 let shown = null;
+let turn = 0; // of showing: what belongs to an earlier one is dropped
 let context = null;
 let source = null; // what sounds: {end()}
 
 const say = (text) => ($("state").textContent = text);
 
+/** Show a portrait; one that is asked for meanwhile takes its place. */
 async function show(name) {
+  const mine = ++turn;
+  try {
+    await begun(name, () => mine === turn);
+  } catch (error) {
+    if (mine !== turn) return;
+    $("avatar").disabled = $("avatar").length < 2; // another one may do
+    throw error;
+  }
+}
+
+async function begun(name, wanted) {
   stop();
   recorder?.stop();
   allow(false);
@@ -27,10 +40,12 @@ async function show(name) {
   say("Loading the portrait.");
   const painters = asked.has("lines") ? null : opened("renderer", DRAWING);
   const scene = await openScene(new URL(`${encodeURIComponent(name)}.scene`, BASE));
-  const { canvas, drawing, note } = await pictured(scene, painters);
+  if (!wanted()) return;
+  const { canvas, drawing, note } = await pictured(scene, painters, wanted);
   const controls = { seed: Number(asked.get("seed") ?? 0) };
   const base = new URL("weights/", BASE), face = faceOf(scene);
   const hearing = await Hearing.open({ networks: null, base, face, controls }); // they come later
+  if (!wanted()) return drawing.close();
   const ear = new Ear(hearing);
   let open = true;
   const close = () => {
@@ -44,14 +59,16 @@ async function show(name) {
     if (motion) await drawing.draw(motion);
     if (ear.failed) say(`The networks stopped: ${ear.failed.message}`);
     document.body.dataset.frame = motion?.frame ?? document.body.dataset.frame ?? "";
-    requestAnimationFrame(() => step().catch(failed));
+    requestAnimationFrame(() => step().catch((error) => open && failed(error)));
   };
   shown = { hearing, ear, canvas, drawing, close };
   await ear.ready;
   await step();
+  if (!wanted()) return;
   say("Loading the networks that hear."); // the portrait is alive meanwhile: silence needs none
   hearing.networks = opened("ear", NETWORKS);
   await hearing.networks.ready;
+  if (!wanted()) return;
   if (context) await ear.start(context);
   feel();
   allow(true);
@@ -60,7 +77,7 @@ async function show(name) {
 }
 
 /** What draws, on a canvas of its own: the portrait, or landmarks where they are asked for or all that can be. */
-async function pictured(scene, networks) {
+async function pictured(scene, networks, wanted) {
   const { size } = scene.meta;
   let note = "", canvas = fresh(size);
   if (networks) {
@@ -69,6 +86,7 @@ async function pictured(scene, networks) {
       await drawing.still(); // the face is there while the networks are loaded
       return { canvas, drawing, note };
     } catch (error) {
+      if (!wanted()) throw error; // the canvas is another's by now
       console.warn(error);
       note = "This browser can not draw the portrait: its landmarks are shown. ";
       canvas = fresh(size);
