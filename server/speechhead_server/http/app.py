@@ -324,7 +324,7 @@ class Server:
             """
             session = sessions.get(name)
             sessions.refuse_if_closing()
-            data, _, fields = await file_of(request, "audio")
+            data, _, fields = await file_of(request, "audio", "keyframes")
             keyframes = await self.lane.do(keyframes_of, told) if (told := fields.get("keyframes")) else ()
             if not interrupt:
                 sessions.check_room(session)

@@ -13,7 +13,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from PIL import ImageColor
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException
 
 from speechhead.avatar.named import shipped
 from speechhead.batch.job import Job, job_of
@@ -25,6 +24,7 @@ from speechhead_server.core.problems import Refused
 from speechhead_server.live.sessions import Sessions
 from speechhead_server.offline.queue import OfflineQueue
 
+from .forms import form_of
 from .results import refusals
 from .schema import offline_form
 
@@ -108,12 +108,7 @@ async def _received(request: Request, folder: Path) -> dict[str, str]:
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content != "multipart/form-data":
         raise Refused(415, f"content type {content[:60]!r} is not taken. Send multipart/form-data.")
-    try:
-        form = await request.form(max_files=len(FILES), max_fields=len(FIELDS), max_part_size=64 * 1024)
-    except Refused:
-        raise
-    except (MultiPartException, KeyError, ValueError):
-        raise Refused(400, "the form is malformed. Send multipart/form-data, each file once.") from None
+    form = await form_of(request, FILES, len(FIELDS), 64 * 1024)
     try:
         return await _kept(form, folder)
     finally:

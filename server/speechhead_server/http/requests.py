@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
-from starlette.requests import ClientDisconnect
 
 from speechhead.core.controls import Controls, Emotions, parse_emotion
 from speechhead.core.errors import ControlError
@@ -17,6 +16,7 @@ from speechhead_server.core.problems import Refused
 from speechhead_server.live.wish import MOST_SEED, SessionWish
 
 from .control_fields import FIELDS, fields_of_controls, strict
+from .forms import form_of
 
 KEYFRAMES = 15_000
 """Of one recording: each frame of ten minutes."""
@@ -105,22 +105,20 @@ class Upload(NamedTuple):
     fields: dict[str, str]
 
 
-async def file_of(request: Request, kind: str) -> Upload:
+async def file_of(request: Request, kind: str, *known: str) -> Upload:
     """An uploaded file: the form's field `file`, or the body itself.
 
     Parameters
     ----------
     kind : main type of the content, "image" or "audio"
+    known : the form's other fields
     """
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content == "multipart/form-data":
+        form = await form_of(request, ("file",), 4)
         try:
-            form = await request.form(max_files=1, max_fields=4)
-        except (Refused, OSError, ClientDisconnect):
-            raise
-        except Exception:
-            raise Refused(400, "the form is malformed. Send multipart/form-data with the field 'file'.") from None
-        try:
+            for name in form.keys() - {"file", *known}:
+                raise Refused(422, f"field {name[:40]!r} is unknown. Send {', '.join(('file', *known))}.")
             upload = form.get("file")
             if upload is None or isinstance(upload, str):
                 raise Refused(422, "the form has no file. Send it in the field 'file'.")

@@ -158,6 +158,7 @@ def file_body(kind: str, **fields: str) -> dict[str, Any]:
     binary = {"type": "string", "format": "binary", "minLength": 1}
     more = {name: {"type": "string", "description": about} for name, about in fields.items()}
     form: dict[str, Any] = {"type": "object", "properties": {"file": binary, **more}, "required": ["file"]}
+    form["additionalProperties"] = False
     content = {"multipart/form-data": {"schema": form}, kind: {"schema": binary}}
     return {"requestBody": {"required": True, "content": content}}
 
