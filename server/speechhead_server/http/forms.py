@@ -44,9 +44,7 @@ async def form_of(request: Request, files: Collection[str], fields: int, part_by
     """
     try:
         async with aclosing(request.stream()) as stream:
-            parts = _Parts(
-                request.headers, stream, max_files=len(files), max_fields=fields, max_part_size=part_bytes
-            )
+            parts = _Parts(request.headers, stream, max_files=len(files), max_fields=fields, max_part_size=part_bytes)
             parts.fields_of_files = files
             return await parts.parse()
     except (Refused, OSError, ClientDisconnect):

@@ -1,4 +1,4 @@
-"""Bodies that schemathesis can not make up: offers of WHEP, and candidates. It loads this file by SCHEMATHESIS_HOOKS."""
+"""Bodies that schemathesis can not make up: offers of WHEP, and candidates; SCHEMATHESIS_HOOKS names this file."""
 
 from __future__ import annotations
 
