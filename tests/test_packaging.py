@@ -157,7 +157,7 @@ EXTRAS = {
 
 OURS = {"speechhead", "speechhead_server", "server", "pipelines", "support"}
 CHECKERS = {"typing_extensions"}  # which type checkers bring
-SYSTEM = {"gi"}  # of the system's own Python, which alone runs the file that needs it
+SYSTEM = {"gi", "schemathesis"}  # of another Python, which alone runs the file that needs it
 
 
 def package(name: str) -> str:

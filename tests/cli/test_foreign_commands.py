@@ -56,6 +56,11 @@ def test_a_broken_command_is_not_available(kind: str, run: Run, tmp_path: Path) 
             assert reason in err and f"package 'juggle_{kind}'" in err and "speechhead[server]" not in err
 
 
+def test_an_unknown_option_leads_to_the_help_of_its_own_command(run: Run) -> None:
+    status, out, err = run("say", "Hello.", "--yaw", "10")
+    assert (status, out) == (2, "") and err == "No such option: --yaw. Try 'speechhead say --help'.\n"
+
+
 def test_a_command_that_works_runs(run: Run, tmp_path: Path) -> None:
     code = "def command(balls: int = 2) -> None: print(balls)"
     with package(tmp_path, "juggle_well", code, cli.COMMANDS, "juggle", "command"):

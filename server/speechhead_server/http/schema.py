@@ -65,7 +65,7 @@ def offline_form(forms: Collection[str], avatars: Collection[str]) -> Schema:
     fields: Schema = {
         "source": FILE,
         "audio": FILE,
-        "text": {"type": "string", "minLength": 1},
+        "text": {"type": "string", "minLength": 1, "pattern": r"\w"},
         "voice": {"type": "string"},
         "avatar": {"type": "string", "enum": [*avatars]},
         "emotion": EMOTION,

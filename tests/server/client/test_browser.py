@@ -144,6 +144,7 @@ def test_a_visit(serving, tmp_path):
             await enter(page, client)
             # Idle: real pictures, a mouth at rest, silence.
             count, rest = await page.run("mouth(2000)")
+            assert await page.run("document.querySelector('#interrupt').disabled"), "there is nothing to stop"
             quiet = await page.run("energy()")
             assert count >= 20 or busy(serving, count)
             assert await page.run("document.querySelector('video').videoWidth") == (128 if serving is fakes else 256)
@@ -162,6 +163,7 @@ def test_a_visit(serving, tmp_path):
             await page.click("#speak")
             await page.until(f"{STATE} === 'speaking'", 40)
             await asyncio.sleep(0.5)
+            assert not await page.run("document.querySelector('#interrupt').disabled")
             await page.key("Escape", 27)
             await page.until(f"{STATE} === 'idle'", 10)
             await asyncio.sleep(1.5)

@@ -259,6 +259,11 @@ def test_uploads_are_prepared_or_refused(portrait):
             assert found["state"] == "failed" and "/tmp" not in found["error"] and "picture" in found["error"]
         one_line(await client.post("/avatars", content=b"", headers=headers), 422)
         one_line(await client.post("/avatars", files={"other": b"x"}), 422)
+        nameless = await client.post("/avatars", files={"file": (None, jpeg(portrait[:, 256:]))})
+        assert nameless.status_code == 202 and "edge cuts off" in (await state(nameless.headers["location"]))["error"]
+        odd = await client.post("/avatars", files={"file": b"x"}, data={"colour": "red"})
+        assert "field 'colour' is unknown" in one_line(odd, 422)
+        one_line(await client.post("/avatars", files=[("file", b"x"), ("file", b"y")]), 400)
         assert (await client.delete(path)).status_code == 204
         one_line(await client.get(path), 404)
         one_line(await client.delete("/avatars/grace_hopper"), 403)

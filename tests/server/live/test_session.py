@@ -42,7 +42,8 @@ def test_pictures_and_sound_arrive_in_time_and_belong_together():
         assert abs(stats["skew_ms"]) < 45 and stats["first_frame_ms"] < 700
         assert stats["viewers"][0]["codec"] == "H264" and stats["viewers"][0]["state"] == "connected"
         kinds = [message["type"] for _, message in watcher.messages]
-        assert kinds[0] == "hello" and kinds.count("caption") == 2 and kinds.count("word") == 6
+        assert kinds[0] == "hello" and watcher.heard("hello")[0]["state"] == "idle"
+        assert kinds.count("caption") == 2 and kinds.count("word") == 6
         states = [message["state"] for message in watcher.heard("state")]
         await until(lambda: watcher.heard("state")[-1]["state"] == "idle")
         assert states[:2] == ["thinking", "speaking"]
