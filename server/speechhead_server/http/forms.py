@@ -29,12 +29,15 @@ class _Parts(MultiPartParser):
         super().on_headers_finished()
 
 
-async def form_of(request: Request, files: Collection[str], fields: int, part_bytes: int = PART_BYTES) -> FormData:
+async def form_of(
+    request: Request, nameless: Collection[str], files: int, fields: int, part_bytes: int = PART_BYTES
+) -> FormData:
     """The form of a request; its files are to be closed.
 
     Parameters
     ----------
-    files : names of the fields that are files, whether they have a file's name or not
+    nameless : fields that are files whether they have a file's name or not
+    files : most files
     fields : most other fields
     part_bytes : most bytes of one of them
 
@@ -44,8 +47,8 @@ async def form_of(request: Request, files: Collection[str], fields: int, part_by
     """
     try:
         async with aclosing(request.stream()) as stream:
-            parts = _Parts(request.headers, stream, max_files=len(files), max_fields=fields, max_part_size=part_bytes)
-            parts.fields_of_files = files
+            parts = _Parts(request.headers, stream, max_files=files, max_fields=fields, max_part_size=part_bytes)
+            parts.fields_of_files = nameless
             return await parts.parse()
     except (Refused, OSError, ClientDisconnect):
         raise
@@ -53,4 +56,4 @@ async def form_of(request: Request, files: Collection[str], fields: int, part_by
         reason = f"{error.message[:100].rstrip('.')}"
         raise Refused(400, f"the form is malformed: {reason}. Send multipart/form-data.") from None
     except Exception:
-        raise Refused(400, f"the form is malformed. Send multipart/form-data with {' and '.join(files)}.") from None
+        raise Refused(400, "the form is malformed. Send multipart/form-data.") from None

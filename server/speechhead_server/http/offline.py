@@ -108,7 +108,7 @@ async def _received(request: Request, folder: Path) -> dict[str, str]:
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content != "multipart/form-data":
         raise Refused(415, f"content type {content[:60]!r} is not taken. Send multipart/form-data.")
-    form = await form_of(request, FILES, len(FIELDS), 64 * 1024)
+    form = await form_of(request, ("source", "audio"), len(FILES), len(FIELDS), 64 * 1024)
     try:
         return await _kept(form, folder)
     finally:

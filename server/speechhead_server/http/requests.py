@@ -115,7 +115,7 @@ async def file_of(request: Request, kind: str, *known: str) -> Upload:
     """
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content == "multipart/form-data":
-        form = await form_of(request, ("file",), 4)
+        form = await form_of(request, ("file",), 1, 4)
         try:
             for name in form.keys() - {"file", *known}:
                 raise Refused(422, f"field {name[:40]!r} is unknown. Send {', '.join(('file', *known))}.")
