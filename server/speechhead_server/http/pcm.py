@@ -20,7 +20,7 @@ from speechhead_server.stage.clock import RATE
 from speechhead_server.stage.events import Message
 from speechhead_server.stage.segment import Segment
 
-from .sockets import CalmReading, open_socket
+from .sockets import CalmReading, Reader, open_socket
 
 LARGEST = 1024 * 1024
 """Bytes of one message at most: 16 s of float32 at 16 kHz."""
@@ -33,6 +33,9 @@ AHEAD = 4 * 1024 * 1024
 
 LOOK = 0.05
 """Seconds from one look for room to the next."""
+
+PATIENCE = 0.25
+"""Seconds from one look whether a socket without messages is still heard to the next."""
 
 
 async def serve_pcm(socket: WebSocket, sessions: Sessions, name: str) -> None:
@@ -65,23 +68,26 @@ class _Stream:
         self._waiting: deque[Samples | None] = deque()  # None is the end of a segment
         self._bytes = 0
         self._changed = asyncio.Event()
-        self._pace = CalmReading()
+        self._reading, self._pace = Reader(socket), CalmReading()
 
     async def run(self) -> None:
         self._session.listeners.add(self._listen)
         telling, passing = asyncio.create_task(self._tell()), asyncio.create_task(self._pass_on())
+        seconds = self._settings.socket_timeout
         try:
             await self._socket.send_json({"type": "ready"})
-            while True:
+            came = time.monotonic()
+            while not self._session.closed:
                 while self._bytes > AHEAD and not self._session.closed:
                     await asyncio.sleep(LOOK)
-                try:
-                    message = await asyncio.wait_for(self._socket.receive(), self._settings.socket_timeout)
-                except asyncio.TimeoutError:
-                    seconds = self._settings.socket_timeout
-                    raise Refused(408, f"nothing came for {seconds:g} s. Send sound, or a ping.") from None
-                if message["type"] == "websocket.disconnect" or self._session.closed:
-                    return
+                message = await self._reading.next(min(PATIENCE, seconds))
+                if message is None:
+                    if self._busy:  # who has sent all that there is waits until it was heard
+                        came = time.monotonic()
+                    elif time.monotonic() - came >= seconds:
+                        raise Refused(408, f"nothing came for {seconds:g} s. Send sound, or a ping.")
+                    continue
+                came = time.monotonic()
                 if message.get("bytes") is not None:
                     await self._pace.read(self._sound, message["bytes"])
                 elif message.get("text") is not None:
@@ -90,6 +96,7 @@ class _Stream:
             self._waiting.clear()
             raise
         finally:
+            self._reading.close()
             self._waiting.append(None)  # what came is said to its end
             self._changed.set()
             while self._waiting and not self._session.closed and not passing.done():
@@ -99,6 +106,14 @@ class _Stream:
                 task.cancel()
             if self._segment is not None:
                 self._segment.close()
+
+    @property
+    def _busy(self) -> bool:
+        """Whether sound of this socket is still to be heard; one that was not ended may be waiting for more."""
+        going_on = self._segment
+        if going_on is None:
+            return bool(self._waiting or self._own)
+        return bool(self._waiting or self._own - {going_on.name} or going_on.seconds_waiting > 0)
 
     def _sound(self, data: bytes) -> None:
         if len(data) > LARGEST:

@@ -74,7 +74,9 @@ class _TextStream:
                 await self._add(self._cutter.settle())
                 if quiet > SILENT and self._script is not None and self._said(self._script):
                     self._end()
-                if quiet > limit:
+                if self._session.state != "idle":  # who has written all that there is waits until it was heard
+                    came = max(came, time.monotonic() - SILENT)
+                elif quiet > limit:
                     raise Refused(408, f"nothing came for {limit:g} s. Send text, or a ping.")
         except WebSocketDisconnect:
             self._teller.drop()

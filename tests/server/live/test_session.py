@@ -199,8 +199,9 @@ def test_sound_faster_than_it_is_heard_waits_and_nothing_is_lost():
             assert server.sessions.get(made["id"]).stage.waiting()[0] < 1.2
             finished = json.loads(await asyncio.wait_for(socket.recv(), 8))
             assert finished == {"type": "finished", "position": 3.0, "interrupted": False}
+            assert "nothing came for 0.8 s" in await asyncio.wait_for(socket.recv(), 8)  # from when it was heard
 
-    play(scenario, pcm_seconds=0.3)
+    play(scenario, pcm_seconds=0.3, socket_timeout=0.8)
 
 
 def test_sockets_that_only_ping_hold_no_place():
