@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -137,34 +137,63 @@ PRESSED = 0.01
 """How far lips may close beyond the neutral face, whose lips touch: pressed lips, in outer-eye distances."""
 
 
-def keep_apart(motion: Tensor) -> Tensor:
-    """Move both lips of displacements [..., 70, 3] back to where they touch, if they went further."""
-    excess = torch.relu(-PRESSED - opening(motion))[..., None]
+def opened_by(motion: Tensor, more: Tensor) -> Tensor:
+    """Displacements [..., 70, 3] with lips apart by `more` [...], in outer-eye distances: half each lip."""
+    more = more[..., None]
     share = torch.zeros(POINTS)
     share[LOWER_LIP], share[UPPER_LIP] = 0.5, -0.5
-    return motion + torch.stack(
-        [torch.zeros_like(excess * share), excess * share, torch.zeros_like(excess * share)], -1
-    )
+    return motion + torch.stack([torch.zeros_like(more * share), more * share, torch.zeros_like(more * share)], -1)
+
+
+def keep_apart(motion: Tensor) -> Tensor:
+    """Move both lips of displacements [..., 70, 3] back to where they touch, if they went further."""
+    return opened_by(motion, torch.relu(-PRESSED - opening(motion)))
+
+
+class Beside(Protocol):
+    """What speaks beside the networks: `LinearVoice` of `pipelines.train.speech.linear`."""
+
+    @property
+    def memory(self) -> int:
+        """Numbers carried from block to block."""
+
+    def __call__(self, features: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """[frames, channels], [memory] -> motion [block, 70, 3], the next memory."""
+
+    def beside(self, motion: Tensor, said: Tensor) -> Tensor:
+        """The networks' motion with what it says."""
 
 
 class Step(nn.Module):
     """One block with explicit state, for export: features [1, frames, channels] -> motion [block, 70, 3].
 
-    Several networks speak as one: their mean motion by shares; the state is all of theirs, one after the other.
+    Several networks speak as one: their mean motion by shares. The state is all of theirs, one after the other, and
+    then the memory of a voice beside them.
     """
 
-    def __init__(self, networks: Sequence[Network], shares: Sequence[float]) -> None:
+    def __init__(self, networks: Sequence[Network], shares: Sequence[float], voice: Beside | None = None) -> None:
         super().__init__()
         self.networks = nn.ModuleList(network.eval() for network in networks)
+        self.voice = voice
         self._shares = [share / sum(shares) for share in shares]
-        self._widths = [network.config.width for network in networks]
+        self._widths = [network.config.width for network in networks] + ([voice.memory] if voice else [])
+
+    @property
+    def width(self) -> int:
+        """Of the state."""
+        return sum(self._widths)
 
     def forward(self, features: Tensor, emotion: Tensor, neutral: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """[1, block + ahead, channels], [1, 7], [1, 70, 3], [1, 1, widths] -> [block, 70, 3], [1, 1, widths]."""
-        motions, states = [], []
-        for network, share, own in zip(self.networks, self._shares, state.split(self._widths, -1), strict=True):
+        motions, states, parts = [], [], state.split(self._widths, -1)
+        for network, share, own in zip(self.networks, self._shares, parts):
             assert isinstance(network, Network)
             coefficients, _, next_state = network(features[:, None], network.condition(emotion, neutral), own)
             motions.append(share * network.motion(coefficients[0]))
             states.append(next_state)
-        return keep_apart(torch.stack(motions).sum(0)), torch.cat(states, -1)
+        motion = keep_apart(torch.stack(motions).sum(0))
+        if self.voice is not None:
+            said, memory = self.voice(features[0], parts[-1][0, 0])
+            motion = keep_apart(self.voice.beside(motion, said))
+            states.append(memory[None, None])
+        return motion, torch.cat(states, -1)
