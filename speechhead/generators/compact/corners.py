@@ -18,7 +18,7 @@ from speechhead.motion.rest import rest_face
 
 from .fill import push_pull
 from .latents import mouth_width
-from .meshwarp import OUTER_LIP
+from .meshwarp import LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
 from .mouth_light import LUMA
 
 ENDS = (61, 291)
@@ -44,6 +44,13 @@ class CornerShape:
     dark: tuple[float, float] = (0.03, 0.08)
     """By how much a pixel is darker than what lies around it, as parts of the skin's light, from which it begins to be
     taken out, and from which all of it is."""
+
+    wedge: float = 0.06
+    """How far within the mouth's end the dark between the lips may be taken for lip: there the opening of the mesh is
+    shorter than the mouth's."""
+
+    deepest: tuple[float, float] = (0.4, 0.6)
+    """As `dark`, of what is among the lips: they are darker than skin."""
 
     smiling: tuple[float, float] = (1.08, 1.2)
     """Width of the mouth over that at rest from which it smiles, and from which it surely does: one that talks has such
@@ -104,6 +111,8 @@ def _filled(
     away = np.stack(np.meshgrid(np.arange(sides[1]), np.arange(sides[0])), -1).astype(np.float32) - end
     along, beside = away @ across / unit, np.abs(away @ np.array([-across[1], across[0]])) / unit
     near = (along > -CORNERS.inner) & (along < CORNERS.outer) & (beside < CORNERS.high) & (lips == 0)
+    opening = np.round(points[UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]]).astype(np.int32)
+    among = cv2.fillPoly(lips.copy(), [opening], 0) * (along > -CORNERS.wedge)
     skin = luma[(lips == 0) & (along > 0)]
     if not near.any() or len(skin) < 8:
         return None
@@ -113,12 +122,17 @@ def _filled(
     around = (along > -CORNERS.inner) & (along < CORNERS.outer) & (beside > 0.5 * CORNERS.high) & (lips == 0)
     hair = float((darker[around & (beside < 2 * CORNERS.high)] > CORNERS.deep).mean()) if around.any() else 0.0
     crease = smoothstep32(darker, *CORNERS.dark) * near
-    crease *= np.float32(1 - smoothstep(hair, *CORNERS.hair))
+    inner = smoothstep32(darker, *CORNERS.deepest) * among
+    crease, inner = (part * np.float32(1 - smoothstep(hair, *CORNERS.hair)) for part in (crease, inner))
     grown = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(CORNERS.wide * unit)) + 1,) * 2)
-    taken = cv2.GaussianBlur(np.asarray(cv2.dilate(crease, grown), np.float32), (0, 0), 0.5 * CORNERS.wide * unit + 0.3)
-    taken *= np.float32(share)
+    soft = 0.5 * CORNERS.wide * unit + 0.3
+    parts = [share * cv2.GaussianBlur(np.asarray(cv2.dilate(p, grown), np.float32), (0, 0), soft) for p in (crease, inner)]
+    taken = np.maximum(*parts)
     if taken.max() < 0.05:
         return None
-    known = np.asarray((taken < 0.05) & (cv2.dilate(lips, grown) == 0), np.float32)
-    full = push_pull(picture, known)
-    return np.asarray(np.clip(np.round(picture + taken[..., None] * (full - picture)), 0, 255), np.uint8)
+    # Beside the mouth there is skin; between its lips, where they meet, both.
+    mouth = cv2.fillPoly(np.zeros(sides, np.uint8), [opening], 1)
+    for part, kept in zip(parts, (lips, mouth)):
+        known = np.asarray((taken < 0.05) & (cv2.dilate(kept, grown) == 0), np.float32)
+        picture = picture + np.float32(part)[..., None] * (push_pull(picture, known) - picture)
+    return np.asarray(np.clip(np.round(picture), 0, 255), np.uint8)

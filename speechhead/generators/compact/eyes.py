@@ -23,7 +23,7 @@ from speechhead.motion.blink import LID_PAIRS, MEETING
 from .eye_frame import LAST, affine, after, edges, lay
 from .eyeball import TURNED, Eyeball
 from .iris_fit import circles, fitted, usual_radius
-from .lid_plate import Eye, busy, drawable, hole, lashes, luma, plate
+from .lid_plate import GRAINY, Eye, busy, drawable, hole, lashes, luma, plate
 from .meshwarp import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT
 
 BEGIN, MOST = 0.10, 0.14
@@ -49,15 +49,16 @@ OPEN_LINE, OPEN_SHARE = 0.007, 0.8
 """Standard deviation of the lash line of an open lid, seen from under its hairs, and how dark it is beside a shut one.
 """
 
-DARKEST, OVERLAID = 0.25, 0.75
-"""How light the lashes of a shut lid are at most beside its skin, and beside those of the open one: they lie together,
-in their own shadow."""
+DARKEST, OVERLAID = 0.5, 1.0
+"""How light the lashes of a shut lid are at most beside its skin, and how light beside those of the open one. Real shut
+lines are as light as what is darkest at the open lid, in its hue, 0.3 to 0.55 of the skin where there is no paint
+(docs/decisions/0060-a-shut-line-is-no-eyeliner.md)."""
 
-BOLD, BOLDER = 0.27, 0.12
-"""Amid rims of spectacles or dots of a print lashes are no lighter than the first part of their skin, and their shut
+BOLD, BOLDER = 0.24, 0.15
+"""Amid rims of spectacles, dots of a print or grain lashes are no lighter than the first part of their skin, and their shut
 line is broader by the second: it is not told from them otherwise."""
 
-SLENDER = (0.65, 0.45)
+SLENDER = (1.0, 0.4)
 """How broad the shut line of lashes as light as the skin is, beside one of black lashes, and by how much of its depth
 in the skin it is broader."""
 
@@ -300,7 +301,7 @@ def _lid(
     skin = plate(eye, covered)
     above, line, dark = lashes(eye, skin)
     seam = (np.abs(eye.rows - lower) < 0.02 * unit) & (eye.inside > 0)
-    bold = busy(eye, skin)
+    bold = busy(eye, skin, GRAINY)
     dark = dark + np.float32(bold) * (np.minimum(dark, BOLD * skin[seam].mean(0)) - dark)
     bright = float(luma(skin[seam]).mean())
     paler = drawable(eye, bright, min(OVERLAID * float(luma(dark)), DARKEST * bright))

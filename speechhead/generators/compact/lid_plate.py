@@ -95,6 +95,9 @@ BUSY = (0.11, 0.18)
 """Slope of the light under an eye, a hundredth of an outer eye distance in parts of the skin's, that a tenth of places
 have on skin, and from which rims or dots of a print are there."""
 
+GRAINY = (0.07, 0.13)
+"""The same of what the line of a shut lid has to be bolder in: grain and coarse paint hide it as well."""
+
 
 @dataclass(frozen=True)
 class Eye:
@@ -325,13 +328,13 @@ def drawable(eye: Eye, skin: float, dark: float) -> np.float32:
     return np.float32(np.clip((skin - least) / max(skin - dark, 1.0), 0, 1))
 
 
-def busy(eye: Eye, skin: Array) -> float:
+def busy(eye: Eye, skin: Array, limits: tuple[float, float] = BUSY) -> float:
     """How much there is under an eye beside skin, 0 to 1: rims of spectacles, dots and lines of a print; skin: float32
-    [h, w, 3], of `plate`."""
+    [h, w, 3], of `plate`; limits: BUSY or GRAINY."""
     light = cv2.GaussianBlur(luma(eye.seen), (0, 0), max(0.5, 0.005 * eye.unit))
     slope = np.hypot(*(cv2.Sobel(light, cv2.CV_32F, x, 1 - x, ksize=3) / 8 for x in (1, 0)))
     under = (eye.outside(ABOVE, BELOW, BESIDE) > 0.02) & (eye.rows > eye.lower)
     if not under.any():
         return 0.0
     steep = float(np.percentile(slope[under], 90)) * eye.unit / 100 / max(float(luma(skin).mean()), 1.0)
-    return float(smoothstep32(steep, *BUSY))
+    return float(smoothstep32(steep, *limits))

@@ -7,7 +7,7 @@ import numpy as np
 
 from speechhead.avatar.portrait import Avatar
 from speechhead.generators.compact.corners import CORNERS, ENDS, smiling, without_creases
-from speechhead.generators.compact.meshwarp import OUTER_LIP
+from speechhead.generators.compact.meshwarp import LOWER_INNER_LIP, OUTER_LIP, UPPER_INNER_LIP
 from speechhead.generators.compact.plate import how_parted
 
 SIZE = 256
@@ -72,3 +72,17 @@ def test_a_mouth_at_the_edge_of_the_picture_is_no_trouble() -> None:
     for shift in ((-120, 0), (120, 0), (0, 120), (400, 400)):
         moved = mesh + np.array([*shift, 0], np.float32)
         assert without_creases(picture, moved, unit, 1.0).shape == picture.shape
+
+
+def test_the_dark_between_the_lips_beside_the_opening_is_lip() -> None:
+    """Where a smile is longer than the mesh's opening, its dark end stood beside a mouth that was rounded."""
+    picture, mesh, _, unit = drawn()
+    opening = UPPER_INNER_LIP + LOWER_INNER_LIP[-2:0:-1]
+    lips, inner, end = (np.zeros((SIZE, SIZE), np.uint8) for _ in range(3))
+    for mask, loop in ((lips, OUTER_LIP), (inner, opening)):
+        cv2.fillPoly(mask, [np.round(mesh[loop, :2]).astype(np.int32)], 1)
+    cv2.circle(end, tuple(int(v) for v in np.round(mesh[ENDS[0], :2])), round(0.04 * unit), 1, -1)
+    dark = (lips * end * (1 - inner)) > 0
+    picture[dark] = (30, 15, 15)
+    found = without_creases(picture, mesh, unit, 1.0)
+    assert dark.sum() >= 3 and found[dark].mean(-1).min() > 85
