@@ -47,6 +47,10 @@ class Cavity:
     """How much of a square of `shade` around a place is open where it begins to be seen into the mouth, and where it
     wholly is: between lips that nearly touch, as in the corners, there is only their own shade."""
 
+    slit_share: tuple[float, float] = (0.5, 0.28)
+    """How much of that holds where a mouth is as broad as at rest, and how much less of `wide` there is where all of it
+    does: the corners of a broad mouth are dark, those of a rounded one are lips."""
+
     red: Array = field(default_factory=lambda: fixed(0.0, 0.4, 0.5))
     """Powers of the light, below full light, by which less of each channel than of the light is left: in a mouth it has
     been thrown back by red walls."""
@@ -109,11 +113,6 @@ class Opening:
         x, y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
         return x, y
 
-    @property
-    def seen(self) -> Array:
-        """How far it is seen into the mouth at places, float32 [h, w] in 0..1."""
-        return smoothstep32(self.depth[0], *CAVITY.slit)
-
     @cached_property
     def depth(self) -> tuple[Array, Array]:
         """How far from the lips, and from the upper one alone, places are, float32 [h, w]: about 0.5 on the line, 1 in
@@ -143,6 +142,13 @@ def lit(opening: Opening, across: Array, face: Array, rest: Array) -> tuple[Arra
     light *= wide(face, rest)
     upper = np.asarray(light, np.float32)
     return upper * np.float32(CAVITY.lower), upper
+
+
+def seen_into(opening: Opening, face: Array, rest: Array) -> Array:
+    """How far it is seen into a mouth, float32 [h, w] in 0..1; arguments as of `lit`."""
+    least, narrow = CAVITY.slit_share
+    share = least + (1 - least) * np.minimum((1 - wide(face, rest)) / np.float32(narrow), 1)
+    return np.asarray(1 - share * (1 - smoothstep32(opening.depth[0], *CAVITY.slit)), np.float32)
 
 
 def wide(face: Array, rest: Array) -> Array:

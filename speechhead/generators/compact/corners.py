@@ -126,7 +126,8 @@ def _filled(
     crease, inner = (part * np.float32(1 - smoothstep(hair, *CORNERS.hair)) for part in (crease, inner))
     grown = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(CORNERS.wide * unit)) + 1,) * 2)
     soft = 0.5 * CORNERS.wide * unit + 0.3
-    parts = [share * cv2.GaussianBlur(np.asarray(cv2.dilate(p, grown), np.float32), (0, 0), soft) for p in (crease, inner)]
+    both = (np.asarray(cv2.dilate(part, grown), np.float32) for part in (crease, inner))
+    parts = [share * cv2.GaussianBlur(part, (0, 0), soft) for part in both]
     taken = np.maximum(*parts)
     if taken.max() < 0.05:
         return None

@@ -52,11 +52,11 @@ OPEN_LINE, OPEN_SHARE = 0.007, 0.8
 DARKEST, OVERLAID = 0.5, 1.0
 """How light the lashes of a shut lid are at most beside its skin, and how light beside those of the open one. Real shut
 lines are as light as what is darkest at the open lid, in its hue, 0.3 to 0.55 of the skin where there is no paint
-(docs/decisions/0060-a-shut-line-is-no-eyeliner.md)."""
+(docs/evaluation_notes.md)."""
 
 BOLD, BOLDER = 0.24, 0.15
-"""Amid rims of spectacles, dots of a print or grain lashes are no lighter than the first part of their skin, and their shut
-line is broader by the second: it is not told from them otherwise."""
+"""Amid rims of spectacles, dots of a print or grain lashes are no lighter than the first part of their skin, and their
+shut line is broader by the second: it is not told from them otherwise."""
 
 SLENDER = (1.0, 0.4)
 """How broad the shut line of lashes as light as the skin is, beside one of black lashes, and by how much of its depth

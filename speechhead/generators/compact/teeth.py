@@ -20,7 +20,7 @@ from speechhead.core.stages import staged
 from speechhead.face.landmarks import Pose, from_mesh, to_pixels
 from speechhead.motion.rest import rest_face
 
-from .cavity import CAVITY, Opening, behind, lit, reddened
+from .cavity import CAVITY, Opening, behind, lit, reddened, seen_into
 from .habit import Habit, gleam, opened
 from .jaw import dropped
 from .meshwarp import LOWER_INNER_LIP, UPPER_INNER_LIP
@@ -266,7 +266,8 @@ class Teeth:
         colour = self._colours(inside, face, pose, opening)
         soft = inside.soft * pose.scale
         deep = np.asarray(cv2.GaussianBlur(colour, (0, 0), soft), np.float32)
-        share = np.asarray(shown * opening.seen * cv2.GaussianBlur(opening.mask, (0, 0), soft), np.float32)
+        part = shown * seen_into(opening, face, inside.rest)
+        share = np.asarray(part * cv2.GaussianBlur(opening.mask, (0, 0), soft), np.float32)
         return opening.where, deep, share[..., None]
 
     def _colours(self, inside: Inside, face: Array, pose: Pose, opening: Opening) -> Array:

@@ -24,7 +24,9 @@ def shown(batch: Batch, frames: Tensor) -> None:
     weights = bells(batch.number("in_soft")[:, 0], batch.most("in_soft"))
     near, below = _depth(batch, mask)
     deep = filtered(_colours(batch, (near, below), x, y), weights, weights)
-    seen = batch.plane("in_shown") * smooth(near, *CAVITY.slit)
+    least, narrow = CAVITY.slit_share
+    part = least + (1 - least) * ((1 - batch.plane("in_wide")) / narrow).clamp_max(1)
+    seen = batch.plane("in_shown") * (1 - part * (1 - smooth(near, *CAVITY.slit)))
     share = seen[:, None] * filtered(mask, weights, weights)
     region = boxes.of(frames)
     boxes.put(frames, (region + share * (deep - region)).clamp(0, 255))

@@ -51,7 +51,8 @@ void main() {
   }
   float luma = dot(deep, LUMA);
   deep = mix(deep, luma * texelFetch(tones, ivec2(int(clamp(255.0 * luma, 0.0, 255.0)), 0), 0).rgb, grey);
-  result = vec4(deep, smooth_(near, ${CAVITY.slit.map(number_).join(", ")}) * share / all);
+  float part = mix(${number_(CAVITY.slit_share[0])}, 1.0, min((1.0 - wide) / ${number_(CAVITY.slit_share[1])}, 1.0));
+  result = vec4(deep, (1.0 - part * (1.0 - smooth_(near, ${CAVITY.slit.map(number_).join(", ")}))) * share / all);
 }`;
 
 const SHADERS = {

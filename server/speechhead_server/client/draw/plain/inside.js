@@ -30,9 +30,10 @@ export class Inside {
     this.#colours(number, x0, y0, width, height);
     across(this.deep, this.half, width, height, 3, weights);
     down(this.half, this.deep, width, height, 3, weights);
-    const [shut, open] = CAVITY.slit;
+    const [shut, open] = CAVITY.slit, [least, narrow] = CAVITY.slit_share;
+    const part = least + (1 - least) * Math.min((1 - number("in_wide")[0]) / narrow, 1);
     for (let k = 0; k < all; k++) {
-      const share = this.share[k] > 0 ? shown * smooth(this.near[k], shut, open) * this.share[k] : 0;
+      const share = this.share[k] > 0 ? shown * (1 - part * (1 - smooth(this.near[k], shut, open))) * this.share[k] : 0;
       if (share <= 0) continue;
       const at = 4 * ((y0 + ((k / width) | 0)) * size + x0 + (k % width));
       for (let c = 0; c < 3; c++) frame[at + c] += share * (255 * this.deep[3 * k + c] - frame[at + c]);
