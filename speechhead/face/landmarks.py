@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ class Pose:
         rotation = rotation_matrix(np.array([yaw, pitch, roll]))
         return cls(rotation, np.asarray(translation, np.float32), float(scale))
 
-    @property
+    @cached_property
     def angles(self) -> tuple[float, float, float]:
         """(yaw, pitch, roll) in degrees; yaw in [-90, 90], the others in [-180, 180]."""
         yaw, pitch, roll = rotation_angles(self.rotation)
@@ -101,7 +102,8 @@ def rotation_matrix(angles: npt.ArrayLike) -> Array:
         [sr * cy, cr * cp - sr * sy * sp, -cr * sp - sr * sy * cp],
         [sy, cy * sp, cy * cp],
     ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2).astype(np.float32)
+    matrix = np.array(rows, np.float32)
+    return matrix if matrix.ndim == 2 else np.moveaxis(matrix, (0, 1), (-2, -1))
 
 
 def rotation_angles(rotation: npt.ArrayLike) -> Array:
@@ -110,7 +112,8 @@ def rotation_angles(rotation: npt.ArrayLike) -> Array:
     yaw = np.arcsin(np.clip(r[..., 2, 0], -1, 1))
     pitch = np.arctan2(r[..., 2, 1], r[..., 2, 2])
     roll = np.arctan2(r[..., 1, 0], r[..., 0, 0])
-    return np.rad2deg(np.stack([yaw, pitch, roll], axis=-1)).astype(np.float32)
+    angles = np.rad2deg(np.array([yaw, pitch, roll])).astype(np.float32)
+    return angles if angles.ndim == 1 else np.moveaxis(angles, 0, -1)
 
 
 def from_mesh(mesh: Array) -> Array:

@@ -184,7 +184,9 @@ class Motion:
         missing = len(motion) * SAMPLES_PER_FRAME - len(samples)
         if missing < 0:
             raise AudioError(f"{len(samples)} samples for {len(motion)} frames. Give at most 640 per frame.")
-        blocks = np.pad(samples, (0, missing)).reshape(-1, SAMPLES_PER_FRAME)
+        if missing:
+            samples = np.concatenate([samples, np.zeros(missing, np.float32)])
+        blocks = samples.reshape(-1, SAMPLES_PER_FRAME)
         carried = self._surroundings.surroundings.rows if self._surroundings else 0
         faces = np.empty((len(motion), motion.shape[1] + carried, 3), np.float32)
         poses = []
@@ -208,7 +210,7 @@ class Motion:
 
         speech = self._articulation(displacement, energy, active)
         face = self.rest + speech * (1.0 + np.float32(mouth - 1.0) * _MOUTH)
-        expression = np.tensordot(weights.astype(np.float32), self._emotions, 1)
+        expression = np.dot(weights[None].astype(np.float32), self._emotions.reshape(7, -1)).reshape(70, 3)
         face += expression * (_REST + np.float32(1.0 - SPEECH_YIELD * cues[0]) * _MOUTH)
         ajar = self._ajar.step(active) * float(weights @ PARTED)
         set_gaps(face, np.maximum(intended_gaps(lip_gaps(speech), mouth), ajar))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,10 @@ def soft_stop(value: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike, roo
     x -> high + room (1 - exp(-(x - high) / room)): as fast as before where it begins, then slower and slower; it
     never turns back and never arrives. All of one shape, or numbers; low <= high and room > 0.
     """
-    x, first, last, more = (np.asarray(part, np.float64) for part in (value, low, high, room))
+    x, first, last = np.asarray(value, np.float64), np.asarray(low, np.float64), np.asarray(high, np.float64)
+    if (x >= first).all() and (x <= last).all():
+        return np.array(x)
+    more = np.asarray(room, np.float64)
     over, under = np.maximum(x - last, 0), np.maximum(first - x, 0)
     return np.asarray(np.clip(x, first, last) - more * (np.expm1(-over / more) - np.expm1(-under / more)), np.float64)
 
@@ -72,7 +76,14 @@ def reach(own: npt.ArrayLike, limits: HeadLimits = HEAD) -> tuple[Array64, Array
     A portrait from the front goes to either side alike. One that is turned goes back by as much, and on by what `front`
     leaves it, at least `least`.
     """
-    angles = np.asarray(own, np.float64)
+    low, high = _reach(*np.asarray(own, np.float64).tolist(), limits)
+    return low.copy(), high.copy()
+
+
+@lru_cache(64)
+def _reach(yaw: float, pitch: float, roll: float, limits: HeadLimits) -> tuple[Array64, Array64]:
+    """`reach`, which a portrait asks for each frame."""
+    angles = np.array([yaw, pitch, roll])
     turn, front, least = (np.asarray(part) for part in (limits.turn, limits.front, limits.least))
     away = np.clip(front - np.abs(angles), least, turn)
     right = angles >= 0

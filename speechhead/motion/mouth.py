@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,17 @@ LIPS = Lips()
 _UPPER_ALONG = (((61, 1.0), (50, 1.0), (49, 0.5)), ((62, 1.0), (51, 1.0)), ((63, 1.0), (52, 1.0), (53, 0.5)))
 _LOWER_ALONG = (((67, 1.0), (58, 1.0), (59, 0.5)), ((66, 1.0), (57, 1.0)), ((65, 1.0), (56, 1.0), (55, 0.5)))
 
+
+
+def _moved(along: tuple[tuple[tuple[int, float], ...], ...]) -> tuple[Any, Any, npt.NDArray[np.float64]]:
+    """Pair and number of each point that goes along, and its part [n, 1]."""
+    pairs, points, parts = zip(*((pair, point, part) for pair, row in enumerate(along) for point, part in row))
+    return list(pairs), list(points), np.array(parts)[:, None]
+
+
+_UPPER, _LOWER = list(UPPER_INNER), list(LOWER_INNER)
+_UPPER_MOVED, _LOWER_MOVED = _moved(_UPPER_ALONG), _moved(_LOWER_ALONG)
+
 _OUTER = (((50, 1.0), (49, 0.5)), ((51, 1.0),), ((52, 1.0), (53, 0.5)))
 _LOWER_OUTER = (((58, 1.0), (59, 0.5)), ((57, 1.0),), ((56, 1.0), (55, 0.5)))
 # The jaw goes along with the lower lip: most of it at the chin.
@@ -57,7 +69,7 @@ def gain_mask() -> Array:
 
 def lip_gaps(landmarks: Array) -> npt.NDArray[np.float64]:
     """Signed vertical gap of the three inner-lip pairs, float64 [3], in the unit of `landmarks` [70, 3]."""
-    return (landmarks[list(LOWER_INNER), 1] - landmarks[list(UPPER_INNER), 1]).astype(np.float64)
+    return (landmarks[_LOWER, 1] - landmarks[_UPPER, 1]).astype(np.float64)
 
 
 def intended_gaps(gaps: npt.NDArray[np.float64], amplitude: float) -> npt.NDArray[np.float64]:
@@ -73,18 +85,15 @@ def set_gaps(landmarks: npt.NDArray[np.floating], gaps: npt.NDArray[np.float64])
     landmarks : float32 [70, 3], normalised space
     gaps : [3], >= 0, for the pairs 61-67, 62-66, 63-65
     """
-    for pair, gap in enumerate(gaps):
-        upper, lower = UPPER_INNER[pair], LOWER_INNER[pair]
-        present = landmarks[lower] - landmarks[upper]
-        shrink = min(float(gap) / max(float(present[1]), 1e-6), 1.0)
-        wanted = np.array([present[0] * shrink, gap, present[2] * shrink], np.float32)
-        change = wanted - present
-        for point, part in _UPPER_ALONG[pair]:
-            landmarks[point] -= LIPS.upper_share * part * change
-        for point, part in _LOWER_ALONG[pair]:
-            landmarks[point] += (1.0 - LIPS.upper_share) * part * change
-        if gap == 0.0:
-            landmarks[upper] = landmarks[lower]  # no rounding error between lips that touch
+    present = landmarks[_LOWER] - landmarks[_UPPER]
+    shrink = np.minimum(gaps / np.maximum(present[:, 1].astype(np.float64), 1e-6), 1.0)
+    wanted = present * shrink[:, None].astype(present.dtype)
+    wanted[:, 1] = gaps
+    change = wanted - present
+    for (pairs, points, parts), share in ((_UPPER_MOVED, -LIPS.upper_share), (_LOWER_MOVED, 1.0 - LIPS.upper_share)):
+        landmarks[points] += (share * parts).astype(change.dtype) * change[pairs]
+    for pair in np.flatnonzero(gaps == 0.0):
+        landmarks[UPPER_INNER[pair]] = landmarks[LOWER_INNER[pair]]  # no rounding error between lips that touch
 
 
 def keep_body(speech: Array) -> None:
@@ -102,9 +111,11 @@ def keep_body(speech: Array) -> None:
         upper, lower = _OUTER[pair], _LOWER_OUTER[pair]
         rise = max(float(speech[upper[0][0], 1] - speech[UPPER_INNER[pair], 1]) - LIPS.thinner * float(gap), 0.0)
         fall = max(float(speech[LOWER_INNER[pair], 1] - speech[lower[0][0], 1]) - LIPS.thinner * float(gap), 0.0)
-        for point, part in upper:
-            speech[point, 1] -= part * rise
-        for point, part in lower:
-            speech[point, 1] += part * fall
-        for point, part in _JAW.items():
-            speech[point, 1] += part * fall / 3.0  # three pairs
+        if rise:
+            for point, part in upper:
+                speech[point, 1] -= part * rise
+        if fall:
+            for point, part in lower:
+                speech[point, 1] += part * fall
+            for point, part in _JAW.items():
+                speech[point, 1] += part * fall / 3.0  # three pairs

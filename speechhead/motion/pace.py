@@ -29,7 +29,7 @@ _FAR = 1e6  # what is given has no ends
 
 
 def brake(way: Array64, lost: Array64) -> Array64:
-    """Speed a frame [n] at which motion still stops within `way` [n], of either sign, when it loses `lost` a frame."""
+    """Speed a frame [..., n] at which motion still stops within `way` [..., n], of either sign, when it loses `lost` a frame."""
     far = np.abs(way)
     frames = np.maximum(np.ceil(0.5 * (np.sqrt(1.0 + 8.0 * far / lost) - 1.0)), 1.0)  # in which it stops
     return np.asarray(np.copysign(far / frames + 0.5 * lost * (frames - 1.0), way), np.float64)
@@ -68,10 +68,10 @@ class MotionPace:
         if self._at is None:
             self._at = self._asked = asked
         goes = asked - self._asked
-        wanted = goes + brake(self._asked - self._at, sudden)
-        wanted = np.clip(wanted, brake(low - self._at, sudden), brake(high - self._at, sudden))
-        wanted = np.clip(wanted, -quickest, quickest)
-        speed = np.clip(wanted, self._speed - sudden, self._speed + sudden)
+        catches_up, lowest, highest = brake(np.array([self._asked, low, high]) - self._at, sudden)
+        wanted = np.minimum(np.maximum(goes + catches_up, lowest), highest)
+        wanted = np.minimum(np.maximum(wanted, -quickest), quickest)
+        speed = np.minimum(np.maximum(wanted, self._speed - sudden), self._speed + sudden)
         followed = self._at + speed
         near = np.abs(followed - asked) < 1e-9
         self._at, self._speed, self._asked = np.where(near, asked, followed), speed, asked

@@ -13,11 +13,13 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import numpy as np
 from aiortc import RTCRtpSender
 from aiortc.codecs.base import Encoder
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 from av.frame import Frame
+from numpy.typing import NDArray
 
 from speechhead.core.clocks import FPS
 from speechhead_server.stage.clock import PACKET, RATE
@@ -37,6 +39,9 @@ PATIENCE = 3.0
 """Seconds between two changes of the bit rate, as each costs a keyframe."""
 
 SPEECH_BITRATE = 48_000
+
+SETTLED = 5
+"""Packets of silence that are alike, one after another, beyond which all that follow are."""
 
 
 def video_bitrate(size: int) -> int:
@@ -100,7 +105,10 @@ class PortraitH264(H264Encoder):
 
 
 class SpeechOpus(Encoder):
-    """Opus, mono, 20 ms, with the forward error correction that bridges a lost packet."""
+    """Opus, mono, 20 ms, with the forward error correction that bridges a lost packet.
+
+    Silence is encoded until its packets are all alike: from then on they are those of before, without being encoded.
+    """
 
     def __init__(self) -> None:
         codec: Any = av.CodecContext.create("libopus", "w")
@@ -108,6 +116,7 @@ class SpeechOpus(Encoder):
         codec.sample_rate, codec.time_base = RATE, Fraction(1, RATE)
         codec.options = {"application": "voip", "frame_duration": "20", "fec": "1", "packet_loss": "10"}
         self._codec = codec
+        self._last, self._alike = b"", 0  # the last packet, and how many of silence were like it
 
     def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """One packet per frame of 960 samples, stamped with the frame's own time, gaps included."""
@@ -115,13 +124,32 @@ class SpeechOpus(Encoder):
         at, frame.pts = frame.pts, None
         return [bytes(packet) for packet in self._codec.encode(frame)], at
 
+    def packet(self, samples: NDArray[np.int16], at: int) -> av.Packet:
+        """The packet of int16 [960], stamped with media time `at`; it may be encoded in whatever thread asks."""
+        silent = not samples.any()
+        if not silent or self._alike < SETTLED:
+            frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = RATE, at
+            (coded, *_), _ = self.encode(frame)
+            self._alike = self._alike + 1 if silent and coded == self._last else 0
+            self._last = coded
+        packet = av.Packet(self._last)
+        packet.pts = at
+        return packet
+
+    def pause(self, at: int) -> av.Packet:
+        """A packet that holds nothing (RFC 6716, 3.2.1): until the next one there is silence (RFC 7587, 3.1.3)."""
+        packet = av.Packet(self._last[:1])
+        packet.pts = at
+        return packet
+
     def pack(self, packet: Any) -> tuple[list[bytes], int]:
         """A packet that is encoded already."""
         return [bytes(packet)], packet.pts
 
 
-def equip(sender: RTCRtpSender, codec: str, size: int) -> None:
-    """Give a sender that has not started the encoder for its codec ("H264", "VP8", "opus").
+def equip(sender: RTCRtpSender, codec: str, size: int) -> Encoder | None:
+    """Give a sender that has not started the encoder for its codec ("H264", "VP8", "opus"), and return it.
 
     aiortc makes its own where none is set, so on a version that names the place differently all works, only slower.
     """
@@ -135,3 +163,4 @@ def equip(sender: RTCRtpSender, codec: str, size: int) -> None:
         encoder = SpeechOpus()
     if encoder is not None:
         sender._RTCRtpSender__encoder = encoder  # type: ignore[attr-defined]
+    return encoder

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -17,6 +18,8 @@ from speechhead_server.stage.clock import FRAME, PACKET, RATE
 from speechhead_server.stage.drawing import GRACE
 from speechhead_server.stage.stage import Stage
 
+from .encoders import SpeechOpus
+
 TIME_BASE = Fraction(1, RATE)
 
 POLL = 0.003
@@ -24,6 +27,9 @@ POLL = 0.003
 
 LOST_PACKETS = 5
 """Packets behind the clock (100 ms) after which sound that could not be sent is left out."""
+
+HANGOVER, PAUSE = 15, 10
+"""Packets of silence (300 ms) after which a sparing track sends few, and of how many it still sends one (each 200 ms)."""
 
 SOUND_LEAD = 2
 """Packets (20 ms) by which sound leaves before the picture it was spoken with.
@@ -86,21 +92,50 @@ class Timed(MediaStreamTrack):
 
 
 class AudioTrack(Timed):
-    """Sound in packets of 20 ms, 48 kHz mono."""
+    """Sound in packets of 20 ms, 48 kHz mono: as frames, or encoded where there is a `coder`.
+
+    sparing : whoever hears it knows by the packets' times what is missing, so that long silence leaves as few packets
+    """
 
     kind = "audio"
 
-    async def recv(self) -> av.AudioFrame:
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self.coder: SpeechOpus | None = None
+        self.sparing = False
+        self._silent = 0  # packets in a row
+
+    async def recv(self) -> Any:
         """The next packet, when it is due."""
         self._left()
-        due = self.clock.samples // PACKET
-        self._number = due + 1 if self._number < 0 or due - self._number > LOST_PACKETS else self._number + 1
-        await self.clock.wait(self._number * PACKET)
-        samples = np.clip(self.stage.sound(self._number + SOUND_LEAD), -1, 1)
-        frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16", layout="mono")
-        frame.sample_rate, frame.time_base = RATE, TIME_BASE
-        frame.pts = self._left_at = self._number * PACKET
+        while True:
+            due = self.clock.samples // PACKET
+            self._number = due + 1 if self._number < 0 or due - self._number > LOST_PACKETS else self._number + 1
+            await self.clock.wait(self._number * PACKET)
+            sound = self.stage.sound(self._number + SOUND_LEAD)
+            self._silent = 0 if sound.any() else self._silent + 1
+            paused = self.coder is not None and self.sparing and self._silent > HANGOVER
+            if not paused or (self._silent - HANGOVER) % PAUSE == 1:
+                break
+            if self.readyState != "live":
+                raise MediaStreamError
+            self._pass_over()
+        self._left_at = at = self._number * PACKET
+        if self.coder is not None and paused:
+            return self.coder.pause(at)
+        samples = (np.clip(sound, -1, 1) * 32767).astype(np.int16)
+        if self.coder is not None:
+            return self.coder.packet(samples, at)
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        frame.sample_rate, frame.time_base, frame.pts = RATE, TIME_BASE, at
         return frame
+
+    def _pass_over(self) -> None:
+        """Leave out the silent packets that can only be silent, down to the next that is sent all the same."""
+        certain = self.stage.silent_before * (FRAME // PACKET) - SOUND_LEAD - 1 - self._number
+        passed = max(0, min(certain, PAUSE - (self._silent - HANGOVER - 1) % PAUSE - 1))
+        self._number += passed
+        self._silent += passed
 
 
 class PictureTrack(Timed):

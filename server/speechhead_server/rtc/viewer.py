@@ -33,7 +33,7 @@ from speechhead_server.stage.events import Message
 from speechhead_server.stage.stage import Stage
 
 from .disclosure import titled
-from .encoders import equip
+from .encoders import SpeechOpus, equip
 from .inflow import bound
 from .microphone import Microphone
 from .motion_feed import CHANNEL as MOTION
@@ -147,7 +147,9 @@ class Viewer:
             for transceiver in connection.getTransceivers():
                 if transceiver.mid is not None and transceiver._codecs:
                     codec = transceiver._codecs[0].mimeType.partition("/")[2]
-                    equip(transceiver.sender, codec, self._size)
+                    coder = equip(transceiver.sender, codec, self._size)
+                    if isinstance(coder, SpeechOpus):
+                        self.sound.coder = coder  # here: a thread for each packet costs more than the packet
                     if transceiver.kind == "video":
                         self.codec = codec
             answer = await connection.createAnswer()
@@ -204,6 +206,7 @@ class Viewer:
         """Give the viewer what one of MODES stands for from now on."""
         self.mode = mode
         self.pictures.watch(mode == "video" and not self._closed)
+        self.sound.sparing = mode != "video"  # whoever draws by itself is no player that may want all of them
         if self._feed is not None:
             self._feed.close()
             self._feed = None

@@ -38,6 +38,9 @@ Planar = NDArray[np.uint8]
 AHEAD = (4, 12)
 """Frames that are moved before they are shown: at least, and at most on a machine that is slow."""
 
+TOGETHER = 2
+"""Frames that are moved at once where no pictures are drawn."""
+
 LONGEST = 2.0
 """Seconds that drawing is ever thought to take; of what takes longer than is moved ahead, every picture is late."""
 
@@ -189,6 +192,12 @@ class Easel:
         """Frames to move before they are shown, so that they are drawn in time."""
         slowest = max(self.latency, self.pace)  # those that were left out at once took little, and say nothing
         return min(AHEAD[1], max(AHEAD[0], 1 + math.ceil(slowest * FPS + 0.25)))
+
+    @property
+    def together(self) -> int:
+        """Frames to move one after another, at the time of the last: the second takes half as long, and motion is told
+        by twos anyway; a picture needs the time that is left."""
+        return 1 if self.watched else TOGETHER
 
     def draw(self, frame: int, face: Any, pose: Pose) -> None:
         """Draw a frame for its time, if anybody looks."""

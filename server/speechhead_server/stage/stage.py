@@ -57,9 +57,9 @@ Event = Callable[[int, dict[str, Any]], None]
 class Stage:
     """Sound in, pictures and sound out against a clock; idle life where there is no sound.
 
-    The sound of frame n is fixed when the speech network has heard it, at most its look-ahead (200 ms) before the
-    frame is drawn; the frame is drawn just before it is shown. So speech that is there at once starts within two or
-    three frames, and what was foreseen but not shown can be taken back by an interrupt.
+    The sound of frame n is fixed when the speech network has heard it, at most its look-ahead (200 ms) before the frame is
+    drawn, just before it is shown. Speech that is there at once starts within two or three frames, and what was foreseen
+    but not shown can be taken back by an interrupt.
 
     Parameters
     ----------
@@ -152,8 +152,7 @@ class Stage:
     def interrupt(self) -> bool:
         """Stop all that is said and waits: sound within 10 ms, the mouth eased to rest. False if nothing was said.
 
-        Every stage is flushed: segments that still grow are cancelled, blocks that were not heard yet are removed,
-        and frames that were moved or drawn ahead are taken back.
+        Segments that grow are cancelled, blocks that were not heard removed, frames moved or drawn ahead taken back.
         """
         with self._wake:
             segments = [s for s in (self._segment, *self._queue) if s is not None]
@@ -176,6 +175,12 @@ class Stage:
         frame, half = divmod(packet, FRAME // PACKET)
         block = self._sound.get(frame)
         return np.zeros(PACKET, np.float32) if block is None else block[half * PACKET : (half + 1) * PACKET]
+
+    @property
+    def silent_before(self) -> int:
+        """Frame before which no sound can begin that is not there yet."""
+        following = self._next  # to be read first: a run begins with it
+        return following if self._run is None else self.clock.frame
 
     def stop(self) -> None:
         """End the thread; the stage is not usable afterwards."""
@@ -200,13 +205,15 @@ class Stage:
                     interrupt, self._interrupt = self._interrupt, None
                 if interrupt is not None:
                     self._take_back(interrupt)
-                pause = self.clock.until((self._next - self.pictures.ahead) * FRAME)
+                count = self.pictures.together
+                pause = self.clock.until((self._next + count - 1 - self.pictures.ahead) * FRAME)
                 if pause > 0:
                     with self._wake:
                         if self._interrupt is None and not self._stopped:
                             self._wake.wait(pause)
                     continue
-                self._move()
+                for _ in range(count):
+                    self._move()
             except Exception:  # the avatar must stay alive: forget the speech that caused it, keep the thread
                 log.exception("stage: a frame failed, its speech is dropped")
                 with self._lock:
@@ -322,8 +329,7 @@ class Stage:
         if self._segment is None and self._queue and self._gap <= 0 and self._queue[0].ready:
             self._segment = self._queue.popleft()
             self._controls = self._said_with(self._segment)
-            name = self._segment.name
-            self._on_event(frame * FRAME, {"type": "state", "state": "speaking", "utterance": name})
+            self._on_event(frame * FRAME, {"type": "state", "state": "speaking", "utterance": self._segment.name})
         segment = self._segment
         if segment is None:
             self._gap -= 1
