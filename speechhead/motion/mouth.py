@@ -42,7 +42,6 @@ _UPPER_ALONG = (((61, 1.0), (50, 1.0), (49, 0.5)), ((62, 1.0), (51, 1.0)), ((63,
 _LOWER_ALONG = (((67, 1.0), (58, 1.0), (59, 0.5)), ((66, 1.0), (57, 1.0)), ((65, 1.0), (56, 1.0), (55, 0.5)))
 
 
-
 def _moved(along: tuple[tuple[tuple[int, float], ...], ...]) -> tuple[Any, Any, npt.NDArray[np.float64]]:
     """Pair and number of each point that goes along, and its part [n, 1]."""
     pairs, points, parts = zip(*((pair, point, part) for pair, row in enumerate(along) for point, part in row))

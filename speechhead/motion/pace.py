@@ -29,7 +29,7 @@ _FAR = 1e6  # what is given has no ends
 
 
 def brake(way: Array64, lost: Array64) -> Array64:
-    """Speed a frame [..., n] at which motion still stops within `way` [..., n], of either sign, when it loses `lost` a frame."""
+    """Speed a frame [..., n] at which motion still stops within `way`, of either sign, when it loses `lost` a frame."""
     far = np.abs(way)
     frames = np.maximum(np.ceil(0.5 * (np.sqrt(1.0 + 8.0 * far / lost) - 1.0)), 1.0)  # in which it stops
     return np.asarray(np.copysign(far / frames + 0.5 * lost * (frames - 1.0), way), np.float64)

@@ -29,7 +29,7 @@ LOST_PACKETS = 5
 """Packets behind the clock (100 ms) after which sound that could not be sent is left out."""
 
 HANGOVER, PAUSE = 15, 10
-"""Packets of silence (300 ms) after which a sparing track sends few, and of how many it still sends one (each 200 ms)."""
+"""Packets of silence (300 ms) after which a sparing track sends few, and of how many it sends one (each 200 ms)."""
 
 SOUND_LEAD = 2
 """Packets (20 ms) by which sound leaves before the picture it was spoken with.

@@ -57,9 +57,9 @@ Event = Callable[[int, dict[str, Any]], None]
 class Stage:
     """Sound in, pictures and sound out against a clock; idle life where there is no sound.
 
-    The sound of frame n is fixed when the speech network has heard it, at most its look-ahead (200 ms) before the frame is
-    drawn, just before it is shown. Speech that is there at once starts within two or three frames, and what was foreseen
-    but not shown can be taken back by an interrupt.
+    The sound of frame n is fixed when the speech network has heard it, at most its look-ahead (200 ms) before the frame
+    is drawn, just before it is shown. Speech that is there at once starts within two or three frames, and what was
+    foreseen but not shown can be taken back by an interrupt.
 
     Parameters
     ----------
