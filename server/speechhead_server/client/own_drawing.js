@@ -14,11 +14,13 @@ export const parts = {
   able: () => canDraw(),
   /** @returns {Promise<{draw: (motion: object) => Promise<unknown>, milliseconds: number, close: () => void}>} */
   async renderer({ canvas, base, scene, mark, lost }) {
-    const [{ Renderer, NETWORKS }, { openScene }, { Networks }] = await Promise.all(
+    const [{ Renderer, FIRST, LATER }, { openScene }, { Networks }] = await Promise.all(
       ["renderer", "scene", "networks"].map((name) => import(`./draw/${name}.js`)));
-    const networks = Networks.begin({ base, names: NETWORKS });
+    const networks = Networks.begin({ base, names: FIRST, later: LATER });
+    let closed = false;
+    networks.whole.catch((error) => closed || lost(error));
     const drawn = async () => {
-      const opened = await openScene(scene), renderer = await Renderer.open({ canvas, scene: opened, networks, mark: await mark });
+      const opened = await openScene(await scene), renderer = await Renderer.open({ canvas, scene: opened, networks, mark: await mark });
       await renderer.still(); // the face is there while the networks are loaded
       return Object.assign(renderer, { scene: opened });
     };
@@ -28,6 +30,7 @@ export const parts = {
     });
     const close = renderer.close.bind(renderer);
     renderer.close = () => {
+      closed = true;
       close();
       networks.close(); // their worker would stay
     };
@@ -55,10 +58,10 @@ export class OwnDrawing {
   #fed = 0; // ms at which motion began, or came last
 
   /**
-   * @param {{canvas: HTMLCanvasElement, base: string, scene: string, basis: string, mark: string | Promise<string>, sources: Function,
-   *   headers?: object, drew: Function, starved: Function, lost: Function}} given
-   * base: address of the client's modules; scene, basis: addresses; sources: of the sound, see MediaClock;
-   * drew: called with the ms of each frame and whether it came late; starved: no motion comes; lost: can draw no more
+   * @param {{canvas: HTMLCanvasElement, base: string, scene: string | Promise<string>, basis: string, mark: string | Promise<string>,
+   *   sources: Function, headers?: object, drew: Function, starved: Function, lost: Function}} given
+   * base: address of the client's modules; scene, basis: addresses, of which the scene's may come later; sources: of the sound, see MediaClock;
+   * drew: called with the ms of each frame, whether it came late, and whether not all is there yet; starved: no motion comes; lost: can draw no more
    */
   static async open(given) {
     const [answer, renderer] = await Promise.all([fetch(given.basis), parts.renderer(given)]);
@@ -167,6 +170,6 @@ export class OwnDrawing {
     } finally {
       this.#flight--;
     }
-    if (this.#running) this.given.drew(performance.now() - begin, late);
+    if (this.#running) this.given.drew(performance.now() - begin, late, this.renderer.settling);
   }
 }

@@ -153,18 +153,32 @@ export class SpeechHead extends HTMLElement {
     const wanted = { drawn: able ? "viewer" : "server" };
     for (const name of ["avatar", "voice"]) if (this.hasAttribute(name)) wanted[name] = this.getAttribute(name);
     if (this.hasAttribute("size")) wanted.size = Number(this.getAttribute("size"));
-    const config = await this.#json("GET", "/config");
+    const greeted = new Promise((greet) => (this.#greet = greet));
+    const known = {}, scene = new Promise((give, fail) => Object.assign(known, { give, fail }));
+    scene.catch(() => {}); // told by what waits for it
+    if (able) this.#drawing = this.#draw(greeted, scene); // what needs no session begins at once
     const open = (asked) => this.#json("POST", "/sessions", asked);
-    const session = await open(wanted).catch((error) => {
+    const opening = open(wanted).catch((error) => {
       if (!able || error.status !== 422) throw error;
       wanted.drawn = "server"; // of a generator that only the server has
       return open(wanted);
     });
+    const [config, session] = await Promise.all([this.#json("GET", "/config"), opening]).catch((error) => {
+      known.fail(error);
+      opening.then((made) => this.#end(made), () => {});
+      throw error;
+    });
     if (sign.aborted) {
+      known.fail(new DOMException("closed", "AbortError"));
       this.#end(session);
       return;
     }
     this.#session = session;
+    if (wanted.drawn === "viewer") known.give(this.#scene(session));
+    else {
+      this.#drawing = null;
+      known.fail(new Problem("the server offers nothing else"));
+    }
     this.poster.src = new URL(`avatars/${session.avatar}/picture`, this.server).href;
     this.poster.hidden = false;
     const on = {
@@ -175,8 +189,6 @@ export class SpeechHead extends HTMLElement {
     const connection = (this.#connection = new Connection(this, session.whep, config.ice_servers, on));
     this.audio.srcObject = this.video.srcObject = connection.stream;
     this.#loud();
-    const greeted = new Promise((greet) => (this.#greet = greet));
-    if (wanted.drawn === "viewer") this.#drawing = this.#draw(greeted); // while the connection is made
     await connection.open();
     this.#look = setInterval(() => this.#choice?.again() && this.#apply(), LOOK);
   }
@@ -225,7 +237,7 @@ export class SpeechHead extends HTMLElement {
       if (!this.video.requestVideoFrameCallback) this.#reveal("video");
       return;
     }
-    this.#drawing ??= this.#draw(this.hello);
+    this.#drawing ??= this.#draw(this.hello, this.#scene(this.#session));
     const drawing = await this.#drawing;
     if (!drawing) return this.#fall(this.#broken);
     if (this.mode !== mode) return;
@@ -237,24 +249,29 @@ export class SpeechHead extends HTMLElement {
     }
   }
 
+  #scene({ avatar, size }) {
+    return new URL(`avatars/${avatar}/scene?size=${size}`, this.server).href;
+  }
+
   /** What draws here; null where it can not be opened, and then the server does. */
-  async #draw(hello) {
-    const { avatar, size } = this.#session;
+  async #draw(hello, scene) {
+    const { signal } = this.#sign;
     try {
       const drawing = await OwnDrawing.open({
         canvas: this.canvas,
         base: HERE,
-        scene: new URL(`avatars/${avatar}/scene?size=${size}`, this.server).href,
+        scene,
         basis: new URL("draw/motion_basis.json", this.server).href,
         mark: Promise.resolve(hello).then(({ mark }) => mark ?? ""),
         sources: () => this.#connection?.sources() ?? [],
-        drew: (ms, late) => this.#drew(ms, late),
+        drew: (ms, late, settling) => this.#drew(ms, late, settling),
         starved: () => this.#choice.starved() && this.#apply(),
         lost: (error) => this.#fall(error),
       });
       if (this.#told) drawing.tell(this.#told);
       return drawing;
     } catch (error) {
+      if (signal.aborted) return null; // of a connection that is over
       this.#broken = error;
       this.#fall(error);
       return null;
@@ -268,8 +285,9 @@ export class SpeechHead extends HTMLElement {
     hearing?.mute(quiet);
   }
 
-  #drew(ms, late) {
+  #drew(ms, late, settling) {
     if ((++this.frames === 1 || this.canvas.hidden) && !this.dataset.error) this.#reveal("canvas");
+    if (settling) return; // what a frame takes is not known yet
     const before = this.reason;
     if (this.#choice.drew(ms, late)) this.#apply();
     else if (this.reason !== before) this.dataset.reason = this.reason;

@@ -38,7 +38,9 @@ WATCH = """
   parts.renderer = async (given) => {
     const renderer = await open(given), draw = renderer.draw.bind(renderer);
     renderer.draw = async (motion) => {
-      const done = await draw(motion), face = motion.landmarks, opening = face[3 * 66 + 1] - face[3 * 62 + 1];
+      const whole = !renderer.settling, done = await draw(motion);
+      if (!whole) return done; // what networks paint is not there yet
+      const face = motion.landmarks, opening = face[3 * 66 + 1] - face[3 * 62 + 1];
       const name = opening < 0.01 ? "rest" : "open";
       if (name === "rest" ? !kept.rest : opening > 1.2 * (kept.open?.opening ?? 0.05)) {
         const copy = new OffscreenCanvas(given.canvas.width, given.canvas.height);

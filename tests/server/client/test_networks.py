@@ -131,6 +131,35 @@ def test_networks_agree(serving, tmp_path):
     asyncio.run(visit())
 
 
+SOON = """
+window.told = [];
+(async () => {
+  const { Networks } = await import("/draw/networks.js"), zeros = { data: new Float32Array(210), dims: [1, 210] };
+  const given = { motion: zeros, shape: zeros }, first = "landmarks2latents_compact";
+  const told = (...news) => window.told.push(...news);
+  const soon = Networks.begin({ names: [first], later: ["compact_eyes", "compact_mouth"] });
+  await soon.ready;
+  told(soon.missing, (await soon.run(first, given)).delta.dims.join(), soon.missing);
+  await soon.whole;
+  told(soon.missing);
+  const less = Networks.begin({ names: [first], later: ["nothing", "compact_mouth"] });
+  told(await less.whole.catch((error) => error.message), (await less.run(first, given)).delta.dims.join());
+})().catch((error) => window.told.push(String(error)));
+"""
+
+
+def test_a_network_runs_while_others_are_still_on_their_way():
+    async def visit():
+        async with live(None) as address, chromium.browser() as page:
+            await page.open(f"{address}healthz")
+            await page.run(SOON)
+            *told, why, runs = await page.until("told.length > 5 && told", 90)
+            assert told == [True, "1,1434", True, False] and "nothing.onnx" in why and runs == "1,1434"
+            assert not [error for error in page.errors if "404" not in error]
+
+    asyncio.run(visit())
+
+
 def test_a_scene_is_read_and_kept(tmp_path):
     async def visit():
         async with live(None) as address, chromium.browser() as page:

@@ -8,8 +8,9 @@ export class Networks {
   #worker;
 
   /**
-   * @param {{base?: string|URL, names: string[], threads?: number}} options base: the folder of draw/, vendor/ and
-   *   weights/; names: of files in weights/, without .onnx; threads: more than one only where the page is isolated
+   * @param {{base?: string|URL, names: string[], later?: string[], threads?: number}} options base: the folder of draw/, vendor/ and
+   *   weights/; names: of files in weights/, without .onnx; later: others, opened after `ready`; threads: more than one
+   *   only where the page is isolated
    * @returns {Promise<Networks>}
    */
   static async open(options) {
@@ -18,11 +19,17 @@ export class Networks {
     return networks;
   }
 
-  /** The same at once: what is to be run meanwhile waits for `ready`, which fails where they can not be opened. */
-  static begin({base = new URL("../", import.meta.url), names, threads = 1}) {
+  /**
+   * The same at once: what is to be run meanwhile waits for `ready`, which fails where they can not be opened; `whole`
+   * is when all are, and `missing` whether some are not.
+   */
+  static begin({base = new URL("../", import.meta.url), names, later = [], threads = 1}) {
     const networks = new Networks(new URL("draw/networks_worker.js", new URL(base, globalThis.location?.href)));
     const count = globalThis.crossOriginIsolated ? threads : 1;
-    networks.ready = networks.#opened({open: names, base: new URL(base, location.href).href, threads: count});
+    networks.ready = networks.#opened({open: names, later, base: new URL(base, location.href).href, threads: count});
+    networks.missing = later.length > 0;
+    networks.whole = networks.ready.then(() => later.length && networks.#worker.call({whole: true}));
+    networks.whole.then(() => (networks.missing = false), () => {}); // told by who waits for it
     return networks;
   }
 

@@ -5,6 +5,7 @@ const sessions = new Map(), held = new Map();
 let ort, queue = Promise.resolve(), asked = 0; // asked: what was, and has no answer yet
 
 self.onmessage = ({data}) => {
+  if (data.whole) return answered(data); // what comes meanwhile does not wait for it
   asked++;
   queue = queue.then(() => answered(data));
 };
@@ -14,34 +15,53 @@ async function answered({number, ...what}) {
     const result = await done(what);
     const parts = what.run ? Object.values(result).map(({data}) => data.buffer) : [];
     self.postMessage({number, result}, parts);
-    if (what.open) setTimeout(warmed);
+    if (what.open) setTimeout(warmed, 0, what.open);
   } catch (error) {
     self.postMessage({number, error: error.message ?? String(error)});
   } finally {
-    asked--;
+    if (!what.whole) asked--;
   }
 }
 
 function done(what) {
+  if (what.whole) return Promise.all(sessions.values()).then(() => true);
   if (what.open) return opened(what);
   if (what.hold) return kept(what.hold, what.inputs);
   return run(what.run, what.inputs);
 }
 
-async function opened({open: names, base, threads}) {
+async function opened({open: names, later, base, threads}) {
+  const models = new Map([...names, ...later].map((name) => [name, fetched(new URL(`weights/${name}.onnx`, base))]));
+  for (const model of models.values()) model.catch(() => {}); // told by who waits for it
   const engine = await started(base, threads);
-  const models = await Promise.all(names.map((name) => fetched(new URL(`weights/${name}.onnx`, base))));
-  for (const [k, name] of names.entries())
-    sessions.set(name, await ort.InferenceSession.create(models[k], {executionProviders: [engine]}));
+  const made = async (name) => ort.InferenceSession.create(await models.get(name), {executionProviders: [engine]});
+  for (const name of names) sessions.set(name, await made(name));
+  let before = turn();
+  for (const name of later) {
+    before = before.then(() => made(name)).then(async (session) => {
+      await turn(); // what can be run already is, in between
+      await ranZeros(session);
+      await turn();
+      return session;
+    });
+    before.catch(() => {});
+    sessions.set(name, before);
+  }
   return engine;
 }
 
+/** Let what was asked meanwhile come in, and be done. */
+async function turn() {
+  do await new Promise((go) => setTimeout(go, 5));
+  while (asked);
+}
+
 /** Run networks once, of zeros, while nobody asks for anything: the first time of each is slow. */
-async function warmed() {
-  for (const session of sessions.values()) {
+async function warmed(names) {
+  for (const name of names) {
     await new Promise((go) => setTimeout(go)); // what was asked meanwhile comes in
     if (asked) return;
-    queue = queue.then(() => ranZeros(session));
+    queue = queue.then(() => ranZeros(sessions.get(name)));
     await queue;
   }
 }
@@ -78,7 +98,7 @@ async function kept(name, inputs) {
 }
 
 async function run(name, inputs) {
-  const session = sessions.get(name);
+  const session = await sessions.get(name);
   if (!session) throw new Error(`network '${name}' was not opened. Name it in Networks.open.`);
   const results = await session.run({...held.get(name), ...tensors(inputs)});
   const told = {};

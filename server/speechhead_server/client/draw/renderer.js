@@ -10,8 +10,8 @@ import { PAINTERS, Painters, still, UNPAINTED } from "./painters.js";
 
 const LATENTS = "landmarks2latents_compact";
 
-/** Networks that a renderer runs. */
-export const NETWORKS = [LATENTS, ...PAINTERS];
+/** Networks that a renderer runs. Without those of LATER it draws what they would paint as it is in the portrait. */
+export const NETWORKS = [LATENTS, ...PAINTERS], FIRST = [LATENTS], LATER = PAINTERS;
 
 const LANES = 2; // frames at once: one is drawn while the networks work for the one before
 
@@ -86,6 +86,11 @@ export class Renderer {
   /** Milliseconds from a motion to its picture, a slow mean; 0 before the first. */
   get milliseconds() {
     return this.#mean;
+  }
+
+  /** Whether networks are still on their way, without which frames are drawn meanwhile. */
+  get settling() {
+    return Boolean(this.#networks.missing);
   }
 
   /** Whether a frame is being drawn. */
@@ -163,7 +168,7 @@ export class Renderer {
     if (gone()) return false;
     const inputs = await lane.seen(delta.data);
     if (!inputs || gone()) return false;
-    const painted = await this.#painters.painted(inputs);
+    const painted = this.settling ? UNPAINTED : await this.#painters.painted(inputs);
     await before;
     if (gone()) return false;
     await lane.draw(painted);
