@@ -16,7 +16,8 @@ CHANNEL = "motion"
 """Label of the data channel: unordered, without retransmission."""
 
 FRESH, REPEATED = 2, 2
-"""Frames of a packet that are new, and that were in the one before: the loss of a packet alone loses no frame."""
+"""Frames of a packet that are new, but at its beginning, and that were in the one before: no lost packet alone loses
+a frame."""
 
 UNSENT = 2048
 """Bytes that wait in the channel beyond which packets are left out: motion that comes late is worth nothing."""
@@ -30,7 +31,6 @@ class MotionFeed:
         self._loop = asyncio.get_running_loop()
         self._frames: deque[Codes] = deque(maxlen=FRESH + REPEATED)
         self._last = FrameTold(-1, 0, motion_basis().mean.astype(int))  # no frame follows it
-        self._fresh = 0
         self.sent = self.left_out = self.nbytes = 0  # packets, packets, bytes
         stage.moves.listeners.append(self._moved)
 
@@ -50,14 +50,13 @@ class MotionFeed:
         turned = told.epoch != self._last.epoch
         if turned or told.frame != self._last.frame + 1:
             self._frames.clear()
-            self._fresh = 0
         self._frames.append(told.codes)
-        self._fresh, self._last = self._fresh + 1, told
-        if self._fresh >= FRESH or turned:
+        self._last = told
+        if told.frame % FRESH == FRESH - 1 or turned:  # as they are moved together
             self._send()
 
     def _send(self) -> None:
-        self._fresh, channel = 0, self._channel
+        channel = self._channel
         if channel.readyState != "open" or channel.bufferedAmount > UNSENT:
             self.left_out += 1
             return

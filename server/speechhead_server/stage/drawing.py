@@ -193,11 +193,10 @@ class Easel:
         slowest = max(self.latency, self.pace)  # those that were left out at once took little, and say nothing
         return min(AHEAD[1], max(AHEAD[0], 1 + math.ceil(slowest * FPS + 0.25)))
 
-    @property
-    def together(self) -> int:
-        """Frames to move one after another, at the time of the last: the second takes half as long, and motion is told
-        by twos anyway; a picture needs the time that is left."""
-        return 1 if self.watched else TOGETHER
+    def together(self, frame: int) -> int:
+        """Frames to move one after another from this one on, at the time of the last: the second takes half as long,
+        and motion is told by twos anyway; a picture needs the time that is left."""
+        return 1 if self.watched else TOGETHER - frame % TOGETHER
 
     def draw(self, frame: int, face: Any, pose: Pose) -> None:
         """Draw a frame for its time, if anybody looks."""

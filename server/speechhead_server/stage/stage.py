@@ -205,7 +205,7 @@ class Stage:
                     interrupt, self._interrupt = self._interrupt, None
                 if interrupt is not None:
                     self._take_back(interrupt)
-                count = self.pictures.together
+                count = self.pictures.together(self._next)
                 pause = self.clock.until((self._next + count - 1 - self.pictures.ahead) * FRAME)
                 if pause > 0:
                     with self._wake:
