@@ -124,7 +124,7 @@ class SpeechOpus(Encoder):
         at, frame.pts = frame.pts, None
         return [bytes(packet) for packet in self._codec.encode(frame)], at
 
-    def packet(self, samples: NDArray[np.int16], at: int) -> av.Packet:
+    def packet(self, samples: NDArray[np.int16], at: int) -> Any:
         """The packet of int16 [960], stamped with media time `at`; it may be encoded in whatever thread asks."""
         silent = not samples.any()
         if not silent or self._alike < SETTLED:
@@ -137,7 +137,7 @@ class SpeechOpus(Encoder):
         packet.pts = at
         return packet
 
-    def pause(self, at: int) -> av.Packet:
+    def pause(self, at: int) -> Any:
         """A packet that holds nothing (RFC 6716, 3.2.1): until the next one there is silence (RFC 7587, 3.1.3)."""
         packet = av.Packet(self._last[:1])
         packet.pts = at
