@@ -41,13 +41,14 @@ RECIPES: dict[str, dict[str, float]] = {
         "mouthLowerDown": 0.3,
         "jawOpen": 0.12,
     },
-    # AU4 brow lowerer, whose inner ends go lowest, as a sneer draws them; AU7 lids tight, AU23/24 lips thin
+    # AU4 brow lowerer, whose inner ends go lowest, as a sneer draws them; AU5+7: tight lids, and eyes that stare from
+    # under the brows, where those of disgust narrow; AU23/24 lips thin
     "angry": {
-        "browDown": 1.7,
+        "browDown": 2.0,
         "noseSneer:brows": 1.5,
         "browOuterUp": 0.35,
         "eyeSquint": 0.8,
-        "eyeBlink": 0.04,
+        "eyeWide": 0.55,
         "noseSneer": 0.15,
         "mouthPress": 0.6,
         "mouthRollUpper": 0.25,
@@ -57,12 +58,12 @@ RECIPES: dict[str, dict[str, float]] = {
     },
     # AU9 nose wrinkler, AU10 upper lip raiser, AU4, AU6 and AU7, AU15+17 mouth corners down and chin up
     "disgusted": {
-        "noseSneer": 0.95,
-        "mouthUpperUp": 0.2,
-        "browDown": 1.0,
-        "eyeSquint": 0.5,
-        "cheekRaiser": 0.35,
-        "mouthFrown": 1.0,
+        "noseSneer": 1.0,
+        "mouthUpperUp": 0.35,
+        "browDown": 0.6,
+        "eyeSquint": 0.2,
+        "cheekRaiser": 0.4,
+        "mouthFrown": 0.9,
         "mouthShrugLower": 0.4,
     },
 }

@@ -25,7 +25,7 @@ from .brows import ROOM, raise_brows, rise_of
 from .brows import reach as brows_reach
 from .cues import Cues
 from .easing import LowPass, minimum_jerk
-from .emotion import PARTED, POSTURE_PITCH, fitted, mix
+from .emotion import CHANNEL, PARTED, POSTURE_PITCH, amplitudes, expressed, fitted, mix
 from .gaze import Gaze, turn_eyes
 from .head_sources import HeadSources, HeadTurn
 from .idle import Idle
@@ -209,11 +209,14 @@ class Motion:
         cues = self._heard.step(energy, pitch, active)
 
         speech = self._articulation(displacement, energy, active)
-        face = self.rest + speech * (1.0 + np.float32(mouth - 1.0) * _MOUTH)
-        expression = np.dot(weights[None].astype(np.float32), self._emotions.reshape(7, -1)).reshape(70, 3)
+        down = amplitudes(weights, mouth)
+        amplitude = np.full((70, 3), mouth, np.float32)
+        amplitude[:, 1] = down[CHANNEL]
+        face = self.rest + speech * (np.float32(1.0) + (amplitude - np.float32(1.0)) * _MOUTH)
+        expression = expressed(weights, self._emotions)
         face += expression * (_REST + np.float32(1.0 - SPEECH_YIELD * cues[0]) * _MOUTH)
         ajar = self._ajar.step(active) * float(weights @ PARTED)
-        set_gaps(face, np.maximum(intended_gaps(lip_gaps(speech), mouth), ajar))
+        set_gaps(face, np.maximum(intended_gaps(lip_gaps(speech), float(down[0])), ajar))
 
         return face, self._turn(face, cues, weights, expression, life)
 

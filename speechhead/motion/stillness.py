@@ -43,6 +43,10 @@ class Pause:
     """Part of the way to where the network wants the lips that they go in a frame of a long pause. They decay into rest
     and start into a word, as lips do; the network's hesitations in between are not seen."""
 
+    less: float = 0.7
+    """Part of what the network wants of the lips that is held back in a pause: people open them about half as far as it
+    does. Chosen on validation people (docs/decisions/0062-what-an-emotion-does-to-speech.md)."""
+
     slower: float = 0.4
     """Part of the way per frame in which the lips become slow in a pause."""
 
@@ -82,6 +86,7 @@ class Stillness:
         paused = self._pause >= PAUSE.quiet_frames
         self._slow += (PAUSE.slower if paused else PAUSE.faster) * (float(paused) - self._slow)
         follow = np.float32(1.0 - self._slow * (1.0 - PAUSE.follow))
+        wanted *= np.float32(1.0 - PAUSE.less * self._slow)
         self._shown = (self._shown + follow * (wanted - self._shown)).astype(np.float32)
         return self._shown
 

@@ -145,7 +145,8 @@ TRACK = {"angles": [[5.0, 2.0, 1.0], [8.0, -3.0, 0.0], [2.0, 1.0, -4.0]], "relat
 
 @pytest.mark.parametrize(
     "controls",
-    [{"seed": 9, "emotion": {"surprised": 0.5}, "blink_rate": 40.0, "temperament": 1.5, "head_amplitude": 1.5},
+    [{"seed": 9, "emotion": {"surprised": 0.5, "angry": 0.4}, "blink_rate": 40.0, "temperament": 1.5,
+      "head_amplitude": 1.5},
      {"seed": 4, "head": TRACK | {"blink": [0.0, 0.6, 1.0]}, "head_amplitude": 1.3}],
 )  # fmt: skip
 def test_motion_is_pythons(tmp_path, controls):

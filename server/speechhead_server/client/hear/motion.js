@@ -22,6 +22,10 @@ export const CONTROLS = {
 };
 
 const POSTURE_PITCH = [0, -0.5, 3, -2, -1.5, 1.5, -1], PARTED = [0, 0, 0, 0.05, 0.035, 0, 0.03];
+const WIDEST = 2, PARTS = Array.from({ length: 70 }, (_, k) => (k >= 17 && k < 27 ? 1 : k >= 36 && k < 48 ? 2 : 0));
+const LEAD = [[0, 2, 1, 2, 2, 1, 3], [0, 0.5, 2, 2, 2, 4, 1], [0, 8, 1, 6, 6, 3, 2]]; // mouth, brows and lids
+const CHANNEL = Array.from({ length: 70 }, (_, k) => ([48, 54, 60, 64].includes(k) ? 1 : k >= 3 && k < 14 ? 2 : 0));
+const FURTHER = [[1, 1, 1], [1, 1.343, 1.363], [1, 1.298, 1.293], [1.435, 1.571, 1.414], [1, 1, 1], [1, 1, 1], [1, 1, 1]]; // lips, their corners and the chin in speech, up and down
 const FADE_SECONDS = 0.5, INTERRUPT_FRAMES = 6;
 const EYE_CONTACT = 0.85, EYE_CONTACT_LIMIT = 9, EYE_CONTACT_ROOM = 3;
 const SPEECH_YIELD = 0.3;
@@ -35,6 +39,23 @@ export function mix(emotion) {
   const sum = Math.max(1, weights.reduce((total, weight) => total + weight, 0));
   return weights.map((weight) => weight / sum);
 }
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+/** Weights [3][7] of a mix in each part of the face: together as much as they are, shared out by LEAD. */
+export function led(weights) {
+  const felt = sum(weights.slice(1));
+  return LEAD.map((lead) => {
+    const shares = lead.map((part, k) => part * weights[k]), total = Math.max(sum(shares), 1e-12);
+    return shares.map((share) => Math.fround(share * (felt / total)));
+  });
+}
+
+/** Amplitude of speech up and down under a mix, of lips, corners and chin; none goes beyond WIDEST by itself. */
+const amplitudes = (weights, amplitude) => [0, 1, 2].map((channel) => {
+  const further = 1 + sum(weights.map((weight, k) => weight * (FURTHER[k][channel] - 1)));
+  return Math.min(amplitude * further, Math.max(amplitude, WIDEST));
+});
 
 /** Controls with what they leave out. */
 export function completed(controls) {
@@ -110,16 +131,17 @@ export class Motion {
     const faded = this.faded.step(this.#targets()), weights = faded.slice(0, 7), mouth = faded[7];
     const sound = this.prosody.step(block), cues = this.heard.step(sound);
     const speech = this.#articulation(displacement, sound), landmarks = new Float32Array(210), felt = new Float32Array(210);
-    const { rest, emotions } = this.face, amplitude = Math.fround(mouth - 1), yields = Math.fround(1 - SPEECH_YIELD * cues[0]);
+    const { rest, emotions } = this.face, shares = led(weights), down = amplitudes(weights, mouth);
+    const [wide, ...tall] = [mouth, ...down].map((part) => Math.fround(Math.fround(part) - 1)), yields = Math.fround(1 - SPEECH_YIELD * cues[0]);
     for (let k = 0; k < 210; k++) {
-      const part = MOUTH[Math.trunc(k / 3)];
+      const point = Math.trunc(k / 3), part = MOUTH[point], share = shares[PARTS[point]];
       let expression = 0;
-      for (let emotion = 0; emotion < 7; emotion++) expression += Math.fround(weights[emotion]) * emotions[210 * emotion + k];
+      for (let emotion = 0; emotion < 7; emotion++) expression += share[emotion] * emotions[210 * emotion + k];
       felt[k] = expression;
-      landmarks[k] = Math.fround(rest[k] + speech[k] * (1 + amplitude * part)) + expression * (1 - part + yields * part);
+      landmarks[k] = Math.fround(rest[k] + speech[k] * (1 + (k % 3 === 1 ? tall[CHANNEL[point]] : wide) * part)) + expression * (1 - part + yields * part);
     }
     const ajar = this.ajar.step(sound.active) * weights.reduce((sum, weight, k) => sum + weight * PARTED[k], 0);
-    setGaps(landmarks, intendedGaps(lipGaps(speech), mouth).map((gap) => Math.max(gap, ajar)));
+    setGaps(landmarks, intendedGaps(lipGaps(speech), down[0]).map((gap) => Math.max(gap, ajar)));
     const spoken = landmarks.map((value, k) => value - Math.fround(rest[k] + felt[k]));
     const { pose, gaze, closure } = this.#turn(landmarks, cues, weights, felt, faded.slice(8));
     const placed = [...rotationAngles(pose.rotation), ...pose.translation, pose.scale];

@@ -57,7 +57,7 @@ export function keepBody(speech) {
 
 const SILENCE_FRAMES = 6, STILL = 0.012, MOVING = 0.03;
 const QUIET_DB = 25, QUIET_FRAMES = 3, VOICE_FALL_DB = 3;
-const FOLLOW = 0.25, SLOWER = 0.4, FASTER = 0.6;
+const FOLLOW = 0.25, LESS = 0.7, SLOWER = 0.4, FASTER = 0.6;
 
 /** Lips at rest in silence: small motion is held back, and larger motion goes slowly. */
 export class Stillness {
@@ -80,8 +80,8 @@ export class Stillness {
     this.pause = energy < this.voice - QUIET_DB ? this.pause + 1 : 0;
     const paused = this.pause >= QUIET_FRAMES;
     this.slow += (paused ? SLOWER : FASTER) * (Number(paused) - this.slow);
-    const follow = Math.fround(1 - this.slow * (1 - FOLLOW));
-    for (let k = 0; k < 210; k++) this.shown[k] += follow * (gain * speech[k] - this.shown[k]);
+    const follow = Math.fround(1 - this.slow * (1 - FOLLOW)), part = gain * Math.fround(1 - LESS * this.slow);
+    for (let k = 0; k < 210; k++) this.shown[k] += follow * (part * speech[k] - this.shown[k]);
     return this.shown;
   }
 }
