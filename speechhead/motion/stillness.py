@@ -45,7 +45,7 @@ class Pause:
 
     less: float = 0.7
     """Part of what the network wants of the lips that is held back in a pause: people open them about half as far as it
-    does. Chosen on validation people (docs/decisions/0062-what-an-emotion-does-to-speech.md)."""
+    does. Chosen on validation people (docs/decisions/0047-emotions-others-recognise.md)."""
 
     slower: float = 0.4
     """Part of the way per frame in which the lips become slow in a pause."""
