@@ -201,6 +201,10 @@ class UnhurriedSocket(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
             self.transport.resume_reading()
 
 
+HEARD = 0.4
+"""Seconds after the last word in which it leaves the viewers' jitter buffers, and in which its end is told."""
+
+
 class Leaving(Protocol):
     """What is told that the end has come."""
 
@@ -226,6 +230,7 @@ class PatientServer(uvicorn.Server):
         self._leaving, self._seconds = leaving, seconds
         self._asked_at: float | None = None
         self._draining = False
+        self._quiet_since: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -246,7 +251,13 @@ class PatientServer(uvicorn.Server):
             if not self._draining:
                 self._draining = True
                 self._leaving.drain()
-            self.should_exit = self._leaving.drained or time.monotonic() - self._asked_at > self._seconds
+            now = time.monotonic()
+            if not self._leaving.drained:
+                self._quiet_since = None
+            elif self._quiet_since is None:
+                self._quiet_since = now
+            heard = self._quiet_since is not None and now - self._quiet_since > HEARD
+            self.should_exit = heard or now - self._asked_at > self._seconds
         return bool(await super().on_tick(counter))
 
 

@@ -357,6 +357,11 @@ class Session:
             "viewers": viewers,
         }
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing waits to be said and all that was said has been told."""
+        return self.stage.queued == 0 and not self._events.waiting
+
     async def close(self, why: str = "the session has ended.") -> None:
         """End it and free everything; its viewers are told why."""
         if self.closed:

@@ -376,7 +376,7 @@ class Sessions:
     @property
     def quiet(self) -> bool:
         """Whether nothing is being said and nothing waits."""
-        return all(session.stage.queued == 0 for session in self._sessions.values())
+        return all(session.quiet for session in self._sessions.values())
 
     def refuse_if_closing(self) -> None:
         """503 while the server is shutting down."""

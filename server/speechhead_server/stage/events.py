@@ -30,6 +30,11 @@ class Events:
         self._over: set[str] = set()  # utterances that were cut off
         self._task = asyncio.create_task(self._run())
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something is still to be told."""
+        return bool(self._heap)
+
     def put(self, at: int, message: Message) -> None:
         """Tell `message` when sample `at` is shown."""
         try:

@@ -123,7 +123,9 @@ def test_closing_is_said_and_nothing_new_is_taken():
     async def scenario(client, server):
         made = await session(client)
         await client.post(f"/sessions/{made['id']}/say", json={"text": "one two"})
-        await until(lambda: server.sessions.get(made["id"]).state == "speaking")
+        live, told = server.sessions.get(made["id"]), []
+        live.listeners.add(lambda message: told.append(message["type"]))
+        await until(lambda: live.state == "speaking")
         server.drain()
         assert not server.drained and (await client.get("/livez")).status_code == 200
         for path in ("/readyz", "/healthz"):
@@ -131,5 +133,6 @@ def test_closing_is_said_and_nothing_new_is_taken():
         one_line(await client.post("/sessions"), 503)
         one_line(await client.post(f"/sessions/{made['id']}/say", json={"text": "three"}), 503)
         await until(lambda: server.drained)
+        assert told.count("done") == 1
 
     play(scenario)

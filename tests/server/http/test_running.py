@@ -306,6 +306,8 @@ def test_it_ends_when_what_is_said_has_been_said():
         await asyncio.sleep(0.4)
         assert not task.done() and speaker.told == 1 and (await ask(port)).endswith(b"ok")
         speaker.drained = True
+        await asyncio.sleep(0.2)
+        assert not task.done()  # the last word is on its way
         await asyncio.wait_for(task, 5)
 
     asyncio.run(scenario())
