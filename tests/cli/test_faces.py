@@ -9,7 +9,7 @@ from speechhead.media.writer import VideoWriter
 
 def test_people_are_listed(tmp_path):
     film = tmp_path / "film.mp4"
-    with VideoWriter(film, 480, 320, 10, None) as writer:
+    with VideoWriter(film, 512, 320, 10, None) as writer:
         for number in range(6):
             writer.write(scene([(face(64), 2 * number, 20), (face(48), 320, 60)]))
     result = CliRunner().invoke(app, ["faces", str(film), "-o", str(tmp_path / "out")])

@@ -17,7 +17,7 @@ from speechhead.core.clocks import SAMPLES_PER_FRAME
 from speechhead.media.h264 import H264
 from speechhead.media.writer import VideoWriter
 
-WIDTH, HEIGHT = 480, 320
+WIDTH, HEIGHT = 512, 320
 EYES = 115.8
 """Outer eye distance in the default portrait, px."""
 LIPS = (266, 278)
@@ -45,7 +45,7 @@ def face(eyes: float = 64, opening: float = 0.0) -> np.ndarray:
 
 
 def scene(faces: list[tuple[np.ndarray, int, int]], tint: int = 0) -> np.ndarray:
-    """A picture [320, 480, 3] with faces at the given left and top; the tint tells one room from another."""
+    """A picture [320, 512, 3] with faces at the given left and top; the tint tells one room from another."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     room = np.stack([(x * (1 + tint) // 2 + 60 * tint) % 200, (y + 90 * tint) % 180, (x + y) // 5 + 20 * tint], -1)
     picture = np.clip(room, 0, 255).astype(np.uint8)
