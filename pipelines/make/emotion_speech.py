@@ -24,6 +24,7 @@ import typer
 from pipelines.command import command
 from speechhead.core.arrays import Array, Array64
 from speechhead.core.controls import EMOTIONS
+from speechhead.core.errors import ControlError
 from speechhead.face.landmarks import from_mesh
 from speechhead.motion.emotion import SPEECH
 
@@ -178,8 +179,13 @@ def main(
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")] = SPEECH,
 ) -> None:
     """Write the gains of speech, and print all of what was found."""
-    found = clips(prepared, catalog)
+    try:
+        found = clips(prepared, catalog)
+    except OSError as error:
+        raise ControlError(f"{catalog}: not readable. Give the catalogue of the clips.") from error
     acted = [clip for clip in found if clip.emotion]
+    if not acted or len(acted) == len(found):
+        raise ControlError(f"{prepared}: no prepared clips of both acted and plain speech. Give those of {catalog}.")
     people = {name: len({clip.person for clip in acted if clip.emotion == name}) for name in FELT}
     rows, gains = [], {}
     for place, channel in enumerate(CHANNELS):

@@ -19,6 +19,7 @@ from speechhead.core.outputs import keep_inputs
 from speechhead.core.records import Entry, entries, shortened
 from speechhead.core.results import ResultOptions
 from speechhead.media.targets import check_name, is_frames
+from speechhead.render.head import TABLES
 
 RECORDS: dict[str, type] = {
     "options": RenderOptions,
@@ -71,6 +72,14 @@ class Job:
         paths = [Path(each) for each in given if each]
         frames = (sorted(path.parent.glob("*.png")) if is_frames(path) else [path] for path in paths)
         return tuple(path for several in frames for path in several if path.is_file())
+
+    @property
+    def media(self) -> tuple[Path, ...]:
+        """Those of its inputs that libav or Pillow reads: no tables."""
+        tables = [self.controls.get("keyframes")]
+        if Path(str(self.controls.get("head", ""))).suffix.lower() in TABLES:
+            tables.append(self.controls["head"])
+        return tuple(path for path in self.inputs if path not in [Path(each) for each in tables if each])
 
     @property
     def besides(self) -> tuple[str, ...]:

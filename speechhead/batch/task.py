@@ -62,7 +62,7 @@ def perform(job: Job, folder: Path, progress: Progress | None = None, longest: f
     error, full = None, False
     with _notes() as notes:
         try:
-            for path in job.inputs if longest else ():
+            for path in job.media if longest else ():
                 check_foreign(path, longest)
             make(job, folder, count)
         except (SpeechheadError, OSError, MemoryError) as fault:

@@ -89,14 +89,22 @@ def rows_of(text: str, source: str, only_json: bool = False) -> Any:
             ) from error
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     table = csv.DictReader(lines, delimiter=";" if lines and ";" in lines[0] else ",", skipinitialspace=True)
-    if not table.fieldnames or AT not in [name.strip().lower() for name in table.fieldnames]:
+    try:
+        names = [name.strip().lower() for name in table.fieldnames or ()]
+    except csv.Error:
+        names = []
+    if AT not in names:
         raise ControlError(f"{source}: has no column 'at'. Begin with a line such as: at,emotion")
     rows = []
-    for row in table:
-        if None in row:
-            raise ControlError(f"{source}, line {table.line_num}: more cells than columns. Quote what holds a comma.")
-        cells = {name.strip().lower(): (cell or "").strip() for name, cell in row.items()}
-        rows.append({name: _plain(cell) for name, cell in cells.items() if cell})
+    try:
+        for row in table:
+            if None in row:
+                line = f"{source}, line {table.line_num}"
+                raise ControlError(f"{line}: more cells than columns. Quote what holds a comma.")
+            cells = {name.strip().lower(): (cell or "").strip() for name, cell in row.items()}
+            rows.append({name: _plain(cell) for name, cell in cells.items() if cell})
+    except csv.Error as error:
+        raise ControlError(f"{source}, line {table.line_num + 1}: {error}. Shorten its cells.") from error
     return rows
 
 

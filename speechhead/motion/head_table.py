@@ -80,7 +80,10 @@ def _columns(path: Path) -> dict[str, Array64]:
     if size > MOST_BYTES:
         raise ControlError(f"{path}: {size >> 20} MB are no head poses. Give a CSV of at most {MOST_BYTES >> 20} MB.")
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    rows = list(csv.reader(lines, delimiter=";" if lines and ";" in lines[0] else ","))
+    try:
+        rows = list(csv.reader(lines, delimiter=";" if lines and ";" in lines[0] else ","))
+    except csv.Error as error:
+        raise ControlError(f"{path}: {error}. Give lines of numbers.") from error
     names = [name.strip().lower() for name in rows[0]] if rows else []
     names = [TIME if name == SECONDS and TIME not in names else name for name in names]
     if len(rows) < 2:

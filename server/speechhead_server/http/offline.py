@@ -108,7 +108,7 @@ async def _received(request: Request, folder: Path) -> dict[str, str]:
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content != "multipart/form-data":
         raise Refused(415, f"content type {content[:60]!r} is not taken. Send multipart/form-data.")
-    form = await form_of(request, ("source", "audio"), len(FILES), len(FIELDS), 64 * 1024)
+    form = await form_of(request, ("source", "audio", "keyframes"), len(FILES), len(FIELDS), 64 * 1024)
     try:
         return await _kept(form, folder)
     finally:
@@ -133,6 +133,8 @@ async def _kept(form: FormData, folder: Path) -> dict[str, str]:
             if name == "keyframes" and path.stat().st_size > MOST_KEYFRAMES:
                 raise Refused(413, f"keyframes are too large (at most {MOST_KEYFRAMES >> 10} kB). Leave some out.")
             values[name] = path.name
+        elif name in FILES:
+            raise Refused(422, f"{name} is a file. Send it with a file name, such as me.csv or me.mp4.")
         elif name not in FIELDS:
             raise Refused(422, f"field {name[:40]!r} is unknown. Fields are {', '.join((*FILES, *FIELDS))}.")
         elif value.strip():

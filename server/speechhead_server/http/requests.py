@@ -24,7 +24,7 @@ KEYFRAMES = 15_000
 HEAD_LINE = 4096
 """Characters among which a table has its head line."""
 
-_TABLE = re.compile(r"\A\ufeff?(?:\s*#.*\n)*\s*(?:\w+\s*[,;]\s*)*at\s*[,;\n]", re.IGNORECASE)
+_TABLE = re.compile(r'\A(?:\s*#.*\n)*\s*(?:"?\w+"?\s*[,;]\s*)*"?at"?\s*(?:[,;\n]|\Z)', re.IGNORECASE)
 """Such a line, with a column of times, where JSON begins otherwise."""
 
 
@@ -139,6 +139,7 @@ def keyframes_of(text: str | None) -> tuple[Keyframe, ...]:
     """Keyframes from a form's field, JSON or CSV as in a file; ControlError otherwise."""
     if not text:
         return ()
+    text = text.removeprefix("\ufeff")
     try:
         entries = rows_of(text, "keyframes") if _TABLE.search(text[:HEAD_LINE]) else json.loads(text)
     except ControlError:

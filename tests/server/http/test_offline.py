@@ -175,7 +175,7 @@ def test_a_video_is_drawn_by_what_the_server_offers_and_where(toy_child, monkeyp
 REFUSED = [
     ({}, {}, "nothing to say"),
     ({"text": "Hi."}, {"audio": b"x"}, "both text and audio are given"),
-    ({"text": "Hi.", "head": "/etc/passwd.csv"}, {}, "field 'head' is unknown"),
+    ({"text": "Hi.", "head": "/etc/passwd.csv"}, {}, "head is a file. Send it with a file name"),
     ({"text": "Hi.", "background": "/etc/wall.png"}, {}, "is no colour"),
     ({"text": "Hi.", "voice": "/home/voice.onnx"}, {}, "voice '/home/voice.onnx' is unknown"),
     ({"text": "Hi.", "avatar": "/home/me.jpg"}, {}, "avatar '/home/me.jpg' is unknown"),
@@ -320,7 +320,9 @@ def test_the_real_process_refuses_a_playlist_and_makes_a_video(portrait, tmp_pat
 
     async def scenario(client, server):
         sound = (tmp_path / "a.wav").read_bytes()
-        made = await post(client, {"source": picture.getvalue(), "audio": sound}, size="64")
+        tables = {"head": ("me.csv", b"yaw,pitch,roll\n1,2,3\n"), "keyframes": ("k.csv", b"at,emotion\n0,happy:0.5\n")}
+        files = {"source": ("me.png", picture.getvalue()), "audio": ("a.wav", sound), **tables}
+        made = await client.post("/offline", files=files, data={"size": "64"})
         listed = await post(client, {"source": b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "audio": sound})
         job = await ended(client, made.json()["id"])
         assert job["state"] == "done" and job["total"] == 5, job

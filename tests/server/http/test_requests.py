@@ -12,6 +12,7 @@ from speechhead_server.http.requests import ControlsBody, keyframes_of, shown_co
 from support.paths import ROOT
 
 from speechhead.core.controls import Controls
+from speechhead.core.errors import ControlError
 
 
 def test_the_protocol_holds_the_table_of_controls():
@@ -45,6 +46,9 @@ def test_keyframes_never_open_a_file_of_the_server(tmp_path):
     file = tmp_path / "keys.json"
     file.write_text('[{"at": 1, "emotion": "happy"}]')
     assert len(keyframes_of(file.read_text())) == 1 and keyframes_of(None) == keyframes_of("") == ()
+    assert len(keyframes_of('\ufeff"at","emotion"\n1,"sad"\n')) == 1
+    with pytest.raises(ControlError, match="Shorten its cells"):
+        keyframes_of("at,emotion\n0," + 200_000 * "a")
     table = keyframes_of("# mood\r\nAt; gaze\r\n0.5; 3,-2\r\n1; none\r\n")
     assert [(key.at, key.changes["gaze"]) for key in table] == [(0.5, (3.0, -2.0)), (1.0, None)]
     for wrong in (json.dumps(str(file)), str(file), "5", "{}", "null", "[" * 100_000):

@@ -93,7 +93,10 @@ class SceneFile:
 
     def pixels(self, name: str) -> NDArray[np.uint8]:
         """A coded picture as a browser decodes it: uint8 [h, w, 4]."""
-        return np.asarray(Image.open(io.BytesIO(self._arrays[name].tobytes())).convert("RGBA"))
+        try:
+            return np.asarray(Image.open(io.BytesIO(self._arrays[name].tobytes())).convert("RGBA"))
+        except (OSError, SyntaxError) as error:
+            raise ImageError(f"the scene's {name} is damaged. Write the scene anew.") from error
 
     def within(self, folder: str) -> dict[str, Array]:
         """All arrays whose names begin with `folder`, by what follows."""
