@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -186,4 +187,6 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     except Exception as error:  # safetensors raises classes of its own
         refuse_stand_in(path, WeightsError)
         reason = " ".join(str(error).split())[:100]
+        if os.strerror(errno.ENOMEM) in reason:
+            raise WeightsError(f"{path}: there is not enough memory to read it. Free some, or allow more.") from error
         raise WeightsError(f"{path}: not an intact safetensors file ({reason}). Import the weights anew.") from error

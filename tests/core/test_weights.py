@@ -44,3 +44,14 @@ def test_arrays_of_the_package_have_another_remedy(tmp_path: Path) -> None:
     said = r"rest\.npz: damaged\. Reinstall speechhead\.$"
     with pytest.raises(WeightsError, match=said), weights.arrays(tmp_path / "rest.npz") as stored:
         dict(stored)
+
+
+def test_a_lack_of_memory_is_not_told_as_damage(tmp_path, monkeypatch):
+    def full(*given, **more):
+        raise OSError("Cannot allocate memory (os error 12)")
+
+    file = tmp_path / "a.safetensors"
+    file.write_bytes(b"any")
+    monkeypatch.setattr("safetensors.safe_open", full)
+    with pytest.raises(WeightsError, match="not enough memory to read it"):
+        weights.read_metadata(file)
